@@ -1,0 +1,112 @@
+# Bramble.  `make help` lists the targets; what is built lies in build/PRESET.
+
+PRESET  ?= native
+PREFIX  ?= /usr/local
+VERSION := $(shell cat VERSION)
+B       := build/$(PRESET)
+Q       := $(if $(V),,@)
+
+# ---- presets: machine, optimisation, checks ------------------------------------------------------
+# native  this machine       debug  no optimisation       asan  AddressSanitizer and UBSan
+# rpi3, rpi4, rpi5  64-bit Raspberry Pi, cross-built against SYSROOT (make sysroot-arm64)
+OPT     := -O3
+MACHINE :=
+CROSS   :=
+ifeq ($(PRESET),native)
+MACHINE := -march=native
+else ifeq ($(PRESET),debug)
+OPT     := -Og
+else ifeq ($(PRESET),asan)
+MACHINE := -march=native
+OPT     := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+else ifneq ($(filter rpi3 rpi4 rpi5,$(PRESET)),)
+MACHINE := -mcpu=$(patsubst rpi3,cortex-a53,$(patsubst rpi4,cortex-a72,$(patsubst rpi5,cortex-a76,$(PRESET))))
+CROSS   := $(if $(filter aarch64,$(shell uname -m)),,aarch64-linux-gnu-)
+else
+$(error PRESET=$(PRESET) is none of native debug asan rpi3 rpi4 rpi5)
+endif
+
+SYSROOT ?= $(if $(CROSS),$(CURDIR)/build/sysroot-arm64)
+TRIPLET := $(if $(CROSS),aarch64-linux-gnu)
+PKG     := $(if $(CROSS),PKG_CONFIG_SYSROOT_DIR=$(SYSROOT) PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/$(TRIPLET)/pkgconfig:$(SYSROOT)/usr/share/pkgconfig )pkg-config
+ifeq ($(origin CC),default)
+CC      := $(CROSS)gcc
+endif
+AR      := $(CROSS)ar
+
+WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith
+CFLAGS  ?=
+# gnu11, not c11: ISO mode turns the contraction to fused multiply-adds off.
+ALL_CFLAGS := -std=gnu11 $(OPT) $(MACHINE) -g -ffp-contract=fast -fopenmp $(WARN) $(WERROR) \
+              $(if $(CROSS),--sysroot=$(SYSROOT)) -Iinclude -D_GNU_SOURCE $(CFLAGS)
+ALL_LDFLAGS := $(OPT) $(MACHINE) -fopenmp $(if $(CROSS),--sysroot=$(SYSROOT) \
+              -Wl$(comma)-rpath-link$(comma)$(SYSROOT)/usr/lib/$(TRIPLET):$(SYSROOT)/lib/$(TRIPLET)) $(LDFLAGS)
+comma   := ,
+
+# The flags of each library go only where its header may be included (docs/architecture.md).
+MPI_CFLAGS   = $(shell $(PKG) --cflags ompi-c)
+MPI_LIBS     = $(shell $(PKG) --libs ompi-c)
+HDF5_CFLAGS  = $(shell $(PKG) --cflags hdf5-serial 2>/dev/null || $(PKG) --cflags hdf5)
+HDF5_LIBS    = $(shell $(PKG) --libs hdf5-serial 2>/dev/null || $(PKG) --libs hdf5)
+OTHER_LIBS   = $(shell $(PKG) --libs jansson) -linih -lm
+
+# ---- sources -------------------------------------------------------------------------------------
+SRC       := $(wildcard src/*/*.c)
+TRANSPORT := src/transport/mpi.c src/transport/serial.c
+MAIN      := src/app/main.c
+LIB_SRC   := $(filter-out $(TRANSPORT) $(MAIN),$(SRC))
+obj        = $(patsubst %.c,$(B)/obj/%.o,$(1))
+LIB       := $(B)/libbramble.a
+UNIT      := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
+
+.DEFAULT_GOAL := all
+.PHONY: all help unit clean distclean
+.DELETE_ON_ERROR:
+
+all: $(B)/bramble $(if $(filter native,$(PRESET)),bramble) ## build the program (default)
+
+help: ## this list
+	@echo 'make [TARGET] [PRESET=native|debug|asan|rpi3|rpi4|rpi5] [V=1]'
+	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 18
+
+bramble: build/native/bramble
+	$(Q)ln -sf $< $@
+
+$(B)/bramble: $(call obj,$(MAIN) src/transport/mpi.c) $(LIB) $(B)/flags
+	@echo '  LINK    $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(MPI_LIBS) $(HDF5_LIBS) $(OTHER_LIBS)
+
+$(LIB): $(call obj,$(LIB_SRC))
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/obj/src/transport/%.o: EXTRA = $(MPI_CFLAGS)
+$(B)/obj/src/record/%.o: EXTRA = $(HDF5_CFLAGS)
+$(B)/obj/src/app/build.o: EXTRA = -DBUILD_VERSION='"$(VERSION)"' -DBUILD_FLAGS='"$(strip $(ALL_CFLAGS))"' -DBUILD_PRESET='"$(PRESET)"' -DBUILD_DATADIR='"$(PREFIX)/share/bramble"'
+$(B)/obj/tests/%.o: EXTRA = $(HDF5_CFLAGS)
+
+$(B)/obj/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	@echo '  CC      $<'
+	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
+
+# Changed when any flag has changed, so that everything is built anew then.
+FLAGS_TEXT := $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(VERSION) $(PREFIX)
+$(B)/flags: force
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(FLAGS_TEXT))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS_TEXT))' > $@
+.PHONY: force
+
+unit: $(UNIT)
+$(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,src/transport/serial.c) $(LIB)
+	@mkdir -p $(@D)
+	@echo '  LINK    $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(HDF5_LIBS) $(OTHER_LIBS) -lcmocka
+.PRECIOUS: $(B)/obj/tests/unit/%.o
+
+clean: ## remove what was built (not data/ and results/)
+	rm -rf $(filter-out build/sysroot-arm64,$(wildcard build/*)) bramble
+
+distclean: clean ## also remove downloads and the sysroot
+	rm -rf build data
+
+-include $(shell find build -name '*.d' 2>/dev/null)

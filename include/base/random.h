@@ -1,0 +1,38 @@
+/*
+ * random.h - random numbers as a pure function of (seed, stream, index)
+ *
+ * Nobody holds a state: the same triple gives the same number on every rank, thread, machine and after
+ * every restart.
+ * Source: Philox4x32-10, Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3",
+ * SC 2011.
+ */
+#ifndef BRAMBLE_BASE_RANDOM_H
+#define BRAMBLE_BASE_RANDOM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a stream is used for; two uses never share numbers. */
+enum random_use {
+    RANDOM_INIT = 1, /* initial weights; major: number of the tensor */
+    RANDOM_SHUFFLE,  /* order of a shard; major: worker, minor: epoch */
+    RANDOM_SYNTHETIC, /* synthetic images; major: split, minor: image */
+    RANDOM_TEST      /* tests and benchmarks */
+};
+
+/* random_stream - the name of a stream; major < 2^24, minor < 2^32 */
+uint64_t random_stream(enum random_use use, uint32_t major, uint32_t minor);
+
+/* random_u64 - 64 random bits */
+uint64_t random_u64(uint64_t seed, uint64_t stream, uint64_t index);
+
+/* random_below - an integer in [0, n), n >= 1; bias below n / 2^64 */
+uint64_t random_below(uint64_t seed, uint64_t stream, uint64_t index, uint64_t n);
+
+/* random_uniform - a float in [low, high) on a grid of 2^-24 of the interval */
+float random_uniform(uint64_t seed, uint64_t stream, uint64_t index, float low, float high);
+
+/* random_normal - a normally distributed float, mean 0, deviation 1 (Box-Muller) */
+float random_normal(uint64_t seed, uint64_t stream, uint64_t index);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * tensor.h - a named piece of a flat vector of floats
+ *
+ * All weights of a model lie in one array, all gradients in another of the same layout.  A tensor says
+ * which part of it is which parameter, named and shaped as in PyTorch's state_dict ("conv1.weight",
+ * [out][in][ky][kx]), row-major.
+ */
+#ifndef BRAMBLE_BASE_TENSOR_H
+#define BRAMBLE_BASE_TENSOR_H
+
+#include <stddef.h>
+
+enum { TENSOR_NAME_BYTES = 64, TENSOR_MAX_DIMS = 4 };
+
+typedef struct tensor {
+    char name[TENSOR_NAME_BYTES]; /* [A-Za-z0-9_.-], unique in its model */
+    int n_dims;                   /* 1..TENSOR_MAX_DIMS */
+    size_t dims[TENSOR_MAX_DIMS]; /* each >= 1 */
+    size_t offset;                /* of the first element in the flat vector */
+    size_t count;                 /* product of dims */
+} tensor;
+
+#endif

@@ -1,0 +1,169 @@
+/*
+ * record.h - the result file: written while a run goes on, readable at every moment
+ *
+ * The whole structure of the file is made before the run starts, under a temporary name, with contiguous
+ * datasets of their final size, filled with NaN (floats) or -1 (integers).  It then gets its final name,
+ * is closed, and from there on only raw data is written into space that already exists, at the offsets
+ * HDF5 reports (H5Dget_offset).  Whatever dies whenever, the file is a valid, closed HDF5 file which any
+ * reader may open, also while the run goes on; /rounds/n_done says how many rows count.
+ * docs/results.md describes every dataset.  src/record is the only code that knows <hdf5.h>.
+ */
+#ifndef BRAMBLE_RECORD_RECORD_H
+#define BRAMBLE_RECORD_RECORD_H
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/tensor.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A name and a value, for /config and /build: stored as string attributes of the group. */
+typedef struct record_pair {
+    const char *name, *value;
+} record_pair;
+
+/* A row of /machine: one rank. */
+typedef struct record_machine {
+    int32_t rank, threads, cores, is_server, is_worker;
+    char host[64], cpu[96], binding[64], simd[16];
+    double memory_bytes, clock_max_mhz;
+} record_machine;
+
+/* A row of /rounds: one round. */
+typedef struct record_round {
+    double t_end_s;      /* since the first step, when the average was there */
+    double images;       /* seen by all workers in this round */
+    double passes;       /* over the training images, since the start */
+    double lr;           /* learning rate of the last step */
+    double loss;         /* training: mean over the images of the round */
+    double accuracy;     /* training: share of them classified rightly, before each step's update */
+} record_round;
+
+/* A row of /rounds/ranks: one rank in one round. */
+typedef struct record_rank {
+    double t_phase_s[PHASE_COUNT];
+    double images, loss, accuracy, steps;
+    double bytes_sent;
+    double clock_mhz, temperature_c, throttled; /* NaN where the system does not tell */
+    double peak_rss_bytes;
+} record_rank;
+
+/* /test of one round: the server's evaluation of the model after it. */
+typedef struct record_test {
+    double loss, accuracy;
+} record_test;
+
+/* /summary; the names are also the keys of JSON output (DESIGN: the paper's measures). */
+typedef struct record_summary {
+    double t_time_s, w_time_s, o_time_s, work_fraction, overhead_fraction;
+    double speedup; /* NaN within one run: it needs a base case (bramble report) */
+    double accuracy, loss; /* of the final model on the test set */
+    double images_per_s;
+    double nodes, cores, repeats; /* worker hosts or ranks: see docs/results.md; threads; 1 */
+    double t_start_s, t_target_s; /* start-up until the first step; target accuracy known, or NaN */
+    double server_cpu_fraction;   /* of the server's time outside evaluation and start-up */
+    double rounds;
+    double complete; /* 1 when the run came to its end */
+} record_summary;
+
+typedef struct record_plan {
+    size_t n_rounds, n_ranks;
+    const tensor *tensors; /* n_tensors, in order of offset, covering n_weights floats */
+    size_t n_tensors, n_weights;
+    int n_classes;
+    const char *const *class_names; /* n_classes */
+    const record_pair *config;      /* n_config: every effective option */
+    size_t n_config;
+    const record_pair *build; /* n_build */
+    size_t n_build;
+    const record_machine *machines; /* n_ranks */
+    const char *model_text;         /* the model's INI file */
+} record_plan;
+
+typedef struct record record;
+
+/*
+ * record_check_new - would record_create succeed?  Path's folder exists and is writable, and nothing
+ * stands at path unless force.  false with err: exists (user: "... exists; choose another --out or add
+ * --force"), no such folder (user), not writable (environment).  Not collective.
+ */
+bool record_check_new(const char *path, bool force, error *err);
+
+/*
+ * record_create - make the file, complete in structure, under its final name
+ * Without force an existing file is never replaced, also not one that appears in the meantime (link(2)).
+ * Returns NULL with err: as record_check_new; disk full or any HDF5 failure (environment); then no file
+ * of ours is left behind.  Not collective: the server's.
+ */
+record *record_create(const char *path, bool force, const record_plan *plan, error *err);
+
+/*
+ * record_add_round - write row `round` (0-based) and its ranks, then count it as done
+ * record_add_test  - the evaluation after a round (any order, any time after its row)
+ * record_add_weights - the present model; `round` is the 0-based round it is the result of, -1 for none;
+ *                    a reader sees /model/round -1 while the numbers are being replaced
+ * record_add_confusion - n_classes x n_classes counts, [true][predicted], of the model last written
+ * record_add_summary - may be called again
+ * All: false with err (environment: file and cause).  Not collective.
+ */
+bool record_add_round(record *self, size_t round, const record_round *row, const record_rank *ranks,
+                      error *err);
+bool record_add_test(record *self, size_t round, const record_test *row, error *err);
+bool record_add_weights(record *self, int64_t round, const float *w, error *err);
+bool record_add_confusion(record *self, const int64_t *counts, error *err);
+bool record_add_summary(record *self, const record_summary *summary, error *err);
+
+/* record_close - fsync and close; NULL is legal.  false with err (environment). */
+bool record_close(record *self, error *err);
+
+/* ---- reading ----------------------------------------------------------------------------------- */
+
+/* What a result file holds, but for the weights. */
+typedef struct record_file {
+    record_summary summary;
+    size_t n_rounds_planned, n_rounds, n_ranks;
+    record_round *rounds;     /* n_rounds */
+    record_rank *ranks;       /* n_rounds x n_ranks */
+    record_test *tests;       /* n_rounds; NaN where not evaluated */
+    record_machine *machines; /* n_ranks */
+    record_pair *config, *build;
+    size_t n_config, n_build;
+    tensor *tensors; /* what stands under /model */
+    size_t n_tensors;
+    int64_t model_round;
+    char *model_text;
+    int n_classes;
+    int64_t *confusion; /* n_classes x n_classes; -1 when not written */
+    char (*class_names)[32];
+} record_file;
+
+/*
+ * record_read - read all of a result file but its weights; release with record_file_free
+ * Nothing in the file is trusted: sizes are bounded before memory is taken.
+ * Returns NULL with err (user): cannot be opened, no HDF5 file, not one of Bramble's (the missing or
+ * misshapen object is named).  Not collective.
+ */
+record_file *record_read(const char *path, error *err);
+void record_file_free(record_file *self);
+
+/* record_config - value of a /config entry, or NULL */
+const char *record_config(const record_file *self, const char *name);
+
+/*
+ * record_read_weights - the weights named in `tensors` from a result file or any HDF5 file with datasets
+ * of those names and shapes (as PyTorch's state_dict saved through h5py)
+ *   path  in   "FILE" or "FILE:/group"; without a group /model when there is one, else /
+ *   w     out  flat vector
+ * Returns false with err (user), w unspecified: not readable, not HDF5, a dataset missing, of another
+ * shape or type class, a value that is NaN or infinite (named); /model of a run that never wrote it.
+ * Not collective.
+ */
+bool record_read_weights(const char *path, const tensor *tensors, size_t n_tensors, float *w,
+                         error *err);
+
+/* record_version - name and version of the HDF5 library, one line */
+const char *record_version(void);
+
+#endif

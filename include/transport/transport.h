@@ -1,0 +1,139 @@
+/*
+ * transport.h - everything Bramble says between ranks
+ *
+ * Two implementations stand behind this header and are chosen when linking: src/transport/mpi.c, the
+ * only code that knows <mpi.h>, and src/transport/serial.c, one rank and no MPI.
+ *
+ * Rank 0 is the server, ranks 1 .. size - 1 are the workers; a single rank is both.  Unless a function
+ * says otherwise a failure of MPI ends the job with one line and status 1: there is no error to handle.
+ */
+#ifndef BRAMBLE_TRANSPORT_TRANSPORT_H
+#define BRAMBLE_TRANSPORT_TRANSPORT_H
+
+#include "base/clock.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* transport_start - join the job; must come first.  Collective.  (MPI_THREAD_FUNNELED) */
+void transport_start(int *argc, char ***argv);
+
+/* transport_stop - leave the job; nothing of this header may be called afterwards.  Collective. */
+void transport_stop(void);
+
+/* transport_abort - print err and end all ranks at once with its status.  Not collective; no return. */
+void transport_abort(const error *err) __attribute__((noreturn));
+
+int transport_rank(void);
+int transport_size(void);
+bool transport_is_server(void); /* rank 0 */
+bool transport_is_worker(void); /* any other rank, or the only one */
+int transport_workers(void);    /* how many: max(1, size - 1) */
+int transport_worker(void);     /* 0-based number of this worker; -1 on a server that is none */
+
+/* transport_host - this rank's host name */
+const char *transport_host(void);
+
+/* transport_local - how many ranks share this rank's host (itself included), and its number among them */
+void transport_local(int *n_ranks, int *number);
+
+/* transport_version - name and version of the MPI library, one line; "none" for the serial twin */
+const char *transport_version(void);
+
+/*
+ * transport_agree - do all ranks still want to go on?
+ *   err  inout  this rank's failure or, kind ERROR_NONE, its consent
+ * Returns true on every rank, or false on every rank when any has failed; then err is, everywhere, the
+ * failure of the lowest such rank (worst status wins nothing: lowest rank).  Prints nothing.
+ * Collective.
+ */
+bool transport_agree(error *err);
+
+/* transport_broadcast - copy n bytes from the server to everyone.  Collective. */
+void transport_broadcast(void *data, size_t n_bytes);
+
+/*
+ * transport_broadcast_text - give every rank the server's NUL-terminated string
+ * Returns on the server the text given, elsewhere a new string to be released with memory_free.
+ * Collective.
+ */
+char *transport_broadcast_text(char *text);
+
+/* transport_send, transport_receive - n bytes from the server to one rank, in order; any size.
+ * Not collective, but each send needs its receive. */
+void transport_send(const void *data, size_t n_bytes, int rank);
+void transport_receive(void *data, size_t n_bytes);
+
+/* transport_gather - n bytes from each rank, in rank order, to the server (all: size * n bytes there,
+ * NULL elsewhere).  Collective. */
+void transport_gather(const void *mine, size_t n_bytes, void *all);
+
+/*
+ * transport_meet - wait until all ranks are here, sleeping, and exchange a small record on the way
+ *   mine  in   n_bytes (at most 4096), the same on all ranks
+ *   all   out  size * n_bytes, in rank order, on every rank
+ * A rank that waits looks in ever longer intervals (a sixteenth of the time already waited, 20 us to
+ * 1 ms), so it uses hardly any CPU; it never spins.  Collective.  The caller charges the time.
+ */
+void transport_meet(const void *mine, size_t n_bytes, void *all);
+
+/* transport_progress - let pending messages move on; call it now and then during long computations.
+ * Not collective. */
+void transport_progress(void);
+
+/*
+ * transport_call_stop - the server tells all workers to cut the present round short
+ * transport_stop_called - whether it did; costs about a microsecond.  Stays true until
+ *                         transport_clear_stop, which everyone calls right after a transport_meet.
+ * Call_stop is the server's alone, at most once between two clears.
+ */
+void transport_call_stop(void);
+bool transport_stop_called(void);
+void transport_clear_stop(void);
+
+/* ---- averaging --------------------------------------------------------------------------------- */
+
+/*
+ * An averaging rule moves the numbers.  All rules add 64-bit fixed-point numbers, w[i] * share * 2^40
+ * rounded to nearest, so that the sum is exact in any order and all rules give the same bits.
+ */
+typedef struct average_rule {
+    const char *name;  /* "gather" */
+    const char *about; /* one line for --help */
+    /*
+     * average - replace w on every rank by the sum over the ranks of share * w
+     *   scratch  out  average_scratch_bytes(n, size) bytes
+     * Collective.
+     */
+    void (*average)(float *w, size_t n, double share, void *scratch);
+    /* bytes - sent by a rank for one average of n floats, for the record */
+    size_t (*bytes)(size_t n, int rank, int size);
+} average_rule;
+
+/* average_rules - all of them, NULL-terminated; average_rule_find - by name, or NULL */
+extern const average_rule *const average_rules[];
+const average_rule *average_rule_find(const char *name);
+
+/* average_scratch_bytes - memory any rule needs for n floats on `size` ranks */
+size_t average_scratch_bytes(size_t n, int size);
+
+/* Largest magnitude a weight may have when it is averaged; beyond it a run has diverged. */
+#define AVERAGE_LIMIT 1048576.0F
+
+/*
+ * transport_average - replace w on every rank by the weighted mean over the workers
+ *   rule     in     how the numbers travel
+ *   w        inout  n finite floats below AVERAGE_LIMIT in magnitude; ignored where the weight is 0
+ *   weights  in     `size` weights >= 0 (images seen), the same on every rank, not all 0
+ *   scratch  out    average_scratch_bytes(n, size) bytes
+ * With one positive weight that rank's w is copied unchanged.  Collective: same rule, n and weights on
+ * all ranks.  Same bits for every rule and any number of threads.
+ * Source: McMahan et al., "Communication-efficient learning of deep networks from decentralized data",
+ * arXiv:1602.05629 (weighted mean of the clients' models).
+ */
+void transport_average(const average_rule *rule, float *w, size_t n, const double *weights,
+                       void *scratch);
+
+#endif
