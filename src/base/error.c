@@ -41,8 +41,13 @@ bool error_prefix(error *err, const char *format, ...)
     va_start(args, format);
     int used = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (used >= 0 && (size_t)used < sizeof text)
-        snprintf(text + used, sizeof text - (size_t)used, ": %s", err->text);
+    size_t room = used >= 0 && (size_t)used < sizeof text ? sizeof text - (size_t)used : 1;
+    size_t rest = strlen(err->text);
+    if (room > 3) { /* a text that gets too long loses its end */
+        memcpy(text + used, ": ", 3);
+        memcpy(text + used + 2, err->text, rest < room - 3 ? rest : room - 3);
+        text[used + 2 + (int)(rest < room - 3 ? rest : room - 3)] = '\0';
+    }
     memcpy(err->text, text, sizeof text);
     return false;
 }
