@@ -48,19 +48,22 @@ MPI_CFLAGS   = $(shell $(PKG) --cflags ompi-c)
 MPI_LIBS     = $(shell $(PKG) --libs ompi-c)
 HDF5_CFLAGS  = $(shell $(PKG) --cflags hdf5-serial 2>/dev/null || $(PKG) --cflags hdf5)
 HDF5_LIBS    = $(shell $(PKG) --libs hdf5-serial 2>/dev/null || $(PKG) --libs hdf5)
-OTHER_LIBS   = $(shell $(PKG) --libs jansson) -linih -lm
+OTHER_LIBS   = $(shell $(PKG) --libs jansson) -linih -lz -lm
 
 # ---- sources -------------------------------------------------------------------------------------
 SRC       := $(wildcard src/*/*.c)
-TRANSPORT := src/transport/mpi.c src/transport/serial.c
+# One of the two goes into a program: between ranks, or a single rank without MPI.
+OVER_MPI  := $(wildcard src/transport/mpi*.c)
+SERIAL    := src/transport/serial.c
 MAIN      := src/app/main.c
-LIB_SRC   := $(filter-out $(TRANSPORT) $(MAIN),$(SRC))
+LIB_SRC   := $(filter-out $(OVER_MPI) $(SERIAL) $(MAIN),$(SRC))
 obj        = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIB       := $(B)/libbramble.a
 UNIT      := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
+MPI_TESTS := $(patsubst tests/mpi/%.c,$(B)/tests/%,$(wildcard tests/mpi/*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all help unit clean distclean
+.PHONY: all help unit mpi-tests clean distclean
 .DELETE_ON_ERROR:
 
 all: $(B)/bramble $(if $(filter native,$(PRESET)),bramble) ## build the program (default)
@@ -72,7 +75,7 @@ help: ## this list
 bramble: build/native/bramble
 	$(Q)ln -sf $< $@
 
-$(B)/bramble: $(call obj,$(MAIN) src/transport/mpi.c) $(LIB) $(B)/flags
+$(B)/bramble: $(call obj,$(MAIN) $(OVER_MPI)) $(LIB) $(B)/flags
 	@echo '  LINK    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(MPI_LIBS) $(HDF5_LIBS) $(OTHER_LIBS)
 
@@ -97,11 +100,63 @@ $(B)/flags: force
 .PHONY: force
 
 unit: $(UNIT)
-$(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,src/transport/serial.c) $(LIB)
+$(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,$(SERIAL)) $(LIB)
 	@mkdir -p $(@D)
 	@echo '  LINK    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(HDF5_LIBS) $(OTHER_LIBS) -lcmocka
-.PRECIOUS: $(B)/obj/tests/unit/%.o
+
+# Programs that tests/system/ runs under mpirun.
+mpi-tests: $(MPI_TESTS)
+$(B)/tests/%: $(B)/obj/tests/mpi/%.o $(call obj,$(OVER_MPI)) $(LIB)
+	@mkdir -p $(@D)
+	@echo '  LINK    $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(MPI_LIBS) $(HDF5_LIBS) $(OTHER_LIBS)
+.PRECIOUS: $(B)/obj/%.o
+
+# ---- for users -----------------------------------------------------------------------------------
+.PHONY: demo test data packages bench install uninstall dist
+
+demo: ## install what is missing, build, get CIFAR-10, train and test the paper's CNN
+	@tools/install-packages build
+	@$(MAKE) --no-print-directory all
+	@tools/demo
+
+packages: ## install the Debian packages that building and testing need
+	@tools/install-packages build test
+
+test: ## build and run every test (PRESET=asan: with the sanitizers)
+	@tools/install-packages build test
+	@$(MAKE) --no-print-directory all unit mpi-tests
+	@tests/run --preset $(PRESET)
+
+data: ## download CIFAR-10 (162 MiB) into data/ and check it
+	@tools/install-packages build
+	@tools/fetch-cifar10 data
+
+bench: all $(B)/bench-kernels ## speed of every kernel against this machine's measured peak
+	@$(B)/bench-kernels
+
+$(B)/bench-%: $(B)/obj/bench/%.o $(LIB)
+	@echo '  LINK    $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(HDF5_LIBS) $(OTHER_LIBS)
+
+# DESTDIR goes before every path, for packages.
+install: all ## install under PREFIX (default /usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/bramble/models \
+	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 755 $(B)/bramble $(DESTDIR)$(PREFIX)/bin/bramble
+	install -m 644 models/*.ini $(DESTDIR)$(PREFIX)/share/bramble/models
+	install -m 644 docs/bramble.1 $(DESTDIR)$(PREFIX)/share/man/man1/bramble.1
+	install -m 644 tools/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/bramble
+
+uninstall: ## remove what install has put there
+	rm -rf $(DESTDIR)$(PREFIX)/bin/bramble $(DESTDIR)$(PREFIX)/share/bramble \
+	  $(DESTDIR)$(PREFIX)/share/man/man1/bramble.1 \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/bramble
+
+dist: ## a source archive of the last commit in build/
+	@mkdir -p build
+	git archive --prefix=bramble-$(VERSION)/ -o build/bramble-$(VERSION).tar.gz HEAD
 
 clean: ## remove what was built (not data/ and results/)
 	rm -rf $(filter-out build/sysroot-arm64,$(wildcard build/*)) bramble

@@ -15,6 +15,12 @@
 #include <stdio.h>
 
 enum { CIFAR10_RECORD_BYTES = 3073, CIFAR10_FILE_IMAGES = 10000 };
+enum { CIFAR10_TRAIN_FILES = 5, CIFAR10_FILES = 6, CIFAR10_CLASSES = 10 };
+
+/* cifar10_files - names of the training files in their order, then of the test file; classes: their names,
+ * a line each (a folder without this one has the official names) */
+extern const char *const cifar10_files[CIFAR10_FILES];
+extern const char *const cifar10_names_file;
 
 /*
  * cifar10_check - read every record of the files in folder and write a line per file to out: images,

@@ -3,41 +3,110 @@
  *
  * A block is VEC_WIDTH images side by side in the innermost dimension.  VEC_WIDTH is the machine's native
  * width and never more: 16 floats with AVX-512, 8 with AVX, 4 with SSE and NEON.  Kernels are written
- * with GCC's and Clang's vector extensions (GCC manual, "Vector Extensions").
+ * with GCC's and Clang's vector extensions (GCC manual, "Using Vector Instructions through Built-in
+ * Functions").
  */
 #ifndef BRAMBLE_KERNELS_SIMD_H
 #define BRAMBLE_KERNELS_SIMD_H
 
 #include <stdint.h>
+#include <string.h>
 
+/*
+ * Per target: lanes and name, then the table of tiles.  A tile keeps its sums in registers beside its
+ * operands: at most SIMD_TILE_CHANNELS x SIMD_TILE_PIXELS of a convolution, SIMD_TILE_SUMS of a gradient
+ * (16 registers: 6 x 2 sums, 2 pixels, 1 weight).  SIMD_IN_FLIGHT is how many multiply-adds must be under
+ * way to hide their latency: latency times multiply-adds started per cycle.
+ * Sources: the vendors' optimisation guides (Zen 3, Skylake, Cortex-A72); docs/performance.md has what was
+ * measured.
+ */
 #if defined(__AVX512F__)
 #define VEC_WIDTH 16
 #define SIMD_NAME "avx512"
+#define SIMD_TILE_CHANNELS 6
+#define SIMD_TILE_PIXELS 4
+#define SIMD_TILE_SUMS 20
+#define SIMD_IN_FLIGHT 8
 #elif defined(__AVX__) && defined(__FMA__)
 #define VEC_WIDTH 8
 #define SIMD_NAME "avx2"
+#define SIMD_TILE_CHANNELS 6
+#define SIMD_TILE_PIXELS 2
+#define SIMD_TILE_SUMS 10
+#define SIMD_IN_FLIGHT 8
 #elif defined(__AVX__)
 #define VEC_WIDTH 8
 #define SIMD_NAME "avx"
+#define SIMD_TILE_CHANNELS 6
+#define SIMD_TILE_PIXELS 2
+#define SIMD_TILE_SUMS 10
+#define SIMD_IN_FLIGHT 4
 #elif defined(__aarch64__)
 #define VEC_WIDTH 4
 #define SIMD_NAME "neon"
-#elif defined(__SSE2__)
-#define VEC_WIDTH 4
-#define SIMD_NAME "sse2"
+#define SIMD_TILE_CHANNELS 4
+#define SIMD_TILE_PIXELS 4
+#define SIMD_TILE_SUMS 20
+#define SIMD_IN_FLIGHT 8
 #else
 #define VEC_WIDTH 4
+#if defined(__SSE2__)
+#define SIMD_NAME "sse2"
+#else
 #define SIMD_NAME "generic"
+#endif
+#define SIMD_TILE_CHANNELS 6
+#define SIMD_TILE_PIXELS 2
+#define SIMD_TILE_SUMS 10
+#define SIMD_IN_FLIGHT 4
 #endif
 
 typedef float vec __attribute__((vector_size(VEC_WIDTH * sizeof(float))));
 typedef int32_t ivec __attribute__((vector_size(VEC_WIDTH * sizeof(int32_t))));
-typedef float vec_unaligned __attribute__((vector_size(VEC_WIDTH * sizeof(float)), aligned(4), may_alias));
+
+/* Put before a loop of few, constant turns whose body indexes an array of vec meant for registers. */
+#ifdef __clang__
+#define SIMD_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define SIMD_UNROLL _Pragma("GCC unroll 16")
+#endif
+#define SIMD_INLINE static inline __attribute__((always_inline))
 
 /* vec_set - all lanes x */
-static inline vec vec_set(float x)
+SIMD_INLINE vec vec_set(float x)
 {
     return x - (vec){0};
+}
+
+/* ivec_set - all lanes x */
+SIMD_INLINE ivec ivec_set(int32_t x)
+{
+    return x - (ivec){0};
+}
+
+/* vec_load, vec_store - at any address */
+SIMD_INLINE vec vec_load(const float *p)
+{
+    vec x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+SIMD_INLINE void vec_store(float *p, vec x)
+{
+    memcpy(p, &x, sizeof x);
+}
+
+/* vec_select - lane by lane: mask (all bits or none) ? a : b */
+SIMD_INLINE vec vec_select(ivec mask, vec a, vec b)
+{
+    return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
+}
+
+/* vec_max - lane by lane; b where either is NaN */
+SIMD_INLINE vec vec_max(vec a, vec b)
+{
+    return vec_select(a > b, a, b);
 }
 
 #endif

@@ -82,6 +82,9 @@ typedef struct record_plan {
     const char *model_text;         /* the model's INI file */
 } record_plan;
 
+/* /model/round while there is no whole model: before the first, and while one replaces another. */
+enum { RECORD_NO_MODEL = -2 };
+
 typedef struct record record;
 
 /*

@@ -1,8 +1,8 @@
 /*
  * transport.h - everything Bramble says between ranks
  *
- * Two implementations stand behind this header and are chosen when linking: src/transport/mpi.c, the
- * only code that knows <mpi.h>, and src/transport/serial.c, one rank and no MPI.
+ * Two implementations stand behind this header and are chosen when linking: src/transport/mpi*.c,
+ * the only code that knows <mpi.h>, and src/transport/serial.c, one rank and no MPI.
  *
  * Rank 0 is the server, ranks 1 .. size - 1 are the workers; a single rank is both.  Unless a function
  * says otherwise a failure of MPI ends the job with one line and status 1: there is no error to handle.
@@ -51,7 +51,8 @@ const char *transport_version(void);
  */
 bool transport_agree(error *err);
 
-/* transport_broadcast - copy n bytes from the server to everyone.  Collective. */
+/* transport_broadcast - copy n bytes from the server to everyone; any size.  Who waits for others
+ * sleeps, here and in all of this header but the averaging.  Collective. */
 void transport_broadcast(void *data, size_t n_bytes);
 
 /*
@@ -61,23 +62,40 @@ void transport_broadcast(void *data, size_t n_bytes);
  */
 char *transport_broadcast_text(char *text);
 
-/* transport_send, transport_receive - n bytes from the server to one rank, in order; any size.
- * Not collective, but each send needs its receive. */
+/* transport_send, transport_receive - n bytes from the server to one other rank, in order; any
+ * size.  Not collective, but each send needs its receive; the job ends when their sizes differ. */
 void transport_send(const void *data, size_t n_bytes, int rank);
 void transport_receive(void *data, size_t n_bytes);
 
-/* transport_gather - n bytes from each rank, in rank order, to the server (all: size * n bytes there,
- * NULL elsewhere).  Collective. */
+/* transport_gather - n bytes (below 2^30) from each rank, in rank order, to the server (all:
+ * size * n bytes there, NULL elsewhere).  Collective. */
 void transport_gather(const void *mine, size_t n_bytes, void *all);
 
 /*
  * transport_meet - wait until all ranks are here, sleeping, and exchange a small record on the way
  *   mine  in   n_bytes (at most 4096), the same on all ranks
  *   all   out  size * n_bytes, in rank order, on every rank
- * A rank that waits looks in ever longer intervals (a sixteenth of the time already waited, 20 us to
- * 1 ms), so it uses hardly any CPU; it never spins.  Collective.  The caller charges the time.
+ * A rank that waits looks in ever longer intervals (a sixteenth of the time already waited, from
+ * 20 us to 1 ms, later a 256th of it, up to 4 ms), so it uses hardly any CPU; it never spins.
+ * Collective.  The caller charges the time.
  */
 void transport_meet(const void *mine, size_t n_bytes, void *all);
+
+/*
+ * transport_collect - a small record from every rank to the server
+ *   mine  in   n_bytes (at most 4096), the same on all ranks
+ *   all   out  on the server size * n_bytes, in rank order; untouched elsewhere
+ *   idle  in   on the server: called while records are missing, as long as it returns true (it did some
+ *              work); when it has nothing to do, and where it is NULL, the server sleeps as in
+ *              transport_meet
+ * Workers go on as soon as their record is on its way.  Collective.
+ */
+typedef bool transport_idle(void *arg);
+void transport_collect(const void *mine, size_t n_bytes, void *all, transport_idle *idle, void *arg);
+
+/* transport_announce - copy n bytes from the server to everyone; who is early sleeps, the server does not
+ * wait for anybody.  Collective. */
+void transport_announce(void *data, size_t n_bytes);
 
 /* transport_progress - let pending messages move on; call it now and then during long computations.
  * Not collective. */
@@ -85,9 +103,10 @@ void transport_progress(void);
 
 /*
  * transport_call_stop - the server tells all workers to cut the present round short
- * transport_stop_called - whether it did; costs about a microsecond.  Stays true until
- *                         transport_clear_stop, which everyone calls right after a transport_meet.
- * Call_stop is the server's alone, at most once between two clears.
+ * transport_stop_called - whether it did; costs 1 us, 5 us over TCP.  Stays true until
+ *                         transport_clear_stop, which everyone calls once between two rounds.
+ * Call_stop is the server's alone, at most once between two clears.  After a transport_meet that
+ * comes behind it all ranks agree on stop_called; without one a worker may never hear of it.
  */
 void transport_call_stop(void);
 bool transport_stop_called(void);
@@ -103,12 +122,16 @@ typedef struct average_rule {
     const char *name;  /* "gather" */
     const char *about; /* one line for --help */
     /*
-     * average - replace w on every rank by the sum over the ranks of share * w
-     *   scratch  out  average_scratch_bytes(n, size) bytes
+     * average - replace w on every rank by the sum over the ranks of shares[rank] * w
+     *   n        in   at most 2^26: longer vectors come in pieces
+     *   shares   in   `size` of them, the same on all ranks, adding up to 1; where it is 0 the
+     *                 rank's w is ignored
+     *   scratch  out  room for n 64-bit integers or, if that is more, n floats of each rank
      * Collective.
      */
-    void (*average)(float *w, size_t n, double share, void *scratch);
-    /* bytes - sent by a rank for one average of n floats, for the record */
+    void (*average)(float *w, size_t n, const double *shares, void *scratch);
+    /* bytes - payload a rank sends in one average of n floats, for the record; a broadcast counts
+     * once for each receiver, whatever tree it takes; the server's share is taken as 0 */
     size_t (*bytes)(size_t n, int rank, int size);
 } average_rule;
 

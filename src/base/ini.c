@@ -23,6 +23,7 @@ static char *read_line(char *buffer, int size, void *stream)
     struct reading *self = stream;
     if (!*self->next || self->too_long || (self->err->kind != ERROR_NONE))
         return NULL;
+    self->next += strspn(self->next, " \t"); /* libinih takes indented lines for continuations */
     size_t length = strcspn(self->next, "\n");
     self->line++;
     if (length + 2 >= (size_t)size) {

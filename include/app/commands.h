@@ -1,0 +1,20 @@
+/*
+ * commands.h - the subcommands
+ *
+ * argv[0] is the name of the subcommand, argc and argv are otherwise main's.  Each parses its
+ * options, does its work, prints its own errors and returns the exit status of the program: 0, 1
+ * for a failure of the environment, 2 for a mistake of the user.
+ */
+#ifndef BRAMBLE_APP_COMMANDS_H
+#define BRAMBLE_APP_COMMANDS_H
+
+/* command_train - bramble train.  Collective: all ranks of the job run it. */
+int command_train(int argc, char **argv);
+
+/* command_test, command_report, command_info, command_data - one process; not collective */
+int command_test(int argc, char **argv);
+int command_report(int argc, char **argv);
+int command_info(int argc, char **argv);
+int command_data(int argc, char **argv);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * job.h - what a rank holds between the command line and the last round of `bramble train`
+ */
+#ifndef BRAMBLE_APP_JOB_H
+#define BRAMBLE_APP_JOB_H
+
+#include "app/evaluate.h"
+#include "app/options.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "data/dataset.h"
+#include "data/sampler.h"
+#include "model/network.h"
+#include "model/schedule.h"
+#include "record/record.h"
+#include "transport/transport.h"
+
+typedef struct job {
+    train_options options;
+    model *model;
+    char *model_text;
+    const average_rule *rule;
+    int n_threads;
+    double t_begin_s; /* clock_now() when the program started */
+
+    uint64_t n_train, n_test; /* images used, of all workers together */
+    uint64_t *shards;         /* images of each worker */
+    char class_names[256][32];
+
+    float *w;      /* the weights: everyone's */
+    void *scratch; /* for averaging */
+
+    /* a worker's */
+    dataset shard;
+    sampler sampler;
+    network *net;
+    float *v, *g; /* velocity and gradient */
+    schedule schedule;
+
+    /* the server's */
+    dataset test;
+    evaluation evaluation;
+    record *record;
+    char out[OPTION_TEXT_BYTES]; /* path of the result file */
+    record_machine *machines;    /* one per rank */
+} job;
+
+/*
+ * job_prepare - from the options to a job in which the first step can be taken: model, data, shards,
+ * memory and result file.  Files are read on the server alone.  false with err, the same on every rank.
+ * Collective.
+ */
+bool job_prepare(job *self, error *err);
+
+/* job_release - close and free everything; also after job_prepare has failed.  Not collective. */
+void job_release(job *self);
+
+/* job_steps - local steps of a worker in one round */
+uint64_t job_steps(const job *self, int worker);
+
+/* job_segments - averages in one round, the same on every rank */
+uint64_t job_segments(const job *self);
+
+/* job_eval_every - rounds from one evaluation to the next */
+uint64_t job_eval_every(const job *self);
+
+#endif

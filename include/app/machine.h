@@ -1,0 +1,29 @@
+/*
+ * machine.h - what the system tells about the machine a rank runs on (Linux: /proc and /sys)
+ */
+#ifndef BRAMBLE_APP_MACHINE_H
+#define BRAMBLE_APP_MACHINE_H
+
+#include "record/record.h"
+
+/*
+ * machine_threads - how many OpenMP threads this rank should use when none are asked for: the cores it
+ * is bound to, shared with the other workers of its host where they are bound to the same ones; a
+ * server that shares its cores with workers uses one.  Collective.
+ */
+int machine_threads(void);
+
+/* machine_describe - the row of /machine for this rank.  Not collective. */
+void machine_describe(int n_threads, record_machine *row);
+
+/* machine_memory - bytes of the host's memory; machine_peak_rss - largest memory of this process so far */
+double machine_memory(void);
+double machine_peak_rss(void);
+
+/*
+ * machine_sense - present clock (MHz), temperature (degrees Celsius) and the Raspberry Pi firmware's
+ * get_throttled bits; NaN for what the system does not tell.  Looks at most twice a second.
+ */
+void machine_sense(double *clock_mhz, double *temperature_c, double *throttled);
+
+#endif

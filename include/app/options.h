@@ -1,0 +1,134 @@
+/*
+ * options.h - the command lines of the subcommands
+ *
+ * Each options_parse_* fills one struct from argc and argv, where argv[0] is the name of the
+ * subcommand.  None of them prints a complaint or leaves the program: every rank of a job parses
+ * the same command line, and the caller decides who speaks.
+ *
+ * Precedence in `bramble train`, whatever the order on the command line: defaults < preset <
+ * --config file < command line.  An option given twice on one level has its last value there; a
+ * file may give it once.
+ */
+#ifndef BRAMBLE_APP_OPTIONS_H
+#define BRAMBLE_APP_OPTIONS_H
+
+#include "app/option.h"
+#include "base/error.h"
+#include "record/record.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum schedule_word { SCHEDULE_WORD_CONSTANT, SCHEDULE_WORD_LINEAR, SCHEDULE_WORD_COSINE };
+
+/* bramble train; options not mentioned here are explained in docs/bramble.1 */
+typedef struct train_options {
+    char data[OPTION_TEXT_BYTES];     /* for source_open; never empty */
+    char model[OPTION_TEXT_BYTES];    /* a path, or a bare name for models/NAME.ini; never empty */
+    char init[OPTION_TEXT_BYTES];     /* for record_read_weights; empty: none */
+    uint64_t limit_train, limit_test; /* images; 0: all */
+    option_list shards;               /* images of each worker; n = 0: even */
+    int order;                        /* enum sampler_order */
+    uint64_t seed;
+
+    uint64_t rounds;       /* >= 1 */
+    uint64_t local_epochs; /* exactly one of these two is 0 */
+    uint64_t local_steps;
+    uint64_t average_every; /* local steps between averages inside a round; 0: only at its end */
+    uint64_t batch;         /* 1..65536 */
+    double lr;              /* at its highest */
+    int schedule;           /* enum schedule_word */
+    double warmup;          /* rounds */
+    double momentum, weight_decay;
+    bool nesterov, keep_momentum;
+    double target_accuracy; /* 0..1; 0: none */
+
+    int average;         /* index into average_rules */
+    uint64_t threads;    /* 0: the cores the rank is bound to */
+    uint64_t eval_every; /* rounds; 0: automatic */
+
+    char out[OPTION_TEXT_BYTES]; /* empty: bramble-<UTC date and time>.h5 */
+    bool force, quiet, json;
+
+    int preset;                     /* 0: none, else option_presets[preset - 1] */
+    char config[OPTION_TEXT_BYTES]; /* empty: none */
+} train_options;
+
+/* bramble test */
+typedef struct test_options {
+    const char *file; /* FILE.h5 or FILE.h5:/group; points into argv */
+    char data[OPTION_TEXT_BYTES];
+    char model[OPTION_TEXT_BYTES]; /* empty: the model text in the file */
+    uint64_t limit_test, threads, seed;
+    bool json;
+} test_options;
+
+enum report_format { REPORT_TABLE, REPORT_CSV, REPORT_JSON };
+
+/* bramble report */
+typedef struct report_options {
+    size_t n_files;                          /* >= 1 */
+    const char *files[OPTION_ARGUMENTS_MAX]; /* point into argv */
+    int format;                              /* enum report_format */
+    option_case base; /* 0:0: the case with the fewest cores, then the fewest nodes */
+} report_options;
+
+/* bramble info */
+typedef struct info_options {
+    const char *file; /* NULL: about this build and machine; points into argv */
+    bool json;
+} info_options;
+
+enum data_action { DATA_CHECK, DATA_SYNTH };
+enum { SYNTH_MAX = 50000 }; /* training images: five files of 10,000 */
+
+/* bramble data check DIR, bramble data synth DIR [N] */
+typedef struct data_options {
+    enum data_action action;
+    const char *folder; /* points into argv */
+    uint64_t n;         /* DATA_SYNTH: training images; 0: as many as the data set has by default */
+    uint64_t seed;
+} data_options;
+
+/*
+ * options_reader - how the text of a --config file is had; see ini_read_file, which is one
+ * Returns a string for memory_free, or NULL with err.  It is called once at most, and on all ranks
+ * or none when all have the same command line: so it may be collective, the server reading the file
+ * and everyone receiving the text.
+ */
+typedef char *options_reader(const char *path, error *err);
+
+/*
+ * options_parse_* - read a command line
+ *   argv     in   argc strings; argv[0] is the subcommand's name, used in messages
+ *   print    in   whether --help is written to stdout (rank 0) or swallowed (the other ranks)
+ *   read     in   for --config
+ *   options  out  filled in when PARSE_RUN is returned, else unspecified
+ * PARSE_FAILED: err is one line, as "--batch abc: expected ..." or "run.ini:3: lr = x: expected
+ * ...", of kind user unless help cannot be written.  Not collective, but for what `read` does.  Not
+ * for several threads at a time.
+ */
+enum parse_outcome options_parse_train(int argc, char **argv, bool print, options_reader *read,
+                                       train_options *options, error *err);
+enum parse_outcome options_parse_test(int argc, char **argv, bool print, test_options *options,
+                                      error *err);
+enum parse_outcome options_parse_report(int argc, char **argv, bool print, report_options *options,
+                                        error *err);
+enum parse_outcome options_parse_info(int argc, char **argv, bool print, info_options *options,
+                                      error *err);
+enum parse_outcome options_parse_data(int argc, char **argv, bool print, data_options *options,
+                                      error *err);
+
+/* The effective options, for the record: name and value of every one, in the order of the table.
+ * Given as a --config file, all but `config` make the same options again. */
+typedef struct options_pairs {
+    size_t n;
+    record_pair pairs[OPTION_MAX];
+    char *text; /* what the values point into */
+} options_pairs;
+
+/* options_pairs_init - list them; false with err (environment) when memory is out */
+bool options_pairs_init(options_pairs *self, const train_options *options, error *err);
+void options_pairs_release(options_pairs *self);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * progress.h - what a run shows on stderr: one live line on a terminal, else one line a round
+ */
+#ifndef BRAMBLE_APP_PROGRESS_H
+#define BRAMBLE_APP_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct progress {
+    bool quiet, terminal;
+    uint64_t n_rounds;
+    int width; /* characters on the live line */
+} progress;
+
+/* The state of a run after a round. */
+typedef struct progress_state {
+    uint64_t rounds; /* done */
+    double t_s, images, loss;
+    double accuracy;         /* on the test set; NaN: not known yet */
+    uint64_t accuracy_round; /* 1-based: whose accuracy that is */
+} progress_state;
+
+/* progress_start - find out what stderr is; under mpirun it is a pipe, and mpirun's own stderr counts */
+void progress_start(progress *self, bool quiet, uint64_t n_rounds);
+
+/* progress_show - a round is done */
+void progress_show(progress *self, const progress_state *state);
+
+/* progress_stop - leave the live line */
+void progress_stop(progress *self);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * conv.h - two-dimensional convolution of blocks of images (cross-correlation, as in PyTorch)
+ *
+ * Arrays of vec, one image per lane:
+ *   in    [block][in_channels][in_height][in_width]      borders of zeros included
+ *   out   [block][out_channels][out_height][out_width]
+ * out[o][y][x] = bias[o] + sum over i, ky, kx of
+ *                w[o][i][ky][kx] * in[i][y * stride + ky][x * stride + kx],
+ * added in this order by fused multiply-adds, so the bits depend on nothing else.
+ * Nothing here allocates or fails.  Sizes are checked by whoever makes a conv_shape.
+ */
+#ifndef BRAMBLE_KERNELS_CONV_H
+#define BRAMBLE_KERNELS_CONV_H
+
+#include "kernels/simd.h"
+
+#include <stddef.h>
+
+typedef struct conv_shape {
+    int in_channels, in_height, in_width;
+    int out_channels, out_height, out_width; /* (in - kernel) / stride + 1 */
+    int kernel, stride;
+    /* Rows and columns at each edge of `in` that are known to be zero; their products are left out. */
+    int border_top, border_bottom;
+} conv_shape;
+
+/* How a convolution is cut into tiles of out channels x pixels that stay in registers. */
+typedef struct conv_tiling {
+    int channels, pixels; /* largest tile */
+    int chunk;            /* in channels whose rows of a tile stay in the level-1 cache */
+} conv_tiling;
+
+/* conv_tiling_choose - the cheapest tiles for a shape on this target */
+conv_tiling conv_tiling_choose(const conv_shape *shape);
+
+/* conv_weights - out_channels * in_channels * kernel * kernel */
+size_t conv_weights(const conv_shape *shape);
+
+/*
+ * conv_pack - weights in the order in which the tiles read them
+ *   w       in   [out][in][ky][kx]
+ *   packed  out  conv_weights floats
+ * conv_pack_flipped does it for the gradient of the input: `shape` is then that convolution's own (its
+ * in_channels are w's out), w is read as [in][out][kernel-1-ky][kernel-1-kx].
+ * Items: out channel tiles are not shared; one thread does it all (it is short).
+ */
+void conv_pack(const conv_shape *shape, const conv_tiling *tiling, const float *w, float *packed);
+void conv_pack_flipped(const conv_shape *shape, const conv_tiling *tiling, const float *w,
+                       float *packed);
+
+/*
+ * conv_forward - items begin .. end - 1 of n_blocks * out_height: rows of all out channels
+ *   bias  in  out_channels, or NULL for none
+ */
+void conv_forward(const conv_shape *shape, const conv_tiling *tiling, const float *packed,
+                  const float *bias, const vec *in, vec *out, size_t begin, size_t end);
+
+/* conv_gradient_items - how many items conv_weight_gradient has */
+size_t conv_gradient_items(const conv_shape *shape);
+
+/*
+ * conv_weight_gradient - gw[o][i][ky][kx] = sum over images, y, x of gout[o][y][x] * in[i][..][..]
+ *   gout    in   as out
+ *   n       in   images; lanes past them hold finite numbers and are not added
+ *   gw      out  [out][in][ky][kx]; the elements of items begin .. end - 1 are overwritten
+ * Each image's sum is taken first, then images are added one by one in order: the bits do not depend on
+ * VEC_WIDTH.
+ */
+void conv_weight_gradient(const conv_shape *shape, const vec *in, const vec *gout, size_t n, float *gw,
+                          size_t begin, size_t end);
+
+/* conv_bias_gradient - gb[o] = sum over images, y, x of gout[o][y][x]; items: out channels */
+void conv_bias_gradient(const conv_shape *shape, const vec *gout, size_t n, float *gb, size_t begin,
+                        size_t end);
+
+/*
+ * conv_embed - copy planes of height x width into the middle of zeroed larger ones
+ *   from  in   [n_planes][height][width]
+ *   to    out  [n_planes][to_height][to_width]; element (y, x) goes to (top + y * stride, left + x *
+ *              stride), everything else in the plane becomes 0
+ * Items: planes begin .. end - 1.
+ */
+typedef struct conv_embedding {
+    int height, width, to_height, to_width, top, left, stride;
+} conv_embedding;
+void conv_embed(const conv_embedding *shape, const vec *from, vec *to, size_t begin, size_t end);
+
+#endif

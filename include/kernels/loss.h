@@ -1,0 +1,31 @@
+/*
+ * loss.h - softmax and cross-entropy
+ */
+#ifndef BRAMBLE_KERNELS_LOSS_H
+#define BRAMBLE_KERNELS_LOSS_H
+
+#include "kernels/simd.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * loss_softmax - cross-entropy of the logits and its gradient
+ *   logits   in   [block][n_classes]
+ *   labels   in   n bytes below n_classes
+ *   n        in   images; those past it get gradient 0
+ *   scale    in   factor of the gradient: 1 / images of the batch for the mean loss
+ *   glogits  out  as logits: scale * (softmax - one-hot); NULL for none
+ *   loss     out  n floats: -log softmax[label]
+ *   guess    out  n bytes: the class of the largest logit, the first of equals
+ * Items: blocks begin .. end - 1.  exp is a polynomial of our own, so that bits do not depend on the C
+ * library; |error| < 2e-7 relative.
+ */
+typedef struct loss_result {
+    float *loss;
+    uint8_t *guess;
+} loss_result;
+void loss_softmax(int n_classes, const vec *logits, const uint8_t *labels, size_t n, float scale,
+                  vec *glogits, const loss_result *result, size_t begin, size_t end);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * reference.h - every kernel once more, plain and slow: the oracle of the fast ones
+ *
+ * Ordinary row-major arrays, [image][channel][y][x] or [image][feature]: no blocks, tiles, borders or
+ * threads.  Inputs are floats as the fast kernels see them; sums are taken and returned in double, so
+ * that what differs from them is the fast kernel's rounding.  The same call on the magnitudes of all
+ * inputs gives the sum of the magnitudes of the terms, which bounds that rounding.
+ * Outputs are overwritten.  Nothing here allocates or fails; sizes are the caller's promise.
+ */
+#ifndef BRAMBLE_KERNELS_REFERENCE_H
+#define BRAMBLE_KERNELS_REFERENCE_H
+
+#include "kernels/update.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct reference_conv {
+    int n_images, in_channels, in_height, in_width;
+    int out_channels, kernel, stride, padding; /* kernel x kernel; zeros on all four sides */
+} reference_conv;
+
+/* reference_side - output height or width of a convolution or pooling: floor, as in PyTorch */
+int reference_side(int in, int kernel, int stride, int padding);
+
+/*
+ * reference_conv_forward - y[n][o] = bias[o] + sum over i of the correlation of w[o][i] with x[n][i]
+ *   w     in  [out][in][ky][kx]
+ *   bias  in  [out], or NULL for none
+ *   x     in  [n][in][in_height][in_width]
+ *   y     out [n][out][out_height][out_width]
+ * The gradients take gy, the gradient of y, and give that of x (gx), w (gw) and bias (gb).
+ */
+void reference_conv_forward(const reference_conv *shape, const float *w, const float *bias,
+                            const float *x, double *y);
+void reference_conv_input_gradient(const reference_conv *shape, const float *w, const float *gy,
+                                   double *gx);
+void reference_conv_weight_gradient(const reference_conv *shape, const float *x, const float *gy,
+                                    double *gw);
+void reference_conv_bias_gradient(const reference_conv *shape, const float *gy, double *gb);
+
+typedef struct reference_dense {
+    int n_images, n_in, n_out;
+} reference_dense;
+
+/* reference_dense_forward - y[n][o] = bias[o] + sum over i of w[o][i] * x[n][i]; gradients as above */
+void reference_dense_forward(const reference_dense *shape, const float *w, const float *bias,
+                             const float *x, double *y);
+void reference_dense_input_gradient(const reference_dense *shape, const float *w, const float *gy,
+                                    double *gx);
+void reference_dense_weight_gradient(const reference_dense *shape, const float *x, const float *gy,
+                                     double *gw);
+void reference_dense_bias_gradient(const reference_dense *shape, const float *gy, double *gb);
+
+typedef struct reference_pool {
+    int n_planes, in_height, in_width, window, stride; /* planes: images x channels */
+} reference_pool;
+
+/*
+ * reference_pool_forward - the maximum of each window
+ *   choice  out  which element of its window, row-major; the first of equals, as in PyTorch
+ * reference_pool_backward - each gradient is added to the element that was chosen
+ */
+void reference_pool_forward(const reference_pool *shape, const float *x, float *y, int *choice);
+void reference_pool_backward(const reference_pool *shape, const float *gy, const int *choice,
+                             double *gx);
+
+/* reference_relu_forward - y = max(x, 0), NaN stays NaN; the gradient passes where y is not <= 0 */
+void reference_relu_forward(const float *x, float *y, size_t n);
+void reference_relu_backward(const float *y, const float *gy, float *gx, size_t n);
+
+/*
+ * reference_softmax - cross-entropy of one image's logits, and scale * its gradient
+ *   p  out  n_classes: the softmax; g: the gradient; either may be NULL
+ * Returns -log softmax[label].
+ */
+double reference_softmax(int n_classes, const float *logits, int label, double scale, double *p,
+                         double *g);
+
+/* reference_sgd - torch.optim.SGD's step (update.h) on n weights and velocities */
+void reference_sgd(const update_rule *rule, double *w, double *v, const float *g, size_t n);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * team.h - the threads of a rank: one parallel region, work shared by index (OpenMP inside)
+ *
+ * A step of training is one parallel region.  Within it every thread calls the same operations in the
+ * same order; an operation has a number of independent items, each thread takes its share
+ * (team_share), and a barrier stands between an operation and the next that reads its result.
+ * What an item computes does not depend on who computes it: results are the same bits for any number of
+ * threads.
+ */
+#ifndef BRAMBLE_KERNELS_TEAM_H
+#define BRAMBLE_KERNELS_TEAM_H
+
+#include <stddef.h>
+
+typedef struct team {
+    int thread, n_threads;
+} team;
+
+typedef void team_work(const team *self, void *arg);
+
+/* team_run - n_threads >= 1 threads call work(&team, arg) and meet at its end.  Not to be nested. */
+void team_run(int n_threads, team_work *work, void *arg);
+
+/* team_barrier - all threads of the region have got here */
+void team_barrier(const team *self);
+
+/* team_share - this thread's items begin .. end - 1 of n_items: contiguous, equal but for one */
+void team_share(const team *self, size_t n_items, size_t *begin, size_t *end);
+
+/* team_cores - processors this process may run on (its affinity mask) */
+int team_cores(void);
+
+/* team_cpu_list - the affinity mask as text, "0-3,8" */
+void team_cpu_list(char *text, size_t n_bytes);
+
+#endif

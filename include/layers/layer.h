@@ -1,0 +1,121 @@
+/*
+ * layer.h - what a layer is, and everything needed to add one
+ *
+ * A kind of layer is a table of functions; shape inference, initial weights, forward and backward pass
+ * stand side by side in one file of src/layers.  To add a kind: one such file, one line in
+ * src/layers/registry.c.
+ *
+ * Data between layers are blocks of VEC_WIDTH images side by side: [block][channels][height][width] of
+ * vec.  A layer without geometry (dense) sees channels * height * width features in that order, which is
+ * PyTorch's flatten.
+ */
+#ifndef BRAMBLE_LAYERS_LAYER_H
+#define BRAMBLE_LAYERS_LAYER_H
+
+#include "base/error.h"
+#include "base/tensor.h"
+#include "kernels/simd.h"
+#include "kernels/team.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LAYER_MAX_TENSORS = 2, LAYER_NAME_BYTES = 48, LAYER_MAX_SETTINGS = 8 };
+
+/* Limits on what a model file may ask for; sums and products of these fit in an int. */
+enum { LAYER_MAX_CHANNELS = 8192, LAYER_MAX_SIDE = 1024, LAYER_MAX_FEATURES = 1 << 24 };
+
+typedef struct layer_shape {
+    int channels, height, width;
+} layer_shape;
+
+/* layer_features - channels * height * width; at most LAYER_MAX_FEATURES in a model */
+size_t layer_features(layer_shape shape);
+
+/* A `name = value` of a layer's section, with the number of its line. */
+typedef struct layer_setting {
+    char name[24];
+    long value;
+    int line;
+} layer_setting;
+
+typedef struct layer_kind layer_kind;
+
+typedef struct layer {
+    const layer_kind *kind;
+    char name[LAYER_NAME_BYTES]; /* the section's */
+    int line;                    /* of the section's first key */
+    layer_setting settings[LAYER_MAX_SETTINGS];
+    int n_settings;
+
+    layer_shape in, out;
+    tensor tensors[LAYER_MAX_TENSORS]; /* offsets are within the layer's own weights */
+    int n_tensors;
+    size_t n_weights;
+    long values[LAYER_MAX_SETTINGS]; /* the kind's own numbers, from infer to forward and backward */
+    double flops_forward, flops_backward; /* multiplications and additions for one image; backward with
+                                             the gradient of the input */
+    double flops_weights; /* the part of flops_backward that is the gradient of the weights */
+} layer;
+
+/* What one forward or backward pass works on. */
+typedef struct layer_pass {
+    size_t n_images, n_blocks; /* n_blocks = ceil(n_images / VEC_WIDTH) */
+    bool training;             /* a backward pass follows */
+    const float *w;            /* the layer's weights */
+    float *g;                  /* the layer's gradient; backward overwrites all of it */
+    const vec *x;              /* its input */
+    vec *y;                    /* its output */
+    const vec *gy;             /* gradient of its output */
+    vec *gx;                   /* gradient of its input; NULL: not wanted (first layer) */
+    void *workspace;           /* workspace_bytes, kept from forward to backward */
+} layer_pass;
+
+struct layer_kind {
+    const char *name;                               /* `kind = name` */
+    const char *about;                              /* one line for help */
+    const char *settings[LAYER_MAX_SETTINGS];       /* names it knows, NULL-terminated */
+
+    /*
+     * infer - read the settings (layer_setting_get), check them against self->in, fill out, tensors,
+     * values and flops.  false with err (user), without file and line: the caller adds them.
+     */
+    bool (*infer)(layer *self, error *err);
+    /* absorb - may this layer do the work of `previous` as well?  Then it has noted so; else false.
+     * NULL: never. */
+    bool (*absorb)(layer *self, const layer *previous);
+    /* init - initial weights as PyTorch draws them; first_stream: number of the layer's first tensor */
+    void (*init)(const layer *self, float *w, uint64_t seed, uint32_t first_stream);
+    /* workspace_bytes - memory for n_blocks blocks; NULL: none.  false on overflow. */
+    bool (*workspace_bytes)(const layer *self, size_t n_blocks, bool training, size_t *bytes);
+    /*
+     * forward, backward - called by every thread of a team at once; each does its share.  They begin and
+     * end without a barrier; where one of their stages needs another's result they set a barrier
+     * between.  The caller sets one after each.  The bits may not depend on the number of threads.
+     */
+    void (*forward)(const layer *self, const layer_pass *pass, const team *us);
+    void (*backward)(const layer *self, const layer_pass *pass, const team *us);
+};
+
+/* layer_kinds - all kinds, NULL-terminated; layer_kind_find - by name, or NULL */
+extern const layer_kind *const layer_kinds[];
+const layer_kind *layer_kind_find(const char *name);
+
+/* ---- for the kinds ----------------------------------------------------------------------------- */
+
+/*
+ * layer_setting_get - the value of a setting, or the fallback where it is not given
+ * false with err (user) when it is outside low .. high; fallback below low: the setting is required.
+ */
+bool layer_setting_get(const layer *self, const char *name, long fallback, long low, long high,
+                       long *value, error *err);
+
+/* layer_tensor_add - append a tensor of the layer: "NAME.suffix" */
+void layer_tensor_add(layer *self, const char *suffix, int n_dims, const size_t *dims);
+
+/* layer_init_uniform - all tensors uniform in +-1/sqrt(fan_in), as torch.nn.Conv2d and Linear are */
+void layer_init_uniform(const layer *self, float *w, size_t fan_in, uint64_t seed,
+                        uint32_t first_stream);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * model.h - a chain of layers from an INI file, and its flat vector of weights
+ *
+ * A model is a description: it holds no weights and no activations (network.h does), and does not change
+ * once made.  The file has a [model] section with name, input (channels height width) and classes, then
+ * one section per layer in the order of the data: `kind = conv|dense|maxpool|relu` and that kind's
+ * settings (layers/layer.h).  The last layer's outputs are the logits, one per class.
+ */
+#ifndef BRAMBLE_MODEL_MODEL_H
+#define BRAMBLE_MODEL_MODEL_H
+
+#include "base/error.h"
+#include "base/tensor.h"
+#include "layers/layer.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MODEL_MAX_LAYERS = 256, MODEL_MAX_WEIGHTS = 1 << 28 };
+
+typedef struct model {
+    char name[LAYER_NAME_BYTES];
+    layer_shape input;
+    int n_classes;
+    layer *layers; /* n_layers; those whose work another has absorbed are gone */
+    int n_layers;
+    size_t *offsets; /* of each layer's weights in the flat vector */
+    tensor *tensors; /* all parameters, offsets in the flat vector */
+    int n_tensors;
+    size_t n_weights;
+    double flops_forward, flops_step; /* multiplications and additions for one image: forward; forward,
+                                         backward (no gradient of the images) */
+} model;
+
+/*
+ * model_new - parse and check a model file's text; release with model_free (NULL is legal)
+ *   where  in  its name in messages
+ * Returns NULL with err (user), "where:line: what was expected".  Not collective.
+ */
+model *model_new(const char *where, const char *text, error *err);
+void model_free(model *self);
+
+/* model_init - initial weights as PyTorch draws them, a function of seed; w: n_weights floats */
+void model_init(const model *self, float *w, uint64_t seed);
+
+/* model_layer_of - the name of the layer that weight k belongs to */
+const char *model_layer_of(const model *self, size_t k);
+
+#endif

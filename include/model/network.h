@@ -1,0 +1,74 @@
+/*
+ * network.h - a model with the memory and the threads to run it
+ *
+ * All memory is taken when the network is made; running it neither allocates nor fails.  A step (load,
+ * forward, loss, backward, update) is one parallel region.  Results are the same bits for any number of
+ * threads.
+ */
+#ifndef BRAMBLE_MODEL_NETWORK_H
+#define BRAMBLE_MODEL_NETWORK_H
+
+#include "base/error.h"
+#include "kernels/update.h"
+#include "model/model.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct network network;
+
+/*
+ * network_new - for batches of 1 .. max_images, run by n_threads threads
+ *   training  in  whether network_gradient and network_step will be called
+ * Returns NULL with err (environment: memory; user: a batch beyond any memory).  Release with
+ * network_free (NULL is legal).  The model must outlive it.  Not collective.
+ */
+network *network_new(const model *of, size_t max_images, bool training, int n_threads, error *err);
+void network_free(network *self);
+
+/*
+ * Where images come from.  load is called once for each block of a batch, by any thread:
+ *   first   in   number of the block's first image within the batch
+ *   n       in   1 .. VEC_WIDTH images
+ *   x       out  [channels][height][width][VEC_WIDTH]; lanes n .. are 0
+ *   labels  out  n bytes below n_classes
+ */
+typedef struct network_input {
+    void (*load)(void *arg, size_t first, size_t n, float *x, uint8_t *labels);
+    void *arg;
+} network_input;
+
+/* What a batch gave. */
+typedef struct network_result {
+    double loss_sum; /* over the images; NaN or infinite when the weights have diverged */
+    size_t n_correct;
+    double t_input_s; /* time spent in load by the first thread */
+} network_result;
+
+/* network_forward - loss and hits of n images under weights w; logits and guesses may then be read */
+network_result network_forward(network *self, const float *w, const network_input *input, size_t n);
+
+/* network_gradient - the same, and g = gradient of the mean loss (n_weights floats) */
+network_result network_gradient(network *self, const float *w, float *g, const network_input *input,
+                                size_t n);
+
+/* network_step - the same, and one step of SGD on w and v with that gradient; g is overwritten */
+typedef struct network_vectors {
+    float *w, *v, *g; /* weights, velocity, gradient: n_weights floats each, aligned */
+} network_vectors;
+network_result network_step(network *self, const network_vectors *at, const update_rule *rule,
+                            const network_input *input, size_t n);
+
+/* network_logit - of image k of the last batch; network_guess, network_label - its classes */
+float network_logit(const network *self, size_t k, int class_number);
+uint8_t network_guess(const network *self, size_t k);
+uint8_t network_label(const network *self, size_t k);
+
+/*
+ * network_profile - seconds of the first thread per layer since the last call, forward and backward;
+ * for benchmarks: measuring starts with the first call.  t_s: n_layers x 2.
+ */
+void network_profile(network *self, double (*t_s)[2]);
+
+#endif

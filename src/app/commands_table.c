@@ -1,0 +1,144 @@
+#include "app/options.h"
+
+#define TEST(field) OPTION_BIND(test_options, field)
+#define REPORT(field) OPTION_BIND(report_options, field)
+#define INFO(field) OPTION_BIND(info_options, field)
+#define DATA(field) OPTION_BIND(data_options, field)
+
+static const char *format_word(size_t i)
+{
+    static const char *const words[] = {
+        [REPORT_TABLE] = "table", [REPORT_CSV] = "csv", [REPORT_JSON] = "json"};
+    return i < sizeof words / sizeof *words ? words[i] : NULL;
+}
+
+static const option_entry test_table[] = {
+    {.name = "data",
+     TEST(data),
+     .least = 1,
+     .initial = "data",
+     .variable = "BRAMBLE_DATA",
+     .metavar = "DIR|synthetic:[N]",
+     .group = "Options:",
+     .help = "Folder with CIFAR-10's binary files, or synthetic images made from the seed."},
+    {.name = "model",
+     TEST(model),
+     .initial = "",
+     .metavar = "FILE",
+     .help = "INI file that describes the network; a bare name means models/NAME.ini. Without it "
+             "the description in FILE.h5 counts."},
+    {.name = "limit-test",
+     TEST(limit_test),
+     .most = OPTION_MAX_IMAGES,
+     .initial = "0",
+     .metavar = "N",
+     .help = "Test on the first N test images only; 0: on all."},
+    {.name = "threads",
+     TEST(threads),
+     .most = 1024,
+     .initial = "0",
+     .metavar = "T",
+     .help = "OpenMP threads; 0: as many as cores the program is bound to."},
+    {.name = "seed",
+     TEST(seed),
+     .most = OPTION_MAX_SEED,
+     .initial = "1",
+     .metavar = "S",
+     .help = "Seed of synthetic images."},
+    {.name = "json", TEST(json), .initial = "false", .help = "Print JSON."},
+    {.name = NULL},
+};
+
+static const option_entry report_table[] = {
+    {.name = "format",
+     REPORT(format),
+     .word = format_word,
+     .initial = "table",
+     .group = "Options:",
+     .help = "Form of the report."},
+    {.name = "base",
+     REPORT(base),
+     .least = 1,
+     .most = 1000000,
+     .initial = "",
+     .metavar = "N:C",
+     .help = "The case, nodes and cores, that the speedup of all others refers to; without it the "
+             "one with the fewest cores, and among these the fewest nodes."},
+    {.name = NULL},
+};
+
+static const option_entry info_table[] = {
+    {.name = "json", INFO(json), .initial = "false", .group = "Options:", .help = "Print JSON."},
+    {.name = NULL},
+};
+
+static const option_entry data_table[] = {
+    {.name = "seed",
+     DATA(seed),
+     .most = OPTION_MAX_SEED,
+     .initial = "1",
+     .metavar = "S",
+     .group = "Options:",
+     .help = "Seed of the synthetic images."},
+    {.name = NULL},
+};
+
+/* ---- subcommands ----------------------------------------------------------------------------- */
+
+const option_command option_commands[] = {
+    {.name = "train",
+     .summary = "train a network, on one machine or under mpirun",
+     .arguments = "",
+     .about =
+         "Train a convolutional network. Under mpirun rank 0 is the server, which shares out the "
+         "images, averages the weights and tests the model, and all other ranks train. A rank "
+         "alone does everything itself.",
+     .examples = "  bramble train --preset fast --out fast.h5\n"
+                 "  mpirun -n 4 --hostfile pis --map-by ppr:1:node:pe=4 bramble train \\\n"
+                 "      --data data --preset paper --average gather --out paper-3.h5\n",
+     .options = option_train_table,
+     .has_presets = true},
+    {.name = "test",
+     .summary = "test a saved model",
+     .arguments = "FILE.h5[:/GROUP]",
+     .min_arguments = 1,
+     .max_arguments = 1,
+     .about = "Print accuracy and loss of the model in FILE.h5 on the test images, the accuracy of "
+              "each class and the confusion matrix.",
+     .examples = "  bramble test paper-3.h5 --data data\n"
+                 "  bramble test weights.h5:/epoch5 --model paper --json\n",
+     .options = test_table},
+    {.name = "report",
+     .summary = "summarise runs in a table",
+     .arguments = "FILE.h5...",
+     .min_arguments = 1,
+     .max_arguments = OPTION_ARGUMENTS_MAX,
+     .about =
+         "Print a line for each case N:C, nodes and cores: T_time, W_time, the shares of work and "
+         "overhead, speedup and accuracy. Runs of one case are averaged.",
+     .examples = "  bramble report results/*.h5\n"
+                 "  bramble report --format csv --base 3:3 results/*.h5 > cores.csv\n",
+     .options = report_table},
+    {.name = "info",
+     .summary = "about this build and machine, or about a result file",
+     .arguments = "[FILE.h5]",
+     .max_arguments = 1,
+     .about =
+         "Print version, compiler, vector width, libraries, cores and binding; or what FILE.h5 "
+         "holds: the run, its options, machines and weights.",
+     .examples = "  mpirun -n 1 --bind-to core bramble info\n"
+                 "  bramble info --json paper-3.h5\n",
+     .options = info_table},
+    {.name = "data",
+     .summary = "check CIFAR-10 files, or write synthetic ones",
+     .arguments = "check DIR\nsynth DIR [N]",
+     .max_arguments = 3,
+     .about =
+         "check reads CIFAR-10's binary files in DIR and counts their images by class. synth "
+         "writes synthetic images in the same form to DIR, N of them for training and a fifth as "
+         "many for testing, or as many as CIFAR-10 has.",
+     .examples = "  bramble data check data\n"
+                 "  bramble data synth /tmp/shapes 5000 --seed 7\n",
+     .options = data_table},
+    {.name = NULL},
+};

@@ -1,0 +1,77 @@
+#include "app/evaluate.h"
+
+#include "base/memory.h"
+#include "data/batch.h"
+
+#include <string.h>
+
+enum { SLICE_IMAGES = 64 };
+
+bool evaluation_init(evaluation *self, const model *of, const dataset *set, int n_threads, error *err)
+{
+    size_t n = (size_t)of->n_classes;
+    *self = (evaluation){.model = of, .set = set};
+    self->net = network_new(of, SLICE_IMAGES, false, n_threads, err);
+    self->w = memory_new(of->n_weights, sizeof *self->w, err);
+    self->confusion = memory_new(n * n, sizeof *self->confusion, err);
+    return self->net && self->w && self->confusion;
+}
+
+void evaluation_release(evaluation *self)
+{
+    network_free(self->net);
+    memory_free(self->w);
+    memory_free(self->confusion);
+    *self = (evaluation){0};
+}
+
+void evaluation_begin(evaluation *self, const float *w)
+{
+    size_t n = (size_t)self->model->n_classes;
+    memcpy(self->w, w, self->model->n_weights * sizeof *w);
+    memset(self->confusion, 0, n * n * sizeof *self->confusion);
+    self->position = 0;
+    self->loss_sum = 0.0;
+    self->n_correct = 0;
+    self->running = self->set->n > 0;
+}
+
+static void load(void *arg, size_t first, size_t n, float *x, uint8_t *labels)
+{
+    const evaluation *self = arg;
+    batch_load_block(self->set, NULL, self->position + first, n, x, labels);
+}
+
+/* Slices have a fixed size, whatever the number of threads: it orders the sum of the losses. */
+bool evaluation_slice(evaluation *self)
+{
+    if (!self->running)
+        return false;
+    size_t left = self->set->n - self->position, n = left < SLICE_IMAGES ? left : SLICE_IMAGES;
+    network_input input = {load, self};
+    network_result result = network_forward(self->net, self->w, &input, n);
+    for (size_t k = 0; k < n; k++)
+        self->confusion[network_label(self->net, k) * self->model->n_classes +
+                        network_guess(self->net, k)]++;
+    self->loss_sum += result.loss_sum;
+    self->n_correct += result.n_correct;
+    self->position += n;
+    self->running = self->position < self->set->n;
+    return true;
+}
+
+void evaluation_finish(evaluation *self)
+{
+    while (evaluation_slice(self))
+        ;
+}
+
+double evaluation_loss(const evaluation *self)
+{
+    return self->loss_sum / (double)self->set->n;
+}
+
+double evaluation_accuracy(const evaluation *self)
+{
+    return (double)self->n_correct / (double)self->set->n;
+}

@@ -1,0 +1,352 @@
+#include "app/job.h"
+
+#include "app/build.h"
+#include "app/files.h"
+#include "app/machine.h"
+#include "base/ini.h"
+#include "base/memory.h"
+#include "kernels/simd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PIECE_IMAGES = 1024 }; /* read and sent at a time */
+
+/* ---- model ------------------------------------------------------------------------------------- */
+
+static bool prepare_model(job *self, error *err)
+{
+    char path[OPTION_TEXT_BYTES] = "";
+    if (transport_is_server() &&
+        files_find_model(self->options.model, path, sizeof path, err))
+        self->model_text = ini_read_file(path, err);
+    if (!transport_agree(err))
+        return false;
+    self->model_text = transport_broadcast_text(self->model_text);
+    transport_broadcast(path, sizeof path);
+    self->model = model_new(path, self->model_text, err);
+    return transport_agree(err);
+}
+
+/* ---- data -------------------------------------------------------------------------------------- */
+
+static bool check_shape(const job *self, const source *from, error *err)
+{
+    image_shape shape = source_shape(from);
+    const model *m = self->model;
+    if (shape.channels != m->input.channels || shape.height != m->input.height ||
+        shape.width != m->input.width)
+        return error_user(err, "--data %s: images of %d x %d x %d, but model %s takes %d x %d x %d",
+                          self->options.data, shape.channels, shape.height, shape.width,
+                          self->options.model, m->input.channels, m->input.height, m->input.width);
+    if (shape.n_classes != m->n_classes)
+        return error_user(err, "--data %s: %d classes, but model %s tells %d apart",
+                          self->options.data, shape.n_classes, self->options.model, m->n_classes);
+    return true;
+}
+
+static bool limit(const char *name, uint64_t asked, size_t there, uint64_t *n, error *err)
+{
+    if (asked > there)
+        return error_user(err, "--limit-%s %llu: the data set has %zu such images", name,
+                          (unsigned long long)asked, there);
+    *n = asked > 0 ? asked : there;
+    return true;
+}
+
+/* Explicit shards as given, else equal but for one image. */
+static bool deal_shards(job *self, error *err)
+{
+    uint64_t n_workers = (uint64_t)transport_workers();
+    const option_list *given = &self->options.shards;
+    if (given->n == 0) {
+        if (self->n_train < n_workers)
+            return error_user(err, "%llu workers for %llu training images: start fewer ranks or use "
+                              "more images", (unsigned long long)n_workers,
+                              (unsigned long long)self->n_train);
+        for (uint64_t k = 0; k < n_workers; k++)
+            self->shards[k] = self->n_train / n_workers + (k < self->n_train % n_workers);
+        return true;
+    }
+    if (given->n != n_workers)
+        return error_user(err, "--shards: %zu sizes for %llu workers: give one for each", given->n,
+                          (unsigned long long)n_workers);
+    uint64_t sum = 0;
+    for (uint64_t k = 0; k < n_workers; k++)
+        sum += self->shards[k] = given->values[k];
+    if (sum > self->n_train)
+        return error_user(err, "--shards: %llu images together, but there are %llu to train on",
+                          (unsigned long long)sum, (unsigned long long)self->n_train);
+    self->n_train = sum;
+    return true;
+}
+
+static bool read_test_set(job *self, source *from, error *err)
+{
+    return dataset_init(&self->test, source_shape(from), (size_t)self->n_test, err) &&
+           source_read(from, SPLIT_TEST, 0, (size_t)self->n_test, self->test.images,
+                       self->test.labels, err);
+}
+
+/* Everything the server checks before anybody takes memory. */
+static bool open_data(job *self, source **from, error *err)
+{
+    const train_options *o = &self->options;
+    *from = source_open(o->data, o->seed, err);
+    if (!*from || !check_shape(self, *from, err) ||
+        !limit("train", o->limit_train, source_count(*from, SPLIT_TRAIN), &self->n_train, err) ||
+        !limit("test", o->limit_test, source_count(*from, SPLIT_TEST), &self->n_test, err) ||
+        !deal_shards(self, err) || !read_test_set(self, *from, err))
+        return false;
+    for (int c = 0; c < self->model->n_classes; c++) {
+        const char *name = source_class_name(*from, c);
+        if (name)
+            snprintf(self->class_names[c], sizeof *self->class_names, "%s", name);
+        else
+            snprintf(self->class_names[c], sizeof *self->class_names, "class %d", c);
+    }
+    return true;
+}
+
+/* Send a worker its shard.  A byte before each piece says whether the server could read it. */
+static bool send_shard(const job *self, source *from, size_t first, int worker, error *err)
+{
+    size_t bytes = image_bytes(self->shard.shape), left = self->shards[worker];
+    uint8_t *images = memory_new(PIECE_IMAGES, bytes + 1, err), good = images != NULL;
+    uint8_t *labels = images ? images + PIECE_IMAGES * bytes : NULL;
+    while (left > 0) {
+        size_t n = left < PIECE_IMAGES ? left : PIECE_IMAGES;
+        good = good && source_read(from, SPLIT_TRAIN, first, n, images, labels, err);
+        transport_send(&good, 1, worker + 1);
+        if (!good)
+            break;
+        transport_send(images, n * bytes, worker + 1);
+        transport_send(labels, n, worker + 1);
+        first += n;
+        left -= n;
+    }
+    memory_free(images);
+    return good;
+}
+
+static bool receive_shard(job *self, error *err)
+{
+    size_t bytes = image_bytes(self->shard.shape), total = self->shard.n;
+    for (size_t done = 0; done < total; done += PIECE_IMAGES) {
+        size_t n = total - done < PIECE_IMAGES ? total - done : PIECE_IMAGES;
+        uint8_t good;
+        transport_receive(&good, 1);
+        if (!good) /* the server has the error */
+            return error_environment(err, "the server could not read the training images");
+        transport_receive(self->shard.images + done * bytes, n * bytes);
+        transport_receive(self->shard.labels + done, n);
+    }
+    return true;
+}
+
+/* From the files on the server to the workers' memory. */
+static bool distribute(job *self, source *from, error *err)
+{
+    if (transport_size() == 1) {
+        source_read(from, SPLIT_TRAIN, 0, self->shard.n, self->shard.images, self->shard.labels, err);
+    } else if (transport_is_server()) {
+        size_t first = 0;
+        for (int k = 0; k < transport_workers(); k++) {
+            send_shard(self, from, first, k, err); /* after a failure it sends just that */
+            first += self->shards[k];
+        }
+    } else {
+        receive_shard(self, err);
+    }
+    return transport_agree(err);
+}
+
+/* ---- memory ------------------------------------------------------------------------------------ */
+
+uint64_t job_steps(const job *self, int worker)
+{
+    const train_options *o = &self->options;
+    if (o->local_steps > 0)
+        return o->local_steps;
+    return o->local_epochs * ((self->shards[worker] + o->batch - 1) / o->batch);
+}
+
+uint64_t job_segments(const job *self)
+{
+    uint64_t every = self->options.average_every, most = 0;
+    for (int k = 0; k < transport_workers(); k++)
+        most = job_steps(self, k) > most ? job_steps(self, k) : most;
+    return every == 0 ? 1 : (most + every - 1) / every;
+}
+
+uint64_t job_eval_every(const job *self)
+{
+    const train_options *o = &self->options;
+    if (o->eval_every > 0)
+        return o->eval_every;
+    if (o->local_steps == 0)
+        return 1;
+    uint64_t epoch = (self->shards[0] + o->batch - 1) / o->batch; /* steps */
+    return (epoch + o->local_steps - 1) / o->local_steps;
+}
+
+static bool prepare_worker(job *self, error *err)
+{
+    const train_options *o = &self->options;
+    int worker = transport_worker();
+    size_t n = (size_t)self->shards[worker], batch = o->batch < n ? o->batch : n;
+    self->net = network_new(self->model, batch, true, self->n_threads, err);
+    self->v = memory_new(self->model->n_weights, sizeof *self->v, err);
+    self->g = memory_new(self->model->n_weights, sizeof *self->g, err);
+    if (!self->net || !self->v || !self->g ||
+        !dataset_init(&self->shard, self->shard.shape, n, err) ||
+        !sampler_init(&self->sampler, n, o->seed, (uint32_t)worker, (enum sampler_order)o->order, err))
+        return false;
+    double steps = (double)job_steps(self, worker);
+    self->schedule = (schedule){.kind = (enum schedule_kind)o->schedule,
+                                .lr = o->lr,
+                                .warmup_steps = o->warmup * steps,
+                                .total_steps = (double)o->rounds * steps};
+    return true;
+}
+
+static bool prepare_memory(job *self, error *err)
+{
+    size_t scratch = average_scratch_bytes(self->model->n_weights, transport_size());
+    self->n_threads = self->options.threads > 0 ? (int)self->options.threads : machine_threads();
+    if (transport_is_server() && !transport_is_worker() && self->n_threads > team_cores())
+        self->n_threads = team_cores();
+    self->w = memory_new(self->model->n_weights, sizeof *self->w, err);
+    self->scratch = memory_new(scratch, 1, err);
+    if (self->w && self->scratch && transport_is_worker())
+        prepare_worker(self, err);
+    if (err->kind == ERROR_NONE && transport_is_server())
+        evaluation_init(&self->evaluation, self->model, &self->test, self->n_threads, err);
+    return transport_agree(err);
+}
+
+static bool prepare_weights(job *self, error *err)
+{
+    if (transport_is_server()) {
+        if (self->options.init[0])
+            record_read_weights(self->options.init, self->model->tensors,
+                                (size_t)self->model->n_tensors, self->w, err);
+        else
+            model_init(self->model, self->w, self->options.seed);
+    }
+    if (!transport_agree(err))
+        return false;
+    transport_broadcast(self->w, self->model->n_weights * sizeof *self->w);
+    return true;
+}
+
+/* ---- result file ------------------------------------------------------------------------------- */
+
+static bool create_record(job *self, const options_pairs *config, error *err)
+{
+    char width[16], date[32];
+    const char *names[256];
+    snprintf(width, sizeof width, "%d", VEC_WIDTH);
+    clock_date(date);
+    for (int c = 0; c < self->model->n_classes; c++)
+        names[c] = self->class_names[c];
+    const record_pair build[] = {
+        {"version", build_version()}, {"preset", build_preset()},       {"compiler", build_compiler()},
+        {"flags", build_flags()},     {"simd", SIMD_NAME},              {"vector_width", width},
+        {"mpi", transport_version()}, {"hdf5", record_version()},       {"started", date},
+    };
+    record_plan plan = {.n_rounds = self->options.rounds,
+                        .n_ranks = (size_t)transport_size(),
+                        .tensors = self->model->tensors,
+                        .n_tensors = (size_t)self->model->n_tensors,
+                        .n_weights = self->model->n_weights,
+                        .n_classes = self->model->n_classes,
+                        .class_names = names,
+                        .config = config->pairs,
+                        .n_config = config->n,
+                        .build = build,
+                        .n_build = sizeof build / sizeof *build,
+                        .machines = self->machines,
+                        .model_text = self->model_text};
+    self->record = record_create(self->out, self->options.force, &plan, err);
+    return self->record != NULL;
+}
+
+static bool prepare_record(job *self, error *err)
+{
+    record_machine mine;
+    machine_describe(self->n_threads, &mine);
+    if (transport_is_server())
+        self->machines = memory_new((size_t)transport_size(), sizeof *self->machines, err);
+    if (!transport_agree(err))
+        return false;
+    transport_gather(&mine, sizeof mine, self->machines);
+    options_pairs config;
+    if (transport_is_server() && options_pairs_init(&config, &self->options, err)) {
+        create_record(self, &config, err);
+        options_pairs_release(&config);
+    }
+    return transport_agree(err);
+}
+
+/* ---- all of it --------------------------------------------------------------------------------- */
+
+static void name_output(job *self)
+{
+    char date[32];
+    clock_date(date);
+    for (char *c = date; *c; c++)
+        if (*c == ':')
+            *c = '-';
+    if (self->options.out[0])
+        snprintf(self->out, sizeof self->out, "%s", self->options.out);
+    else
+        snprintf(self->out, sizeof self->out, "bramble-%s.h5", date);
+}
+
+static bool prepare_data(job *self, source **from, error *err)
+{
+    self->shards = memory_new((size_t)transport_workers(), sizeof *self->shards, err);
+    if (err->kind == ERROR_NONE && transport_is_server()) {
+        name_output(self);
+        if (record_check_new(self->out, self->options.force, err))
+            open_data(self, from, err);
+    }
+    if (!transport_agree(err))
+        return false;
+    transport_broadcast(&self->n_train, sizeof self->n_train);
+    transport_broadcast(self->shards, (size_t)transport_workers() * sizeof *self->shards);
+    const model *m = self->model;
+    self->shard.shape =
+        (image_shape){m->input.channels, m->input.height, m->input.width, m->n_classes};
+    return true;
+}
+
+bool job_prepare(job *self, error *err)
+{
+    source *from = NULL;
+    self->rule = average_rules[self->options.average];
+    bool good = prepare_model(self, err) && prepare_data(self, &from, err) &&
+                prepare_memory(self, err) && prepare_weights(self, err) &&
+                distribute(self, from, err) && prepare_record(self, err);
+    source_free(from);
+    return good;
+}
+
+void job_release(job *self)
+{
+    record_close(self->record, NULL);
+    evaluation_release(&self->evaluation);
+    dataset_release(&self->test);
+    dataset_release(&self->shard);
+    sampler_release(&self->sampler);
+    network_free(self->net);
+    memory_free(self->machines);
+    memory_free(self->shards);
+    memory_free(self->scratch);
+    memory_free(self->w);
+    memory_free(self->v);
+    memory_free(self->g);
+    memory_free(self->model_text);
+    model_free(self->model);
+}

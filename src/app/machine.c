@@ -1,0 +1,119 @@
+#include "app/machine.h"
+
+#include "base/clock.h"
+#include "kernels/simd.h"
+#include "kernels/team.h"
+#include "transport/transport.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* The first number in a file of /sys or /proc; NaN when there is none. */
+static double number_in(const char *path, int base)
+{
+    char text[64] = "";
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return NAN;
+    char *line = fgets(text, sizeof text, file), *end = text;
+    fclose(file);
+    double number = line ? (double)strtoll(text, &end, base) : NAN;
+    return end == text ? NAN : number;
+}
+
+static void cpu_model(char *text, size_t n_bytes)
+{
+    char line[256];
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    snprintf(text, n_bytes, "unknown");
+    while (file && fgets(line, sizeof line, file)) {
+        /* x86 has it per core; a Pi has "Model : Raspberry Pi 4 ..." at the end. */
+        if (strncmp(line, "model name", 10) != 0 && strncmp(line, "Model", 5) != 0)
+            continue;
+        const char *value = strchr(line, ':');
+        if (!value)
+            continue;
+        value += 1 + strspn(value + 1, " \t");
+        snprintf(text, n_bytes, "%.*s", (int)strcspn(value, "\n"), value);
+    }
+    if (file)
+        fclose(file);
+}
+
+double machine_memory(void)
+{
+    return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+}
+
+double machine_peak_rss(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? 1024.0 * (double)usage.ru_maxrss : NAN;
+}
+
+/* A rank's host and cores, for the others to compare with. */
+struct place {
+    char host[64], cpus[64];
+    int is_worker;
+};
+
+int machine_threads(void)
+{
+    struct place mine = {.is_worker = transport_is_worker()};
+    snprintf(mine.host, sizeof mine.host, "%s", transport_host());
+    team_cpu_list(mine.cpus, sizeof mine.cpus);
+    size_t size = (size_t)transport_size();
+    struct place *all = calloc(size, sizeof *all);
+    int sharing = 0, number = 0; /* workers on the same cores; my number among them */
+    if (all) {
+        transport_meet(&mine, sizeof mine, all);
+        for (size_t k = 0; k < size; k++)
+            if (all[k].is_worker && strcmp(all[k].host, mine.host) == 0 &&
+                strcmp(all[k].cpus, mine.cpus) == 0) {
+                number += k < (size_t)transport_rank();
+                sharing++;
+            }
+        free(all);
+    }
+    int cores = team_cores();
+    if (!mine.is_worker)
+        return sharing > 0 ? 1 : cores;
+    int threads = sharing > 0 ? cores / sharing + (number < cores % sharing) : cores;
+    return threads < 1 ? 1 : threads;
+}
+
+void machine_describe(int n_threads, record_machine *row)
+{
+    memset(row, 0, sizeof *row);
+    row->rank = transport_rank();
+    row->threads = n_threads;
+    row->cores = team_cores();
+    row->is_server = transport_is_server();
+    row->is_worker = transport_is_worker();
+    snprintf(row->host, sizeof row->host, "%s", transport_host());
+    cpu_model(row->cpu, sizeof row->cpu);
+    team_cpu_list(row->binding, sizeof row->binding);
+    snprintf(row->simd, sizeof row->simd, "%s", SIMD_NAME);
+    row->memory_bytes = machine_memory();
+    row->clock_max_mhz =
+        number_in("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", 10) / 1000.0;
+}
+
+void machine_sense(double *clock_mhz, double *temperature_c, double *throttled)
+{
+    static double last_s = -1.0, seen[3]; /* only the main thread looks */
+    double now = clock_now();
+    if (last_s < 0.0 || now - last_s > 0.5) {
+        last_s = now;
+        seen[0] = number_in("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", 10) / 1000.0;
+        seen[1] = number_in("/sys/class/thermal/thermal_zone0/temp", 10) / 1000.0;
+        seen[2] = number_in("/sys/devices/platform/soc/soc:firmware/get_throttled", 16);
+    }
+    *clock_mhz = seen[0];
+    *temperature_c = seen[1];
+    *throttled = seen[2];
+}

@@ -1,0 +1,94 @@
+#include "app/build.h"
+#include "app/commands.h"
+#include "app/option.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"train", command_train}, {"test", command_test}, {"report", command_report},
+    {"info", command_info},   {"data", command_data},
+};
+
+/* Under a launcher one process speaks; nobody has joined the job yet, so the environment tells. */
+static bool is_first_process(void)
+{
+    static const char *const variables[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
+                                            "SLURM_PROCID"};
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+        const char *rank = getenv(variables[i]);
+        if (rank)
+            return strcmp(rank, "0") == 0;
+    }
+    return true;
+}
+
+static bool print_overview(error *err)
+{
+    printf("Usage: bramble COMMAND [OPTION...] [ARGUMENT...]\n"
+           "Train convolutional networks on a cluster of small computers, and time it.\n\n");
+    for (const option_command *command = option_commands; command->name; command++)
+        printf("  %-8s%s\n", command->name, command->summary);
+    printf("\n  bramble COMMAND --help    options of a command; bramble help COMMAND, too\n"
+           "  bramble --version         version of the program\n\n"
+           "Examples:\n"
+           "  bramble train --preset fast\n"
+           "  mpirun -n 4 bramble train --data data --preset paper --out paper-3.h5\n\n"
+           "Exit status: 0 success, 1 failure of the system, 2 mistake in options or files.\n"
+           "More in the manual: man bramble\n");
+    return fflush(stdout) == 0 || error_environment(err, "help cannot be written: %m");
+}
+
+static bool print_version(error *err)
+{
+    printf("bramble %s\n", build_version());
+    return fflush(stdout) == 0 || error_environment(err, "the version cannot be written: %m");
+}
+
+static bool refuse_command(const char *name, error *err)
+{
+    const char *nearest = option_command_nearest(name);
+    if (nearest)
+        return error_user(err, "%.60s: unknown command; did you mean %s?", name, nearest);
+    return error_user(err, "%.60s: unknown command; bramble --help lists all", name);
+}
+
+/* Whatever is no subcommand; argc >= 2. */
+static bool answer(int argc, char **argv, error *err)
+{
+    const char *name = argv[1];
+    bool is_help =
+        strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
+    if (argc > (is_help ? 3 : 2) && (is_help || strcmp(name, "--version") == 0))
+        return error_user(err, "%s: unexpected argument \"%.60s\"", name, argv[argc - 1]);
+    if (strcmp(name, "--version") == 0)
+        return !is_first_process() || print_version(err);
+    if (!is_help)
+        return refuse_command(name, err);
+    if (argc == 2)
+        return !is_first_process() || print_overview(err);
+    const option_command *command = option_command_find(argv[2]);
+    if (!command)
+        return refuse_command(argv[2], err);
+    return !is_first_process() || option_print_help(command, stdout, err);
+}
+
+int main(int argc, char **argv)
+{
+    error err = {0};
+    for (size_t i = 0; argc >= 2 && i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    if (argc < 2)
+        error_user(&err, "expected a command; bramble --help lists all");
+    else
+        answer(argc, argv, &err);
+    /* A launcher ends all processes when one fails: leave that to the one that says why. */
+    if (err.kind == ERROR_NONE || !is_first_process())
+        return 0;
+    error_print(&err);
+    return (int)err.kind;
+}

@@ -1,0 +1,83 @@
+#include "app/commands.h"
+#include "app/output.h"
+#include "app/training.h"
+#include "base/ini.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The server reads the --config file, everyone gets the text. */
+static char *read_config(const char *path, error *err)
+{
+    char *text = transport_is_server() ? ini_read_file(path, err) : NULL;
+    return transport_agree(err) ? transport_broadcast_text(text) : NULL;
+}
+
+static void print_text(const job *j, const record_summary *s)
+{
+    printf("\n%-22s %.2f %%  (loss %.4f, %zu test images)\n", "test accuracy", 100.0 * s->accuracy,
+           s->loss, j->test.n);
+    printf("%-22s %.0f:%.0f  (nodes:cores of the workers)\n", "case N:C", s->nodes, s->cores);
+    printf("%-22s %.3f s  (%.0f rounds)\n", "T_time", s->t_time_s, s->rounds);
+    printf("%-22s %.3f s\n", "W_time", s->w_time_s);
+    printf("%-22s %.1f %%\n", "W% work", 100.0 * s->work_fraction);
+    printf("%-22s %.1f %%\n", "O% overhead", 100.0 * s->overhead_fraction);
+    printf("%-22s %.0f\n", "images/s", s->images_per_s);
+    if (!isnan(s->t_target_s))
+        printf("%-22s %.3f s\n", "target reached after", s->t_target_s);
+    if (!isnan(s->server_cpu_fraction))
+        printf("%-22s %.1f %% of a core, evaluation not counted\n", "server's CPU use",
+               100.0 * s->server_cpu_fraction);
+    printf("%-22s %s\n", "results in", j->out);
+}
+
+static bool print_summary(const job *j, const record_summary *s, error *err)
+{
+    if (j->options.json) {
+        json_t *root = output_summary(s);
+        json_object_set_new(root, "out", json_string(j->out));
+        json_object_set_new(root, "loss", output_number(s->loss));
+        json_object_set_new(root, "rounds", output_count(s->rounds));
+        json_object_set_new(root, "t_start_s", output_number(s->t_start_s));
+        json_object_set_new(root, "t_target_s", output_number(s->t_target_s));
+        json_object_set_new(root, "server_cpu_fraction", output_number(s->server_cpu_fraction));
+        return output_json(root, stdout, err);
+    }
+    print_text(j, s);
+    if (fflush(stdout) != 0)
+        return error_environment(err, "the summary could not be written to stdout");
+    return true;
+}
+
+static enum parse_outcome run(job *j, int argc, char **argv, error *err)
+{
+    enum parse_outcome outcome =
+        options_parse_train(argc, argv, transport_is_server(), read_config, &j->options, err);
+    if (!transport_agree(err))
+        return PARSE_FAILED;
+    record_summary summary;
+    if (outcome != PARSE_RUN || !job_prepare(j, err) || !training_run(j, &summary, err))
+        return outcome == PARSE_DONE ? PARSE_DONE : PARSE_FAILED;
+    if (transport_is_server()) {
+        record_close(j->record, err);
+        j->record = NULL;
+        if (err->kind == ERROR_NONE)
+            print_summary(j, &summary, err);
+    }
+    return transport_agree(err) ? PARSE_RUN : PARSE_FAILED;
+}
+
+int command_train(int argc, char **argv)
+{
+    error err = {0};
+    static job j; /* large: the options hold paths */
+    j.t_begin_s = clock_now();
+    transport_start(&argc, &argv);
+    run(&j, argc, argv, &err);
+    if (err.kind != ERROR_NONE && transport_is_server())
+        error_print(&err);
+    job_release(&j);
+    transport_stop();
+    return (int)err.kind;
+}

@@ -1,0 +1,110 @@
+#include "data/batch.h"
+
+#include "kernels/simd.h"
+
+#include <assert.h>
+#include <string.h>
+
+/*
+ * Sixteen pixels of VEC_WIDTH images at a time: four 32-bit words of four pixels from each image are
+ * transposed, so that a lane holds the words of one image, and then taken apart by shifts.  A vector
+ * starts as 16-byte pieces of images four apart; all shuffles stay within 16 bytes, where they cost one
+ * instruction on every target.
+ */
+enum { PIXELS = 16, PIECES = VEC_WIDTH / 4 };
+
+typedef uint32_t piece __attribute__((vector_size(PIXELS)));
+typedef uint32_t uvec __attribute__((vector_size(VEC_WIDTH * sizeof(uint32_t))));
+
+/* Lane numbers a, b, c, d of the first 16 bytes, and the same in the others. */
+#if VEC_WIDTH == 4
+#define LANES(a, b, c, d) a, b, c, d
+#elif VEC_WIDTH == 8
+#define LANES(a, b, c, d) a, b, c, d, (a) + 4, (b) + 4, (c) + 4, (d) + 4
+#elif VEC_WIDTH == 16
+#define LANES(a, b, c, d)                                                                          \
+    a, b, c, d, (a) + 4, (b) + 4, (c) + 4, (d) + 4, (a) + 8, (b) + 8, (c) + 8, (d) + 8, (a) + 12,  \
+        (b) + 12, (c) + 12, (d) + 12
+#endif
+#define SHUFFLE(x, y, a, b, c, d) __builtin_shufflevector(x, y, LANES(a, b, c, d))
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "words are taken apart lowest byte first"
+#endif
+
+static inline piece load_piece(const uint8_t *from)
+{
+    piece p;
+    memcpy(&p, from, sizeof p);
+    return p;
+}
+
+/* Images i, i + 4, i + 8 and i + 12, as far as the vector goes, at the same pixel. */
+static inline uvec load_pieces(const uint8_t *const image[VEC_WIDTH], int i, size_t pixel)
+{
+#if VEC_WIDTH == 4
+    return load_piece(image[i] + pixel);
+#else
+    typedef uint32_t pair __attribute__((vector_size(2 * PIXELS)));
+    pair low = __builtin_shufflevector(load_piece(image[i] + pixel),
+                                       load_piece(image[i + 4] + pixel), 0, 1, 2, 3, 4, 5, 6, 7);
+#if VEC_WIDTH == 8
+    return low;
+#else
+    pair high = __builtin_shufflevector(load_piece(image[i + 8] + pixel),
+                                        load_piece(image[i + 12] + pixel), 0, 1, 2, 3, 4, 5, 6, 7);
+    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#endif
+#endif
+}
+
+static inline void store_word(uvec word, vec middle, vec scale, vec x[4])
+{
+    for (int k = 0; k < 4; k++) {
+        ivec byte = (ivec)((word >> (8 * k)) & 255);
+        x[k] = (__builtin_convertvector(byte, vec) - middle) * scale;
+    }
+}
+
+static inline void load_pixels(const uint8_t *const image[VEC_WIDTH], size_t pixel, vec middle,
+                               vec scale, vec x[PIXELS])
+{
+    enum { V = VEC_WIDTH };
+    uvec a = load_pieces(image, 0, pixel), b = load_pieces(image, 1, pixel);
+    uvec c = load_pieces(image, 2, pixel), d = load_pieces(image, 3, pixel);
+    uvec ab_low = SHUFFLE(a, b, 0, V, 1, V + 1), ab_high = SHUFFLE(a, b, 2, V + 2, 3, V + 3);
+    uvec cd_low = SHUFFLE(c, d, 0, V, 1, V + 1), cd_high = SHUFFLE(c, d, 2, V + 2, 3, V + 3);
+    store_word(SHUFFLE(ab_low, cd_low, 0, 1, V, V + 1), middle, scale, x);
+    store_word(SHUFFLE(ab_low, cd_low, 2, 3, V + 2, V + 3), middle, scale, x + 4);
+    store_word(SHUFFLE(ab_high, cd_high, 0, 1, V, V + 1), middle, scale, x + 8);
+    store_word(SHUFFLE(ab_high, cd_high, 2, 3, V + 2, V + 3), middle, scale, x + 12);
+}
+
+void batch_load_block(const dataset *set, const uint32_t *indices, size_t first, size_t n, float *x,
+                      uint8_t *labels)
+{
+    assert(n >= 1 && n <= VEC_WIDTH);
+    size_t pixels = image_bytes(set->shape);
+    const uint8_t *image[VEC_WIDTH];
+    vec middle = {0}, scale = {0}; /* a lane without an image: (byte - 0) * 0 */
+    for (size_t lane = 0; lane < VEC_WIDTH; lane++) {
+        size_t i = indices ? indices[lane < n ? lane : 0] : first + (lane < n ? lane : 0);
+        assert(i < set->n);
+        image[lane] = set->images + i * pixels;
+        if (lane < n) {
+            labels[lane] = set->labels[i];
+            middle[lane] = 127.5f;
+            scale[lane] = 2.0f / 255.0f;
+        }
+    }
+    vec *to = (vec *)(void *)x;
+    size_t pixel = 0;
+    for (; pixel + PIXELS <= pixels; pixel += PIXELS)
+        load_pixels(image, pixel, middle, scale, to + pixel);
+    for (; pixel < pixels; pixel++) {
+        vec bytes;
+        for (size_t lane = 0; lane < VEC_WIDTH; lane++)
+            bytes[lane] = image[lane][pixel];
+        to[pixel] = (bytes - middle) * scale;
+    }
+}

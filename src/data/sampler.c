@@ -1,0 +1,62 @@
+#include "data/sampler.h"
+
+#include "base/memory.h"
+#include "base/random.h"
+
+#include <assert.h>
+
+static void set_order(sampler *self)
+{
+    uint32_t *order = self->permutation;
+    for (size_t i = 0; i < self->n; i++)
+        order[i] = (uint32_t)i;
+    if (self->order == ORDER_SEQUENTIAL)
+        return;
+    uint64_t stream = random_stream(RANDOM_SHUFFLE, self->worker, self->epoch);
+    for (size_t i = self->n - 1; i > 0; i--) {
+        size_t j = (size_t)random_below(self->seed, stream, i, i + 1);
+        uint32_t swapped = order[i];
+        order[i] = order[j];
+        order[j] = swapped;
+    }
+}
+
+bool sampler_init(sampler *self, size_t n, uint64_t seed, uint32_t worker, enum sampler_order order,
+                  error *err)
+{
+    assert(n >= 1 && n <= UINT32_MAX);
+    *self = (sampler){.n = n, .seed = seed, .worker = worker, .order = order};
+    self->permutation = memory_new(n, sizeof *self->permutation, err);
+    if (!self->permutation)
+        return false;
+    set_order(self);
+    return true;
+}
+
+void sampler_release(sampler *self)
+{
+    memory_free(self->permutation);
+    *self = (sampler){0};
+}
+
+void sampler_seek(sampler *self, uint32_t epoch, size_t position)
+{
+    assert(position <= self->n);
+    bool other = epoch != self->epoch;
+    self->epoch = epoch;
+    self->position = position;
+    if (other)
+        set_order(self);
+}
+
+size_t sampler_next(sampler *self, size_t batch, const uint32_t **indices)
+{
+    assert(batch >= 1);
+    if (self->position == self->n)
+        sampler_seek(self, self->epoch + 1, 0);
+    size_t left = self->n - self->position;
+    size_t n = batch < left ? batch : left;
+    *indices = self->permutation + self->position;
+    self->position += n;
+    return n;
+}

@@ -1,0 +1,228 @@
+#include "kernels/conv.h"
+
+/*
+ * A tile is m out channels x r neighbouring pixels of a row, summed up in registers.  Each loaded pixel
+ * serves m channels, each loaded weight r pixels; with the kernel's width known to the compiler, a pixel
+ * is loaded once for all its products in the row.
+ */
+enum { MAX_CHANNELS = SIMD_TILE_CHANNELS, MAX_PIXELS = SIMD_TILE_PIXELS, L1_BYTES = 20 * 1024 };
+
+typedef struct tile {
+    const vec *in; /* first row and pixel of the first in channel */
+    size_t in_plane, in_row;
+    const float *w; /* packed: [in][ky][kx][m] */
+    const float *bias; /* m of them; NULL: go on from what stands in out */
+    vec *out;
+    size_t out_plane;
+    int n_in, kernel, stride, ky_begin, ky_end;
+} tile;
+
+/* kernel 0: width and stride are known only at run time */
+SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_r, const int kernel)
+{
+    const int width = kernel ? kernel : t->kernel, step = kernel ? 1 : t->stride;
+    vec sum[MAX_CHANNELS][MAX_PIXELS];
+    SIMD_UNROLL for (int m = 0; m < n_m; m++)
+        SIMD_UNROLL for (int r = 0; r < n_r; r++)
+            sum[m][r] = t->bias ? vec_set(t->bias[m]) : t->out[(size_t)m * t->out_plane + (size_t)r];
+    for (int i = 0; i < t->n_in; i++) {
+        const vec *plane = t->in + (size_t)i * t->in_plane;
+        for (int ky = t->ky_begin; ky < t->ky_end; ky++) {
+            const vec *x = plane + (size_t)ky * t->in_row;
+            const float *w = t->w + (size_t)((i * width + ky) * width * n_m);
+            SIMD_UNROLL for (int kx = 0; kx < width; kx++) {
+                SIMD_UNROLL for (int m = 0; m < n_m; m++) {
+                    vec weight = vec_set(w[kx * n_m + m]);
+                    SIMD_UNROLL for (int r = 0; r < n_r; r++)
+                        sum[m][r] += weight * x[kx + r * step];
+                }
+            }
+        }
+    }
+    SIMD_UNROLL for (int m = 0; m < n_m; m++)
+        SIMD_UNROLL for (int r = 0; r < n_r; r++)
+            t->out[(size_t)m * t->out_plane + (size_t)r] = sum[m][r];
+}
+
+#define TILE(m, r, k)                                                                              \
+    static void tile_##m##x##r##_##k(const tile *t)                                                \
+    {                                                                                              \
+        tile_compute(t, m, r, k);                                                                  \
+    }
+#if SIMD_TILE_PIXELS == 2
+#define TILES_OF(m, k) TILE(m, 1, k) TILE(m, 2, k)
+#define ROW(m, k) {tile_##m##x1_##k, tile_##m##x2_##k}
+#else
+#define TILES_OF(m, k) TILE(m, 1, k) TILE(m, 2, k) TILE(m, 3, k) TILE(m, 4, k)
+#define ROW(m, k) {tile_##m##x1_##k, tile_##m##x2_##k, tile_##m##x3_##k, tile_##m##x4_##k}
+#endif
+#if SIMD_TILE_CHANNELS == 6
+#define TILES(k)                                                                                   \
+    TILES_OF(1, k) TILES_OF(2, k) TILES_OF(3, k) TILES_OF(4, k) TILES_OF(5, k) TILES_OF(6, k)
+#define TABLE(k) {ROW(1, k), ROW(2, k), ROW(3, k), ROW(4, k), ROW(5, k), ROW(6, k)}
+#else
+#define TILES(k) TILES_OF(1, k) TILES_OF(2, k) TILES_OF(3, k) TILES_OF(4, k)
+#define TABLE(k) {ROW(1, k), ROW(2, k), ROW(3, k), ROW(4, k)}
+#endif
+TILES(0) TILES(1) TILES(3) TILES(5)
+
+typedef void tile_function(const tile *t);
+static tile_function *const tile_functions[4][MAX_CHANNELS][MAX_PIXELS] = {TABLE(0), TABLE(1), TABLE(3),
+                                                                           TABLE(5)};
+
+static int kernel_index(const conv_shape *s)
+{
+    if (s->stride != 1)
+        return 0;
+    return s->kernel == 1 ? 1 : s->kernel == 3 ? 2 : s->kernel == 5 ? 3 : 0;
+}
+
+static int pieces(int n, int largest)
+{
+    return (n + largest - 1) / largest;
+}
+
+/* Where piece k of n begins when `length` is cut into n pieces that differ by one at most. */
+static int piece_begin(int length, int n, int k)
+{
+    return (int)((long)length * k / n);
+}
+
+/* Cycles for one in channel and kernel row of a tile: by multiply-adds, by their latency, by loads. */
+static double tile_cycles(const conv_shape *s, int m, int r)
+{
+    int products = s->kernel * m * r, latency = s->kernel * SIMD_IN_FLIGHT;
+    int loads = (r - 1) * s->stride + s->kernel + s->kernel * m;
+    int most = products > latency ? products : latency;
+    /* A little for the loads even where they do not limit, and for the turn of the loop. */
+    return (loads > most ? loads : most) + 0.1 * loads + 2.0;
+}
+
+conv_tiling conv_tiling_choose(const conv_shape *s)
+{
+    conv_tiling best = {1, 1, s->in_channels};
+    double least = 0.0;
+    for (int m = 1; m <= MAX_CHANNELS; m++) {
+        for (int r = 1; r <= MAX_PIXELS; r++) {
+            int n_m = pieces(s->out_channels, m), n_r = pieces(s->out_width, r);
+            double cycles = 0.0;
+            for (int i = 0; i < n_m; i++)
+                for (int k = 0; k < n_r; k++)
+                    cycles += tile_cycles(s,
+                                          piece_begin(s->out_channels, n_m, i + 1) -
+                                              piece_begin(s->out_channels, n_m, i),
+                                          piece_begin(s->out_width, n_r, k + 1) -
+                                              piece_begin(s->out_width, n_r, k));
+            if (least == 0.0 || cycles < least) {
+                least = cycles;
+                best.channels = m;
+                best.pixels = r;
+            }
+        }
+    }
+    int width = (best.pixels - 1) * s->stride + s->kernel;
+    int fit = L1_BYTES / (width * s->kernel * (int)sizeof(vec));
+    best.chunk = fit < 1 ? 1 : fit < s->in_channels ? fit : s->in_channels;
+    return best;
+}
+
+size_t conv_weights(const conv_shape *s)
+{
+    return (size_t)s->out_channels * (size_t)s->in_channels * (size_t)s->kernel * (size_t)s->kernel;
+}
+
+/* Walk over the packed order; at: strides of w for out channel, in channel and tap, from the first. */
+static void pack(const conv_shape *s, const conv_tiling *t, const float *w, const long at[3],
+                 float *packed)
+{
+    int n = pieces(s->out_channels, t->channels), taps = s->kernel * s->kernel;
+    for (int k = 0; k < n; k++) {
+        int begin = piece_begin(s->out_channels, n, k), end = piece_begin(s->out_channels, n, k + 1);
+        for (int i = 0; i < s->in_channels; i++)
+            for (int tap = 0; tap < taps; tap++)
+                for (int o = begin; o < end; o++)
+                    *packed++ = w[o * at[0] + i * at[1] + tap * at[2]];
+    }
+}
+
+void conv_pack(const conv_shape *s, const conv_tiling *t, const float *w, float *packed)
+{
+    long taps = (long)s->kernel * s->kernel;
+    pack(s, t, w, (const long[]){s->in_channels * taps, taps, 1}, packed);
+}
+
+void conv_pack_flipped(const conv_shape *s, const conv_tiling *t, const float *w, float *packed)
+{
+    long taps = (long)s->kernel * s->kernel;
+    pack(s, t, w + taps - 1, (const long[]){taps, s->out_channels * taps, -1}, packed);
+}
+
+static int clamp(int x, int low, int high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+/* All out channels of the pixels x_begin .. x_begin + n_x - 1 of a row; t->in and t->out stand there. */
+static void compute_column(const conv_shape *s, const conv_tiling *g, tile t, const float *packed,
+                           const float *bias, int n_x)
+{
+    const float zeros[MAX_CHANNELS] = {0};
+    const vec *in = t.in;
+    vec *out = t.out;
+    int n = pieces(s->out_channels, g->channels);
+    size_t taps = (size_t)s->kernel * (size_t)s->kernel;
+    tile_function *const(*functions)[MAX_PIXELS] = tile_functions[kernel_index(s)];
+    for (int i = 0; i < s->in_channels; i += g->chunk) {
+        t.in = in + (size_t)i * t.in_plane;
+        t.n_in = clamp(g->chunk, 0, s->in_channels - i);
+        for (int k = 0; k < n; k++) {
+            int o = piece_begin(s->out_channels, n, k);
+            int n_m = piece_begin(s->out_channels, n, k + 1) - o;
+            t.w = packed + ((size_t)o * (size_t)s->in_channels + (size_t)(i * n_m)) * taps;
+            t.bias = i > 0 ? NULL : bias ? bias + o : zeros;
+            t.out = out + (size_t)o * t.out_plane;
+            functions[n_m - 1][n_x - 1](&t);
+        }
+    }
+}
+
+void conv_forward(const conv_shape *s, const conv_tiling *g, const float *packed, const float *bias,
+                  const vec *in, vec *out, size_t begin, size_t end)
+{
+    size_t in_plane = (size_t)s->in_height * (size_t)s->in_width;
+    size_t out_plane = (size_t)s->out_height * (size_t)s->out_width;
+    int n_x = pieces(s->out_width, g->pixels);
+    tile t = {.in_plane = in_plane, .in_row = (size_t)s->in_width, .out_plane = out_plane,
+              .kernel = s->kernel, .stride = s->stride};
+    for (size_t item = begin; item < end; item++) {
+        size_t block = item / (size_t)s->out_height;
+        int y = (int)(item % (size_t)s->out_height), top = y * s->stride;
+        t.ky_begin = clamp(s->border_top - top, 0, s->kernel);
+        t.ky_end = clamp(s->in_height - s->border_bottom - top, t.ky_begin, s->kernel);
+        const vec *row = in + block * (size_t)s->in_channels * in_plane + (size_t)top * t.in_row;
+        vec *out_row =
+            out + block * (size_t)s->out_channels * out_plane + (size_t)y * (size_t)s->out_width;
+        for (int k = 0; k < n_x; k++) {
+            int x = piece_begin(s->out_width, n_x, k);
+            t.in = row + x * s->stride;
+            t.out = out_row + x;
+            compute_column(s, g, t, packed, bias, piece_begin(s->out_width, n_x, k + 1) - x);
+        }
+    }
+}
+
+void conv_embed(const conv_embedding *e, const vec *from, vec *to, size_t begin, size_t end)
+{
+    size_t from_plane = (size_t)e->height * (size_t)e->width;
+    size_t to_plane = (size_t)e->to_height * (size_t)e->to_width;
+    for (size_t plane = begin; plane < end; plane++) {
+        vec *target = to + plane * to_plane;
+        memset(target, 0, to_plane * sizeof *target);
+        for (int y = 0; y < e->height; y++) {
+            const vec *row = from + plane * from_plane + (size_t)(y * e->width);
+            vec *to_row = target + (size_t)(e->top + y * e->stride) * (size_t)e->to_width + e->left;
+            for (int x = 0; x < e->width; x++)
+                to_row[x * e->stride] = row[x];
+        }
+    }
+}

@@ -1,0 +1,191 @@
+#include "base/memory.h"
+#include "kernels/conv.h"
+#include "layers/layer.h"
+
+enum { KERNEL, STRIDE, PADDING };
+
+/* The forward convolution, its input embedded in its padding. */
+static conv_shape forward_shape(const layer *self)
+{
+    int padding = (int)self->values[PADDING];
+    return (conv_shape){.in_channels = self->in.channels,
+                        .in_height = self->in.height + 2 * padding,
+                        .in_width = self->in.width + 2 * padding,
+                        .out_channels = self->out.channels,
+                        .out_height = self->out.height,
+                        .out_width = self->out.width,
+                        .kernel = (int)self->values[KERNEL],
+                        .stride = (int)self->values[STRIDE],
+                        .border_top = padding,
+                        .border_bottom = padding};
+}
+
+/*
+ * The gradient of the input is a convolution too: of the gradient of the output, spread by the stride and
+ * embedded in zeros, with the filters flipped.
+ */
+static conv_embedding gradient_embedding(const layer *self)
+{
+    int kernel = (int)self->values[KERNEL], before = kernel - 1 - (int)self->values[PADDING];
+    return (conv_embedding){.height = self->out.height,
+                            .width = self->out.width,
+                            .to_height = self->in.height + kernel - 1,
+                            .to_width = self->in.width + kernel - 1,
+                            .top = before,
+                            .left = before,
+                            .stride = (int)self->values[STRIDE]};
+}
+
+static conv_shape gradient_shape(const layer *self)
+{
+    conv_embedding e = gradient_embedding(self);
+    int last = e.top + (e.height - 1) * e.stride;
+    return (conv_shape){.in_channels = self->out.channels,
+                        .in_height = e.to_height,
+                        .in_width = e.to_width,
+                        .out_channels = self->in.channels,
+                        .out_height = self->in.height,
+                        .out_width = self->in.width,
+                        .kernel = (int)self->values[KERNEL],
+                        .stride = 1,
+                        .border_top = e.top,
+                        .border_bottom = e.to_height - 1 - last};
+}
+
+static bool infer(layer *self, error *err)
+{
+    long filters, kernel, stride, padding;
+    if (!layer_setting_get(self, "filters", 0, 1, LAYER_MAX_CHANNELS, &filters, err) ||
+        !layer_setting_get(self, "kernel", 0, 1, 31, &kernel, err) ||
+        !layer_setting_get(self, "stride", 1, 1, LAYER_MAX_SIDE, &stride, err) ||
+        !layer_setting_get(self, "padding", 0, 0, kernel - 1, &padding, err))
+        return false;
+    long height = self->in.height + 2 * padding, width = self->in.width + 2 * padding;
+    if (height < kernel || width < kernel)
+        return error_user(err, "kernel = %ld: larger than its input of %ld x %ld", kernel, height,
+                          width);
+    self->values[KERNEL] = kernel;
+    self->values[STRIDE] = stride;
+    self->values[PADDING] = padding;
+    self->out.channels = (int)filters;
+    self->out.height = (int)((height - kernel) / stride) + 1;
+    self->out.width = (int)((width - kernel) / stride) + 1;
+    size_t in = (size_t)self->in.channels, k = (size_t)kernel;
+    layer_tensor_add(self, "weight", 4, (const size_t[]){(size_t)filters, in, k, k});
+    layer_tensor_add(self, "bias", 1, (const size_t[]){(size_t)filters});
+    self->flops_forward = 2.0 * (double)self->tensors[0].count * self->out.height * self->out.width;
+    self->flops_weights = self->flops_forward;
+    self->flops_backward = 2.0 * self->flops_forward;
+    return true;
+}
+
+static void init(const layer *self, float *w, uint64_t seed, uint32_t first_stream)
+{
+    size_t fan_in = self->tensors[0].count / self->tensors[0].dims[0];
+    layer_init_uniform(self, w, fan_in, seed, first_stream);
+}
+
+/* Workspace: filters packed for either direction, the embedded input, the embedded gradient. */
+typedef struct workspace {
+    size_t packed, flipped, input, gradient, total; /* bytes from its start */
+} workspace;
+
+static size_t whole_lines(size_t bytes)
+{
+    return (bytes + MEMORY_ALIGNMENT - 1) / MEMORY_ALIGNMENT * MEMORY_ALIGNMENT;
+}
+
+static bool workspace_layout(const layer *self, size_t n_blocks, bool training, workspace *ws)
+{
+    conv_shape f = forward_shape(self), g = gradient_shape(self);
+    size_t packed = whole_lines(conv_weights(&f) * sizeof(float));
+    size_t in = (size_t)f.in_channels * (size_t)f.in_height * (size_t)f.in_width * sizeof(vec);
+    size_t out = (size_t)g.in_channels * (size_t)g.in_height * (size_t)g.in_width * sizeof(vec);
+    size_t input, gradient;
+    if (!memory_multiply(self->values[PADDING] > 0 ? in : 0, n_blocks, &input) ||
+        !memory_multiply(training ? out : 0, n_blocks, &gradient))
+        return false;
+    ws->packed = 0;
+    ws->flipped = packed;
+    ws->input = ws->flipped + (training ? packed : 0);
+    ws->gradient = ws->input + input;
+    return !__builtin_add_overflow(ws->gradient, gradient, &ws->total);
+}
+
+static bool workspace_bytes(const layer *self, size_t n_blocks, bool training, size_t *bytes)
+{
+    workspace ws;
+    if (!workspace_layout(self, n_blocks, training, &ws))
+        return false;
+    *bytes = ws.total;
+    return true;
+}
+
+static void *at(const layer_pass *pass, size_t bytes)
+{
+    return (char *)pass->workspace + bytes;
+}
+
+static void forward(const layer *self, const layer_pass *pass, const team *us)
+{
+    workspace ws;
+    workspace_layout(self, pass->n_blocks, pass->training, &ws);
+    conv_shape f = forward_shape(self);
+    conv_tiling tiling = conv_tiling_choose(&f);
+    size_t begin, end;
+    const vec *x = pass->x;
+    if (self->values[PADDING] > 0) {
+        int padding = (int)self->values[PADDING];
+        conv_embedding e = {self->in.height, self->in.width, f.in_height, f.in_width,
+                            padding,         padding,        1};
+        team_share(us, pass->n_blocks * (size_t)self->in.channels, &begin, &end);
+        conv_embed(&e, pass->x, at(pass, ws.input), begin, end);
+        x = at(pass, ws.input);
+    }
+    if (us->thread == 0)
+        conv_pack(&f, &tiling, pass->w, at(pass, ws.packed));
+    team_barrier(us);
+    team_share(us, pass->n_blocks * (size_t)f.out_height, &begin, &end);
+    conv_forward(&f, &tiling, at(pass, ws.packed), pass->w + self->tensors[1].offset, x, pass->y, begin,
+                 end);
+}
+
+static void backward(const layer *self, const layer_pass *pass, const team *us)
+{
+    workspace ws;
+    workspace_layout(self, pass->n_blocks, pass->training, &ws);
+    conv_shape f = forward_shape(self), g = gradient_shape(self);
+    conv_tiling tiling = conv_tiling_choose(&g);
+    const vec *x = self->values[PADDING] > 0 ? at(pass, ws.input) : pass->x;
+    size_t begin, end;
+    if (pass->gx) {
+        conv_embedding e = gradient_embedding(self);
+        team_share(us, pass->n_blocks * (size_t)self->out.channels, &begin, &end);
+        conv_embed(&e, pass->gy, at(pass, ws.gradient), begin, end);
+        if (us->thread == 0)
+            conv_pack_flipped(&g, &tiling, pass->w, at(pass, ws.flipped));
+    }
+    team_share(us, conv_gradient_items(&f), &begin, &end);
+    conv_weight_gradient(&f, x, pass->gy, pass->n_images, pass->g, begin, end);
+    team_share(us, (size_t)self->out.channels, &begin, &end);
+    conv_bias_gradient(&f, pass->gy, pass->n_images, pass->g + self->tensors[1].offset, begin, end);
+    if (pass->gx) {
+        team_barrier(us);
+        team_share(us, pass->n_blocks * (size_t)g.out_height, &begin, &end);
+        conv_forward(&g, &tiling, at(pass, ws.flipped), NULL, at(pass, ws.gradient), pass->gx, begin,
+                     end);
+    }
+}
+
+extern const layer_kind layer_conv;
+const layer_kind layer_conv = {
+    .name = "conv",
+    .about = "convolution: filters of kernel x kernel with a bias; stride 1, padding 0 by default",
+    .settings = {"filters", "kernel", "stride", "padding"},
+    .infer = infer,
+    .absorb = NULL,
+    .init = init,
+    .workspace_bytes = workspace_bytes,
+    .forward = forward,
+    .backward = backward,
+};

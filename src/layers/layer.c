@@ -1,0 +1,54 @@
+#include "layers/layer.h"
+
+#include "base/random.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+size_t layer_features(layer_shape shape)
+{
+    return (size_t)shape.channels * (size_t)shape.height * (size_t)shape.width;
+}
+
+bool layer_setting_get(const layer *self, const char *name, long fallback, long low, long high,
+                       long *value, error *err)
+{
+    *value = fallback;
+    for (int k = 0; k < self->n_settings; k++)
+        if (strcmp(self->settings[k].name, name) == 0)
+            *value = self->settings[k].value;
+    if (*value >= low && *value <= high)
+        return true;
+    if (*value == fallback)
+        return error_user(err, "a %s layer needs `%s = NUMBER` (%ld to %ld)", self->kind->name, name,
+                          low, high);
+    return error_user(err, "%s = %ld: expected a whole number from %ld to %ld", name, *value, low,
+                      high);
+}
+
+void layer_tensor_add(layer *self, const char *suffix, int n_dims, const size_t *dims)
+{
+    tensor *t = &self->tensors[self->n_tensors++];
+    snprintf(t->name, sizeof t->name, "%s.%s", self->name, suffix);
+    t->n_dims = n_dims;
+    t->offset = self->n_weights;
+    t->count = 1;
+    for (int k = 0; k < n_dims; k++) {
+        t->dims[k] = dims[k];
+        t->count *= dims[k];
+    }
+    self->n_weights += t->count;
+}
+
+void layer_init_uniform(const layer *self, float *w, size_t fan_in, uint64_t seed,
+                        uint32_t first_stream)
+{
+    float bound = (float)(1.0 / sqrt((double)fan_in));
+    for (int k = 0; k < self->n_tensors; k++) {
+        const tensor *t = &self->tensors[k];
+        uint64_t stream = random_stream(RANDOM_INIT, first_stream + (uint32_t)k, 0);
+        for (size_t j = 0; j < t->count; j++)
+            w[t->offset + j] = random_uniform(seed, stream, j, -bound, bound);
+    }
+}

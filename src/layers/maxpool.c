@@ -1,0 +1,78 @@
+#include "base/memory.h"
+#include "kernels/pool.h"
+#include "layers/layer.h"
+
+#include <string.h>
+
+enum { WINDOW, STRIDE, RELU };
+
+static pool_shape shape_of(const layer *self)
+{
+    return (pool_shape){.in_height = self->in.height,
+                        .in_width = self->in.width,
+                        .out_height = self->out.height,
+                        .out_width = self->out.width,
+                        .window = (int)self->values[WINDOW],
+                        .stride = (int)self->values[STRIDE],
+                        .relu = self->values[RELU] != 0};
+}
+
+static bool infer(layer *self, error *err)
+{
+    int side = self->in.height < self->in.width ? self->in.height : self->in.width;
+    long window, stride;
+    if (!layer_setting_get(self, "window", 0, 1, side, &window, err) ||
+        !layer_setting_get(self, "stride", window, 1, LAYER_MAX_SIDE, &stride, err))
+        return false;
+    self->values[WINDOW] = window;
+    self->values[STRIDE] = stride;
+    self->out.channels = self->in.channels;
+    self->out.height = (self->in.height - (int)window) / (int)stride + 1;
+    self->out.width = (self->in.width - (int)window) / (int)stride + 1;
+    return true;
+}
+
+/* max(relu(x)) = relu(max(x)), on a quarter of the numbers */
+static bool absorb(layer *self, const layer *previous)
+{
+    if (strcmp(previous->kind->name, "relu") != 0)
+        return false;
+    self->values[RELU] = 1;
+    return true;
+}
+
+static bool workspace_bytes(const layer *self, size_t n_blocks, bool training, size_t *bytes)
+{
+    *bytes = 0;
+    return !training || memory_multiply(n_blocks, layer_features(self->out) * sizeof(ivec), bytes);
+}
+
+static void forward(const layer *self, const layer_pass *pass, const team *us)
+{
+    pool_shape shape = shape_of(self);
+    size_t begin, end;
+    team_share(us, pass->n_blocks * (size_t)self->in.channels, &begin, &end);
+    pool_forward(&shape, pass->x, pass->y, pass->training ? pass->workspace : NULL, begin, end);
+}
+
+static void backward(const layer *self, const layer_pass *pass, const team *us)
+{
+    if (!pass->gx)
+        return;
+    pool_shape shape = shape_of(self);
+    size_t begin, end;
+    team_share(us, pass->n_blocks * (size_t)self->in.channels, &begin, &end);
+    pool_backward(&shape, pass->gy, pass->workspace, pass->gx, begin, end);
+}
+
+extern const layer_kind layer_maxpool;
+const layer_kind layer_maxpool = {
+    .name = "maxpool",
+    .about = "maximum of each window x window; stride defaults to window",
+    .settings = {"window", "stride"},
+    .infer = infer,
+    .absorb = absorb,
+    .workspace_bytes = workspace_bytes,
+    .forward = forward,
+    .backward = backward,
+};

@@ -1,0 +1,149 @@
+#include "hdf.h"
+#include "place.h"
+#include "state.h"
+
+#include "base/memory.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool write_class_names(record *self, const record_plan *plan, error *err)
+{
+    const schema_table *table = &schema_tables[TABLE_CLASSES];
+    char *names = memory_new(self->sizes.n_classes, table->row_bytes, err);
+    if (!names)
+        return false;
+    for (size_t i = 0; i < self->sizes.n_classes; i++)
+        snprintf(names + i * table->row_bytes, table->row_bytes, "%s", plan->class_names[i]);
+    bool good = state_write(self, TABLE_CLASSES, 0, self->sizes.n_classes, names, err);
+    memory_free(names);
+    return good;
+}
+
+static bool write_contents(record *self, const record_plan *plan, error *err)
+{
+    const int64_t n_done = 0, none = RECORD_NO_MODEL;
+    const double nan_value = NAN;
+    record_summary summary;
+    for (size_t i = 0; i < sizeof summary; i += sizeof nan_value)
+        memcpy((char *)&summary + i, &nan_value, sizeof nan_value);
+    summary.complete = 0;
+    return state_write(self, TABLE_MACHINE, 0, plan->n_ranks, plan->machines, err) &&
+           state_write(self, TABLE_DONE, 0, 1, &n_done, err) &&
+           state_write(self, TABLE_ROUND_OF_MODEL, 0, 1, &none, err) &&
+           state_write(self, TABLE_TEXT_OF_MODEL, 0, 1, plan->model_text, err) &&
+           state_write(self, TABLE_SUMMARY, 0, 1, &summary, err) &&
+           write_class_names(self, plan, err);
+}
+
+static double pairs_bytes(const record_pair *pairs, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += 128.0 + (double)strlen(pairs[i].name) + (double)strlen(pairs[i].value);
+    return sum;
+}
+
+/* A little more than the file is going to have. */
+static double plan_bytes(const record_plan *plan, const schema_sizes *sizes)
+{
+    return schema_bytes(sizes) + 1024.0 * (double)plan->n_tensors + 4.0 * (double)plan->n_weights +
+           pairs_bytes(plan->config, plan->n_config) + pairs_bytes(plan->build, plan->n_build);
+}
+
+static bool check_size(const char *path, const record_plan *plan, const schema_sizes *sizes,
+                       error *err)
+{
+    double n_bytes = plan_bytes(plan, sizes);
+    if (n_bytes <= SCHEMA_MAX_BYTES)
+        return true;
+    return error_user(err,
+                      "--rounds %zu: with %zu ranks %s would take %.1f GiB, at most %.0f GiB are "
+                      "possible; choose fewer rounds",
+                      sizes->n_rounds, sizes->n_ranks, path, n_bytes / 0x1p30,
+                      SCHEMA_MAX_BYTES / 0x1p30);
+}
+
+/* Of the pieces state_write is given: a row of ranks, the classes squared, the text of the model. */
+static size_t buffer_bytes(const schema_sizes *sizes)
+{
+    size_t most = sizes->n_text_bytes;
+    for (int id = 0; id < TABLE_COUNT; id++) {
+        schema_sizes piece = {1, sizes->n_ranks, sizes->n_classes, sizes->n_text_bytes};
+        size_t dims[2] = {1, 1};
+        schema_dims(schema_tables[id].shape, &piece, dims);
+        for (size_t i = 0; i < schema_tables[id].n_columns; i++) {
+            size_t n =
+                dims[0] * dims[1] * schema_element_bytes(&schema_tables[id].columns[i], sizes);
+            most = n > most ? n : most;
+        }
+    }
+    return most;
+}
+
+static record *state_new(const char *path, const record_plan *plan, error *err)
+{
+    schema_sizes sizes = {plan->n_rounds, plan->n_ranks, (size_t)plan->n_classes,
+                          strlen(plan->model_text) + 1};
+    assert(plan->n_rounds > 0 && plan->n_ranks > 0 && plan->n_classes > 0);
+    record *self = check_size(path, plan, &sizes, err) ? memory_new(1, sizeof *self, err) : NULL;
+    if (!self)
+        return NULL;
+    self->fd = -1;
+    self->sizes = sizes;
+    self->path = memory_new(strlen(path) + 1, 1, err);
+    self->n_tensors = plan->n_tensors;
+    self->tensors = memory_new(plan->n_tensors, sizeof *self->tensors, err);
+    self->tensor_at = memory_new(plan->n_tensors, sizeof *self->tensor_at, err);
+    self->buffer = memory_new(buffer_bytes(&sizes), 1, err);
+    if (!self->path || !self->tensors || !self->tensor_at || !self->buffer) {
+        state_free(self);
+        return NULL;
+    }
+    strcpy(self->path, path);
+    memcpy(self->tensors, plan->tensors, plan->n_tensors * sizeof *self->tensors);
+    return self;
+}
+
+/*
+ * Is there room?  Asked before HDF5 is, because a file it fails to close stays half open in it, and no
+ * other call is safe afterwards.
+ */
+static bool check_room(const record *self, const record_plan *plan, error *err)
+{
+    double n_bytes = plan_bytes(plan, &self->sizes);
+    if (fallocate(self->fd, 0, 0, (off_t)n_bytes) == 0 ||
+        (errno != ENOSPC && errno != EDQUOT && errno != EFBIG && errno != EROFS))
+        return true;
+    return error_environment(err, "%s: cannot be written: %s (%.1f MB needed)", self->path,
+                             strerror(errno), n_bytes / 1e6);
+}
+
+record *record_create(const char *path, bool force, const record_plan *plan, error *err)
+{
+    hdf_quiet();
+    record *self = place_check(path, force, err) ? state_new(path, plan, err) : NULL;
+    if (!self)
+        return NULL;
+    char *temporary;
+    self->fd = place_open(path, &temporary, err);
+    bool good = self->fd >= 0 && check_room(self, plan, err) &&
+                state_create(self, temporary, plan, err) && write_contents(self, plan, err) &&
+                state_sync(self, err);
+    if (good) {
+        place_lock(self->fd);
+        good = place_publish(temporary, path, force, err);
+    }
+    if (!good && temporary)
+        unlink(temporary);
+    memory_free(temporary);
+    if (good)
+        return self;
+    state_free(self);
+    return NULL;
+}

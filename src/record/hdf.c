@@ -1,0 +1,233 @@
+#include "hdf.h"
+
+#include "base/memory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { CHUNK_MAX_BYTES = 8 << 20 }; /* of a chunk larger than its dataset */
+
+/* Kept here as calls fail, because releasing what they leave behind clears HDF5's own stack. */
+static _Thread_local char last_cause[HDF_CAUSE_BYTES];
+
+static herr_t keep_innermost(unsigned n, const H5E_error2_t *entry, void *user)
+{
+    (void)user;
+    if (n == 0)
+        snprintf(last_cause, sizeof last_cause, "%s", entry->desc ? entry->desc : "");
+    return 0;
+}
+
+static herr_t keep_cause(hid_t stack, void *user)
+{
+    return H5Ewalk2(stack, H5E_WALK_UPWARD, keep_innermost, user);
+}
+
+/* Nor does it clean up at exit: after a failed close (a full disk) it would crash or complain there. */
+void hdf_quiet(void)
+{
+    static bool asked;
+    if (!asked)
+        (void)H5dont_atexit();
+    asked = true;
+    last_cause[0] = '\0';
+    H5Eset_auto2(H5E_DEFAULT, keep_cause, NULL);
+}
+
+const char *hdf_cause(char text[HDF_CAUSE_BYTES])
+{
+    static const char mark[] = "error message = '";
+    const char *cause = strstr(last_cause, mark); /* what the system said, out of many words */
+    if (cause)
+        snprintf(text, HDF_CAUSE_BYTES, "%.*s", (int)strcspn(cause + sizeof mark - 1, "'"),
+                 cause + sizeof mark - 1);
+    else
+        snprintf(text, HDF_CAUSE_BYTES, "%s", last_cause[0] ? last_cause : "HDF5 gives no reason");
+    return text;
+}
+
+bool hdf_close(hid_t id)
+{
+    return id < 0 || H5Idec_ref(id) >= 0;
+}
+
+hid_t hdf_text_type(size_t n_bytes)
+{
+    hid_t type = H5Tcopy(H5T_C_S1);
+    if (type >= 0 && (H5Tset_size(type, n_bytes) < 0 || H5Tset_cset(type, H5T_CSET_UTF8) < 0)) {
+        hdf_close(type);
+        return -1;
+    }
+    return type;
+}
+
+/* Locks are of no use to a reader here, and fail on some network file systems. */
+static hid_t open_unlocked(const char *path)
+{
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    if (access < 0 || H5Pset_file_locking(access, false, true) < 0 ||
+        H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0) {
+        hdf_close(access);
+        return -1;
+    }
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, access);
+    hdf_close(access);
+    return file;
+}
+
+hid_t hdf_open(const char *path, size_t *n_bytes, error *err)
+{
+    hdf_quiet();
+    struct stat status;
+    char cause[HDF_CAUSE_BYTES];
+    if (stat(path, &status) != 0) {
+        error_user(err, "%s: cannot be opened: %s", path, strerror(errno));
+        return -1;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        error_user(err, "%s: is no regular file, expected an HDF5 file", path);
+        return -1;
+    }
+    *n_bytes = (size_t)status.st_size;
+    hid_t file = open_unlocked(path);
+    if (file >= 0)
+        return file;
+    hdf_cause(cause);
+    if (strcmp(cause, "file signature not found") == 0)
+        error_user(err, "%s: is no HDF5 file", path);
+    else
+        error_user(err, "%s: cannot be opened as an HDF5 file: %s", path, cause);
+    return -1;
+}
+
+bool hdf_has(hid_t group, const char *name)
+{
+    return H5Lexists(group, name, H5P_DEFAULT) > 0;
+}
+
+/* One step along a path; `path` up to length `end` names the child, for messages. */
+static hid_t open_child(hid_t group, const char *name, const char *file_name, const char *path,
+                        int end, error *err)
+{
+    H5L_info_t link;
+    hid_t child = -1;
+    char cause[HDF_CAUSE_BYTES];
+    if (H5Iget_type(group) != H5I_GROUP && H5Iget_type(group) != H5I_FILE)
+        error_user(err, "%s: there is no %.*s", file_name, end, path);
+    else if (!hdf_has(group, name))
+        error_user(err, "%s: there is no %.*s", file_name, end, path);
+    else if (H5Lget_info(group, name, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD)
+        error_user(err, "%s: %.*s is a link to elsewhere, which is not followed", file_name, end,
+                   path);
+    else if ((child = H5Oopen(group, name, H5P_DEFAULT)) < 0)
+        error_user(err, "%s: %.*s cannot be opened: %s", file_name, end, path, hdf_cause(cause));
+    return child;
+}
+
+hid_t hdf_open_object(hid_t file, const char *file_name, const char *path, error *err)
+{
+    char cause[HDF_CAUSE_BYTES];
+    hid_t here = H5Oopen(file, "/", H5P_DEFAULT);
+    if (here < 0)
+        error_user(err, "%s: / cannot be opened: %s", file_name, hdf_cause(cause));
+    for (const char *at = path + strspn(path, "/"); *at && here >= 0; at += strspn(at, "/")) {
+        char name[256];
+        size_t length = strcspn(at, "/");
+        hid_t child = -1;
+        if (length < sizeof name) {
+            memcpy(name, at, length);
+            name[length] = '\0';
+            child = open_child(here, name, file_name, path, (int)(at + length - path), err);
+        } else {
+            error_user(err, "%s: the name of a group is too long: %.40s...", file_name, at);
+        }
+        hdf_close(here);
+        here = child;
+        at += length;
+    }
+    return here;
+}
+
+static bool space_shape(hid_t dataset, hdf_shape *shape)
+{
+    hsize_t dims[TENSOR_MAX_DIMS];
+    hid_t space = H5Dget_space(dataset);
+    shape->n_dims = H5Sget_simple_extent_ndims(space);
+    bool good = H5Sget_simple_extent_type(space) != H5S_NULL && shape->n_dims >= 0 &&
+                shape->n_dims <= TENSOR_MAX_DIMS &&
+                H5Sget_simple_extent_dims(space, dims, NULL) >= 0;
+    hdf_close(space);
+    shape->n_elements = 1;
+    for (int i = 0; good && i < shape->n_dims; i++) {
+        good = dims[i] <= SIZE_MAX &&
+               memory_multiply(shape->n_elements, (size_t)dims[i], &shape->n_elements);
+        shape->dims[i] = (size_t)dims[i];
+    }
+    return good;
+}
+
+static bool type_shape(hid_t dataset, hdf_shape *shape)
+{
+    hid_t type = H5Dget_type(dataset);
+    size_t n_bytes;
+    shape->class = H5Tget_class(type);
+    shape->variable = shape->class == H5T_STRING && H5Tis_variable_str(type) != 0;
+    shape->element_bytes = H5Tget_size(type);
+    hdf_close(type);
+    return shape->class >= 0 && shape->element_bytes > 0 &&
+           memory_multiply(shape->n_elements, shape->element_bytes, &n_bytes);
+}
+
+/* A chunk is unpacked whole, so one much larger than its dataset is an attack on the memory. */
+static bool chunks_bounded(hid_t creation, const hdf_shape *shape)
+{
+    hsize_t dims[TENSOR_MAX_DIMS];
+    int n_dims = H5Pget_chunk(creation, TENSOR_MAX_DIMS, dims);
+    double n_bytes = (double)shape->element_bytes;
+    for (int i = 0; i < n_dims && i < TENSOR_MAX_DIMS; i++)
+        n_bytes *= (double)dims[i];
+    double whole = (double)shape->n_elements * (double)shape->element_bytes;
+    return n_dims == shape->n_dims && (n_bytes <= whole || n_bytes <= CHUNK_MAX_BYTES);
+}
+
+/* Are the numbers in this file, and nowhere else? */
+static bool storage_trusted(hid_t dataset, const hdf_shape *shape)
+{
+    hid_t creation = H5Dget_create_plist(dataset);
+    H5D_layout_t layout = H5Pget_layout(creation);
+    bool good = layout == H5D_COMPACT ||
+                (layout == H5D_CONTIGUOUS && H5Pget_external_count(creation) == 0) ||
+                (layout == H5D_CHUNKED && chunks_bounded(creation, shape));
+    hdf_close(creation);
+    return good;
+}
+
+hid_t hdf_open_dataset(hid_t file, const char *file_name, const char *path, hdf_shape *shape,
+                       error *err)
+{
+    hid_t dataset = hdf_open_object(file, file_name, path, err);
+    if (dataset < 0)
+        return -1;
+    if (H5Iget_type(dataset) != H5I_DATASET)
+        error_user(err, "%s: %s is no dataset", file_name, path);
+    else if (!space_shape(dataset, shape) || !type_shape(dataset, shape))
+        error_user(err, "%s: %s has no shape or type that can be read", file_name, path);
+    else if (!storage_trusted(dataset, shape))
+        error_user(err, "%s: %s is stored outside the file or in oversized chunks", file_name,
+                   path);
+    else
+        return dataset;
+    hdf_close(dataset);
+    return -1;
+}
+
+const char *hdf_shape_text(char text[HDF_SHAPE_BYTES], int n_dims, const size_t *dims)
+{
+    int used = snprintf(text, HDF_SHAPE_BYTES, "%s", n_dims == 0 ? "a single value" : "");
+    for (int i = 0; i < n_dims; i++)
+        used +=
+            snprintf(text + used, HDF_SHAPE_BYTES - (size_t)used, "%s%zu", i ? " x " : "", dims[i]);
+    return text;
+}

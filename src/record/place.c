@@ -1,0 +1,171 @@
+#include "place.h"
+
+#include "base/memory.h"
+#include "record/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { ATTEMPTS = 100, NAME_PART_BYTES = 200 /* leaves room for the rest of a temporary's name */ };
+
+static const char *name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* path's folder, "" or with its last slash; memory_free it. */
+static char *folder_of(const char *path, error *err)
+{
+    size_t length = (size_t)(name_of(path) - path);
+    char *folder = memory_new(length + 3, 1, err);
+    if (folder)
+        memcpy(folder, length > 0 ? path : "./", length > 0 ? length : 2);
+    return folder;
+}
+
+/*
+ * Two locks, both shared so that readers are never kept out.  The BSD lock is the one HDF5 takes: no
+ * program opens the file for writing through HDF5 meanwhile.  The other, which locally no HDF5 program
+ * takes, tells a run from a reader.  Where the file system knows no locks there are none.
+ */
+void place_lock(int fd)
+{
+    struct flock mark = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    (void)flock(fd, LOCK_SH | LOCK_NB);
+    (void)fcntl(fd, F_OFD_SETLK, &mark);
+}
+
+static bool is_being_written(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    struct flock probe = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    bool locked = fcntl(fd, F_OFD_GETLK, &probe) == 0 && probe.l_type != F_UNLCK;
+    close(fd);
+    return locked;
+}
+
+static bool check_folder(const char *path, error *err)
+{
+    struct stat status;
+    char *folder = folder_of(path, err);
+    if (!folder)
+        return false;
+    bool good = true;
+    if (stat(folder, &status) != 0)
+        good = errno == EACCES
+                   ? error_environment(err, "%s: the folder cannot be entered: %s", path,
+                                       strerror(errno))
+                   : error_user(err, "%s: no such folder; make it first or choose another --out",
+                                path);
+    memory_free(folder);
+    return good;
+}
+
+bool place_check(const char *path, bool force, error *err)
+{
+    struct stat status;
+    const char *name = name_of(path);
+    if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return error_user(err, "--out %s: is no file name", path);
+    if (lstat(path, &status) != 0) {
+        if (errno == ENAMETOOLONG)
+            return error_user(err, "%.100s...: the name is too long; choose another --out", path);
+        if (errno == ENOENT || errno == ENOTDIR || errno == EACCES)
+            return check_folder(path, err);
+        return error_environment(err, "%s: %s", path, strerror(errno));
+    }
+    if (!S_ISREG(status.st_mode))
+        return error_user(err, "%s: is there and is no regular file; choose another --out", path);
+    if (!force)
+        return error_user(err, "%s: exists; choose another --out or add --force", path);
+    if (is_being_written(path))
+        return error_user(err, "%s: a run is writing it just now; choose another --out", path);
+    return true;
+}
+
+int place_open(const char *path, char **temporary, error *err)
+{
+    int fd = -1;
+    size_t room = strlen(path) + 32;
+    char *folder = folder_of(path, err), *name = memory_new(room, 1, err);
+    errno = EEXIST;
+    for (int i = 0; folder && name && fd < 0 && errno == EEXIST && i < ATTEMPTS; i++) {
+        uint32_t number = (uint32_t)i;
+        (void)getrandom(&number, sizeof number, GRND_NONBLOCK);
+        snprintf(name, room, "%s.%.*s.%08x.tmp", folder, NAME_PART_BYTES, name_of(path), number);
+        fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+    }
+    if (fd < 0) {
+        error_environment(err, "%s: cannot be written: %s", path, strerror(errno));
+        memory_free(name);
+        name = NULL;
+    }
+    memory_free(folder);
+    *temporary = name;
+    return fd;
+}
+
+/* What rename(2) would do, but never over another file. */
+static int move_new(const char *from, const char *to)
+{
+    if (link(from, to) == 0) {
+        (void)unlink(from); /* the file is where it should be, come what may */
+        return 0;
+    }
+    if (errno == EEXIST)
+        return -1;
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE); /* no hard links here */
+}
+
+static bool sync_folder(const char *path, error *err)
+{
+    char *folder = folder_of(path, err);
+    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    bool good = fd >= 0 ? fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP
+                        : folder && errno == EACCES; /* may be written to, but not be read */
+    if (!good)
+        error_environment(err, "%s: the folder cannot be synced: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    memory_free(folder);
+    return good;
+}
+
+bool place_publish(const char *temporary, const char *path, bool force, error *err)
+{
+    if (force && !place_check(path, true, err))
+        return false;
+    if ((force ? rename(temporary, path) : move_new(temporary, path)) != 0) {
+        if (errno == EEXIST)
+            return error_user(err, "%s: exists; choose another --out or add --force", path);
+        return error_environment(err, "%s: cannot be given its name: %s", path, strerror(errno));
+    }
+    if (sync_folder(path, err))
+        return true;
+    unlink(path);
+    return false;
+}
+
+bool record_check_new(const char *path, bool force, error *err)
+{
+    char *temporary;
+    if (!place_check(path, force, err))
+        return false;
+    int fd = place_open(path, &temporary, err);
+    if (fd < 0)
+        return false;
+    close(fd);
+    unlink(temporary);
+    memory_free(temporary);
+    return true;
+}

@@ -1,0 +1,31 @@
+/*
+ * place.h - where a result file is to stand: the checks, the temporary beside it, the final name
+ *
+ * Private to src/record.
+ */
+#ifndef BRAMBLE_RECORD_PLACE_H
+#define BRAMBLE_RECORD_PLACE_H
+
+#include "base/error.h"
+
+/* place_check - may a file be put at path?  As record_check_new, but writes nothing. */
+bool place_check(const char *path, bool force, error *err);
+
+/*
+ * place_open - make an empty file of a new name in path's folder and open it for reading and writing
+ *   temporary  out  its name; memory_free it
+ * Returns a descriptor, or -1 with err (environment) and *temporary NULL.
+ */
+int place_open(const char *path, char **temporary, error *err);
+
+/*
+ * place_publish - give the temporary its final name; afterwards only that exists
+ * Returns false with err: something stands at path by now (user), or the system refuses (environment);
+ * the temporary is still there then.
+ */
+bool place_publish(const char *temporary, const char *path, bool force, error *err);
+
+/* place_lock - tell others that a run is writing this file, for as long as fd is open */
+void place_lock(int fd);
+
+#endif

@@ -1,0 +1,184 @@
+#include "schema.h"
+
+#define N_OF(array) (sizeof(array) / sizeof(array)[0])
+/* clang-format off */
+#define COLUMN(type, n_bytes, row, member, unit, about) \
+    {#member, unit, about, type, offsetof(row, member), n_bytes}
+#define F64(row, member, unit, about) COLUMN(COLUMN_F64, 8, row, member, unit, about)
+#define I32(row, member, unit, about) COLUMN(COLUMN_I32, 8, row, member, unit, about)
+#define TEXT(row, member, about) \
+    COLUMN(COLUMN_TEXT, sizeof(((row *)0)->member), row, member, "1", about)
+#define PHASE(name, phase, about) \
+    {name "_s", "s", about, COLUMN_F64, offsetof(record_rank, t_phase_s[phase]), 8}
+#define TABLE(group, shape, row, columns) \
+    {group, shape, sizeof(row), columns, N_OF(columns)}
+/* clang-format on */
+
+static const schema_column machine_columns[] = {
+    I32(record_machine, rank, "1", "Rank in the MPI job; rank 0 is the server."),
+    I32(record_machine, threads, "threads", "OpenMP threads the rank computes with."),
+    I32(record_machine, cores, "cores", "Processor cores the rank may run on."),
+    I32(record_machine, is_server, "1",
+        "1 for the rank that averages and writes this file, else 0."),
+    I32(record_machine, is_worker, "1", "1 for a rank that trains, else 0."),
+    TEXT(record_machine, host, "Name of the host the rank runs on."),
+    TEXT(record_machine, cpu, "Processor model, as the system tells it."),
+    TEXT(record_machine, binding, "Processors the rank is bound to."),
+    TEXT(record_machine, simd, "Vector instructions the kernels were built for."),
+    F64(record_machine, memory_bytes, "byte", "Main memory of the host."),
+    F64(record_machine, clock_max_mhz, "MHz", "Highest clock the processor may run at."),
+};
+
+static const schema_column done_columns[] = {
+    {"n_done", "rounds", "Finished rounds: rows 0 to n_done - 1 of every column count.", COLUMN_I64,
+     0, 8},
+};
+
+static const schema_column round_columns[] = {
+    F64(record_round, t_end_s, "s", "Time from the first step to the average of the round."),
+    F64(record_round, images, "images", "Images all workers trained on in the round."),
+    F64(record_round, passes, "1", "Passes over the training images since the start."),
+    F64(record_round, lr, "1", "Learning rate of the last step of the round."),
+    F64(record_round, loss, "1", "Training loss, the mean over the images of the round."),
+    F64(record_round, accuracy, "1",
+        "Share of training images classified rightly before each step."),
+};
+
+static const schema_column rank_columns[] = {
+    PHASE("other", PHASE_OTHER, "Time in none of the named phases: start-up, bookkeeping."),
+    PHASE("train", PHASE_TRAIN, "Time in forward pass, loss, backward pass and update."),
+    PHASE("input", PHASE_INPUT, "Time reading or receiving data and turning bytes into floats."),
+    PHASE("wait", PHASE_WAIT, "Time waiting for the slowest rank."),
+    PHASE("average", PHASE_AVERAGE, "Time averaging the models: conversion, wire, sum."),
+    PHASE("evaluate", PHASE_EVALUATE, "Time evaluating a model on the test images."),
+    PHASE("output", PHASE_OUTPUT, "Time writing results and progress."),
+    F64(record_rank, images, "images", "Images the rank trained on in the round."),
+    F64(record_rank, loss, "1", "Training loss, the mean over the rank's images of the round."),
+    F64(record_rank, accuracy, "1", "Share of the rank's images classified rightly."),
+    F64(record_rank, steps, "steps", "Optimizer steps the rank took in the round."),
+    F64(record_rank, bytes_sent, "byte", "Bytes the rank sent to average the models."),
+    F64(record_rank, clock_mhz, "MHz", "Processor clock at the end of the round."),
+    F64(record_rank, temperature_c, "degC", "Processor temperature at the end of the round."),
+    F64(record_rank, throttled, "1",
+        "Firmware flags of throttling and under-voltage; 0 when all is well."),
+    F64(record_rank, peak_rss_bytes, "byte", "Most main memory the rank has used so far."),
+};
+
+static const schema_column test_columns[] = {
+    F64(record_test, loss, "1", "Mean loss on the test images of the model after the round."),
+    F64(record_test, accuracy, "1", "Share of test images classified rightly after the round."),
+};
+
+static const schema_column confusion_columns[] = {
+    {"confusion", "images", "Test images by true class (row) and class predicted (column).",
+     COLUMN_I64, 0, 8},
+};
+
+static const schema_column class_columns[] = {
+    {"class_names", "1", "Names of the classes, in the order of their numbers.", COLUMN_TEXT, 0,
+     sizeof((record_file *)0)->class_names[0]},
+};
+
+static const schema_column model_round_columns[] = {
+    {"round", "1",
+     "Round (from 0) the model is the result of; -1: initial weights; -2: no whole model.",
+     COLUMN_I64, 0, 8},
+};
+
+static const schema_column model_text_columns[] = {
+    {"ini", "1", "The model file, word for word.", COLUMN_TEXT, 0, 0},
+};
+
+static const schema_column summary_columns[] = {
+    F64(record_summary, t_time_s, "s",
+        "T_time: wall time from the first step to the last average."),
+    F64(record_summary, w_time_s, "s", "W_time: time spent training, the mean over the workers."),
+    F64(record_summary, o_time_s, "s", "O_time: T_time - W_time, the overhead."),
+    F64(record_summary, work_fraction, "1", "W_time / T_time."),
+    F64(record_summary, overhead_fraction, "1", "O_time / T_time."),
+    F64(record_summary, speedup, "1", "T_time of a base case / T_time; NaN in a single run."),
+    F64(record_summary, accuracy, "1", "Share of test images the final model classifies rightly."),
+    F64(record_summary, loss, "1", "Mean loss of the final model on the test images."),
+    F64(record_summary, images_per_s, "images/s", "Images trained on by all workers / T_time."),
+    F64(record_summary, nodes, "1", "N: number of workers."),
+    F64(record_summary, cores, "threads", "C: OpenMP threads of all workers together."),
+    F64(record_summary, repeats, "1", "Runs summed up here: 1."),
+    F64(record_summary, t_start_s, "s", "Time from the start of the program to the first step."),
+    F64(record_summary, t_target_s, "s",
+        "Time from the first step until the target accuracy was known."),
+    F64(record_summary, server_cpu_fraction, "1",
+        "Share of a core the server used outside start-up and evaluation."),
+    F64(record_summary, rounds, "rounds", "Rounds finished."),
+    F64(record_summary, complete, "1", "1 when the run came to its end, else 0."),
+};
+
+const schema_table schema_tables[TABLE_COUNT] = {
+    [TABLE_MACHINE] = TABLE("/machine", SHAPE_RANKS, record_machine, machine_columns),
+    [TABLE_DONE] = TABLE("/rounds", SHAPE_SCALAR, int64_t, done_columns),
+    [TABLE_ROUND] = TABLE("/rounds", SHAPE_ROUNDS, record_round, round_columns),
+    [TABLE_RANK] = TABLE("/rounds/ranks", SHAPE_ROUNDS_RANKS, record_rank, rank_columns),
+    [TABLE_TEST] = TABLE("/test", SHAPE_ROUNDS, record_test, test_columns),
+    [TABLE_CONFUSION] = TABLE("/test", SHAPE_PAIRS, int64_t, confusion_columns),
+    [TABLE_CLASSES] = TABLE("/test", SHAPE_CLASSES, char[32], class_columns),
+    [TABLE_ROUND_OF_MODEL] = TABLE(SCHEMA_MODEL, SHAPE_SCALAR, int64_t, model_round_columns),
+    [TABLE_TEXT_OF_MODEL] = TABLE(SCHEMA_MODEL, SHAPE_SCALAR, char, model_text_columns),
+    [TABLE_SUMMARY] = TABLE("/summary", SHAPE_SCALAR, record_summary, summary_columns),
+};
+
+_Static_assert(N_OF(rank_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
+_Static_assert(N_OF(summary_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
+_Static_assert(N_OF(machine_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
+
+const char *const schema_groups[] = {SCHEMA_CONFIG, SCHEMA_BUILD,    "/machine",
+                                     "/rounds",     "/rounds/ranks", "/test",
+                                     SCHEMA_MODEL,  "/summary",      NULL};
+
+const char *const schema_tensor_unit = "1";
+const char *const schema_tensor_about =
+    "Weights of the model, row-major and named as in PyTorch's state_dict.";
+
+int schema_dims(enum shape shape, const schema_sizes *sizes, size_t dims[2])
+{
+    switch (shape) {
+    case SHAPE_RANKS:
+        dims[0] = sizes->n_ranks;
+        return 1;
+    case SHAPE_ROUNDS:
+        dims[0] = sizes->n_rounds;
+        return 1;
+    case SHAPE_ROUNDS_RANKS:
+        dims[0] = sizes->n_rounds;
+        dims[1] = sizes->n_ranks;
+        return 2;
+    case SHAPE_CLASSES:
+        dims[0] = sizes->n_classes;
+        return 1;
+    case SHAPE_PAIRS:
+        dims[0] = dims[1] = sizes->n_classes;
+        return 2;
+    case SHAPE_SCALAR:
+        break;
+    }
+    return 0;
+}
+
+size_t schema_element_bytes(const schema_column *column, const schema_sizes *sizes)
+{
+    return column->n_bytes > 0 ? column->n_bytes : sizes->n_text_bytes;
+}
+
+double schema_bytes(const schema_sizes *sizes)
+{
+    double sum = SCHEMA_OVERHEAD_BYTES;
+    for (int id = 0; id < TABLE_COUNT; id++) {
+        const schema_table *table = &schema_tables[id];
+        size_t dims[2];
+        int n_dims = schema_dims(table->shape, sizes, dims);
+        double n = 1;
+        for (int i = 0; i < n_dims; i++)
+            n *= (double)dims[i];
+        for (size_t i = 0; i < table->n_columns; i++)
+            sum += n * (double)schema_element_bytes(&table->columns[i], sizes);
+    }
+    return sum;
+}

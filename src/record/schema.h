@@ -1,0 +1,79 @@
+/*
+ * schema.h - what stands in a result file: one table per group drives create, write and read
+ *
+ * A table lists columns, each a dataset of its own, and binds them to the members of a C struct, the row.
+ * Private to src/record; docs/results.md is the same for users.
+ */
+#ifndef BRAMBLE_RECORD_SCHEMA_H
+#define BRAMBLE_RECORD_SCHEMA_H
+
+#include "record/record.h"
+
+enum { SCHEMA_VERSION = 1, SCHEMA_MAX_COLUMNS = 24, SCHEMA_MAX_TEXT_BYTES = 1 << 20 };
+#define SCHEMA_MAX_BYTES 4294967296.0 /* of a result file */
+#define SCHEMA_OVERHEAD_BYTES 65536.0 /* about: groups, object headers, attributes */
+#define SCHEMA_FORMAT "bramble"
+#define SCHEMA_CONFIG "/config" /* a string attribute per pair */
+#define SCHEMA_BUILD "/build"
+#define SCHEMA_MODEL "/model" /* the tensors stand here too, under their own names */
+
+enum column_type {
+    COLUMN_F64,  /* double;  float64 in the file */
+    COLUMN_I32,  /* int32_t; int64 in the file */
+    COLUMN_I64,  /* int64_t */
+    COLUMN_TEXT, /* char[n_bytes], NUL-terminated; a fixed-length string in the file */
+};
+
+typedef struct schema_column {
+    const char *name, *unit, *about;
+    enum column_type type;
+    size_t offset;  /* in the row */
+    size_t n_bytes; /* of an element in the file; 0: schema_sizes.n_text_bytes */
+} schema_column;
+
+enum shape { SHAPE_SCALAR, SHAPE_RANKS, SHAPE_ROUNDS, SHAPE_ROUNDS_RANKS, SHAPE_CLASSES, SHAPE_PAIRS };
+
+typedef struct schema_table {
+    const char *group; /* absolute */
+    enum shape shape;  /* of every column */
+    size_t row_bytes;  /* size of the struct */
+    const schema_column *columns;
+    size_t n_columns;
+} schema_table;
+
+enum table_id {
+    TABLE_MACHINE,
+    TABLE_DONE, /* row: int64_t */
+    TABLE_ROUND,
+    TABLE_RANK,
+    TABLE_TEST,
+    TABLE_CONFUSION, /* row: int64_t */
+    TABLE_CLASSES,   /* row: char[32] */
+    TABLE_ROUND_OF_MODEL, /* row: int64_t */
+    TABLE_TEXT_OF_MODEL,  /* row: the text */
+    TABLE_SUMMARY,
+    TABLE_COUNT
+};
+
+extern const schema_table schema_tables[TABLE_COUNT];
+
+/* Unit and description of every tensor under SCHEMA_MODEL. */
+extern const char *const schema_tensor_unit, *const schema_tensor_about;
+
+/* schema_groups - every group but the root, parents first, NULL-terminated */
+extern const char *const schema_groups[];
+
+typedef struct schema_sizes {
+    size_t n_rounds, n_ranks, n_classes, n_text_bytes;
+} schema_sizes;
+
+/* schema_dims - dims of a table's columns; returns their number, 0 for a single value */
+int schema_dims(enum shape shape, const schema_sizes *sizes, size_t dims[2]);
+
+/* schema_element_bytes - size in the file of an element of a column */
+size_t schema_element_bytes(const schema_column *column, const schema_sizes *sizes);
+
+/* schema_bytes - roughly the size of the whole file but for the tensors */
+double schema_bytes(const schema_sizes *sizes);
+
+#endif

@@ -1,0 +1,199 @@
+#include "hdf.h"
+#include "schema.h"
+
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { PATH_BYTES = 1024, ATTEMPTS = 10, PAUSE_NS = 20000000 };
+
+/* ---- FILE:/group --------------------------------------------------------------------------------- */
+
+static bool is_file(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+/*
+ * Cut path in two, in place: at the last ":/" with a file before it, else at the last one of all.
+ * Returns the group, or NULL when none is given.
+ */
+static char *split(char *path)
+{
+    char *last = NULL;
+    if (is_file(path))
+        return NULL;
+    for (char *at = path + strlen(path); at > path; at--) {
+        if (at[0] != ':' || at[1] != '/')
+            continue;
+        at[0] = '\0';
+        if (is_file(path))
+            return at + 1;
+        at[0] = ':';
+        last = last ? last : at;
+    }
+    if (!last)
+        return NULL;
+    *last = '\0';
+    return last + 1;
+}
+
+/* ---- one tensor ---------------------------------------------------------------------------------- */
+
+typedef struct weights {
+    hid_t file;
+    const char *file_name, *group;
+    error *err;
+} weights;
+
+static bool check_tensor(const weights *self, const char *path, const tensor *part,
+                         const hdf_shape *shape)
+{
+    char is[HDF_SHAPE_BYTES], wanted[HDF_SHAPE_BYTES];
+    size_t bytes = shape->element_bytes;
+    if (shape->class != H5T_FLOAT || (bytes != 2 && bytes != 4 && bytes != 8 && bytes != 16))
+        return error_user(self->err, "%s: %s does not hold floating-point numbers", self->file_name,
+                          path);
+    bool same = shape->n_dims == part->n_dims;
+    for (int i = 0; same && i < part->n_dims; i++)
+        same = shape->dims[i] == part->dims[i];
+    if (!same)
+        return error_user(self->err, "%s: %s has the shape %s, the model needs %s", self->file_name,
+                          path, hdf_shape_text(is, shape->n_dims, shape->dims),
+                          hdf_shape_text(wanted, part->n_dims, part->dims));
+    return true;
+}
+
+static bool check_finite(const weights *self, const char *path, const float *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(w[i]))
+            return error_user(self->err, "%s: %s holds %s (element %zu)", self->file_name, path,
+                              isnan(w[i]) ? "NaN" : "an infinite number", i);
+    return true;
+}
+
+static bool read_weights(const weights *self, const tensor *part, float *w)
+{
+    hdf_shape shape;
+    char path[PATH_BYTES], cause[HDF_CAUSE_BYTES];
+    snprintf(path, sizeof path, "%s/%s", strcmp(self->group, "/") == 0 ? "" : self->group,
+             part->name);
+    hid_t dataset = hdf_open_dataset(self->file, self->file_name, path, &shape, self->err);
+    if (dataset < 0)
+        return false;
+    bool good = check_tensor(self, path, part, &shape);
+    if (good && H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, w) < 0)
+        good = error_user(self->err, "%s: %s cannot be read: %s", self->file_name, path,
+                          hdf_cause(cause));
+    hdf_close(dataset);
+    return good && check_finite(self, path, w, part->count);
+}
+
+/* ---- all of them --------------------------------------------------------------------------------- */
+
+/* Is this the model of a result file, which a run may be replacing? */
+static bool is_result(const weights *self)
+{
+    char *format = hdf_read_text(self->file, "format", 64);
+    bool ours = format && strcmp(format, SCHEMA_FORMAT) == 0;
+    memory_free(format);
+    return ours && strcmp(self->group, SCHEMA_MODEL) == 0;
+}
+
+static bool read_round(const weights *self, int64_t *round)
+{
+    hdf_shape shape;
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", SCHEMA_MODEL,
+             schema_tables[TABLE_ROUND_OF_MODEL].columns[0].name);
+    hid_t dataset = hdf_open_dataset(self->file, self->file_name, path, &shape, self->err);
+    if (dataset < 0)
+        return false;
+    bool good = shape.class == H5T_INTEGER && shape.n_dims == 0 &&
+                H5Dread(dataset, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, round) >= 0;
+    hdf_close(dataset);
+    return good || error_user(self->err, "%s: %s is no integer", self->file_name, path);
+}
+
+static bool read_all(const weights *self, const tensor *tensors, size_t n_tensors, float *w)
+{
+    for (size_t i = 0; i < n_tensors; i++)
+        if (!read_weights(self, &tensors[i], w + tensors[i].offset))
+            return false;
+    return true;
+}
+
+/* A run may write while we read: then /model/round is another afterwards, and we read once more. */
+static bool read_whole(const weights *self, const tensor *tensors, size_t n_tensors, float *w)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    for (int i = 0; i < ATTEMPTS; i++) {
+        int64_t before, after;
+        if (!read_round(self, &before))
+            return false;
+        if (before != RECORD_NO_MODEL) {
+            if (!read_all(self, tensors, n_tensors, w) || !read_round(self, &after))
+                return false;
+            if (before == after)
+                return true;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return error_user(self->err,
+                      "%s: %s holds no whole model: the run has not finished a round, or it ended "
+                      "while writing",
+                      self->file_name, SCHEMA_MODEL);
+}
+
+static bool check_group(const weights *self)
+{
+    hid_t group = hdf_open_object(self->file, self->file_name, self->group, self->err);
+    if (group < 0)
+        return false;
+    bool good = H5Iget_type(group) == H5I_GROUP;
+    hdf_close(group);
+    return good || error_user(self->err, "%s: %s is no group", self->file_name, self->group);
+}
+
+bool record_read_weights(const char *path, const tensor *tensors, size_t n_tensors, float *w,
+                         error *err)
+{
+    size_t n_bytes;
+    char *copy = memory_new(strlen(path) + 1, 1, err);
+    if (!copy)
+        return false;
+    strcpy(copy, path);
+    char *group = split(copy);
+    for (size_t i = group ? strlen(group) : 0; i > 1 && group[i - 1] == '/'; i--)
+        group[i - 1] = '\0';
+    weights self = {.file_name = copy, .err = err};
+    bool good = false;
+    if (group && strlen(group) > PATH_BYTES - TENSOR_NAME_BYTES - 2)
+        error_user(err, "%.200s...: the name of the group is too long", path);
+    else
+        good = (self.file = hdf_open(copy, &n_bytes, err)) >= 0;
+    if (good) {
+        self.group = group ? group : hdf_has(self.file, SCHEMA_MODEL) ? SCHEMA_MODEL : "/";
+        good = check_group(&self) && (is_result(&self) ? read_whole(&self, tensors, n_tensors, w)
+                                                       : read_all(&self, tensors, n_tensors, w));
+        hdf_close(self.file);
+    }
+    memory_free(copy);
+    return good;
+}
+
+const char *record_version(void)
+{
+    static char text[32];
+    unsigned major = 0, minor = 0, release = 0;
+    hdf_quiet();
+    (void)H5get_libversion(&major, &minor, &release);
+    snprintf(text, sizeof text, "HDF5 %u.%u.%u", major, minor, release);
+    return text;
+}

@@ -1,0 +1,135 @@
+#include "mpi_wait.h"
+#include "transport/transport.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static struct {
+    int rank, size;
+    int n_local, number;
+    char host[MPI_MAX_PROCESSOR_NAME];
+    char version[MPI_MAX_LIBRARY_VERSION_STRING];
+} job = {.size = 1, .n_local = 1};
+
+/* Codes returned by MPI are not looked at anywhere in this folder: every error ends up here. */
+static void job_fail(MPI_Comm *comm, int *code, ...)
+{
+    (void)comm;
+    char text[MPI_MAX_ERROR_STRING] = "unknown error";
+    int length;
+    MPI_Error_string(*code, text, &length);
+    error err = {0};
+    error_environment(&err, "rank %d on %s: MPI failed: %s", job.rank, job.host, text);
+    transport_abort(&err);
+}
+
+static void job_describe(void)
+{
+    int length;
+    MPI_Comm_rank(MPI_COMM_WORLD, &job.rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &job.size);
+    MPI_Get_processor_name(job.host, &length);
+    MPI_Get_library_version(job.version, &length);
+    job.version[strcspn(job.version, "\n")] = '\0';
+
+    MPI_Comm local;
+    MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, job.rank, MPI_INFO_NULL, &local);
+    MPI_Comm_size(local, &job.n_local);
+    MPI_Comm_rank(local, &job.number);
+    MPI_Comm_free(&local);
+}
+
+void transport_start(int *argc, char ***argv)
+{
+    error err = {0};
+    /* Ranks that share a core must hand it over while they poll. */
+    if (setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0) != 0) {
+        error_environment(&err, "out of memory: no room for an environment variable");
+        transport_abort(&err);
+    }
+    /* Sleeps are 50 us longer otherwise, and stay so where the kernel refuses. */
+    (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+
+    int provided;
+    MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided);
+    MPI_Errhandler handler;
+    MPI_Comm_create_errhandler(job_fail, &handler);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, handler);
+    MPI_Errhandler_free(&handler);
+    job_describe();
+    if (provided < MPI_THREAD_FUNNELED) {
+        error_environment(&err,
+                          "rank %d on %s: this MPI allows no threads: use one built with them",
+                          job.rank, job.host);
+        transport_abort(&err);
+    }
+    meet_start();
+    move_start();
+}
+
+void transport_stop(void)
+{
+    wait_all(); /* MPI_Finalize waits for the last rank too, but spins */
+    meet_stop();
+    move_stop();
+    MPI_Finalize();
+}
+
+void transport_abort(const error *err)
+{
+    error_print(err);
+    int started = 0, stopped = 0;
+    MPI_Initialized(&started);
+    MPI_Finalized(&stopped);
+    if (started && !stopped)
+        MPI_Abort(MPI_COMM_WORLD, (int)err->kind);
+    _exit((int)err->kind);
+}
+
+int transport_rank(void)
+{
+    return job.rank;
+}
+
+int transport_size(void)
+{
+    return job.size;
+}
+
+bool transport_is_server(void)
+{
+    return job.rank == 0;
+}
+
+bool transport_is_worker(void)
+{
+    return job.rank > 0 || job.size == 1;
+}
+
+int transport_workers(void)
+{
+    return job.size > 1 ? job.size - 1 : 1;
+}
+
+int transport_worker(void)
+{
+    return job.size > 1 ? job.rank - 1 : 0;
+}
+
+const char *transport_host(void)
+{
+    return job.host;
+}
+
+void transport_local(int *n_ranks, int *number)
+{
+    *n_ranks = job.n_local;
+    *number = job.number;
+}
+
+const char *transport_version(void)
+{
+    return job.version;
+}

@@ -1,0 +1,31 @@
+/*
+ * mpi_wait.h - waiting without spinning; shared by the files that know <mpi.h>
+ */
+#ifndef BRAMBLE_TRANSPORT_MPI_WAIT_H
+#define BRAMBLE_TRANSPORT_MPI_WAIT_H
+
+#include <mpi.h>
+
+#include <stddef.h>
+
+enum { TAG_SIZE = 1, TAG_DATA, TAG_STOP };
+
+/* wait_request - until the request is done; looks in ever longer intervals, see transport_meet */
+void wait_request(MPI_Request *request);
+
+/* wait_message - until a message of this tag can be received from source */
+void wait_message(int source, int tag);
+
+/* wait_exchange - n bytes from everyone to everyone, in rank order.  Collective. */
+void wait_exchange(const void *mine, size_t n_bytes, void *all);
+
+/* wait_all - until all ranks are here.  Collective. */
+void wait_all(void);
+
+/* ..._start, ..._stop - take and release the buffers of mpi_meet.c and mpi_move.c */
+void meet_start(void);
+void meet_stop(void);
+void move_start(void);
+void move_stop(void);
+
+#endif

@@ -1,0 +1,610 @@
+/*
+ * transport_driver - one case of tests/system/test_transport.py, run under mpirun
+ *
+ * transport_driver CASE [ARGUMENT...]; prints "passed" on rank 0, or ends the job with a line about
+ * what went wrong.
+ */
+#include "base/memory.h"
+#include "base/random.h"
+#include "transport/transport.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            check_fail(__LINE__, #condition);                                                      \
+    } while (0)
+
+static __attribute__((noreturn)) void check_fail(int line, const char *condition)
+{
+    error err = {0};
+    error_environment(&err, "%s:%d: rank %d of %d: not true: %s", __FILE__, line, transport_rank(),
+                      transport_size(), condition);
+    transport_abort(&err);
+}
+
+static void *take(size_t count, size_t size)
+{
+    error err = {0};
+    void *memory = memory_new(count, size, &err);
+    if (!memory)
+        transport_abort(&err);
+    return memory;
+}
+
+static uint64_t number(uint32_t major, uint64_t index)
+{
+    return random_u64(1, random_stream(RANDOM_TEST, major, 0), index);
+}
+
+static void nap(double t_s)
+{
+    struct timespec t = {.tv_sec = (time_t)t_s, .tv_nsec = (long)(1e9 * (t_s - floor(t_s)))};
+    nanosleep(&t, NULL);
+}
+
+/* ---- who is there ---------------------------------------------------------------------------- */
+
+static void case_identity(char **arguments)
+{
+    (void)arguments;
+    int rank = transport_rank(), size = transport_size(), n_local, local;
+    transport_local(&n_local, &local);
+    CHECK(rank >= 0 && rank < size);
+    CHECK(transport_is_server() == (rank == 0));
+    CHECK(transport_is_worker() == (rank > 0 || size == 1));
+    CHECK(transport_workers() == (size == 1 ? 1 : size - 1));
+    CHECK(transport_worker() == (size == 1 ? 0 : rank - 1));
+    CHECK(n_local == size && local == rank); /* all on this machine */
+    CHECK(strlen(transport_host()) > 0);
+    CHECK(strlen(transport_version()) > 4 && !strchr(transport_version(), '\n'));
+    int *ranks = transport_is_server() ? take((size_t)size, sizeof *ranks) : NULL;
+    transport_gather(&rank, sizeof rank, ranks);
+    for (int r = 0; ranks && r < size; r++)
+        CHECK(ranks[r] == r);
+    memory_free(ranks);
+}
+
+/* ---- agreeing and moving bytes --------------------------------------------------------------- */
+
+/* One after the other, then several at once, then none. */
+static void case_agree(char **arguments)
+{
+    (void)arguments;
+    int rank = transport_rank(), size = transport_size();
+    for (int failing = 0; failing < size; failing++) {
+        error err = {0};
+        char text[32];
+        snprintf(text, sizeof text, "rank %d is out of luck", failing);
+        if (rank == failing && rank % 2)
+            error_user(&err, "%s", text);
+        else if (rank == failing)
+            error_environment(&err, "%s", text);
+        CHECK(!transport_agree(&err));
+        CHECK(strcmp(err.text, text) == 0);
+        CHECK(err.kind == (failing % 2 ? ERROR_USER : ERROR_ENVIRONMENT));
+    }
+    error err = {0};
+    int first = size > 2 ? 1 : 0;
+    if (rank == first)
+        error_environment(&err, "the first");
+    else if (rank > first)
+        error_user(&err, "not the first");
+    CHECK(!transport_agree(&err));
+    CHECK(strcmp(err.text, "the first") == 0 && err.kind == ERROR_ENVIRONMENT);
+    error none = {0};
+    CHECK(transport_agree(&none));
+    CHECK(none.kind == ERROR_NONE);
+}
+
+static void bytes_fill(unsigned char *bytes, size_t n, uint32_t key)
+{
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (unsigned char)((i * 2654435761U + key * 40503U) >> 13);
+}
+
+static void bytes_check(const unsigned char *bytes, size_t n, uint32_t key)
+{
+    for (size_t i = 0; i < n; i++)
+        CHECK(bytes[i] == (unsigned char)((i * 2654435761U + key * 40503U) >> 13));
+}
+
+static const size_t SIZES[] = {0, 1, 4097, (size_t)1 << 20, (size_t)40 << 20};
+enum { N_SIZES = sizeof SIZES / sizeof *SIZES };
+
+static void case_broadcast(char **arguments)
+{
+    (void)arguments;
+    for (uint32_t i = 0; i < N_SIZES; i++) {
+        unsigned char *bytes = take(SIZES[i], 1);
+        if (transport_is_server())
+            bytes_fill(bytes, SIZES[i], i);
+        transport_broadcast(bytes, SIZES[i]);
+        bytes_check(bytes, SIZES[i], i);
+        memory_free(bytes);
+    }
+    const char *texts[] = {"", "x", "[conv]\nchannels = 6\n\xc3\xbc"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char mine[64];
+        strcpy(mine, texts[i]);
+        char *text = transport_broadcast_text(transport_is_server() ? mine : NULL);
+        CHECK(strcmp(text, texts[i]) == 0);
+        CHECK((text == mine) == transport_is_server());
+        if (text != mine)
+            memory_free(text);
+    }
+}
+
+/* Different bytes for each rank; two messages to each, so that their order counts. */
+static void case_send(char **arguments)
+{
+    (void)arguments;
+    for (uint32_t i = 0; i < N_SIZES; i++) {
+        size_t n = SIZES[i];
+        unsigned char *bytes = take(n + 1, 1);
+        for (int r = 1; transport_is_server() && r < transport_size(); r++) {
+            bytes_fill(bytes, n, 10 * (uint32_t)r);
+            transport_send(bytes, n, r);
+            bytes_fill(bytes, n / 2, 10 * (uint32_t)r + 1);
+            transport_send(bytes, n / 2, r);
+        }
+        if (!transport_is_server()) {
+            bytes[n] = 77;
+            transport_receive(bytes, n);
+            bytes_check(bytes, n, 10 * (uint32_t)transport_rank());
+            transport_receive(bytes, n / 2);
+            bytes_check(bytes, n / 2, 10 * (uint32_t)transport_rank() + 1);
+            CHECK(bytes[n] == 77);
+        }
+        memory_free(bytes);
+    }
+}
+
+static void case_gather(char **arguments)
+{
+    (void)arguments;
+    int size = transport_size();
+    for (uint32_t i = 0; i < N_SIZES - 1; i++) {
+        size_t n = SIZES[i];
+        unsigned char *mine = take(n, 1), *all = NULL;
+        bytes_fill(mine, n, (uint32_t)transport_rank());
+        if (transport_is_server())
+            all = take((size_t)size, n);
+        transport_gather(mine, n, all);
+        for (int r = 0; all && r < size; r++)
+            bytes_check(all + (size_t)r * n, n, (uint32_t)r);
+        memory_free(mine);
+        memory_free(all);
+    }
+}
+
+/* ---- meeting and stopping -------------------------------------------------------------------- */
+
+static void meet_check(size_t n, uint32_t round)
+{
+    size_t size = (size_t)transport_size();
+    unsigned char *mine = take(n, 1), *all = take(size, n);
+    bytes_fill(mine, n, round + (uint32_t)transport_rank());
+    transport_meet(mine, n, all);
+    for (size_t r = 0; r < size; r++)
+        bytes_check(all + r * n, n, round + (uint32_t)r);
+    memory_free(mine);
+    memory_free(all);
+}
+
+static void case_meet(char **arguments)
+{
+    (void)arguments;
+    const size_t sizes[] = {0, 1, 24, 4096};
+    for (uint32_t round = 0; round < 200; round++) {
+        if (number((uint32_t)transport_rank(), round) % 4 == 0)
+            nap(1e-5 * (double)(number((uint32_t)transport_rank(), round) % 97));
+        meet_check(sizes[round % 4], round);
+        transport_progress();
+    }
+}
+
+/* Workers run ahead of a server that comes late; it works while records are missing. */
+static bool idle_count(void *arg)
+{
+    int *left = arg;
+    nap(1e-4);
+    return --*left > 0;
+}
+
+static void case_collect(char **arguments)
+{
+    (void)arguments;
+    size_t size = (size_t)transport_size();
+    double gone_s, *all_s = take(size, sizeof *all_s);
+    for (uint32_t round = 0; round < 50; round++) {
+        unsigned char mine[24], *all = take(size, sizeof mine), word[8] = "";
+        int idle_left = 5;
+        bytes_fill(mine, sizeof mine, round + (uint32_t)transport_rank());
+        if (number((uint32_t)transport_rank(), round) % 3 == 0)
+            nap(1e-3);
+        transport_collect(mine, sizeof mine, all, round % 2 ? idle_count : NULL, &idle_left);
+        for (size_t r = 0; transport_is_server() && r < size; r++)
+            bytes_check(all + r * sizeof mine, sizeof mine, round + (uint32_t)r);
+        CHECK(idle_left == 5 || (round % 2 && transport_is_server() && idle_left >= 0));
+        if (transport_is_server())
+            bytes_fill(word, sizeof word, round);
+        transport_announce(word, sizeof word);
+        bytes_check(word, sizeof word, round);
+        memory_free(all);
+    }
+    if (transport_is_server())
+        nap(1);
+    double come_s = clock_now();
+    transport_collect(&come_s, sizeof come_s, all_s, NULL, NULL);
+    gone_s = clock_now();
+    transport_gather(&gone_s, sizeof gone_s, all_s);
+    for (size_t r = 1; transport_is_server() && r < size; r++)
+        CHECK(all_s[r] < come_s); /* one clock: all ranks are on this machine */
+    memory_free(all_s);
+}
+
+/* What a rank costs that waits for one that is late, in each of the calls that may wait. */
+static const char *const WAITS[] = {"meet", "agree", "broadcast", "receive", "collect", "announce"};
+enum { N_WAITS = sizeof WAITS / sizeof *WAITS };
+
+static void wait_once(int call, int last)
+{
+    char byte = 0, *all = take((size_t)last + 1, 1);
+    error err = {0};
+    if (call == 0)
+        transport_meet(&byte, 1, all);
+    else if (call == 1)
+        CHECK(transport_agree(&err));
+    else if (call == 2)
+        transport_broadcast(&byte, 1);
+    else if (call == 3 && transport_rank() == 0 && last > 0)
+        transport_send(&byte, 1, last);
+    else if (call == 3 && transport_rank() == last && last > 0)
+        transport_receive(&byte, 1);
+    else if (call == 4)
+        transport_collect(&byte, 1, all, NULL, NULL);
+    else if (call == 5)
+        transport_announce(&byte, 1);
+    memory_free(all);
+}
+
+static void case_cpu(char **arguments)
+{
+    double late_s = strtod(arguments[0], NULL), cpu_s[N_WAITS];
+    int last = transport_size() - 1;
+    for (int i = 0; i < N_WAITS; i++) {
+        transport_meet(NULL, 0, NULL);
+        double before_s = clock_cpu();
+        if (transport_rank() == (i == 3 || i == 5 ? 0 : last))
+            nap(late_s);
+        wait_once(i, last);
+        cpu_s[i] = clock_cpu() - before_s;
+    }
+    double *all = take((size_t)last + 1, sizeof cpu_s);
+    transport_meet(cpu_s, sizeof cpu_s, all);
+    for (int i = 0; transport_is_server() && i < N_WAITS; i++) {
+        double worst_s = 0;
+        for (int r = 0; r <= last; r++)
+            worst_s = fmax(worst_s, all[N_WAITS * r + i]);
+        printf("%s %.4f\n", WAITS[i], worst_s / late_s);
+    }
+    memory_free(all);
+}
+
+/* A round of pretended work in which the server calls stop or does not; then all meet and clear. */
+static void stop_round(double server_s, double worker_s, bool stop)
+{
+    double end_s = clock_now() + worker_s;
+    if (transport_is_server()) {
+        nap(server_s);
+        if (stop)
+            transport_call_stop();
+        CHECK(transport_stop_called() == stop);
+    } else {
+        bool called = false;
+        while (clock_now() < end_s && !called) {
+            called = transport_stop_called();
+            nap(20e-6);
+        }
+        CHECK(!called || stop);
+        CHECK(!called || transport_stop_called()); /* stays true */
+    }
+    transport_meet(NULL, 0, NULL);
+    CHECK(transport_stop_called() == stop);
+    CHECK(transport_stop_called() == stop);
+    transport_clear_stop();
+    CHECK(!transport_is_server() || !transport_stop_called()); /* a worker's next may have begun */
+}
+
+static void case_stop(char **arguments)
+{
+    (void)arguments;
+    for (int i = 0; i < 3; i++) {
+        stop_round(0, INFINITY, true); /* at once; a worker that misses it works for ever */
+        stop_round(0.02, INFINITY, true);
+        stop_round(0.02, 0, true); /* the workers are waiting already */
+        stop_round(0, 0.002, false);
+    }
+    for (uint64_t round = 0; round < 100; round++) {
+        uint64_t mine = number(9, round * 100 + (uint64_t)transport_rank());
+        bool stop = number(8, round) % 3 != 0;
+        stop_round(1e-6 * (double)(mine % 2000), 1e-6 * (double)((mine >> 20) % 2000), stop);
+    }
+}
+
+/* Rounds that end without a meet: a stop that comes too late is forgotten, none counts twice. */
+static void case_stop_late(char **arguments)
+{
+    (void)arguments;
+    for (int round = 0; round < 60; round++) {
+        char word = 0;
+        transport_collect(&word, 0, NULL, NULL, NULL);
+        if (transport_is_server() && round % 3 == 0)
+            transport_call_stop(); /* the workers are done with the round */
+        transport_announce(&word, 1);
+        transport_clear_stop();
+        if (round % 5 == 0)
+            CHECK(!transport_stop_called());
+        transport_collect(&word, 0, NULL, NULL, NULL);
+        if (transport_is_server())
+            transport_call_stop();
+        while (!transport_stop_called())
+            nap(20e-6);
+        transport_announce(&word, 1);
+        transport_clear_stop();
+    }
+}
+
+/* The server is a round ahead: its stop comes to workers that have met and not yet cleared. */
+static void case_stop_early(char **arguments)
+{
+    (void)arguments;
+    for (int i = 0; i < 20; i++) {
+        bool first = i % 2;
+        if (transport_is_server() && first)
+            transport_call_stop();
+        transport_meet(NULL, 0, NULL);
+        if (!transport_is_server())
+            nap(0.005);
+        CHECK(transport_stop_called() ==
+              first); /* the next round's is here by now, and not counted */
+        transport_clear_stop();
+        if (transport_is_server())
+            transport_call_stop();
+        while (!transport_stop_called()) /* for ever, if it was lost */
+            nap(20e-6);
+        transport_meet(NULL, 0, NULL);
+        transport_clear_stop();
+    }
+}
+
+static void case_stop_cost(char **arguments)
+{
+    (void)arguments;
+    enum { CALLS = 20000 };
+    double start_s = clock_now();
+    for (int i = 0; i < CALLS; i++)
+        CHECK(!transport_stop_called());
+    double t_s = clock_now() - start_s;
+    if (transport_rank() == transport_size() - 1)
+        printf("stop_called %.3f us\n", 1e6 * t_s / CALLS);
+}
+
+/* ---- averaging ------------------------------------------------------------------------------- */
+
+enum { N_REPEATS = 4 };
+
+typedef struct trial {
+    size_t n;
+    uint64_t repeat;
+    double *weights, *expected;
+    float *start, *first, *w; /* start: of this rank; first: the result of the first rule */
+    void *scratch;
+} trial;
+
+/* Magnitudes from 2^-30 to 2^20, the largest included. */
+static float trial_value(int rank, uint64_t index)
+{
+    uint64_t bits = number(100 + (uint32_t)rank, index);
+    float sign = bits & 1 ? -1.0F : 1.0F, digits = 1.0F + (float)(bits >> 41) * 0x1p-23F;
+    return sign * ldexpf(digits, (int)(bits >> 1 & 0xff) % 50 - 30);
+}
+
+static void trial_init(trial *self, size_t n)
+{
+    size_t size = (size_t)transport_size();
+    self->n = n;
+    self->weights = take(size, sizeof(double));
+    self->expected = take(n, sizeof(double));
+    self->start = take(n, sizeof(float));
+    self->first = take(n, sizeof(float));
+    self->w = take(n, sizeof(float));
+    self->scratch = take(average_scratch_bytes(n, (int)size), 1);
+}
+
+static void trial_release(trial *self)
+{
+    memory_free(self->weights);
+    memory_free(self->expected);
+    memory_free(self->start);
+    memory_free(self->first);
+    memory_free(self->w);
+    memory_free(self->scratch);
+}
+
+/* Weights drawn, from the third worker on a third of them 0, the server's too but in the last
+ * repeat.  What is to be ignored is made NaN. */
+static void trial_draw(trial *self, uint64_t repeat)
+{
+    int size = transport_size(), rank = transport_rank();
+    double total = 0;
+    self->repeat = repeat;
+    for (int r = 0; r < size; r++) {
+        uint64_t bits = number(50, repeat * 100 + (uint64_t)r);
+        self->weights[r] = r > 2 && bits % 3 == 0 ? 0 : (double)(1 + bits % 20000);
+        if (r == 0 && size > 1 && repeat + 1 < N_REPEATS)
+            self->weights[r] = 0;
+        total += self->weights[r];
+    }
+    for (size_t i = 0; i < self->n; i++) {
+        self->expected[i] = 0;
+        for (int r = 0; r < size; r++)
+            self->expected[i] += (double)trial_value(r, i + repeat) * (self->weights[r] / total);
+        self->start[i] = self->weights[rank] > 0 ? trial_value(rank, i + repeat) : NAN;
+    }
+}
+
+/* Every element: the same bits from every rule and on every rank, near the plain mean. */
+static void trial_check(trial *self, const average_rule *rule)
+{
+    memcpy(self->w, self->start, self->n * sizeof(float));
+    transport_average(rule, self->w, self->n, self->weights, self->scratch);
+    if (rule == average_rules[0])
+        memcpy(self->first, self->w, self->n * sizeof(float));
+    CHECK(memcmp(self->w, self->first, self->n * sizeof(float)) == 0);
+    for (size_t i = 0; i < self->n; i++) {
+        double largest = 0; /* of the terms, which may cancel */
+        for (int r = 0; r < transport_size(); r++)
+            largest = fmax(largest, fabs((double)trial_value(r, i + self->repeat)));
+        CHECK(fabs((double)self->w[i] - self->expected[i]) <=
+              1e-6 * fabs(self->expected[i]) + 2e-9 * largest + 1e-11);
+    }
+    float *copy = take(self->n, sizeof(float));
+    memcpy(copy, self->w, self->n * sizeof(float));
+    transport_broadcast(copy, self->n * sizeof(float));
+    CHECK(memcmp(copy, self->w, self->n * sizeof(float)) == 0);
+    memory_free(copy);
+}
+
+static void case_average(char **arguments)
+{
+    (void)arguments;
+    const size_t lengths[] = {1, 7, 2049, 62006};
+    for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
+        trial now;
+        trial_init(&now, lengths[k]);
+        for (uint64_t repeat = 0; repeat < N_REPEATS; repeat++) {
+            trial_draw(&now, repeat);
+            for (size_t i = 0; average_rules[i]; i++)
+                trial_check(&now, average_rules[i]);
+        }
+        trial_release(&now);
+    }
+}
+
+/* One positive weight, each rank's in turn: every bit of its w, whatever it is, on all ranks. */
+static void case_copy(char **arguments)
+{
+    (void)arguments;
+    const float odd[] = {-0.0F, 0x1p-149F, 1e30F, -1e-30F, INFINITY, NAN, 1.0F / 3};
+    enum { N = sizeof odd / sizeof *odd };
+    size_t size = (size_t)transport_size();
+    double *weights = take(size, sizeof *weights);
+    void *scratch = take(average_scratch_bytes(N, (int)size), 1);
+    for (size_t r = 0; r < size; r++)
+        for (size_t i = 0; average_rules[i]; i++) {
+            float w[N] = {0};
+            memset(weights, 0, size * sizeof *weights);
+            weights[r] = 0.25;
+            if ((size_t)transport_rank() == r)
+                memcpy(w, odd, sizeof w);
+            transport_average(average_rules[i], w, N, weights, scratch);
+            CHECK(memcmp(w, odd, sizeof w) == 0);
+        }
+    memory_free(weights);
+    memory_free(scratch);
+}
+
+/* ---- failing --------------------------------------------------------------------------------- */
+
+/* abort RANK KIND: that rank ends the job, the others wait for it in vain. */
+static void case_abort(char **arguments)
+{
+    error err = {0};
+    if (transport_rank() == atoi(arguments[0])) {
+        if (atoi(arguments[1]) == ERROR_USER)
+            error_user(&err, "this rank gives up");
+        else
+            error_environment(&err, "this rank gives up");
+        transport_abort(&err);
+    }
+    transport_meet(NULL, 0, NULL);
+    CHECK(false);
+}
+
+static void case_die(char **arguments)
+{
+    if (transport_rank() == atoi(arguments[0]))
+        raise(SIGKILL);
+    transport_meet(NULL, 0, NULL);
+    CHECK(false);
+}
+
+/* A rank that does not exist: MPI itself finds the mistake. */
+static void case_wrong_rank(char **arguments)
+{
+    (void)arguments;
+    if (transport_is_server())
+        transport_send("x", 1, transport_size() + 5);
+    transport_meet(NULL, 0, NULL);
+}
+
+static void case_wrong_size(char **arguments)
+{
+    (void)arguments;
+    char bytes[8] = "1234567";
+    if (transport_is_server())
+        transport_send(bytes, sizeof bytes, 1);
+    else if (transport_rank() == 1)
+        transport_receive(bytes, sizeof bytes - 1);
+    transport_meet(NULL, 0, NULL);
+}
+
+static const struct {
+    const char *name;
+    int n_arguments;
+    void (*run)(char **arguments);
+} CASES[] = {
+    {"identity", 0, case_identity},
+    {"agree", 0, case_agree},
+    {"broadcast", 0, case_broadcast},
+    {"send", 0, case_send},
+    {"gather", 0, case_gather},
+    {"meet", 0, case_meet},
+    {"collect", 0, case_collect},
+    {"stop_late", 0, case_stop_late},
+    {"cpu", 1, case_cpu},
+    {"stop", 0, case_stop},
+    {"stop_cost", 0, case_stop_cost},
+    {"average", 0, case_average},
+    {"copy", 0, case_copy},
+    {"abort", 2, case_abort},
+    {"stop_early", 0, case_stop_early},
+    {"die", 1, case_die},
+    {"wrong_rank", 0, case_wrong_rank},
+    {"wrong_size", 0, case_wrong_size},
+};
+
+int main(int argc, char **argv)
+{
+    transport_start(&argc, &argv);
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
+        if (argc > 1 && strcmp(argv[1], CASES[i].name) == 0 && argc == 2 + CASES[i].n_arguments) {
+            CASES[i].run(argv + 2);
+            transport_meet(NULL, 0, NULL);
+            if (transport_is_server())
+                puts("passed");
+            transport_stop();
+            return 0;
+        }
+    error err = {0};
+    error_user(&err, "usage: transport_driver CASE [ARGUMENT...]");
+    transport_abort(&err);
+}

@@ -1,0 +1,62 @@
+"""What all system tests use: the program under test, mpirun, data."""
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PRESET = os.environ.get("BRAMBLE_PRESET", "native")
+BUILD = ROOT / "build" / PRESET
+BRAMBLE = BUILD / "bramble"
+SLOW = 10 if PRESET != "native" else 1  # sanitizers take their time
+
+
+class Runner:
+    """Starts bramble, alone or under mpirun, in a folder of its own, never without a timeout."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.env = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+                        OMPI_MCA_mpi_yield_when_idle="1", OMPI_MCA_btl_vader_single_copy_mechanism="none")
+        self.env.pop("OMP_NUM_THREADS", None)
+        if PRESET == "asan":
+            self.env.setdefault("ASAN_OPTIONS", "detect_leaks=0")  # Open MPI's own; unit tests look for ours
+            self.env.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
+
+    def command(self, ranks, *args):
+        line = [str(BRAMBLE), *map(str, args)]
+        if ranks > 1:
+            line = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)] + line
+        return line
+
+    def __call__(self, ranks, *args, timeout=60, env=None):
+        """Run `bramble ARGS` on that many ranks; returns status, stdout, stderr, and the line to copy."""
+        line = self.command(ranks, *args)
+        print("$", " ".join(line))
+        done = subprocess.run(line, cwd=self.folder, env=dict(self.env, **(env or {})), text=True,
+                              capture_output=True, timeout=timeout * SLOW, errors="replace",
+                              stdin=subprocess.DEVNULL)
+        print(done.stdout, done.stderr, sep="\n")
+        return done
+
+    def train(self, ranks, *args, out="out.h5", timeout=120, env=None):
+        """Run `bramble train`, which must succeed, and return the path of its result file."""
+        done = self(ranks, "train", "--quiet", "--out", out, *args, timeout=timeout, env=env)
+        assert done.returncode == 0, done.stderr
+        return Path(self.folder) / out
+
+
+@pytest.fixture
+def bramble(tmp_path):
+    assert BRAMBLE.exists(), f"{BRAMBLE} is not built: make PRESET={PRESET}"
+    return Runner(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def cifar10():
+    """The folder of the real data set; the test is skipped without it."""
+    folder = os.environ.get("BRAMBLE_DATA")
+    if not folder:
+        pytest.skip("BRAMBLE_DATA does not name a folder with CIFAR-10")
+    return Path(folder).resolve()

@@ -1,0 +1,207 @@
+/* The serial twin: one rank that is server and worker, and the averaging rules on it. */
+#include "base/memory.h"
+#include "transport/transport.h"
+#include "transport/wire.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void test_identity(void **state)
+{
+    (void)state;
+    int n_local = -1, number = -1;
+    char host[256] = "";
+    transport_local(&n_local, &number);
+    assert_int_equal(gethostname(host, sizeof host - 1), 0);
+    assert_int_equal(transport_rank(), 0);
+    assert_int_equal(transport_size(), 1);
+    assert_true(transport_is_server());
+    assert_true(transport_is_worker());
+    assert_int_equal(transport_workers(), 1);
+    assert_int_equal(transport_worker(), 0);
+    assert_int_equal(n_local, 1);
+    assert_int_equal(number, 0);
+    assert_string_equal(transport_host(), host);
+    assert_string_equal(transport_version(), "none");
+}
+
+static void test_agree(void **state)
+{
+    (void)state;
+    error err = {0};
+    assert_true(transport_agree(&err));
+    assert_int_equal(err.kind, ERROR_NONE);
+    error_user(&err, "no");
+    assert_false(transport_agree(&err));
+    assert_int_equal(err.kind, ERROR_USER);
+    assert_string_equal(err.text, "no");
+}
+
+static void test_collectives(void **state)
+{
+    (void)state;
+    char text[] = "text", mine[] = "record", all[sizeof mine] = "";
+    transport_broadcast(text, sizeof text);
+    assert_string_equal(text, "text");
+    assert_ptr_equal(transport_broadcast_text(text), text);
+    transport_gather(mine, sizeof mine, all);
+    assert_string_equal(all, mine);
+    memset(all, 0, sizeof all);
+    transport_meet(mine, sizeof mine, all);
+    assert_string_equal(all, mine);
+    transport_meet(NULL, 0, NULL);
+    transport_gather(NULL, 0, NULL);
+    transport_progress();
+}
+
+static void test_stop(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_false(transport_stop_called());
+        transport_call_stop();
+        assert_true(transport_stop_called());
+        transport_meet(NULL, 0, NULL);
+        assert_true(transport_stop_called());
+        transport_clear_stop();
+    }
+    assert_false(transport_stop_called());
+}
+
+/* In a child, whose stderr comes through a pipe. */
+static void test_abort(void **state)
+{
+    (void)state;
+    int ends[2], status;
+    char line[128] = "";
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        error err = {0};
+        error_user(&err, "all over");
+        transport_abort(&err);
+    }
+    close(ends[1]);
+    assert_true(read(ends[0], line, sizeof line - 1) > 0);
+    close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 2);
+    assert_string_equal(line, "bramble: all over\n");
+}
+
+static void test_rules(void **state)
+{
+    (void)state;
+    const char *names[] = {"gather", "reduce", "allreduce"};
+    for (int i = 0; i < 3; i++) {
+        const average_rule *rule = average_rule_find(names[i]);
+        assert_non_null(rule);
+        assert_string_equal(rule->name, names[i]);
+        assert_non_null(rule->about);
+        assert_null(strchr(rule->about, '\n'));
+    }
+    assert_null(average_rule_find("gathe"));
+    assert_null(average_rule_find(""));
+}
+
+/* 62006 weights, one server and three workers. */
+static void test_bytes(void **state)
+{
+    (void)state;
+    const size_t n = 62006;
+    const average_rule *gather = average_rule_find("gather"), *reduce = average_rule_find("reduce"),
+                       *allreduce = average_rule_find("allreduce");
+    assert_int_equal(gather->bytes(n, 0, 4), 3 * 4 * n);
+    assert_int_equal(gather->bytes(n, 3, 4), 4 * n);
+    assert_int_equal(reduce->bytes(n, 0, 4), 3 * 4 * n);
+    assert_int_equal(reduce->bytes(n, 3, 4), 8 * n);
+    size_t sum =
+        0; /* n floats of each worker but its own slice, and n floats to three others each */
+    for (int r = 0; r < 4; r++)
+        sum += allreduce->bytes(n, r, 4);
+    size_t first, servers = wire_slice(n, 0, 4, &first);
+    assert_int_equal(sum, 4 * (3 * n - (n - servers) + 3 * n));
+    for (size_t i = 0; average_rules[i]; i++)
+        assert_int_equal(average_rules[i]->bytes(n, 0, 1), 0);
+}
+
+static void test_slices(void **state)
+{
+    (void)state;
+    const size_t lengths[] = {0, 1, 15, 16, 17, 64, 100, 62006, (size_t)1 << 26};
+    for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++)
+        for (int size = 1; size < 70; size++) {
+            size_t next = 0, longest = 0;
+            for (int r = 0; r < size; r++) {
+                size_t first, count = wire_slice(lengths[k], r, size, &first);
+                assert_int_equal(first, next);
+                next = first + count;
+                longest = count > longest ? count : longest;
+            }
+            assert_int_equal(next, lengths[k]);
+            assert_true(longest <= lengths[k] / (size_t)size + 32);
+        }
+}
+
+/* The only rank's weights, whatever they are. */
+static void test_average_copies(void **state)
+{
+    (void)state;
+    const float odd[] = {-0.0F, 0x1p-149F, 1e30F, NAN, INFINITY, 1.0F / 3};
+    enum { N = sizeof odd / sizeof *odd };
+    void *scratch = memory_new(1, average_scratch_bytes(N, 1), NULL);
+    assert_non_null(scratch);
+    double weight = 3;
+    for (size_t i = 0; average_rules[i]; i++) {
+        float w[N];
+        memcpy(w, odd, sizeof w);
+        transport_average(average_rules[i], w, N, &weight, scratch);
+        assert_memory_equal(w, odd, sizeof w);
+    }
+    memory_free(scratch);
+}
+
+/* The rules themselves: a share of 1 rounds to multiples of 2^-40, a half halves as well. */
+static void test_rules_alone(void **state)
+{
+    (void)state;
+    enum { N = 40000 }; /* more than a block */
+    float *w = memory_new(N, sizeof *w, NULL);
+    void *scratch = memory_new(1, average_scratch_bytes(N, 1), NULL);
+    assert_true(w && scratch);
+    const double shares[] = {1, 0.5};
+    for (size_t i = 0; average_rules[i]; i++)
+        for (size_t s = 0; s < 2; s++) {
+            for (int k = 0; k < N; k++)
+                w[k] = k % 2 ? 0x1p-42F : (float)(k - N / 2) * 0x1p-20F;
+            average_rules[i]->average(w, N, &shares[s], scratch);
+            for (int k = 0; k < N; k++)
+                assert_true(w[k] == (k % 2 ? 0 : (float)(k - N / 2) * 0x1p-20F * (float)shares[s]));
+        }
+    memory_free(w);
+    memory_free(scratch);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_identity),       cmocka_unit_test(test_agree),
+        cmocka_unit_test(test_collectives),    cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_abort),          cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_bytes),          cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_average_copies), cmocka_unit_test(test_rules_alone),
+    };
+    transport_start(&argc, &argv);
+    int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
+    transport_stop();
+    return n_failed;
+}

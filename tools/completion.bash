@@ -1,0 +1,112 @@
+# bash completion for bramble(1)
+
+# _bramble_words WORD... - those that begin with what stands under the cursor
+_bramble_words()
+{
+    mapfile -t COMPREPLY < <(compgen -W "$*" -- "$word")
+}
+
+# _bramble_folders, _bramble_files SUFFIX - folders; and files with the suffix, or if there are none any
+_bramble_folders()
+{
+    compopt -o filenames
+    mapfile -t COMPREPLY < <(compgen -d -- "$word")
+}
+
+_bramble_files()
+{
+    compopt -o filenames
+    mapfile -t COMPREPLY < <(compgen -f -X "!*$1" -- "$word"; compgen -d -- "$word")
+    ((${#COMPREPLY[@]})) || mapfile -t COMPREPLY < <(compgen -f -- "$word")
+}
+
+# _bramble_models - models by name, and files
+_bramble_models()
+{
+    local models=(models/*.ini)
+    models=("${models[@]#models/}")
+    _bramble_files .ini
+    [[ ${models[0]} == '*.ini' ]] || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(
+        compgen -W "${models[*]%.ini}" -- "$word")
+}
+
+# _bramble_value OPTION - what may follow the option; status 1 when it takes no value
+_bramble_value()
+{
+    case $1 in
+    --data)
+        if [[ -n $word && synthetic: == "$word"* ]]; then
+            _bramble_words synthetic:
+        else
+            _bramble_folders
+        fi ;;
+    --model) _bramble_models ;;
+    --config) _bramble_files .ini ;;
+    --init | --out) _bramble_files .h5 ;;
+    --order) _bramble_words shuffle sequential ;;
+    --schedule) _bramble_words constant linear cosine ;;
+    --average) _bramble_words gather reduce allreduce ;;
+    --preset) _bramble_words none paper fast ;;
+    --format) _bramble_words table csv json ;;
+    --limit-train | --limit-test | --shards | --seed | --rounds | --local-epochs | --local-steps | \
+        --average-every | --batch | --lr | --warmup | --momentum | --weight-decay | \
+        --target-accuracy | --eval-every | --threads | --base) ;;
+    *) return 1 ;;
+    esac
+    return 0
+}
+
+# _bramble_options COMMAND - the long options of a command
+_bramble_options()
+{
+    case $1 in
+    train) echo --data --limit-train --limit-test --shards --order --seed --model --init --preset \
+        --config --rounds --local-epochs --local-steps --average-every --batch --lr --schedule \
+        --warmup --momentum --nesterov --keep-momentum --weight-decay --target-accuracy \
+        --eval-every --average --threads --out --force --quiet --json --help ;;
+    test) echo --data --model --limit-test --threads --seed --json --help ;;
+    report) echo --format --base --help ;;
+    info) echo --json --help ;;
+    data) echo --seed --help ;;
+    esac
+}
+
+# _bramble_arguments COMMAND - what stands in the place of an argument
+_bramble_arguments()
+{
+    case $1 in
+    test | report | info) _bramble_files .h5 ;;
+    data)
+        if ((COMP_CWORD == 2)); then
+            _bramble_words check synth
+        else
+            _bramble_folders
+        fi ;;
+    help) _bramble_words train test report info data ;;
+    esac
+}
+
+_bramble()
+{
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+    local command=${COMP_WORDS[1]}
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        _bramble_words train test report info data help --help --version
+        return
+    fi
+    # --option=value comes as three words
+    if [[ $word == = ]]; then
+        word=
+    elif [[ $before == = ]]; then
+        before=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    _bramble_value "$before" && return
+    if [[ $word == -* ]]; then
+        _bramble_words "$(_bramble_options "$command")"
+    else
+        _bramble_arguments "$command"
+    fi
+}
+
+complete -F _bramble bramble
