@@ -45,7 +45,7 @@ _bramble_value()
     --init | --out) _bramble_files .h5 ;;
     --order) _bramble_words shuffle sequential ;;
     --schedule) _bramble_words constant linear cosine ;;
-    --average) _bramble_words gather reduce allreduce ;;
+    --average) _bramble_words gather reduce allreduce slices ;;
     --preset) _bramble_words none paper fast ;;
     --format) _bramble_words table csv json ;;
     --limit-train | --limit-test | --shards | --seed | --rounds | --local-epochs | --local-steps | \

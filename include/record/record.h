@@ -90,23 +90,26 @@ typedef struct record record;
 /*
  * record_check_new - would record_create succeed?  Path's folder exists and is writable, and nothing
  * stands at path unless force.  false with err: exists (user: "... exists; choose another --out or add
- * --force"), no such folder (user), not writable (environment).  Not collective.
+ * --force"), is being written or is no regular file, even with force (user), no such folder (user), not
+ * writable (environment).  Not collective.
  */
 bool record_check_new(const char *path, bool force, error *err);
 
 /*
  * record_create - make the file, complete in structure, under its final name
  * Without force an existing file is never replaced, also not one that appears in the meantime (link(2)).
- * Returns NULL with err: as record_check_new; disk full or any HDF5 failure (environment); then no file
- * of ours is left behind.  Not collective: the server's.
+ * Returns NULL with err: as record_check_new; a file that another run is writing, also with force
+ * (user); more rounds than fit in 4 GiB (user); disk full or any HDF5 failure (environment); then no file
+ * of ours is left behind.  n_rounds, n_ranks and n_classes are at least 1.  Not collective: the server's.
  */
 record *record_create(const char *path, bool force, const record_plan *plan, error *err);
 
 /*
- * record_add_round - write row `round` (0-based) and its ranks, then count it as done
+ * record_add_round - write row `round` (0-based, at most the number of rows done) and its ranks, then
+ *                    count it as done
  * record_add_test  - the evaluation after a round (any order, any time after its row)
  * record_add_weights - the present model; `round` is the 0-based round it is the result of, -1 for none;
- *                    a reader sees /model/round -1 while the numbers are being replaced
+ *                    a reader sees /model/round RECORD_NO_MODEL while the numbers are being replaced
  * record_add_confusion - n_classes x n_classes counts, [true][predicted], of the model last written
  * record_add_summary - may be called again
  * All: false with err (environment: file and cause).  Not collective.
@@ -126,7 +129,7 @@ bool record_close(record *self, error *err);
 /* What a result file holds, but for the weights. */
 typedef struct record_file {
     record_summary summary;
-    size_t n_rounds_planned, n_rounds, n_ranks;
+    size_t n_rounds_planned, n_rounds, n_ranks; /* n_rounds: done */
     record_round *rounds;     /* n_rounds */
     record_rank *ranks;       /* n_rounds x n_ranks */
     record_test *tests;       /* n_rounds; NaN where not evaluated */
@@ -135,7 +138,7 @@ typedef struct record_file {
     size_t n_config, n_build;
     tensor *tensors; /* what stands under /model */
     size_t n_tensors;
-    int64_t model_round;
+    int64_t model_round; /* -1: initial weights; RECORD_NO_MODEL */
     char *model_text;
     int n_classes;
     int64_t *confusion; /* n_classes x n_classes; -1 when not written */

@@ -8,7 +8,7 @@
 
 #include "transport/transport.h"
 
-extern const average_rule average_gather, average_reduce, average_allreduce;
+extern const average_rule average_gather, average_reduce, average_allreduce, average_slices;
 
 /*
  * average_rows - the sum over the ranks of shares[r] * row r, rank after rank

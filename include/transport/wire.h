@@ -22,6 +22,9 @@ void wire_gather(const float *w, size_t n, float *rows);
 /* wire_reduce - add up q over all ranks; the sum is the server's, elsewhere q is unchanged */
 void wire_reduce(int64_t *q, size_t n);
 
+/* wire_allreduce - replace q on every rank by the sum over all ranks */
+void wire_allreduce(int64_t *q, size_t n);
+
 /* wire_slice - n floats cut into one slice a rank: how many this rank has, from *first on */
 size_t wire_slice(size_t n, int rank, int size, size_t *first);
 

@@ -189,7 +189,7 @@ const option_entry option_train_table[] = {
     {.name = "average",
      TRAIN(average),
      .word = average_word,
-     .initial = "allreduce",
+     .initial = "gather",
      .group = "Cluster:",
      .help = "How the weights travel; all give the same bits."},
     {.name = "threads",

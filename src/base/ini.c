@@ -11,7 +11,7 @@
 /* libinih's Debian build does not pass line numbers on, so the reader it is given counts them. */
 struct reading {
     const char *where, *next;
-    int line;
+    int line, refused_line; /* refused_line: by visit */
     bool too_long;
     ini_visit *visit;
     void *user;
@@ -44,6 +44,7 @@ static int visit_key(void *user, const char *section, const char *name, const ch
     if (self->visit(self->user, self->line, section, name, value, self->err))
         return 1;
     error_prefix(self->err, "%s:%d", self->where, self->line);
+    self->refused_line = self->line;
     return 0;
 }
 
@@ -52,11 +53,12 @@ bool ini_parse_text(const char *where, const char *text, ini_visit *visit, void 
     error local = {0};
     struct reading self = {.where = where, .next = text, .visit = visit, .user = user, .err = &local};
     int bad_line = ini_parse_stream(read_line, &self, visit_key, &self);
-    if (self.too_long)
+    if (bad_line != 0 && bad_line != self.refused_line) { /* libinih read on: what came first counts */
+        local = (error){0};
+        error_user(&local, "%s:%d: expected [section], name = value or ; comment", where, bad_line);
+    } else if (self.too_long)
         error_user(&local, "%s:%d: the line is too long (at most %d characters)", where, self.line,
                    INI_MAX_LINE - 3);
-    else if (bad_line != 0)
-        error_user(&local, "%s:%d: expected [section], name = value or ; comment", where, bad_line);
     if (local.kind == ERROR_NONE)
         return true;
     if (err && err->kind == ERROR_NONE)

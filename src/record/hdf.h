@@ -35,7 +35,7 @@ bool hdf_write_text(hid_t object, const char *name, const char *value);
 bool hdf_write_note(hid_t object, const char *name, const char *value);
 bool hdf_write_int(hid_t object, const char *name, int64_t value);
 
-/* ---- reading: errors are the user's, -1 or false with err ---------------------------------------- */
+/* ---- reading: errors are the user's, -1 or false with err ------------------------------------ */
 
 /* A shape and a type, checked and bounded. */
 typedef struct hdf_shape {

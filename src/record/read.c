@@ -8,7 +8,7 @@
 
 enum { MAX_PAIRS = 4096, MAX_TENSORS = 4096 };
 
-/* ---- /config and /build -------------------------------------------------------------------------- */
+/* ---- /config and /build ---------------------------------------------------------------------- */
 
 static char *name_of_attribute(hid_t group, hsize_t i, char *name, size_t n_bytes)
 {
@@ -58,7 +58,7 @@ static bool read_pairs(const reader *self, const char *group_name, record_pair *
     return good;
 }
 
-/* ---- what tensors stand under /model ------------------------------------------------------------- */
+/* ---- what tensors stand under /model --------------------------------------------------------- */
 
 static bool is_other(const char *name)
 {
@@ -126,7 +126,7 @@ static bool read_tensors(const reader *self, record_file *out)
     return good;
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static bool check_format(const reader *self)
 {

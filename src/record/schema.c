@@ -107,7 +107,8 @@ static const schema_column summary_columns[] = {
     F64(record_summary, t_target_s, "s",
         "Time from the first step until the target accuracy was known."),
     F64(record_summary, server_cpu_fraction, "1",
-        "Share of a core the server used outside start-up and evaluation."),
+        "CPU time of the server / wall time, without start-up and evaluation; NaN if it also "
+        "trains."),
     F64(record_summary, rounds, "rounds", "Rounds finished."),
     F64(record_summary, complete, "1", "1 when the run came to its end, else 0."),
 };

@@ -11,7 +11,7 @@
 
 enum { PATH_BYTES = 1024, ATTEMPTS = 10, PAUSE_NS = 20000000 };
 
-/* ---- FILE:/group --------------------------------------------------------------------------------- */
+/* ---- FILE:/group ----------------------------------------------------------------------------- */
 
 static bool is_file(const char *path)
 {
@@ -43,7 +43,7 @@ static char *split(char *path)
     return last + 1;
 }
 
-/* ---- one tensor ---------------------------------------------------------------------------------- */
+/* ---- one tensor ------------------------------------------------------------------------------ */
 
 typedef struct weights {
     hid_t file;
@@ -95,7 +95,7 @@ static bool read_weights(const weights *self, const tensor *part, float *w)
     return good && check_finite(self, path, w, part->count);
 }
 
-/* ---- all of them --------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 /* Is this the model of a result file, which a run may be replacing? */
 static bool is_result(const weights *self)

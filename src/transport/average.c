@@ -15,6 +15,7 @@ const average_rule *const average_rules[] = {
     &average_gather,
     &average_reduce,
     &average_allreduce,
+    &average_slices,
     NULL,
 };
 

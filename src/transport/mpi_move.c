@@ -101,6 +101,11 @@ void wire_reduce(int64_t *q, size_t n)
         MPI_Reduce(q, NULL, (int)n, MPI_INT64_T, MPI_SUM, 0, MPI_COMM_WORLD);
 }
 
+void wire_allreduce(int64_t *q, size_t n)
+{
+    MPI_Allreduce(MPI_IN_PLACE, q, (int)n, MPI_INT64_T, MPI_SUM, MPI_COMM_WORLD);
+}
+
 /* Of the rank's slices, as MPI wants them: counts and offsets, sent and received. */
 static struct {
     int *n_sent, *sent, *n_received, *received;

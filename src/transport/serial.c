@@ -172,6 +172,12 @@ void wire_reduce(int64_t *q, size_t n)
     (void)n;
 }
 
+void wire_allreduce(int64_t *q, size_t n)
+{
+    (void)q;
+    (void)n;
+}
+
 void wire_scatter(const float *w, size_t n, const double *shares, float *rows)
 {
     (void)w;

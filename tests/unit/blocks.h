@@ -18,6 +18,14 @@
 
 #include <cmocka.h>
 
+/* Under AddressSanitizer too, memory that cannot be had is an error to be tested, not an abort. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+#define COUNT(list) (int)(sizeof(list) / sizeof *(list))
 #define ROUNDING 0x1p-24 /* of one operation, relative */
 enum { SEED = 20240501, GUARD_BYTES = 128, GUARD_FILL = 0xA5 };
 enum numbers {

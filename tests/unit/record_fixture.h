@@ -117,7 +117,7 @@ static inline void fixture_file(const char *path)
     assert_true(record_close(run, &err));
 }
 
-/* ---- a folder per test ------------------------------------------------------------------------- */
+/* ---- a folder per test ----------------------------------------------------------------------- */
 
 static char fixture_folder[64];
 

@@ -4,8 +4,6 @@
 #include "kernels/conv.h"
 #include "kernels/reference.h"
 
-#define COUNT(list) (int)(sizeof(list) / sizeof *(list))
-
 static const int channel_counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 33};
 static const int sides[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 28, 32};
 static const int kernels[] = {1, 2, 3, 4, 5, 7, 11};

@@ -7,8 +7,6 @@
 #include "kernels/reference.h"
 #include "kernels/update.h"
 
-#define COUNT(list) (int)(sizeof(list) / sizeof *(list))
-
 static const int image_counts[] = {1,
                                    VEC_WIDTH - 1,
                                    VEC_WIDTH,

@@ -26,7 +26,7 @@ static void test_defaults(void **state)
     assert_true(o->target_accuracy == 0);
     assert_int_equal(o->schedule, SCHEDULE_WORD_CONSTANT);
     assert_int_equal(o->order, ORDER_SHUFFLE);
-    assert_string_equal(average_rules[o->average]->name, "allreduce");
+    assert_string_equal(average_rules[o->average]->name, "gather");
     assert_int_equal(o->threads, 0);
     assert_int_equal(o->seed, 1);
     assert_int_equal(o->limit_train + o->limit_test + o->shards.n + o->eval_every, 0);
@@ -104,7 +104,7 @@ static void test_refuses_values(void **state)
     assert_refused("--batch=", "--batch \"\": expected a whole number from 1 to 65536");
     assert_refused("--seed 18446744073709551616", "--seed 18446744073709551616: expected a whole "
                                                   "number from 0 to 18446744073709551615");
-    assert_refused("--average all", "--average all: expected gather, reduce or allreduce");
+    assert_refused("--average all", "--average all: expected gather, reduce, allreduce or slices");
     assert_refused("--preset slow", "--preset slow: expected none, paper or fast");
     assert_refused("--data=", "--data \"\": expected DIR|synthetic:[N], not an empty text");
 }

@@ -25,7 +25,7 @@ static record *create(const char *path, bool force, size_t n_rounds, error *err)
     return record_create(path, force, &plan, err);
 }
 
-/* ---- contents ---------------------------------------------------------------------------------- */
+/* ---- contents -------------------------------------------------------------------------------- */
 
 /* Rows 0 to n_rounds - 1 are those of the fixture, to the bit. */
 static void check_rows(const record_file *file)
@@ -163,6 +163,28 @@ static void test_unfinished(void **state)
     record_file_free(file);
 }
 
+/* An option may be longer than HDF5 lets small attributes be. */
+static void test_long_option(void **state)
+{
+    (void)state;
+    static char value[100000];
+    error err = {0};
+    const char *path = fixture_path("run.h5");
+    const record_pair pairs[] = {{"b", "1"}, {"shards", value}, {"a", "2"}};
+    memset(value, '7', sizeof value - 1);
+    record_plan plan = fixture_plan(N_ROUNDS);
+    plan.config = pairs;
+    plan.n_config = 3;
+    record *run = record_create(path, false, &plan, &err);
+    if (!run)
+        fail_msg("%s", err.text);
+    assert_true(record_close(run, &err));
+    record_file *file = record_read(path, &err);
+    assert_non_null(file);
+    check_pairs(file->config, file->n_config, pairs, 3);
+    record_file_free(file);
+}
+
 static void test_same_bytes(void **state)
 {
     (void)state;
@@ -173,7 +195,7 @@ static void test_same_bytes(void **state)
     assert_int_equal(system(command), 0);
 }
 
-/* ---- its name ---------------------------------------------------------------------------------- */
+/* ---- its name -------------------------------------------------------------------------------- */
 
 static void expect_refused(const char *path, bool force, enum error_kind kind, const char *says)
 {
@@ -295,7 +317,7 @@ static void test_race(void **state)
     assert_int_equal(count_entries(fixture_folder), 1);
 }
 
-/* ---- a writer for the tests of other readers ----------------------------------------------------- */
+/* ---- a writer for the tests of other readers ------------------------------------------------- */
 
 /* Adds a round for every line on stdin and says so, ends the run at the end of the input. */
 static int write_on_demand(const char *path)
@@ -326,8 +348,9 @@ int main(void)
         return write_on_demand(path);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_round_trip), TEST(test_phases), TEST(test_unfinished),     TEST(test_same_bytes),
-        TEST(test_names),      TEST(test_force),  TEST(test_other_programs), TEST(test_race),
+        TEST(test_round_trip),  TEST(test_phases),         TEST(test_unfinished),
+        TEST(test_long_option), TEST(test_same_bytes),     TEST(test_names),
+        TEST(test_force),       TEST(test_other_programs), TEST(test_race),
     };
     /* What the tests provoke on purpose need not be seen. */
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);

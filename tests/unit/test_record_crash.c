@@ -16,7 +16,7 @@
 
 enum { N_KILLS = 30, N_LONG = 400, SEED = 7, SKIPPED = 77 };
 
-/* ---- kill -9 ----------------------------------------------------------------------------------- */
+/* ---- kill -9 --------------------------------------------------------------------------------- */
 
 /* Writes run after run, as fast as it can, until it is killed. */
 static void write_for_ever(const char *path)
@@ -107,7 +107,7 @@ static void test_read_while_written(void **state)
     assert_true(n_read > 0);
 }
 
-/* ---- disks ------------------------------------------------------------------------------------- */
+/* ---- disks ----------------------------------------------------------------------------------- */
 
 static bool is_empty(const char *folder)
 {
@@ -235,7 +235,7 @@ static void test_unwritable(void **state)
     assert_true(is_empty(fixture_folder));
 }
 
-/* ---- plans ------------------------------------------------------------------------------------- */
+/* ---- plans ----------------------------------------------------------------------------------- */
 
 static void test_large_plan(void **state)
 {

@@ -20,7 +20,7 @@ static void expect_unreadable(const char *path, const char *says)
     fixture_expect(&err, ERROR_USER, path, says);
 }
 
-/* ---- no result files --------------------------------------------------------------------------- */
+/* ---- no result files ------------------------------------------------------------------------- */
 
 static void write_bytes(const char *path, const char *bytes, size_t n)
 {
@@ -65,7 +65,7 @@ static void test_truncated(void **state)
     }
 }
 
-/* ---- result files with one thing wrong ----------------------------------------------------------- */
+/* ---- result files with one thing wrong ------------------------------------------------------- */
 
 static hid_t scalar_space(void)
 {
@@ -370,7 +370,7 @@ static void test_notes(void **state)
     record_file_free(read);
 }
 
-/* ---- bytes turned over at random ------------------------------------------------------------------ */
+/* ---- bytes turned over at random ------------------------------------------------------------- */
 
 /* In a child, because the library itself is not beyond doubt: it may fail, but it has to end. */
 static int read_spoilt(const char *path)

@@ -106,7 +106,7 @@ static void test_types(void **state)
     H5Tclose(half);
 }
 
-/* ---- which file, which group ------------------------------------------------------------------- */
+/* ---- which file, which group ----------------------------------------------------------------- */
 
 static void test_groups(void **state)
 {
@@ -159,7 +159,7 @@ static void test_long_group(void **state)
     expect_refused(text, "the name of the group is too long", "w.h5");
 }
 
-/* ---- what is refused --------------------------------------------------------------------------- */
+/* ---- what is refused ------------------------------------------------------------------------- */
 
 static void test_numbers(void **state)
 {

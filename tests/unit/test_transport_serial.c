@@ -101,8 +101,8 @@ static void test_abort(void **state)
 static void test_rules(void **state)
 {
     (void)state;
-    const char *names[] = {"gather", "reduce", "allreduce"};
-    for (int i = 0; i < 3; i++) {
+    const char *names[] = {"gather", "reduce", "allreduce", "slices"};
+    for (int i = 0; i < 4; i++) {
         const average_rule *rule = average_rule_find(names[i]);
         assert_non_null(rule);
         assert_string_equal(rule->name, names[i]);
@@ -119,7 +119,7 @@ static void test_bytes(void **state)
     (void)state;
     const size_t n = 62006;
     const average_rule *gather = average_rule_find("gather"), *reduce = average_rule_find("reduce"),
-                       *allreduce = average_rule_find("allreduce");
+                       *slices = average_rule_find("slices");
     assert_int_equal(gather->bytes(n, 0, 4), 3 * 4 * n);
     assert_int_equal(gather->bytes(n, 3, 4), 4 * n);
     assert_int_equal(reduce->bytes(n, 0, 4), 3 * 4 * n);
@@ -127,7 +127,7 @@ static void test_bytes(void **state)
     size_t sum =
         0; /* n floats of each worker but its own slice, and n floats to three others each */
     for (int r = 0; r < 4; r++)
-        sum += allreduce->bytes(n, r, 4);
+        sum += slices->bytes(n, r, 4);
     size_t first, servers = wire_slice(n, 0, 4, &first);
     assert_int_equal(sum, 4 * (3 * n - (n - servers) + 3 * n));
     for (size_t i = 0; average_rules[i]; i++)

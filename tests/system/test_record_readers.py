@@ -1,0 +1,166 @@
+"""Result files read by other programs: h5py, SWMR readers, h5dump, pandas; and docs/results.md."""
+import os
+import re
+import subprocess
+
+import h5py
+import pandas as pd
+import pytest
+from conftest import BUILD, ROOT
+
+WRITER = BUILD / "tests" / "test_record"  # with BRAMBLE_TEST_WRITER it writes a run as it is told to
+DOCUMENT = (ROOT / "docs" / "results.md").read_text()
+N_ROUNDS, N_RANKS = 5, 3
+
+
+class Run:
+    """A run of N_ROUNDS rounds at most, which goes on round by round and is then finished."""
+
+    def __init__(self, path):
+        assert WRITER.exists(), f"{WRITER} is missing: make unit"
+        self.path = path
+        self.process = subprocess.Popen([WRITER], env=dict(os.environ, BRAMBLE_TEST_WRITER=str(path)),
+                                        text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.process.stdout.readline() == "created\n"
+
+    def step(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+    def finish(self):
+        self.process.stdin.close()
+        assert self.process.wait(timeout=60) == 0
+        return self.path
+
+
+@pytest.fixture
+def run(tmp_path):
+    run = Run(tmp_path / "run.h5")
+    yield run
+    run.process.kill()
+    run.process.wait()
+
+
+@pytest.fixture
+def finished(run):
+    for _ in range(N_ROUNDS):
+        run.step()
+    return run.finish()
+
+
+def datasets(path):
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({"/" + name: dict(item.attrs)})
+                        if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def dump(path):
+    return subprocess.run(["h5dump", "-H", path], capture_output=True, text=True)
+
+
+def test_plain_readers_of_a_running_run(run):
+    for n in range(N_ROUNDS + 1):
+        with h5py.File(run.path) as file:
+            assert file["rounds/n_done"][()] == n
+            assert list(file["rounds/t_end_s"][:n]) == [1000.0 * (k + 1) for k in range(n)]
+            assert not (file["rounds/t_end_s"][n:] == file["rounds/t_end_s"][n:]).any()  # NaN
+            assert file["summary/complete"][()] == 0
+        done = dump(run.path)
+        assert done.returncode == 0, done.stderr
+        if n < N_ROUNDS:
+            assert run.step() == n + 1
+
+
+@pytest.mark.parametrize("options", [{"libver": "latest", "swmr": True}, {"swmr": True}, {}])
+def test_readers_that_stay(run, options):
+    """One open file sees row after row; refresh() is all it takes."""
+    with h5py.File(run.path, "r", **options) as file:
+        n_done, ends, waits = file["rounds/n_done"], file["rounds/t_end_s"], file["rounds/ranks/wait_s"]
+        for n in range(1, N_ROUNDS + 1):
+            assert run.step() == n
+            for dataset in (n_done, ends, waits):
+                dataset.refresh()
+            assert n_done[()] == n
+            assert ends[n - 1] == 1000.0 * n
+            assert list(waits[n - 1]) == [1000.0 * n + 100 * (rank + 1) + 3 for rank in range(N_RANKS)]
+        run.finish()
+        complete = file["summary/complete"]
+        assert complete[()] == 1
+
+
+def test_writers_are_refused_meanwhile(run):
+    with pytest.raises(OSError):
+        h5py.File(run.path, "r+")
+    assert run.step() == 1
+    run.finish()
+    with h5py.File(run.path, "r+") as file:
+        file["config"].attrs["note"] = "after the run all is allowed"
+
+
+def test_killed(run):
+    run.step()
+    run.step()
+    run.process.kill()
+    run.process.wait()
+    assert dump(run.path).returncode == 0
+    with h5py.File(run.path) as file:
+        assert file["rounds/n_done"][()] == 2
+        assert file["rounds/t_end_s"][1] == 2000.0
+
+
+def test_texts(finished):
+    with h5py.File(finished) as file:
+        assert file.attrs["format"] == b"bramble"
+        assert file.attrs["format_version"] == 1
+        assert file["config"].attrs["average"] == b"reduce"
+        assert file["config"].attrs["out"].decode() == 'a file; "quoted"\n\u00e9'
+        assert list(file["machine/host"].asstr()) == ["head", "node1", "node2"]
+        assert file["model/ini"].asstr()[()] == "[model]\nname = small\n"
+        assert list(file["model"])  # by name; the file keeps the model's own order:
+        order = []
+        file["model"].id.links.iterate(order.append, idx_type=h5py.h5.INDEX_CRT_ORDER)
+        assert order == [b"round", b"ini", b"conv1.weight", b"conv1.bias", b"fc.weight"]
+
+
+def test_units_and_abouts(finished):
+    for name, attributes in datasets(finished).items():
+        assert set(attributes) == {"unit", "about"}, name
+        assert isinstance(attributes["unit"], str) and attributes["unit"], name
+        assert isinstance(attributes["about"], str) and attributes["about"].endswith("."), name
+
+
+def test_document_names_every_dataset(finished):
+    """The tables of docs/results.md and the file hold the same datasets, with the same units."""
+    documented = {}
+    for section in re.split(r"^## ", DOCUMENT, flags=re.M)[1:]:
+        group = section.splitlines()[0].strip("`")
+        for name, unit in re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section, flags=re.M):
+            documented[f"{group}/{name}"] = unit.strip()
+    written = {name: attributes["unit"] for name, attributes in datasets(finished).items()
+               if not re.fullmatch(r"/model/.*\.(weight|bias)", name)}
+    assert documented == written
+
+
+@pytest.mark.parametrize("number, language, text",
+                         [(k, *found) for k, found in
+                          enumerate(re.findall(r"^```(\w+)\n(.*?)^```", DOCUMENT, flags=re.M | re.S))])
+def test_document_snippets(finished, monkeypatch, number, language, text):
+    monkeypatch.chdir(finished.parent)
+    if language == "python":
+        exec(compile(text, f"results.md, snippet {number}", "exec"), {})
+    else:
+        done = subprocess.run(["sh", "-e", "-c", text], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+def test_pandas(finished):
+    with h5py.File(finished) as file:
+        n = file["rounds/n_done"][()]
+        rounds = pd.DataFrame({name: column[:n] for name, column in file["rounds"].items()
+                               if isinstance(column, h5py.Dataset) and column.ndim == 1})
+        assert rounds.shape == (N_ROUNDS, 6)
+        assert rounds["t_end_s"].tolist() == [1000.0 * (k + 1) for k in range(N_ROUNDS)]
+        assert rounds.notna().all(axis=None)

@@ -1,0 +1,390 @@
+/*
+ * Gradients of every kind of layer, alone and in chains, against central differences.
+ *
+ * A difference quotient has an error of its own: from curvature and kinks, seen by how much it changes
+ * with the step, and from rounding, known from the size of what is subtracted.  Of several steps the one
+ * with the least uncertain quotient counts.  A gradient is wrong when it is further away than that; and
+ * the check is worth something only when the uncertainty is small.
+ */
+#include "networks.h"
+
+#include "kernels/reference.h"
+#include "kernels/team.h"
+
+/* A function of a vector x, and what is known about its values' rounding. */
+typedef struct function {
+    double (*value)(void *arg, double *magnitude); /* magnitude: 2^-24 of it is the value's rounding */
+    void *arg;
+    float *x;
+    size_t n;
+    const float *g; /* the gradient in question */
+    const char *what;
+    int n_checks, n_sharp;
+} function;
+
+static double quotient(const function *f, const float *start, const double *direction, double h,
+                       double *magnitude)
+{
+    double side[2];
+    for (int k = 0; k < 2; k++) {
+        for (size_t j = 0; j < f->n; j++)
+            f->x[j] = (float)((double)start[j] + (k ? h : -h) * direction[j]);
+        side[k] = f->value(f->arg, magnitude);
+    }
+    memcpy(f->x, start, f->n * sizeof *start);
+    return (side[1] - side[0]) / (2.0 * h);
+}
+
+typedef struct comparison {
+    double slope, quotient, tolerance;
+    bool agrees;
+} comparison;
+
+static comparison compare(const function *f, const double *direction)
+{
+    enum { STEPS = 9 };
+    double d[STEPS], magnitude, h = 0x1p-4;
+    comparison c = {.tolerance = INFINITY};
+    float *start = guarded_new(f->n * sizeof *start);
+    memcpy(start, f->x, f->n * sizeof *start);
+    for (size_t k = 0; k < f->n; k++)
+        c.slope += (double)f->g[k] * direction[k];
+    for (int k = 0; k < STEPS; k++, h /= 2.0) {
+        d[k] = quotient(f, start, direction, h, &magnitude);
+        if (k < 2)
+            continue;
+        double spread = fmax(fabs(d[k] - d[k - 1]), fabs(d[k - 1] - d[k - 2]));
+        double tolerance = 3.0 * (spread + ROUNDING * magnitude / h);
+        if (tolerance < c.tolerance) {
+            c.tolerance = tolerance;
+            c.quotient = d[k];
+        }
+    }
+    guarded_free(start);
+    c.agrees = fabs(c.quotient - c.slope) <= c.tolerance; /* NaN does not */
+    return c;
+}
+
+/* size: of a usual slope; sharp is a check that would have seen an error of a tenth of it */
+static void check_direction(function *f, const double *direction, double size)
+{
+    comparison c = compare(f, direction);
+    if (!c.agrees)
+        fail_msg("%s: slope %.9g, difference quotient %.9g +- %.2g", f->what, c.slope, c.quotient,
+                 c.tolerance);
+    f->n_checks++;
+    f->n_sharp += c.tolerance < 0.1 * fmax(fabs(c.slope), size);
+}
+
+/* Along the gradient itself, along random directions, along single elements. */
+static void check_gradient(function *f)
+{
+    double *direction = doubles_new(f->n), norm = 0.0;
+    for (size_t k = 0; k < f->n; k++)
+        norm += (double)f->g[k] * (double)f->g[k];
+    norm = sqrt(norm);
+    assert_true(norm > 0.0);
+    double size = norm / sqrt((double)f->n);
+    for (size_t k = 0; k < f->n; k++)
+        direction[k] = (double)f->g[k] / norm;
+    check_direction(f, direction, size);
+    for (int turn = 0; turn < 4; turn++) {
+        for (size_t k = 0; k < f->n; k++)
+            direction[k] = draw(-1, 1) / sqrt((double)f->n);
+        check_direction(f, direction, size);
+    }
+    for (int turn = 0; turn < 7; turn++) {
+        memset(direction, 0, f->n * sizeof *direction);
+        direction[draw(0, (int)f->n - 1)] = 1.0;
+        check_direction(f, direction, size);
+    }
+    guarded_free(direction);
+}
+
+static void assert_sharp(const function *f)
+{
+    if (f->n_sharp * 10 < f->n_checks * 8)
+        fail_msg("%s: only %d of %d checks say anything", f->what, f->n_sharp, f->n_checks);
+}
+
+/* ---- layers alone: the function is the sum of outputs, each times a fixed number ----------------- */
+
+typedef struct alone {
+    layer l;
+    layer_pass pass;
+    float *w, *g, *x, *gx, *factors; /* of the images; row-major */
+    vec *in, *out, *gout, *gin;
+    int n_threads;
+} alone;
+
+static void set(layer *l, const char *name, long value)
+{
+    layer_setting *setting = &l->settings[l->n_settings++];
+    snprintf(setting->name, sizeof setting->name, "%s", name);
+    setting->value = value;
+}
+
+static void alone_new(alone *self, const layer *what, int n_images, int n_threads)
+{
+    error err = {0};
+    size_t n = (size_t)n_images, bytes = 0;
+    *self = (alone){.l = *what, .n_threads = n_threads};
+    layer *l = &self->l;
+    if (!l->kind->infer(l, &err))
+        fail_msg("%s", err.text);
+    size_t in = layer_features(l->in), out = layer_features(l->out);
+    self->w = floats_new(l->n_weights, REALS);
+    self->g = guarded_new(l->n_weights * sizeof(float));
+    self->x = floats_new(n * in, REALS);
+    self->factors = floats_new(n * out, REALS);
+    self->in = blocks_new(self->x, n, in);
+    self->gout = blocks_new(self->factors, n, out);
+    self->out = guarded_new(blocks_of(n) * out * sizeof(vec));
+    self->gin = guarded_new(blocks_of(n) * in * sizeof(vec));
+    if (l->kind->workspace_bytes)
+        assert_true(l->kind->workspace_bytes(l, blocks_of(n), true, &bytes));
+    self->pass = (layer_pass){n,        blocks_of(n), true,       self->w,   self->g,
+                              self->in, self->out,    self->gout, self->gin, guarded_new(bytes)};
+}
+
+static void alone_free(alone *self)
+{
+    void *const all[] = {self->w,       self->g,   self->x,   self->gx,   self->pass.workspace,
+                         self->factors, self->in, self->out, self->gout, self->gin};
+    for (int k = 0; k < COUNT(all); k++)
+        guarded_free(all[k]);
+}
+
+static void work_forward(const team *us, void *arg)
+{
+    alone *self = arg;
+    self->l.kind->forward(&self->l, &self->pass, us);
+}
+
+static void work_both(const team *us, void *arg)
+{
+    alone *self = arg;
+    self->l.kind->forward(&self->l, &self->pass, us);
+    team_barrier(us);
+    self->l.kind->backward(&self->l, &self->pass, us);
+}
+
+static double alone_value(void *arg, double *magnitude)
+{
+    alone *self = arg;
+    size_t n = self->pass.n_images, in = layer_features(self->l.in), out = layer_features(self->l.out);
+    double sum = 0.0;
+    *magnitude = 0.0;
+    for (size_t k = 0; k < n * in; k++)
+        self->in[k / in / VEC_WIDTH * in + k % in][k / in % VEC_WIDTH] = self->x[k];
+    team_run(self->n_threads, work_forward, self);
+    for (size_t k = 0; k < n * out; k++) {
+        double term = (double)self->factors[k] * (double)block_element(self->out, out, k / out, k % out);
+        sum += term;
+        *magnitude += term * term;
+    }
+    *magnitude = 4.0 * sqrt(*magnitude); /* the outputs are rounded independently, a few times each */
+    return sum;
+}
+
+static void check_alone(const layer *what, int n_images, int n_threads)
+{
+    alone a;
+    char name[100];
+    alone_new(&a, what, n_images, n_threads);
+    team_run(n_threads, work_both, &a);
+    size_t n_in = a.pass.n_images * layer_features(a.l.in);
+    float *gx = rows_new(a.gin, a.pass.n_images, layer_features(a.l.in));
+    float *g = guarded_new(a.l.n_weights * sizeof *g);
+    memcpy(g, a.g, a.l.n_weights * sizeof *g);
+    snprintf(name, sizeof name, "%s alone, %d images, input", a.l.kind->name, n_images);
+    function of_x = {alone_value, &a, a.x, n_in, gx, name, 0, 0};
+    check_gradient(&of_x);
+    assert_sharp(&of_x);
+    for (int k = 0; k < a.l.n_tensors; k++) {
+        const tensor *t = &a.l.tensors[k];
+        snprintf(name, sizeof name, "%s alone, %d images, %s", a.l.kind->name, n_images, t->name);
+        function of_w = {alone_value, &a, a.w + t->offset, t->count, g + t->offset, name, 0, 0};
+        check_gradient(&of_w);
+        assert_sharp(&of_w);
+    }
+    guarded_free(gx);
+    guarded_free(g);
+    alone_free(&a);
+}
+
+static void test_dense_alone(void **state)
+{
+    (void)state;
+    static const int shapes[][4] = {{1, 1, 1, 1}, {2, 3, 2, 7}, {17, 1, 1, 5}, {3, 2, 2, 13}};
+    for (int k = 0; k < COUNT(shapes); k++) {
+        layer l = {.kind = layer_kind_find("dense"),
+                   .name = "f",
+                   .in = {shapes[k][0], shapes[k][1], shapes[k][2]}};
+        set(&l, "units", shapes[k][3]);
+        check_alone(&l, 11, 1 + k);
+    }
+}
+
+static void test_conv_alone(void **state)
+{
+    (void)state;
+    /* filters, kernel, stride, padding on 3 x 7 x 6 */
+    static const long shapes[][4] = {{2, 1, 1, 0}, {4, 3, 1, 0}, {5, 3, 1, 1}, {3, 3, 2, 0},
+                                     {3, 3, 2, 2}, {2, 5, 3, 4}, {1, 6, 1, 0}, {7, 2, 4, 1}};
+    for (int k = 0; k < COUNT(shapes); k++) {
+        layer l = {.kind = layer_kind_find("conv"), .name = "c", .in = {3, 7, 6}};
+        set(&l, "filters", shapes[k][0]);
+        set(&l, "kernel", shapes[k][1]);
+        set(&l, "stride", shapes[k][2]);
+        set(&l, "padding", shapes[k][3]);
+        check_alone(&l, 11, 1 + k % 4);
+    }
+}
+
+static void test_maxpool_alone(void **state)
+{
+    (void)state;
+    static const long shapes[][2] = {{2, 2}, {2, 1}, {3, 2}, {2, 3}, {1, 2}, {5, 1}};
+    for (int k = 0; k < COUNT(shapes); k++)
+        for (int absorbing = 0; absorbing < 2; absorbing++) {
+            layer relu = {.kind = layer_kind_find("relu")};
+            layer l = {.kind = layer_kind_find("maxpool"), .name = "p", .in = {3, 7, 6}};
+            set(&l, "window", shapes[k][0]);
+            set(&l, "stride", shapes[k][1]);
+            if (absorbing)
+                assert_true(l.kind->absorb(&l, &relu));
+            check_alone(&l, 11, 1 + k % 4);
+        }
+}
+
+static void test_relu_alone(void **state)
+{
+    (void)state;
+    layer l = {.kind = layer_kind_find("relu"), .name = "r", .in = {3, 7, 6}};
+    for (int n_threads = 1; n_threads <= 4; n_threads++)
+        check_alone(&l, 11, n_threads);
+}
+
+/* ---- chains: the function is the mean loss ------------------------------------------------------ */
+
+enum { CHAIN_IMAGES = 11 };
+
+typedef struct chain {
+    network *net;
+    network_input input;
+    const images *data;
+    const float *w;
+    int n_classes;
+} chain;
+
+static double chain_loss(void *arg, double *magnitude)
+{
+    chain *self = arg;
+    double sum = 0.0, largest = 0.0;
+    network_forward(self->net, self->w, &self->input, CHAIN_IMAGES);
+    for (size_t k = 0; k < CHAIN_IMAGES; k++) {
+        float logits[256];
+        for (int c = 0; c < self->n_classes; c++) {
+            logits[c] = network_logit(self->net, k, c);
+            largest = fmax(largest, fabs((double)logits[c]));
+        }
+        sum += reference_softmax(self->n_classes, logits, self->data->labels[k], 1.0, NULL, NULL);
+    }
+    *magnitude = 2.0 * (1.0 + largest); /* logits are rounded a few times, and a mean taken of them */
+    return sum / CHAIN_IMAGES;
+}
+
+static void check_chain(const char *text)
+{
+    model *m = model_of(text);
+    images data;
+    images_new(&data, m, CHAIN_IMAGES);
+    float *w = weights_new(m), *g = guarded_new(m->n_weights * sizeof *g);
+    for (size_t k = 0; k < m->n_weights; k++)
+        w[k] *= 2.0F; /* so that the gradients of the first layers are not too small */
+    chain c = {network_of(m, CHAIN_IMAGES, true, 2), {images_load, &data}, &data, w, m->n_classes};
+    network_result result = network_gradient(c.net, w, g, &c.input, CHAIN_IMAGES);
+    double magnitude, loss = chain_loss(&c, &magnitude);
+    assert_true(fabs(result.loss_sum / CHAIN_IMAGES - loss) < 8.0 * ROUNDING * magnitude);
+    int n_checks = 0, n_sharp = 0;
+    for (int k = 0; k < m->n_tensors; k++) {
+        const tensor *t = &m->tensors[k];
+        char what[1000];
+        snprintf(what, sizeof what, "%s in %s", t->name, text);
+        function f = {chain_loss, &c, w + t->offset, t->count, g + t->offset, what, 0, 0};
+        check_gradient(&f);
+        n_checks += f.n_checks;
+        n_sharp += f.n_sharp;
+    }
+    assert_sharp(&(function){.what = text, .n_checks = n_checks, .n_sharp = n_sharp});
+    guarded_free(w);
+    guarded_free(g);
+    images_free(&data);
+    network_free(c.net);
+    model_free(m);
+}
+
+#define HEAD(shape, classes) "[model]\nname = t\ninput = " shape "\nclasses = " classes "\n"
+#define CONV(name, settings) "[" name "]\nkind = conv\n" settings "\n"
+#define POOL(name, settings) "[" name "]\nkind = maxpool\n" settings "\n"
+#define RELU(name) "[" name "]\nkind = relu\n"
+#define DENSE(name, units) "[" name "]\nkind = dense\nunits = " units "\n"
+
+static void test_chains(void **state)
+{
+    (void)state;
+    static const char *const chains[] = {
+        HEAD("2 3 1", "3") DENSE("f", "3"),
+        HEAD("2 3 3", "4") DENSE("e", "9") RELU("r") DENSE("f", "4"),
+        HEAD("2 6 5", "2") CONV("c", "filters=3\nkernel=3") RELU("r") DENSE("f", "2"),
+        /* ReLU absorbed; not absorbed, behind the pooling; pooling that overlaps, pooling with gaps */
+        HEAD("2 7 6", "3") CONV("c", "filters=3\nkernel=3") RELU("r") POOL("p", "window=2") DENSE("f", "3"),
+        HEAD("2 7 6", "3") CONV("c", "filters=3\nkernel=3") POOL("p", "window=2") RELU("r") DENSE("f", "3"),
+        HEAD("1 8 8", "3") CONV("c", "filters=2\nkernel=2\npadding=1") RELU("r")
+            POOL("p", "window=3\nstride=2") CONV("d", "filters=3\nkernel=2") RELU("s") DENSE("f", "3"),
+        HEAD("2 9 8", "2") CONV("c", "filters=4\nkernel=3\nstride=2\npadding=1") RELU("r")
+            CONV("d", "filters=3\nkernel=3\nstride=2\npadding=2") RELU("s") POOL("p", "window=1\nstride=2")
+                DENSE("f", "2"),
+        HEAD("1 9 9", "2") CONV("c", "filters=2\nkernel=5\nstride=3\npadding=4")
+            CONV("d", "filters=5\nkernel=1") RELU("r") RELU("s") DENSE("f", "2"),
+        /* first layers without weights; no dense layer at all */
+        HEAD("2 6 6", "3") RELU("r") POOL("p", "window=2\nstride=1") CONV("c", "filters=2\nkernel=3")
+            DENSE("f", "3"),
+        HEAD("3 6 6", "4") CONV("c", "filters=3\nkernel=3\npadding=2") RELU("r") POOL("p", "window=2")
+            CONV("d", "filters=4\nkernel=4"),
+    };
+    for (int k = 0; k < COUNT(chains); k++)
+        check_chain(chains[k]);
+}
+
+/* The check itself is checked: a gradient wrong by a hundredth is refused. */
+static void test_check_can_fail(void **state)
+{
+    (void)state;
+    alone a;
+    layer l = {.kind = layer_kind_find("conv"), .name = "c", .in = {2, 4, 4}};
+    set(&l, "filters", 2);
+    set(&l, "kernel", 3);
+    alone_new(&a, &l, 11, 1);
+    team_run(1, work_both, &a);
+    function f = {alone_value, &a, a.w, a.l.n_weights, a.g, "", 0, 0};
+    for (size_t k = 0; k < f.n; k++) {
+        double direction[38] = {0};
+        direction[k] = 1.0;
+        assert_true(compare(&f, direction).agrees);
+        a.g[k] *= 1.01F;
+        assert_false(compare(&f, direction).agrees);
+    }
+    alone_free(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dense_alone),   cmocka_unit_test(test_conv_alone),
+        cmocka_unit_test(test_maxpool_alone), cmocka_unit_test(test_relu_alone),
+        cmocka_unit_test(test_chains),        cmocka_unit_test(test_check_can_fail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
