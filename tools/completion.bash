@@ -49,7 +49,7 @@ _bramble_value()
     --preset) _bramble_words none paper fast ;;
     --format) _bramble_words table csv json ;;
     --limit-train | --limit-test | --shards | --seed | --rounds | --local-epochs | --local-steps | \
-        --average-every | --batch | --lr | --warmup | --momentum | --weight-decay | \
+        --average-every | --tail-average | --batch | --lr | --warmup | --momentum | --weight-decay | \
         --target-accuracy | --eval-every | --threads | --base) ;;
     *) return 1 ;;
     esac
@@ -61,7 +61,7 @@ _bramble_options()
 {
     case $1 in
     train) echo --data --limit-train --limit-test --shards --order --seed --model --init --preset \
-        --config --rounds --local-epochs --local-steps --average-every --batch --lr --schedule \
+        --config --rounds --local-epochs --local-steps --average-every --tail-average --batch --lr --schedule \
         --warmup --momentum --nesterov --keep-momentum --weight-decay --target-accuracy \
         --eval-every --average --threads --out --force --quiet --json --help ;;
     test) echo --data --model --limit-test --threads --seed --json --help ;;

@@ -1,5 +1,5 @@
 /*
- * output.h - what the subcommands print as JSON (libjansson underneath)
+ * output.h - what the subcommands print: JSON (libjansson underneath), and that it got out
  */
 #ifndef BRAMBLE_APP_OUTPUT_H
 #define BRAMBLE_APP_OUTPUT_H
@@ -31,5 +31,11 @@ json_t *output_summary(const record_summary *summary);
  * Returns false with err (environment): memory is out, or `to` cannot be written.  Not collective.
  */
 bool output_json(json_t *root, FILE *to, error *err);
+
+/*
+ * output_finish - write what is still buffered for stdout; the end of every command that prints
+ * Returns false with err (environment) when any of it, now or before, could not be written.
+ */
+bool output_finish(error *err);
 
 #endif

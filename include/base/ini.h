@@ -19,8 +19,8 @@ typedef bool ini_visit(void *user, int line, const char *section, const char *na
 
 /*
  * ini_read_file - the whole file as a NUL-terminated string for ini_parse_text; memory_free it
- * Returns NULL with err: cannot be opened, larger than INI_TEXT_MAX_BYTES, holds a NUL byte (user).
- * Not collective.
+ * Returns NULL with err: cannot be opened, no regular file, larger than INI_TEXT_MAX_BYTES, holds a NUL
+ * byte (user).  Not collective.
  */
 char *ini_read_file(const char *path, error *err);
 

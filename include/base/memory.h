@@ -13,7 +13,8 @@ enum { MEMORY_ALIGNMENT = 64 }; /* bytes: a cache line, and at least a vector of
 /*
  * memory_new - count objects of size bytes each, zeroed, aligned to MEMORY_ALIGNMENT
  * Returns NULL with err (environment) when count * size overflows or memory is out; count or size 0
- * gives a valid pointer.  Release with memory_free.  Not collective.
+ * gives a valid pointer.  What Linux would grant but does not have counts as out, too.  Release with
+ * memory_free.  Not collective.
  */
 void *memory_new(size_t count, size_t size, error *err);
 

@@ -1,5 +1,6 @@
 #include "app/commands.h"
 #include "app/options.h"
+#include "app/output.h"
 #include "data/cifar10.h"
 
 #include <stdio.h>
@@ -29,8 +30,8 @@ int command_data(int argc, char **argv)
         cifar10_check(o.folder, stdout, &err);
     else if (outcome == PARSE_RUN)
         synthesize(&o, &err);
-    if (err.kind == ERROR_NONE && fflush(stdout) != 0)
-        error_environment(&err, "stdout cannot be written");
+    if (err.kind == ERROR_NONE)
+        output_finish(&err);
     if (err.kind != ERROR_NONE)
         error_print(&err);
     return (int)err.kind;

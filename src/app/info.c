@@ -128,8 +128,8 @@ int command_info(int argc, char **argv)
         print_members(root, 0);
         json_decref(root);
     }
-    if (err.kind == ERROR_NONE && fflush(stdout) != 0)
-        error_environment(&err, "stdout cannot be written");
+    if (err.kind == ERROR_NONE)
+        output_finish(&err);
     if (err.kind != ERROR_NONE)
         error_print(&err);
     return (int)err.kind;

@@ -222,6 +222,9 @@ static bool prepare_memory(job *self, error *err)
         prepare_worker(self, err);
     if (err->kind == ERROR_NONE && transport_is_server())
         evaluation_init(&self->evaluation, self->model, &self->test, self->n_threads, err);
+    error_prefix(err, "rank %d on %s: a smaller --batch than %llu or --model than %s is needed",
+                 transport_rank(), transport_host(), (unsigned long long)self->options.batch,
+                 self->options.model);
     return transport_agree(err);
 }
 

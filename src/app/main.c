@@ -1,7 +1,9 @@
 #include "app/build.h"
 #include "app/commands.h"
 #include "app/option.h"
+#include "app/output.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,13 +41,13 @@ static bool print_overview(error *err)
            "  mpirun -n 4 bramble train --data data --preset paper --out paper-3.h5\n\n"
            "Exit status: 0 success, 1 failure of the system, 2 mistake in options or files.\n"
            "More in the manual: man bramble\n");
-    return fflush(stdout) == 0 || error_environment(err, "help cannot be written: %m");
+    return output_finish(err);
 }
 
 static bool print_version(error *err)
 {
     printf("bramble %s\n", build_version());
-    return fflush(stdout) == 0 || error_environment(err, "the version cannot be written: %m");
+    return output_finish(err);
 }
 
 static bool refuse_command(const char *name, error *err)
@@ -79,6 +81,7 @@ static bool answer(int argc, char **argv, error *err)
 int main(int argc, char **argv)
 {
     error err = {0};
+    signal(SIGPIPE, SIG_IGN); /* a reader that goes away must not end a run: writing tells */
     for (size_t i = 0; argc >= 2 && i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);

@@ -130,6 +130,13 @@ const option_entry option_train_table[] = {
      .initial = "0",
      .metavar = "H",
      .help = "Average also after every H batches inside a round; 0: only at its end."},
+    {.name = "tail-average",
+     TRAIN(tail_average),
+     .high = 1,
+     .initial = "0",
+     .metavar = "F",
+     .help = "A round's model is the mean of the last share F of its averages, which evens out the noise "
+             "of the steps; 0: the very last."},
     {.name = "batch",
      TRAIN(batch),
      .least = 1,

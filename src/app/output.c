@@ -1,6 +1,8 @@
 #include "app/output.h"
 
+#include <errno.h>
 #include <math.h>
+#include <string.h>
 
 json_t *output_number(double value)
 {
@@ -49,4 +51,13 @@ bool output_json(json_t *root, FILE *to, error *err)
     if (status != 0 || fputc('\n', to) == EOF || fflush(to) != 0)
         return error_environment(err, "JSON cannot be written: %m");
     return true;
+}
+
+bool output_finish(error *err)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    return error_environment(err, "stdout cannot be written%s%s", errno ? ": " : "",
+                             errno ? strerror(errno) : "");
 }

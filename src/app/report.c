@@ -8,24 +8,38 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Adds a run to its case when it has come to its end; finished says whether it has. */
+static bool read_run(const char *path, cases *all, bool *finished, error *err)
+{
+    record_file *file = record_read(path, err);
+    if (!file)
+        return false;
+    *finished = file->summary.complete == 1.0;
+    if (*finished)
+        cases_add(all, &file->summary);
+    record_file_free(file);
+    return true;
+}
+
 /* All files; runs that have not come to their end are left out, and said to be. */
 static bool read_runs(const report_options *o, cases *all, error *err)
 {
+    static bool finished[OPTION_ARGUMENTS_MAX];
     all->all = memory_new(o->n_files, sizeof *all->all, err);
     if (!all->all)
         return false;
-    for (size_t k = 0; k < o->n_files; k++) {
-        record_file *file = record_read(o->files[k], err);
-        if (!file)
+    for (size_t k = 0; k < o->n_files; k++)
+        if (!read_run(o->files[k], all, &finished[k], err))
             return false;
-        if (file->summary.complete == 1.0)
-            cases_add(all, &file->summary);
-        else
-            fprintf(stderr, "bramble: %s: left out: the run has not come to its end\n", o->files[k]);
-        record_file_free(file);
-    }
+    if (all->n == 0 && o->n_files == 1)
+        return error_user(err, "%s: the run has not come to its end; bramble info tells how far it is",
+                          o->files[0]);
     if (all->n == 0)
-        return error_user(err, "none of the %zu files holds a finished run", o->n_files);
+        return error_user(err, "none of the %zu files, %s and so on, holds a run that has come to its end",
+                          o->n_files, o->files[0]);
+    for (size_t k = 0; k < o->n_files; k++)
+        if (!finished[k])
+            fprintf(stderr, "bramble: %s: left out: the run has not come to its end\n", o->files[k]);
     return true;
 }
 
@@ -109,8 +123,8 @@ int command_report(int argc, char **argv)
             print_csv(&all);
         else
             print_table(&all);
-        if (err.kind == ERROR_NONE && fflush(stdout) != 0)
-            error_environment(&err, "stdout cannot be written");
+        if (err.kind == ERROR_NONE)
+            output_finish(&err);
     }
     if (err.kind != ERROR_NONE)
         error_print(&err);

@@ -146,8 +146,8 @@ int command_test(int argc, char **argv)
             print_json(&t, &err);
         else
             print_text(&t);
-        if (err.kind == ERROR_NONE && fflush(stdout) != 0)
-            error_environment(&err, "stdout cannot be written");
+        if (err.kind == ERROR_NONE)
+            output_finish(&err);
     }
     if (err.kind != ERROR_NONE)
         error_print(&err);

@@ -45,9 +45,7 @@ static bool print_summary(const job *j, const record_summary *s, error *err)
         return output_json(root, stdout, err);
     }
     print_text(j, s);
-    if (fflush(stdout) != 0)
-        return error_environment(err, "the summary could not be written to stdout");
-    return true;
+    return output_finish(err);
 }
 
 static enum parse_outcome run(job *j, int argc, char **argv, error *err)

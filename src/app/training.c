@@ -40,6 +40,9 @@ typedef struct training {
     double cpu_zero_s;
     double images, *t_work_s; /* so far; per rank: training */
     record_round round;       /* the one that is going on */
+    double *tail;             /* sum of its last averages */
+    float *tail_mean;
+    size_t n_tail;
     int64_t eval_round;       /* whose model is or was evaluated last; -1: none */
     bool eval_noted;          /* its result has been recorded */
     bool stop;
@@ -162,11 +165,36 @@ static void evaluate_rest(training *t)
         ;
 }
 
+/*
+ * With --tail-average a round's model is the mean of its last averages, while training goes on from the
+ * very last: the mean has less of the noise of the steps (Polyak and Juditsky, SIAM J. Control Optim. 30,
+ * 1992; Izmailov et al., arXiv:1803.05407).
+ */
+static void add_to_tail(training *t, uint64_t segment)
+{
+    const job *j = t->job;
+    double n = (double)job_segments(j), share = j->options.tail_average;
+    if (share <= 0.0 || (double)(segment + 1) <= (1.0 - share) * n)
+        return;
+    for (size_t k = 0; k < j->model->n_weights; k++)
+        t->tail[k] += (double)j->w[k];
+    t->n_tail++;
+}
+
+static const float *model_of_round(const training *t)
+{
+    if (t->n_tail <= 1)
+        return t->job->w;
+    for (size_t k = 0; k < t->job->model->n_weights; k++)
+        t->tail_mean[k] = (float)(t->tail[k] / (double)t->n_tail);
+    return t->tail_mean;
+}
+
 static void begin_evaluation(training *t, uint64_t round)
 {
     t->eval_round = (int64_t)round;
     t->eval_noted = false;
-    evaluation_begin(&t->job->evaluation, t->job->w);
+    evaluation_begin(&t->job->evaluation, model_of_round(t));
 }
 
 static bool evaluation_due(const training *t, uint64_t round)
@@ -263,8 +291,10 @@ static bool run_segment(training *t, uint64_t round, uint64_t segment, record_ra
     row->steps += mine.steps;
     row->bytes_sent +=
         (double)j->rule->bytes(j->model->n_weights, transport_rank(), transport_size());
-    if (transport_is_server())
+    if (transport_is_server()) {
         add_notes(t);
+        add_to_tail(t, segment);
+    }
     return true;
 }
 
@@ -274,6 +304,8 @@ static bool run_round(training *t, uint64_t round, error *err)
     job *j = t->job;
     record_rank row = {0};
     memset(&t->round, 0, sizeof t->round);
+    memset(t->tail, 0, j->model->n_weights * sizeof *t->tail);
+    t->n_tail = 0;
     if (transport_is_worker() && !j->options.keep_momentum)
         memset(j->v, 0, j->model->n_weights * sizeof *j->v);
     for (uint64_t segment = 0; segment < job_segments(j); segment++) {
@@ -363,6 +395,8 @@ static bool allocate(training *t, error *err)
     t->weights = memory_new(size, sizeof *t->weights, err);
     t->rows = memory_new(size, sizeof *t->rows, err);
     t->t_work_s = memory_new(size, sizeof *t->t_work_s, err);
+    t->tail = memory_new(t->job->model->n_weights, sizeof *t->tail, err);
+    t->tail_mean = memory_new(t->job->model->n_weights, sizeof *t->tail_mean, err);
     return transport_agree(err);
 }
 
@@ -397,5 +431,7 @@ bool training_run(job *self, record_summary *summary, error *err)
     memory_free(t.weights);
     memory_free(t.rows);
     memory_free(t.t_work_s);
+    memory_free(t.tail);
+    memory_free(t.tail_mean);
     return good;
 }

@@ -41,7 +41,9 @@ static int visit_key(void *user, const char *section, const char *name, const ch
     struct reading *self = user;
     if (self->err->kind != ERROR_NONE)
         return 0;
-    if (self->visit(self->user, self->line, section, name, value, self->err))
+    if (!*name)
+        error_user(self->err, "expected a name before = or :");
+    else if (self->visit(self->user, self->line, section, name, value, self->err))
         return 1;
     error_prefix(self->err, "%s:%d", self->where, self->line);
     self->refused_line = self->line;
@@ -86,8 +88,9 @@ char *ini_read_file(const char *path, error *err)
         error_user(err, "%s: cannot be opened: %s", path, strerror(errno));
         return NULL;
     }
-    if (S_ISDIR(status.st_mode)) {
-        error_user(err, "%s: is a folder, expected an INI file", path);
+    if (!S_ISREG(status.st_mode)) { /* a pipe might never come to its end */
+        error_user(err, "%s: is %s, expected an INI file", path,
+                   S_ISDIR(status.st_mode) ? "a folder" : "no regular file");
         return NULL;
     }
     FILE *file = fopen(path, "rb");

@@ -6,10 +6,10 @@
 #include <string.h>
 
 /*
- * Sixteen pixels of VEC_WIDTH images at a time: four 32-bit words of four pixels from each image are
- * transposed, so that a lane holds the words of one image, and then taken apart by shifts.  A vector
- * starts as 16-byte pieces of images four apart; all shuffles stay within 16 bytes, where they cost one
- * instruction on every target.
+ * Sixteen pixels of VEC_WIDTH images at a time: four 32-bit words of four pixels from each image
+ * are transposed, so that a lane holds the words of one image, and then taken apart by shifts.
+ * A vector starts as 16-byte pieces of images four apart; all shuffles stay within 16 bytes, where
+ * they cost one instruction on every target.
  */
 enum { PIXELS = 16, PIECES = VEC_WIDTH / 4 };
 
@@ -32,7 +32,7 @@ typedef uint32_t uvec __attribute__((vector_size(VEC_WIDTH * sizeof(uint32_t))))
 #error "words are taken apart lowest byte first"
 #endif
 
-static inline piece load_piece(const uint8_t *from)
+SIMD_INLINE piece load_piece(const uint8_t *from)
 {
     piece p;
     memcpy(&p, from, sizeof p);
@@ -40,7 +40,7 @@ static inline piece load_piece(const uint8_t *from)
 }
 
 /* Images i, i + 4, i + 8 and i + 12, as far as the vector goes, at the same pixel. */
-static inline uvec load_pieces(const uint8_t *const image[VEC_WIDTH], int i, size_t pixel)
+SIMD_INLINE uvec load_pieces(const uint8_t *const image[VEC_WIDTH], int i, size_t pixel)
 {
 #if VEC_WIDTH == 4
     return load_piece(image[i] + pixel);
@@ -58,7 +58,7 @@ static inline uvec load_pieces(const uint8_t *const image[VEC_WIDTH], int i, siz
 #endif
 }
 
-static inline void store_word(uvec word, vec middle, vec scale, vec x[4])
+SIMD_INLINE void store_word(uvec word, vec middle, vec scale, vec x[4])
 {
     for (int k = 0; k < 4; k++) {
         ivec byte = (ivec)((word >> (8 * k)) & 255);
@@ -66,8 +66,8 @@ static inline void store_word(uvec word, vec middle, vec scale, vec x[4])
     }
 }
 
-static inline void load_pixels(const uint8_t *const image[VEC_WIDTH], size_t pixel, vec middle,
-                               vec scale, vec x[PIXELS])
+SIMD_INLINE void load_pixels(const uint8_t *const image[VEC_WIDTH], size_t pixel, vec middle,
+                             vec scale, vec x[PIXELS])
 {
     enum { V = VEC_WIDTH };
     uvec a = load_pieces(image, 0, pixel), b = load_pieces(image, 1, pixel);

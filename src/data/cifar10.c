@@ -33,7 +33,7 @@ typedef struct cifar10 {
     uint8_t *chunk; /* CHUNK records */
 } cifar10;
 
-/* ---- opening ----------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------- */
 
 static bool claims(const char *spec)
 {
@@ -89,8 +89,8 @@ static bool open_file(cifar10 *self, int folder, int f, error *err)
     return check_size(self, f, err);
 }
 
-/* Any number of training files without a gap, but only whole sets of full ones: the official set with a
- * file missing must not pass for a small one. */
+/* Any number of training files without a gap, but only whole sets of full ones: the official set
+ * with a file missing must not pass for a small one. */
 static bool check_set(const cifar10 *self, error *err)
 {
     int last = CIFAR10_TRAIN_FILES - 1;
@@ -202,7 +202,7 @@ static void *open_cifar10(const char *spec, uint64_t seed, image_shape *shape, s
     return self;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------- */
 
 /* Records first .. first + n - 1 of a file into the chunk, n <= CHUNK, labels checked. */
 static bool read_chunk(cifar10 *self, int f, size_t first, size_t n, error *err)
@@ -258,7 +258,7 @@ static const char *class_name(const void *state, int c)
     return ((const cifar10 *)state)->names[c];
 }
 
-/* ---- checking ---------------------------------------------------------------------------------- */
+/* ---- checking ---------------------------------------------------------------------------- */
 
 static bool check_file(cifar10 *self, int f, FILE *out, error *err)
 {

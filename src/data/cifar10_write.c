@@ -53,7 +53,7 @@ static bool write_all(int fd, const void *bytes, size_t n)
     return true;
 }
 
-/* ---- contents ---------------------------------------------------------------------------------- */
+/* ---- contents ---------------------------------------------------------------------------- */
 
 static bool write_images(writer *self, int f, int fd, enum split split, size_t first, size_t end,
                          error *err)
@@ -97,7 +97,7 @@ static bool write_content(writer *self, int f, int fd, error *err)
                         n * ((size_t)f + 1) / files, err);
 }
 
-/* ---- files ------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------- */
 
 static bool has_file(const writer *self, int f)
 {
@@ -119,7 +119,7 @@ static bool write_part(writer *self, int f, error *err)
     return good;
 }
 
-/* All parts first, then the names, that of the first training file last: nobody reads half a set. */
+/* All parts first, then the names, the first training file's last: nobody reads half a set. */
 static bool write_files(writer *self, error *err)
 {
     char part[NAME_BYTES];

@@ -7,9 +7,9 @@
 #include <string.h>
 
 /*
- * Ten figures of random place, size, angle, colours and contrast on a sloping background with specks
- * and noise.  Integers throughout, so that an image is the same on every machine.
- * The ranges suit a small net: it learns from 10,000 images and still has mistakes left after 50,000.
+ * Ten figures of random place, size, angle, colours and contrast on a sloping background with
+ * specks and noise.  Integers throughout, so that an image is the same on every machine.
+ * The ranges suit a small net: it learns from 10,000 images and still makes mistakes after 50,000.
  */
 enum { SIDE = 32, CHANNELS = 3, IMAGE = CHANNELS * SIDE * SIDE };
 enum { UNIT = 32, CENTRE = SIDE * UNIT / 2 }; /* units of length to a pixel */
@@ -23,7 +23,7 @@ enum { DEFAULT_TRAIN = 50000, MAX_TRAIN = 10000000, MIN_TEST = 10 };
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 
-/* ---- figures ----------------------------------------------------------------------------------- */
+/* ---- figures ----------------------------------------------------------------------------- */
 
 /* Adds 1 to count wherever the point (x, y) of a row is inside a figure of radius r. */
 typedef void figure_row(const int32_t *xs, const int32_t *ys, int32_t r, int32_t *count);
@@ -59,7 +59,7 @@ static const struct {
                {"stripes", stripes},   {"checks", checks}};
 enum { N_CLASSES = sizeof classes / sizeof classes[0] };
 
-/* ---- one image --------------------------------------------------------------------------------- */
+/* ---- one image --------------------------------------------------------------------------- */
 
 typedef struct drawing {
     uint64_t seed, stream, index; /* of the next random number */
@@ -170,7 +170,7 @@ static void draw_image(drawing *self, int label, uint8_t image[IMAGE])
     add_noise(self, image);
 }
 
-/* ---- the source -------------------------------------------------------------------------------- */
+/* ---- the source -------------------------------------------------------------------------- */
 
 typedef struct synthetic {
     uint64_t seed;

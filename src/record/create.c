@@ -69,7 +69,7 @@ static bool check_size(const char *path, const record_plan *plan, const schema_s
                       SCHEMA_MAX_BYTES / 0x1p30);
 }
 
-/* Of the pieces state_write is given: a row of ranks, the classes squared, the text of the model. */
+/* Of the largest piece state_write is given: a row of ranks, classes squared, or the model text. */
 static size_t buffer_bytes(const schema_sizes *sizes)
 {
     size_t most = sizes->n_text_bytes;
@@ -111,8 +111,8 @@ static record *state_new(const char *path, const record_plan *plan, error *err)
 }
 
 /*
- * Is there room?  Asked before HDF5 is, because a file it fails to close stays half open in it, and no
- * other call is safe afterwards.
+ * Is there room?  Asked before HDF5 is, because a file it fails to close stays half open in it, and
+ * no other call is safe afterwards.
  */
 static bool check_room(const record *self, const record_plan *plan, error *err)
 {

@@ -25,7 +25,7 @@ static herr_t keep_cause(hid_t stack, void *user)
     return H5Ewalk2(stack, H5E_WALK_UPWARD, keep_innermost, user);
 }
 
-/* Nor does it clean up at exit: after a failed close (a full disk) it would crash or complain there. */
+/* Nor does it clean up at exit: after a failed close (a full disk) it would crash there. */
 void hdf_quiet(void)
 {
     static bool asked;

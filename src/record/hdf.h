@@ -1,5 +1,5 @@
 /*
- * hdf.h - HDF5 as this module wants it: silent, with one-line causes, and distrustful of what it opens
+ * hdf.h - HDF5 as this module wants it: silent, with one-line causes, distrustful of what it opens
  *
  * Private to src/record.  A `file name` is only for messages; objects are named by absolute paths.
  */
@@ -26,10 +26,10 @@ hid_t hdf_text_type(size_t n_bytes);
 
 /*
  * hdf_write_text, hdf_write_int - a new attribute of an object
- * hdf_write_note - the same for people and Python: a string of variable length, which h5py gives as str
+ * hdf_write_note - the same for people and Python: a string of variable length, a str in h5py
  *
- * Notes are never read back: variable lengths lie in the one part of a file that has no checksum, and
- * HDF5 1.10 crashes when that is damaged.
+ * Notes are never read back: variable lengths lie in the one part of a file that has no checksum,
+ * and HDF5 1.10 crashes when that is damaged.
  */
 bool hdf_write_text(hid_t object, const char *name, const char *value);
 bool hdf_write_note(hid_t object, const char *name, const char *value);
@@ -56,8 +56,8 @@ bool hdf_has(hid_t group, const char *name);
 hid_t hdf_open_object(hid_t file, const char *file_name, const char *path, error *err);
 
 /*
- * hdf_open_dataset - as hdf_open_object, for a dataset whose numbers lie in the file itself, in at most
- * TENSOR_MAX_DIMS dims and in chunks no larger than is reasonable
+ * hdf_open_dataset - as hdf_open_object, for a dataset whose numbers lie in the file itself, in at
+ * most TENSOR_MAX_DIMS dims and in chunks no larger than is reasonable
  */
 hid_t hdf_open_dataset(hid_t file, const char *file_name, const char *path, hdf_shape *shape,
                        error *err);

@@ -32,9 +32,9 @@ static char *folder_of(const char *path, error *err)
 }
 
 /*
- * Two locks, both shared so that readers are never kept out.  The BSD lock is the one HDF5 takes: no
- * program opens the file for writing through HDF5 meanwhile.  The other, which locally no HDF5 program
- * takes, tells a run from a reader.  Where the file system knows no locks there are none.
+ * Two locks, both shared so that readers are never kept out.  The BSD lock is the one HDF5 takes:
+ * no program opens the file for writing through HDF5 meanwhile.  The other, which locally no HDF5
+ * program takes, tells a run from a reader.  Where the file system knows no locks there are none.
  */
 void place_lock(int fd)
 {
@@ -43,7 +43,7 @@ void place_lock(int fd)
     (void)fcntl(fd, F_OFD_SETLK, &mark);
 }
 
-static bool is_being_written(const char *path)
+bool place_is_locked(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -88,7 +88,7 @@ bool place_check(const char *path, bool force, error *err)
         return error_user(err, "%s: is there and is no regular file; choose another --out", path);
     if (!force)
         return error_user(err, "%s: exists; choose another --out or add --force", path);
-    if (is_being_written(path))
+    if (place_is_locked(path))
         return error_user(err, "%s: a run is writing it just now; choose another --out", path);
     return true;
 }

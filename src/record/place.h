@@ -12,7 +12,7 @@
 bool place_check(const char *path, bool force, error *err);
 
 /*
- * place_open - make an empty file of a new name in path's folder and open it for reading and writing
+ * place_open - make an empty file of a new name in path's folder, open for reading and writing
  *   temporary  out  its name; memory_free it
  * Returns a descriptor, or -1 with err (environment) and *temporary NULL.
  */
@@ -20,12 +20,15 @@ int place_open(const char *path, char **temporary, error *err);
 
 /*
  * place_publish - give the temporary its final name; afterwards only that exists
- * Returns false with err: something stands at path by now (user), or the system refuses (environment);
- * the temporary is still there then.
+ * Returns false with err: something stands at path by now (user), or the system refuses
+ * (environment); the temporary is still there then.
  */
 bool place_publish(const char *temporary, const char *path, bool force, error *err);
 
 /* place_lock - tell others that a run is writing this file, for as long as fd is open */
 void place_lock(int fd);
+
+/* place_is_locked - is a run writing the file at path?  (no, where there are no locks) */
+bool place_is_locked(const char *path);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * schema.h - what stands in a result file: one table per group drives create, write and read
  *
- * A table lists columns, each a dataset of its own, and binds them to the members of a C struct, the row.
+ * A table lists columns, each a dataset of its own, and binds them to the members of a C struct, the
+ * row.
  * Private to src/record; docs/results.md is the same for users.
  */
 #ifndef BRAMBLE_RECORD_SCHEMA_H
@@ -31,7 +32,14 @@ typedef struct schema_column {
     size_t n_bytes; /* of an element in the file; 0: schema_sizes.n_text_bytes */
 } schema_column;
 
-enum shape { SHAPE_SCALAR, SHAPE_RANKS, SHAPE_ROUNDS, SHAPE_ROUNDS_RANKS, SHAPE_CLASSES, SHAPE_PAIRS };
+enum shape {
+    SHAPE_SCALAR,
+    SHAPE_RANKS,
+    SHAPE_ROUNDS,
+    SHAPE_ROUNDS_RANKS,
+    SHAPE_CLASSES,
+    SHAPE_PAIRS /* of classes */
+};
 
 typedef struct schema_table {
     const char *group; /* absolute */

@@ -22,8 +22,8 @@ struct record {
 };
 
 /*
- * state_create - make the HDF5 file under its temporary name, complete but for its numbers, close it and
- * note where every column lies.  Returns false with err (environment).
+ * state_create - make the HDF5 file under its temporary name, complete but for its numbers, close it
+ * and note where every column lies.  Returns false with err (environment).
  */
 bool state_create(record *self, const char *temporary, const record_plan *plan, error *err);
 

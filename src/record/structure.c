@@ -7,8 +7,8 @@ static const char about_file[] =
     "A training run of Bramble: /rounds over time, /summary in short, /model the weights.";
 
 /*
- * All space is taken and filled at once (a full disk shows here, and offsets never change).  No times,
- * so that the same run gives the same file.
+ * All space is taken and filled at once (a full disk shows here, and offsets never change).  No
+ * times, so that the same run gives the same file.
  */
 static hid_t dataset_properties(hid_t type)
 {
@@ -122,8 +122,8 @@ static bool write_pairs(hid_t file, const char *name, const record_pair *pairs, 
 }
 
 /*
- * The format of HDF5 1.8: every reader knows it, SWMR readers accept it, and its superblock, unlike that
- * of 1.10, has no mark of being open that a reader would stumble over.
+ * The format of HDF5 1.8: every reader knows it, SWMR readers accept it, its metadata have checksums,
+ * and its superblock, unlike that of 1.10, has no mark of being open that a reader would stumble over.
  */
 static hid_t create_file(const char *temporary)
 {

@@ -1,4 +1,5 @@
 #include "hdf.h"
+#include "place.h"
 #include "schema.h"
 
 #include "base/memory.h"
@@ -135,6 +136,7 @@ static bool read_whole(const weights *self, const tensor *tensors, size_t n_tens
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
     for (int i = 0; i < ATTEMPTS; i++) {
         int64_t before, after;
+        bool running = place_is_locked(self->file_name);
         if (!read_round(self, &before))
             return false;
         if (before != RECORD_NO_MODEL) {
@@ -143,6 +145,8 @@ static bool read_whole(const weights *self, const tensor *tensors, size_t n_tens
             if (before == after)
                 return true;
         }
+        if (!running)
+            break;
         nanosleep(&pause, NULL);
     }
     return error_user(self->err,

@@ -30,13 +30,17 @@ class Runner:
             line = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)] + line
         return line
 
+    def run(self, line, timeout=60, env=None, stdout=subprocess.PIPE):
+        """Run a line made by `command`, silently; may be called from several threads."""
+        return subprocess.run(line, cwd=self.folder, env=dict(self.env, **(env or {})), text=True,
+                              stdout=stdout, stderr=subprocess.PIPE, timeout=timeout * SLOW,
+                              errors="replace", stdin=subprocess.DEVNULL)
+
     def __call__(self, ranks, *args, timeout=60, env=None):
         """Run `bramble ARGS` on that many ranks; returns status, stdout, stderr, and the line to copy."""
         line = self.command(ranks, *args)
         print("$", " ".join(line))
-        done = subprocess.run(line, cwd=self.folder, env=dict(self.env, **(env or {})), text=True,
-                              capture_output=True, timeout=timeout * SLOW, errors="replace",
-                              stdin=subprocess.DEVNULL)
+        done = self.run(line, timeout, env)
         print(done.stdout, done.stderr, sep="\n")
         return done
 
@@ -60,3 +64,36 @@ def cifar10():
     if not folder:
         pytest.skip("BRAMBLE_DATA does not name a folder with CIFAR-10")
     return Path(folder).resolve()
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory):
+    """A small synthetic data set as files in CIFAR-10's form: 600 training and 120 test images."""
+    folder = tmp_path_factory.mktemp("pictures") / "synth"
+    subprocess.run([BRAMBLE, "data", "synth", folder, "600", "--seed", "5"], check=True, timeout=60 * SLOW,
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bad(tmp_path_factory):
+    """A folder with everything bramble must refuse (bad_files.py)."""
+    import bad_files
+    folder = tmp_path_factory.mktemp("bad")
+    live = bad_files.make(folder)
+    bad_files.mount(folder / "full", "size=64k")
+    bad_files.mount(folder / "locked", "ro,size=64k")
+    yield folder
+    live.end()
+    bad_files.unmount(folder / "full", folder / "locked")
+
+
+@pytest.fixture(scope="session")
+def attempts(request, bad, tmp_path_factory):
+    """All mistakes that the selected tests judge, under way (mistakes.py)."""
+    import mistakes
+    wanted = [(item.callspec.params["mistake"], item.callspec.params["ranks"])
+              for item in request.session.items if "mistake" in getattr(item, "fixturenames", ())]
+    attempts = mistakes.Attempts(wanted, bad, tmp_path_factory.mktemp("attempts"))
+    yield attempts
+    attempts.close()

@@ -1,5 +1,5 @@
 /*
- * record_fixture.h - a small plan, rows whose every number is known, and a folder that goes away again
+ * record_fixture.h - a small plan, rows whose every number is known, a folder that goes away again
  */
 #ifndef BRAMBLE_TESTS_RECORD_FIXTURE_H
 #define BRAMBLE_TESTS_RECORD_FIXTURE_H
@@ -99,8 +99,7 @@ static inline bool fixture_finish(record *run, int64_t last_round, error *err)
     fixture_count(&summary, sizeof summary, 1);
     summary.complete = 1;
     return record_add_weights(run, last_round, w, err) &&
-           record_add_confusion(run, confusion, err) &&
-           record_add_summary(run, &summary, err);
+           record_add_confusion(run, confusion, err) && record_add_summary(run, &summary, err);
 }
 
 /* A finished run of N_ROUNDS rounds. */
@@ -146,6 +145,31 @@ static inline const char *fixture_path(const char *name)
     return path;
 }
 
+/* What stands at path is a result file, whole as far as it says; adds its rounds to *n_rounds. */
+static inline void fixture_check(const char *path, size_t *n_rounds)
+{
+    error err = {0};
+    record_file *file = record_read(path, &err);
+    if (!file)
+        fail_msg("%s", err.text);
+    for (size_t round = 0; round < file->n_rounds; round++) {
+        record_round row;
+        record_rank ranks[N_RANKS];
+        record_test test;
+        fixture_rows(round, &row, ranks, &test);
+        assert_memory_equal(&file->rounds[round], &row, sizeof row);
+        assert_memory_equal(&file->ranks[round * N_RANKS], ranks, sizeof ranks);
+    }
+    float w[N_WEIGHTS], wanted[N_WEIGHTS];
+    bool whole = record_read_weights(path, fixture_tensors, N_TENSORS, w, &err);
+    assert_true(whole == (file->model_round != RECORD_NO_MODEL));
+    fixture_weights(file->model_round, wanted);
+    if (whole)
+        assert_memory_equal(w, wanted, sizeof w);
+    *n_rounds += file->n_rounds;
+    record_file_free(file);
+}
+
 /* The failure is of that kind, in one line, and says each of two things. */
 static inline void fixture_expect(const error *err, enum error_kind kind, const char *says,
                                   const char *and_says)
@@ -154,6 +178,16 @@ static inline void fixture_expect(const error *err, enum error_kind kind, const 
         strchr(err->text, '\n'))
         fail_msg("expected kind %d, '%s', '%s'; got kind %d: %s", (int)kind, says, and_says,
                  (int)err->kind, err->text);
+}
+
+/* record_read refuses path, and says why. */
+static inline void fixture_unreadable(const char *path, const char *says)
+{
+    error err = {0};
+    record_file *file = record_read(path, &err);
+    if (file)
+        fail_msg("%s was read; expected: %s", path, says);
+    fixture_expect(&err, ERROR_USER, path, says);
 }
 
 #endif

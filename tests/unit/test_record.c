@@ -329,7 +329,7 @@ static int write_on_demand(const char *path)
     bool good = run != NULL;
     printf("created\n");
     fflush(stdout);
-    while (good && round < N_ROUNDS && fgets(line, sizeof line, stdin)) {
+    while (good && fgets(line, sizeof line, stdin) && round < N_ROUNDS) {
         good = fixture_add(run, round++, &err);
         printf("%zu\n", round);
         fflush(stdout);

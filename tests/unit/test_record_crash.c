@@ -1,4 +1,4 @@
-/* The result file when things go wrong: kill -9 at any moment, full and forbidden disks, huge plans. */
+/* The result file when things go wrong: kill -9, full and forbidden disks, huge plans. */
 #include "record_fixture.h"
 
 #include "base/random.h"
@@ -34,30 +34,6 @@ static void write_for_ever(const char *path)
     }
 }
 
-static void check_whole(const char *path, size_t *n_rounds)
-{
-    error err = {0};
-    record_file *file = record_read(path, &err);
-    if (!file)
-        fail_msg("%s", err.text);
-    for (size_t round = 0; round < file->n_rounds; round++) {
-        record_round row;
-        record_rank ranks[N_RANKS];
-        record_test test;
-        fixture_rows(round, &row, ranks, &test);
-        assert_memory_equal(&file->rounds[round], &row, sizeof row);
-        assert_memory_equal(&file->ranks[round * N_RANKS], ranks, sizeof ranks);
-    }
-    float w[N_WEIGHTS], wanted[N_WEIGHTS];
-    bool whole = record_read_weights(path, fixture_tensors, N_TENSORS, w, &err);
-    assert_true(whole == (file->model_round != RECORD_NO_MODEL));
-    fixture_weights(file->model_round, wanted);
-    if (whole)
-        assert_memory_equal(w, wanted, sizeof w);
-    *n_rounds += file->n_rounds;
-    record_file_free(file);
-}
-
 static void test_kill(void **state)
 {
     (void)state;
@@ -75,7 +51,7 @@ static void test_kill(void **state)
         kill(pid, SIGKILL);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_true(WIFSIGNALED(status));
-        check_whole(path, &n_rounds);
+        fixture_check(path, &n_rounds);
     }
     assert_true(n_rounds > 0);
 }
@@ -264,7 +240,7 @@ static void test_many_rounds(void **state)
         assert_true(fixture_add(run, round, &err));
     assert_true(record_close(run, &err));
     size_t n_rounds = 0;
-    check_whole(path, &n_rounds);
+    fixture_check(path, &n_rounds);
     assert_int_equal(n_rounds, n);
 }
 

@@ -1,0 +1,106 @@
+"""What users do wrong, run and judged: one clear line, the right status, nothing left behind."""
+import hashlib
+import re
+import shlex
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from conftest import Runner
+
+TIMEOUT_S = 30  # for what takes a second, also while others compute
+AT_ONCE = 16    # runs; most of a run is waiting
+ALL, SOME, ALONE = (1, 2, 4), (1, 3), (1,)
+USER, ENVIRONMENT = 2, 1
+
+# What mpirun has to say about a status other than 0.
+MPIRUN_BLOCK = re.compile(r"^-{50,}\n.*?^-{50,}\n", re.M | re.S)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A command line (with {bad} for the folder that bad_files.py fills) and what must come of it."""
+    name: str
+    line: str       # arguments of bramble
+    says: tuple     # texts in the message: the culprit, what to do
+    status: int = USER
+    ranks: tuple = ALL
+    env: dict = field(default_factory=dict, compare=False)
+    files: tuple = ()    # of the folder {bad}: copied to the folder of the run
+    leaves: tuple = ()   # files which a run that got so far may leave
+    prints: bool = False  # may have results on stdout before it fails
+
+    def command(self, runner, bad, ranks):
+        return runner.command(ranks, *shlex.split(self.line.format(bad=bad)))
+
+
+def fingerprints(folder):
+    """Every name below a folder with what the file holds, but of what is no regular file."""
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            if path.is_file() else "" for path in sorted(Path(folder).rglob("*"))}
+
+
+def own_lines(stderr):
+    return [line for line in MPIRUN_BLOCK.sub("", stderr).splitlines() if line.strip()]
+
+
+@dataclass
+class Outcome:
+    line: list
+    done: object
+    before: dict
+    after: dict
+
+
+def attempt(mistake, ranks, bad, folder):
+    """Run it in a folder of its own."""
+    runner = Runner(folder)
+    for name in mistake.files:
+        (folder / name).write_bytes((bad / name).read_bytes())
+    line = mistake.command(runner, bad, ranks)
+    before = fingerprints(folder)
+    done = runner.run(line, TIMEOUT_S, mistake.env)
+    return Outcome(line, done, before, fingerprints(folder))
+
+
+def judge(mistake, outcome):
+    done = outcome.done
+    print("$", shlex.join(outcome.line), done.stdout, done.stderr, f"status {done.returncode}", sep="\n")
+    lines = own_lines(done.stderr)
+    assert len(lines) == 1 and lines[0].startswith("bramble: "), "not one line"
+    for text in mistake.says:
+        assert text in lines[0], f"the message does not say {text!r}"
+    assert not lines[0].endswith((".", "!", " ")), "untidy end"
+    assert done.returncode == mistake.status
+    assert mistake.prints or not done.stdout, "results on stdout"
+    for name in mistake.leaves:
+        outcome.after.pop(name, None)
+        outcome.before.pop(name, None)
+    assert outcome.after == outcome.before, "files were left behind or changed"
+
+
+class Attempts:
+    """All that the selected tests are going to ask for, a few at a time in the background."""
+
+    def __init__(self, wanted, bad, folders):
+        self.pool = ThreadPoolExecutor(AT_ONCE)
+        self.outcomes = {}
+        for number, (mistake, ranks) in enumerate(wanted):
+            folder = folders / f"{number}-{mistake.name}-{ranks}"
+            folder.mkdir()
+            self.outcomes[mistake, ranks] = self.pool.submit(attempt, mistake, ranks, bad, folder)
+
+    def judge(self, mistake, ranks):
+        judge(mistake, self.outcomes[mistake, ranks].result())
+
+    def close(self):
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+
+def each(mistakes):
+    """Parameters for pytest: every mistake at every number of ranks."""
+    return [(mistake, ranks) for mistake in mistakes for ranks in mistake.ranks]
+
+
+def name_of(value):
+    return value.name if isinstance(value, Mistake) else str(value)

@@ -1,0 +1,290 @@
+"""The oracle of the system tests: nets, SGD and federated rounds in plain numpy, in float64.
+
+Written from the descriptions (model files, the manual, torch.optim.SGD), not from the C code, and with
+another method: a convolution is a matrix product over unfolded patches (im2col).
+"""
+import configparser
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+PIXELS = 3072
+
+
+def read_images(folder, split="train"):
+    """Images as floats in -1..1, [n][3][32][32], and labels, of all CIFAR-10-form files of a split."""
+    files = sorted(Path(folder).glob("data_batch_*.bin" if split == "train" else "test_batch.bin"))
+    raw = np.concatenate([np.fromfile(file, np.uint8) for file in files]).reshape(-1, 1 + PIXELS)
+    return (raw[:, 1:] / 255.0 - 0.5).reshape(-1, 3, 32, 32) / 0.5, raw[:, 0].astype(int)
+
+
+# ---- layers: forward returns the output and what backward needs; backward the gradient of the input -------
+
+
+def unfold(x, size, stride):
+    """[n][c][h][w] -> [n][rows][columns][c][size][size]: the patch under every place of a window."""
+    windows = sliding_window_view(x, (size, size), axis=(2, 3))[:, :, ::stride, ::stride]
+    return windows.transpose(0, 2, 3, 1, 4, 5)
+
+
+class Conv:
+    def __init__(self, name, shape, filters, kernel, stride=1, padding=0):
+        self.name, self.kernel, self.stride, self.padding = name, kernel, stride, padding
+        side = [(n + 2 * padding - kernel) // stride + 1 for n in shape[1:]]
+        self.out = (filters, *side)
+        self.shapes = {"weight": (filters, shape[0], kernel, kernel), "bias": (filters,)}
+
+    def forward(self, x, weight, bias):
+        p = self.padding
+        padded = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
+        patches = unfold(padded, self.kernel, self.stride)
+        n, rows, columns = patches.shape[:3]
+        matrix = patches.reshape(n * rows * columns, -1)
+        y = matrix @ weight.reshape(len(weight), -1).T + bias
+        return y.reshape(n, rows, columns, -1).transpose(0, 3, 1, 2), (matrix, padded.shape)
+
+    def backward(self, gy, saved, weight, bias):
+        matrix, padded_shape = saved
+        n, filters, rows, columns = gy.shape
+        flat = gy.transpose(0, 2, 3, 1).reshape(-1, filters)
+        grads = {"weight": (flat.T @ matrix).reshape(weight.shape), "bias": flat.sum(axis=0)}
+        patches = (flat @ weight.reshape(filters, -1)).reshape(n, rows, columns, *weight.shape[1:])
+        gx = np.zeros(padded_shape)
+        for i in range(self.kernel):
+            for j in range(self.kernel):
+                at = (slice(None), slice(None), slice(i, i + rows * self.stride, self.stride),
+                      slice(j, j + columns * self.stride, self.stride))
+                gx[at] += patches[..., i, j].transpose(0, 3, 1, 2)
+        p = self.padding
+        return (gx[:, :, p:-p, p:-p] if p else gx), grads
+
+
+class Relu:
+    def __init__(self, name, shape):
+        self.name, self.out, self.shapes = name, shape, {}
+
+    def forward(self, x):
+        return np.maximum(x, 0), x > 0
+
+    def backward(self, gy, positive):
+        return gy * positive, {}
+
+
+class MaxPool:
+    def __init__(self, name, shape, window, stride=None):
+        self.name, self.window, self.stride, self.shapes = name, window, stride or window, {}
+        self.out = (shape[0], *((n - window) // self.stride + 1 for n in shape[1:]))
+
+    def forward(self, x):
+        windows = unfold(x, self.window, self.stride).transpose(0, 3, 1, 2, 4, 5)
+        windows = windows.reshape(*windows.shape[:4], -1)
+        return windows.max(axis=-1), (x.shape, windows.argmax(axis=-1))
+
+    def backward(self, gy, saved):
+        shape, choice = saved
+        gx, (rows, columns) = np.zeros(shape), gy.shape[2:]
+        for k in range(self.window ** 2):
+            i, j = divmod(k, self.window)
+            at = (slice(None), slice(None), slice(i, i + rows * self.stride, self.stride),
+                  slice(j, j + columns * self.stride, self.stride))
+            gx[at] += gy * (choice == k)
+        return gx, {}
+
+
+class Dense:
+    def __init__(self, name, shape, units):
+        self.name, self.out = name, (units,)
+        self.shapes = {"weight": (units, int(np.prod(shape))), "bias": (units,)}
+
+    def forward(self, x, weight, bias):
+        flat = x.reshape(len(x), -1)
+        return flat @ weight.T + bias, (flat, x.shape)
+
+    def backward(self, gy, saved, weight, bias):
+        flat, shape = saved
+        return (gy @ weight).reshape(shape), {"weight": gy.T @ flat, "bias": gy.sum(axis=0)}
+
+
+KINDS = {"conv": Conv, "relu": Relu, "maxpool": MaxPool, "dense": Dense}
+
+
+# ---- the net ----------------------------------------------------------------------------------------------
+
+
+class Net:
+    """A net from the text of a model file; weights are a dict {"conv1.weight": array, ...}."""
+
+    def __init__(self, text):
+        ini = configparser.ConfigParser(inline_comment_prefixes=(";",))
+        ini.read_string(text)
+        shape = tuple(int(n) for n in ini["model"]["input"].split())
+        self.layers = []
+        for name in ini.sections():
+            if name != "model":
+                settings = dict(ini[name])
+                kind = KINDS[settings.pop("kind")]
+                self.layers.append(kind(name, shape, **{k: int(v) for k, v in settings.items()}))
+                shape = self.layers[-1].out
+
+    def shapes(self):
+        return {f"{layer.name}.{suffix}": shape
+                for layer in self.layers for suffix, shape in layer.shapes.items()}
+
+    @staticmethod
+    def _own(layer, w):
+        return {suffix: w[f"{layer.name}.{suffix}"] for suffix in layer.shapes}
+
+    def logits(self, w, x, saved=None):
+        for layer in self.layers:
+            x, mine = layer.forward(x, **self._own(layer, w))
+            if saved is not None:
+                saved.append(mine)
+        return x
+
+    def gradient(self, w, x, labels):
+        """Sum of the losses, hits, and the gradient of the mean loss."""
+        saved = []
+        logits = self.logits(w, x, saved)
+        p, losses = softmax(logits, labels)
+        p[np.arange(len(x)), labels] -= 1
+        g, grads = p / len(x), {}
+        for layer, mine in zip(self.layers[::-1], saved[::-1]):
+            g, own = layer.backward(g, mine, **self._own(layer, w))
+            grads.update({f"{layer.name}.{suffix}": value for suffix, value in own.items()})
+        return losses.sum(), (logits.argmax(axis=1) == labels).sum(), grads
+
+    def evaluate(self, w, x, labels):
+        """Mean loss, accuracy, and [class][guess] counts."""
+        logits = self.logits(w, x)
+        guesses = logits.argmax(axis=1)
+        confusion = np.zeros((logits.shape[1],) * 2, int)
+        np.add.at(confusion, (labels, guesses), 1)
+        return softmax(logits, labels)[1].mean(), (guesses == labels).mean(), confusion
+
+
+def softmax(logits, labels):
+    """Probabilities, and the cross-entropy of each image."""
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1, keepdims=True)
+    return p, -np.log(p[np.arange(len(p)), labels])
+
+
+# ---- federated rounds -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Recipe:
+    """Options of `bramble train` by their names, with its defaults; images in file order."""
+    rounds: int = 1
+    batch: int = 32
+    lr: float = 0.001
+    momentum: float = 0.9
+    nesterov: bool = False
+    keep_momentum: bool = False
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    warmup: float = 0.0
+    local_epochs: int = 1
+    local_steps: int = 0
+    average_every: int = 0
+
+    def arguments(self):
+        given = ["--order", "sequential"]
+        for field in fields(self):
+            value, name = getattr(self, field.name), "--" + field.name.replace("_", "-")
+            if field.name in ("local_epochs", "local_steps"):
+                given += [name, value] if value and (field.name[6:] == "steps") == (self.local_steps > 0) else []
+            elif field.type is bool:
+                given += [name] if value else []
+            else:
+                given += [name, value]
+        return given
+
+
+class Worker:
+    """A shard, the place in it, and the state of torch.optim.SGD."""
+
+    def __init__(self, x, labels, recipe):
+        self.x, self.labels, self.recipe = x, labels, recipe
+        self.place = self.taken = 0
+        self.velocity = None
+        epoch = -(-len(x) // recipe.batch)  # the last, smaller batch counts
+        self.steps = recipe.local_steps or recipe.local_epochs * epoch
+
+    def rate(self):
+        """A rise in a straight line, reaching lr with the last step of the warm-up; then a fall to 0."""
+        r, warm, all_steps = self.recipe, self.recipe.warmup * self.steps, self.recipe.rounds * self.steps
+        if self.taken < warm:
+            return r.lr * min((self.taken + 1) / warm, 1)
+        done = (self.taken - warm) / (all_steps - warm) if all_steps > warm else 0
+        return r.lr * {"constant": 1, "linear": 1 - done, "cosine": (1 + np.cos(np.pi * done)) / 2}[r.schedule]
+
+    def step(self, net, w):
+        """One batch; changes w, returns images, loss sum, hits, learning rate."""
+        r, lr = self.recipe, self.rate()
+        at = slice(self.place, self.place + r.batch)
+        x, labels = self.x[at], self.labels[at]
+        self.place = self.place + len(x) if self.place + len(x) < len(self.x) else 0
+        self.taken += 1
+        loss, hits, grads = net.gradient(w, x, labels)
+        first, self.velocity = self.velocity is None, self.velocity or {}
+        for name, g in grads.items():
+            g = g + r.weight_decay * w[name]
+            v = self.velocity[name] = g if first else r.momentum * self.velocity[name] + g
+            w[name] = w[name] - lr * (g + r.momentum * v if r.nesterov else v)
+        return np.array([len(x), loss, hits, lr])
+
+
+@dataclass
+class History:
+    w: dict                # weights after the last round
+    rounds: list           # after each: the weights
+    images: np.ndarray     # [round][worker]
+    loss: np.ndarray       # [round][worker], means over the images
+    accuracy: np.ndarray   # [round][worker]
+    steps: np.ndarray      # [round][worker]
+    lr: np.ndarray         # [round], of the last worker's last step
+
+    def mean(self, values):
+        """Of all workers, by images."""
+        return (values * self.images).sum(axis=1) / self.images.sum(axis=1)
+
+
+def average(weights, images):
+    share = np.array(images) / sum(images)
+    return {name: sum(s * w[name] for s, w in zip(share, weights)) for name in weights[0]}
+
+
+def train(net, w, x, labels, shards, recipe):
+    """Federated rounds: worker k has the next shards[k] images; the mean is weighted by images seen.
+
+    With average_every, rounds are cut into parts of at most so many steps, as many parts for every worker as
+    the one with the most steps needs, and as even as whole steps allow.
+    """
+    ends = np.cumsum(shards)
+    workers = [Worker(x[end - n:end], labels[end - n:end], recipe) for n, end in zip(shards, ends)]
+    most = max(worker.steps for worker in workers)
+    parts = -(-most // recipe.average_every) if recipe.average_every else 1
+    books = np.zeros((recipe.rounds, len(shards), 4))
+    rates, rounds = np.zeros(recipe.rounds), []
+    w = {name: np.asarray(value, float) for name, value in w.items()}
+    for r in range(recipe.rounds):
+        for worker in workers:
+            if not recipe.keep_momentum:
+                worker.velocity = None
+        for part in range(parts):
+            results, seen = [], np.zeros((len(workers), 3))
+            for k, worker in enumerate(workers):
+                mine, from_, to = dict(w), worker.steps * part // parts, worker.steps * (part + 1) // parts
+                for _ in range(from_, to):
+                    *values, rates[r] = worker.step(net, mine)
+                    seen[k] += values
+                results.append(mine)
+                books[r, k, 3] += to - from_
+            w = average(results, seen[:, 0])
+            books[r, :, :3] += seen
+        rounds.append(w)
+    images = books[:, :, 0]
+    return History(w, rounds, images, books[:, :, 1] / images, books[:, :, 2] / images, books[:, :, 3], rates)

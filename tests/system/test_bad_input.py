@@ -1,0 +1,167 @@
+"""What bramble train refuses: data, models, weights, options, places for results; on any number of ranks."""
+import os
+
+import pytest
+from mistakes import ALL, ALONE, ENVIRONMENT, SOME, Mistake, each, name_of
+
+START = "train --rounds 1 --data {bad}/data --out out.h5 "
+
+
+def train(name, options, *says, **more):
+    return Mistake(name, START + options, says, **more)
+
+
+def data(name, folder, *says, **more):
+    return train(f"data-{name}", "--data {bad}/" + folder, *says, **more)
+
+
+def model(name, *says, **more):
+    return train(f"model-{name}", "--model {bad}/" + name + ".ini", name + ".ini", *says, **more)
+
+
+def init(name, *says, path=None, **more):
+    return train(f"init-{name}", "--init {bad}/" + (path or name + ".h5"), *says, **more)
+
+
+def option(text, *says, **more):
+    return train("option" + text.replace(" ", "-").replace("/", ""), text, *says, **more)
+
+
+def config(name, *says, **more):
+    return train(f"config-{name}", "--config {bad}/" + name, name, *says, **more)
+
+
+DATA = [
+    data("nowhere", "nowhere", "nowhere", "no such folder", "make data"),
+    data("file", "existing.h5", "existing.h5", "not a folder", "expected a folder"),
+    data("empty-folder", "empty-folder", "empty-folder/data_batch_1.bin", "missing"),
+    data("no-third", "no-third", "no-third/data_batch_3.bin", "missing", "expected"),
+    data("no-test", "no-test", "no-test/test_batch.bin", "missing"),
+    data("empty-file", "empty-file", "empty-file/data_batch_2.bin", "empty"),
+    data("cut", "cut", "cut/data_batch_5.bin", "122919 bytes", "expected"),
+    data("longer", "longer", "longer/test_batch.bin", "122921 bytes"),
+    data("long", "long", "long/data_batch_4.bin", "30733073 bytes", "expected 30730000 bytes"),
+    data("sparse", "sparse", "sparse/test_batch.bin", "3298534883328 bytes"),
+    data("garbage", "garbage", "garbage/data_batch_1.bin", "5000 bytes"),
+    data("whole-garbage", "whole-garbage", "whole-garbage/data_batch_1.bin", "image 0", "label 10",
+         "expected 0 to 9"),
+    data("test-label", "test-label", "test-label/test_batch.bin", "image 39", "label 255"),
+    data("label", "label", "label/data_batch_5.bin", "image 39", "label 10"),
+    data("late-label", "late-label", "late-label/data_batch_5.bin", "image 1399", "label 200"),
+    data("folder-inside", "folder-inside", "folder-inside/data_batch_1.bin", "not a regular file"),
+    data("pipe-inside", "pipe-inside", "pipe-inside/data_batch_1.bin", "not a regular file"),
+    train("data-label-over-result", "--data {bad}/late-label --out existing.h5 --force",
+          "late-label/data_batch_5.bin", files=("existing.h5",)),
+    train("data-of-environment", "--limit-test 1000", "--limit-test 1000", "40", env={"BRAMBLE_DATA": "/x"}),
+    *(option(f"--data synthetic:{n}", f"synthetic:{n}", "expected")
+      for n in ("0", "-5", "abc", "99999999999999999999")),
+]
+
+MODELS = [
+    model("nowhere", "No such file"),
+    model("empty", "[model]"), model("prose", "prose.ini:1"), model("open", "open.ini:1"),
+    model("binary"), model("huge", "larger than"), model("long-line", ":2", "too long"),
+    model("pipe", "no regular file"),
+    model("no-layer", "expected a section per layer"),
+    model("kind", "kind.ini:6", "convolution", "expected one of conv"),
+    model("setting", "setting.ini:9", "colour"),
+    model("number", "number.ini:7", "six"),
+    model("input", "input.ini:3", "3 32 32"),
+    model("kernel", "kernel.ini:", "[c]", "kernel = 3", "2 x 2"),
+    model("outputs", "outputs.ini:", "11 values", "10 classes"),
+    model("filters", "filters.ini:", "filters = 100000000000", "8192"),
+    model("weights", "weights.ini:", "more than", "weights"),
+    model("values", "values.ini:", "values: at most"),
+    train("model-grey", "--model {bad}/grey.ini", "3 x 32 x 32", "grey.ini", "1 x 28 x 28"),
+    train("model-classes", "--model {bad}/classes.ini", "10 classes", "classes.ini", "7"),
+    train("model-folder", "--model {bad}/folder", "/folder", "is a folder"),
+    train("model-unknown-name", "--model nosuchmodel", "nosuchmodel", "models/"),
+    train("model-empty-name", "--model ''", "--model"),
+]
+
+WEIGHTS = [
+    init("nowhere", "nowhere.h5", "No such file"),
+    init("folder", "folder", "no regular file", path="folder"),
+    init("text", "text.h5", "no HDF5 file"),
+    init("cut", "cut-half.h5", path="cut-half.h5"),
+    init("nogroup", "good.h5", "/nogroup", path="good.h5:/nogroup"),
+    init("dataset", "good.h5", "/model/conv1.weight", "no group", path="good.h5:/model/conv1.weight"),
+    init("foreign", "foreign.h5", "conv1.weight"),
+    init("small", "small.h5", "/model/conv1.weight"),
+    init("missing", "missing.h5", "/model/conv1.bias"),
+    init("shape", "shape.h5", "/model/fc2.weight", "84 x 121", "84 x 120"),
+    init("whole", "whole.h5", "/model/fc2.bias", "floating-point"),
+    init("nan", "nan.h5", "/model/conv2.weight", "NaN"),
+    init("infinite", "infinite.h5", "/model/fc3.bias", "infinite"),
+    init("none", "none.h5", "no whole model"),
+    init("over-result", "nan.h5", "NaN", path="nan.h5 --force --out existing.h5", files=("existing.h5",)),
+]
+
+OPTIONS = [
+    option("--batsh 32", "--batsh", "did you mean --batch"),
+    option("--colour red", "--colour", "--help"), option("-x", "-x", "--help"),
+    option("--batch 0", "--batch 0", "from 1 to 65536"), option("--batch abc", "--batch abc", "whole number"),
+    option("--batch -3", "--batch -3", "whole number"), option("--batch 1.5", "--batch 1.5"),
+    option("--batch 65537", "--batch 65537"), option("--batch ''", "--batch"), option("--batch", "--batch", "missing"),
+    option("--rounds 0", "--rounds 0", "from 1"), option("--rounds 99999999999999999999", "--rounds 9999"),
+    option("--lr nan", "--lr nan", "number"), option("--lr -1", "--lr -1"), option("--lr inf", "--lr inf"),
+    option("--lr 1e6", "--lr 1e6", "0 to 1000"), option("--momentum 1.5", "--momentum 1.5", "0 to 1"),
+    option("--weight-decay x", "--weight-decay x"), option("--target-accuracy 57", "--target-accuracy 57", "0 to 1"),
+    option("--schedule steep", "--schedule steep", "constant", "cosine"), option("--order up", "--order up", "shuffle"),
+    option("--average mean", "--average mean", "gather", "allreduce"), option("--preset slow", "--preset slow", "fast"),
+    option("--local-epochs 2 --local-steps 5", "--local-epochs", "--local-steps", "exclude"),
+    option("--local-epochs 0", "--local-epochs 0", "--local-steps"),
+    option("--threads 100000", "--threads 100000", "whole number"), option("--seed -1", "--seed -1"),
+    option("stray", "stray", "--help"), option("--quiet=yes", "--quiet", "no value"),
+    option("--limit-train 201", "--limit-train 201", "200"), option("--limit-test 41", "--limit-test 41", "40"),
+    option("--limit-train 2", "3 workers", "2 training images", ranks=(4,)),
+    option("--shards 1,2,3,4,5", "--shards", "5 sizes", "give one for each"),
+    option("--shards 201", "--shards", "201", "200", ranks=(1, 2)),
+    option("--shards 100,100,1", "--shards", "201", "200", ranks=(4,)),
+    option("--shards 0", "--shards 0"), option("--shards 5,", "--shards 5,"), option("--shards 5,,5", "--shards 5,,5"),
+    option("--shards 99999999999999999999", "--shards"),
+    train("option-environment", "", "BRAMBLE_DATA", env={"BRAMBLE_DATA": "x" * 5000}),
+    config("nowhere.cfg", "No such file"), config("folder", "is a folder"),
+    config("key.cfg", "key.cfg:3", "bacth", "did you mean batch"),
+    config("value.cfg", "value.cfg:3", "batch = none", "whole number"),
+    config("section.cfg", "section.cfg:", "[test]", "expected [train]"),
+    config("malformed.cfg", "malformed.cfg:2", "expected a name"), config("twice.cfg", "twice.cfg:2", "line 1"),
+    config("both.cfg", "local-epochs", "exclude"), config("pipe.ini", "no regular file"), config("huge.ini", "larger than"),
+    config("binary.ini"),
+]
+
+OUTPUT = [
+    train("out-exists", "--out existing.h5", "existing.h5", "exists", "--force", files=("existing.h5",)),
+    train("out-folder", "--out {bad}/folder --force", "/folder", "no regular file", "another --out"),
+    train("out-slash", "--out new/", "new/", "no file name"),
+    train("out-nowhere", "--out nowhere/out.h5", "nowhere/out.h5", "no such folder"),
+    train("out-below-file", "--out {bad}/text.h5/out.h5", "text.h5/out.h5", "no such folder"),
+    train("out-long-name", "--out " + "n" * 300, "name is too long"),
+    train("out-live", "--out {bad}/live.h5 --force", "live.h5", "a run is writing it", "another --out"),
+    train("out-proc", "--out /proc/out.h5", "/proc/out.h5", status=ENVIRONMENT),
+    train("out-rounds", "--rounds 1000000 --model {bad}/small.ini --out " + "{bad}/full/out.h5", "full/out.h5",
+          "No space left", status=ENVIRONMENT),
+    train("out-full", "--out {bad}/full/out.h5", "full/out.h5", "No space left", status=ENVIRONMENT),
+    train("out-locked", "--out {bad}/locked/out.h5", "locked/out.h5", status=ENVIRONMENT),
+]
+
+RUNNING = [
+    option("--lr 1000 --batch 5", "round 1", "rank", "layer", "diverged", "smaller --lr", leaves=("out.h5",)),
+    train("memory", "--data {bad}/full-size --model {bad}/wide.ini --batch 65536", "rank", "memory", "65536", "wide.ini",
+          status=ENVIRONMENT, ranks=SOME),
+]
+
+
+@pytest.mark.parametrize("mistake,ranks", each(DATA + MODELS + WEIGHTS + OPTIONS + OUTPUT + RUNNING), ids=name_of)
+def test_train(attempts, bad, mistake, ranks):
+    for disk in ("full", "locked"):
+        if f"/{disk}/" in mistake.line and not os.path.ismount(bad / disk):
+            pytest.skip("file systems cannot be mounted here")
+    attempts.judge(mistake, ranks)
+
+
+def test_nothing_is_left_where_disks_are_full(attempts, bad):
+    """After test_train: a file that found no room is gone, a live run's and an old one's are as they were."""
+    assert not any((bad / "full").iterdir())
+    assert (bad / "existing.h5").read_text() == "precious"
+    assert not list(bad.glob(".*"))
