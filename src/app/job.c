@@ -213,9 +213,13 @@ static bool prepare_worker(job *self, error *err)
 static bool prepare_memory(job *self, error *err)
 {
     size_t scratch = average_scratch_bytes(self->model->n_weights, transport_size());
-    self->n_threads = self->options.threads > 0 ? (int)self->options.threads : machine_threads();
-    if (transport_is_server() && !transport_is_worker() && self->n_threads > team_cores())
-        self->n_threads = team_cores();
+    self->n_threads = machine_threads();
+    if (self->options.threads > 0 && transport_is_worker())
+        self->n_threads = (int)self->options.threads;
+    if (!machine_try_threads(self->n_threads, err)) {
+        error_prefix(err, "rank %d on %s", transport_rank(), transport_host());
+        return transport_agree(err);
+    }
     self->w = memory_new(self->model->n_weights, sizeof *self->w, err);
     self->scratch = memory_new(scratch, 1, err);
     if (self->w && self->scratch && transport_is_worker())

@@ -1,11 +1,13 @@
 #include "app/machine.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "kernels/simd.h"
 #include "kernels/team.h"
 #include "transport/transport.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,10 +82,41 @@ int machine_threads(void)
         free(all);
     }
     int cores = team_cores();
+    if (!mine.is_worker && sharing > 0) {
+        /* What it evaluates can wait, a worker's team cannot: one late thread delays all of them. */
+        (void)setpriority(PRIO_PROCESS, 0, 10);
+        return 1;
+    }
     if (!mine.is_worker)
-        return sharing > 0 ? 1 : cores;
+        return cores;
     int threads = sharing > 0 ? cores / sharing + (number < cores % sharing) : cores;
     return threads < 1 ? 1 : threads;
+}
+
+static void *pass_gate(void *gate)
+{
+    pthread_rwlock_rdlock(gate);
+    pthread_rwlock_unlock(gate);
+    return NULL;
+}
+
+bool machine_try_threads(int n_threads, error *err)
+{
+    pthread_t *threads = memory_new((size_t)n_threads, sizeof *threads, err);
+    if (!threads)
+        return false;
+    pthread_rwlock_t gate = PTHREAD_RWLOCK_INITIALIZER;
+    pthread_rwlock_wrlock(&gate); /* all of them at once */
+    int n = 1, status = 0;        /* this one is the first */
+    while (n < n_threads && (status = pthread_create(&threads[n], NULL, pass_gate, &gate)) == 0)
+        n++;
+    pthread_rwlock_unlock(&gate);
+    for (int k = 1; k < n; k++)
+        pthread_join(threads[k], NULL);
+    memory_free(threads);
+    return status == 0 ||
+           error_environment(err, "no more than %d of %d threads can be started: %s; choose fewer "
+                             "--threads", n, n_threads, strerror(status));
 }
 
 void machine_describe(int n_threads, record_machine *row)

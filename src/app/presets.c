@@ -10,7 +10,7 @@ const option_preset option_presets[] = {
                 {"lr", "0.001"},
                 {"momentum", "0.9"},
                 {"local-epochs", "1"},
-                {"rounds", "20"},
+                {"rounds", "30"},
             },
     },
     {
@@ -18,14 +18,15 @@ const option_preset option_presets[] = {
         .about = "reaches the accuracy of that study soonest",
         .settings =
             {
-                {"batch", "32"},
-                {"lr", "0.02"},
+                {"batch", "16"},
+                {"lr", "0.015"},
                 {"momentum", "0.9"},
                 {"nesterov", "true"},
                 {"keep-momentum", "true"},
                 {"schedule", "linear"},
-                {"warmup", "1"},
-                {"average-every", "16"},
+                {"warmup", "0.25"},
+                {"average-every", "4"},
+                {"tail-average", "0.5"},
                 {"rounds", "5"},
             },
     },

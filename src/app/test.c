@@ -1,6 +1,7 @@
 #include "app/commands.h"
 #include "app/evaluate.h"
 #include "app/files.h"
+#include "app/machine.h"
 #include "app/options.h"
 #include "app/output.h"
 #include "base/ini.h"
@@ -34,7 +35,7 @@ static bool read_model(testing *t, error *err)
     } else {
         record_file *file = record_read(o->file, err);
         if (!file)
-            return error_prefix(err, "without --model the file must be a result file of bramble");
+            return error_prefix(err, "--model is not given, and the file tells none");
         snprintf(t->model_path, sizeof t->model_path, "the model in %s", o->file);
         t->model_text = file->model_text; /* ours now */
         file->model_text = NULL;
@@ -71,8 +72,9 @@ static bool evaluate(testing *t, error *err)
 {
     int threads = t->options.threads > 0 ? (int)t->options.threads : team_cores();
     t->w = memory_new(t->model->n_weights, sizeof *t->w, err);
-    if (!t->w || !record_read_weights(t->options.file, t->model->tensors,
-                                      (size_t)t->model->n_tensors, t->w, err) ||
+    if (!t->w || !machine_try_threads(threads, err) ||
+        !record_read_weights(t->options.file, t->model->tensors, (size_t)t->model->n_tensors, t->w,
+                             err) ||
         !evaluation_init(&t->evaluation, t->model, &t->set, threads, err))
         return false;
     evaluation_begin(&t->evaluation, t->w);

@@ -55,8 +55,8 @@ enum table_id {
     TABLE_ROUND,
     TABLE_RANK,
     TABLE_TEST,
-    TABLE_CONFUSION, /* row: int64_t */
-    TABLE_CLASSES,   /* row: char[32] */
+    TABLE_CONFUSION,      /* row: int64_t */
+    TABLE_CLASSES,        /* row: char[32] */
     TABLE_ROUND_OF_MODEL, /* row: int64_t */
     TABLE_TEXT_OF_MODEL,  /* row: the text */
     TABLE_SUMMARY,

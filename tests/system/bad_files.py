@@ -141,7 +141,8 @@ def make_results(bad, runner):
     change(bad, "good.h5", "version.h5", lambda file: file.attrs.__setitem__("format_version", 99))
     change(bad, "good.h5", "rounds.h5", put("/rounds/n_done", (), 3))
     change(bad, "good.h5", "none.h5", put("/model/round", (), -2))
-    change(bad, "none.h5", "unstarted.h5", put("/rounds/n_done", (), 0))
+    change(bad, "none.h5", "unfinished.h5", put("/summary/complete", (), 0))
+    change(bad, "unfinished.h5", "unstarted.h5", put("/rounds/n_done", (), 0))
     with h5py.File(bad / "foreign.h5", "w") as file:
         file["numbers"] = np.arange(10.0)
 

@@ -24,8 +24,9 @@ class Runner:
             self.env.setdefault("ASAN_OPTIONS", "detect_leaks=0")  # Open MPI's own; unit tests look for ours
             self.env.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
 
-    def command(self, ranks, *args):
-        line = [str(BRAMBLE), *map(str, args)]
+    def command(self, ranks, *args, below=()):
+        """The line to run; `below` is a program that starts bramble, such as prlimit."""
+        line = [*below, str(BRAMBLE), *map(str, args)]
         if ranks > 1:
             line = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)] + line
         return line

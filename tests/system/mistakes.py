@@ -9,7 +9,7 @@ from pathlib import Path
 from conftest import Runner
 
 TIMEOUT_S = 30  # for what takes a second, also while others compute
-AT_ONCE = 16    # runs; most of a run is waiting
+AT_ONCE = 8      # runs; most of a run is waiting
 ALL, SOME, ALONE = (1, 2, 4), (1, 3), (1,)
 USER, ENVIRONMENT = 2, 1
 
@@ -28,10 +28,12 @@ class Mistake:
     env: dict = field(default_factory=dict, compare=False)
     files: tuple = ()    # of the folder {bad}: copied to the folder of the run
     leaves: tuple = ()   # files which a run that got so far may leave
+    memory: int = 0       # bytes of address space, when limited
     prints: bool = False  # may have results on stdout before it fails
 
     def command(self, runner, bad, ranks):
-        return runner.command(ranks, *shlex.split(self.line.format(bad=bad)))
+        below = ["prlimit", f"--as={self.memory}"] if self.memory else []
+        return runner.command(ranks, *shlex.split(self.line.format(bad=bad)), below=below)
 
 
 def fingerprints(folder):
@@ -70,7 +72,7 @@ def judge(mistake, outcome):
     assert len(lines) == 1 and lines[0].startswith("bramble: "), "not one line"
     for text in mistake.says:
         assert text in lines[0], f"the message does not say {text!r}"
-    assert not lines[0].endswith((".", "!", " ")), "untidy end"
+    assert not re.search(r"[^.]\.$|[! ]$", lines[0]), "untidy end"
     assert done.returncode == mistake.status
     assert mistake.prints or not done.stdout, "results on stdout"
     for name in mistake.leaves:
@@ -97,9 +99,9 @@ class Attempts:
         self.pool.shutdown(wait=True, cancel_futures=True)
 
 
-def each(mistakes):
-    """Parameters for pytest: every mistake at every number of ranks."""
-    return [(mistake, ranks) for mistake in mistakes for ranks in mistake.ranks]
+def each(mistakes, ranks=None):
+    """Parameters for pytest: every mistake at every number of ranks, its own or those given."""
+    return [(mistake, n) for mistake in mistakes for n in ranks or mistake.ranks]
 
 
 def name_of(value):

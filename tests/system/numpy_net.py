@@ -189,6 +189,7 @@ class Recipe:
     local_epochs: int = 1
     local_steps: int = 0
     average_every: int = 0
+    tail_average: float = 0.0
 
     def arguments(self):
         given = ["--order", "sequential"]
@@ -239,8 +240,7 @@ class Worker:
 
 @dataclass
 class History:
-    w: dict                # weights after the last round
-    rounds: list           # after each: the weights
+    rounds: list           # after each: the weights of its model
     images: np.ndarray     # [round][worker]
     loss: np.ndarray       # [round][worker], means over the images
     accuracy: np.ndarray   # [round][worker]
@@ -261,7 +261,8 @@ def train(net, w, x, labels, shards, recipe):
     """Federated rounds: worker k has the next shards[k] images; the mean is weighted by images seen.
 
     With average_every, rounds are cut into parts of at most so many steps, as many parts for every worker as
-    the one with the most steps needs, and as even as whole steps allow.
+    the one with the most steps needs, and as even as whole steps allow.  The model of a round is the last
+    average, or the mean of the last share of them.
     """
     ends = np.cumsum(shards)
     workers = [Worker(x[end - n:end], labels[end - n:end], recipe) for n, end in zip(shards, ends)]
@@ -274,6 +275,7 @@ def train(net, w, x, labels, shards, recipe):
         for worker in workers:
             if not recipe.keep_momentum:
                 worker.velocity = None
+        averages = []
         for part in range(parts):
             results, seen = [], np.zeros((len(workers), 3))
             for k, worker in enumerate(workers):
@@ -284,7 +286,9 @@ def train(net, w, x, labels, shards, recipe):
                 results.append(mine)
                 books[r, k, 3] += to - from_
             w = average(results, seen[:, 0])
+            averages.append(w)
             books[r, :, :3] += seen
-        rounds.append(w)
+        tail = averages[int((1 - recipe.tail_average) * parts):] or [w]
+        rounds.append(average(tail, [1] * len(tail)))
     images = books[:, :, 0]
-    return History(w, rounds, images, books[:, :, 1] / images, books[:, :, 2] / images, books[:, :, 3], rates)
+    return History(rounds, images, books[:, :, 1] / images, books[:, :, 2] / images, books[:, :, 3], rates)

@@ -1,9 +1,12 @@
 """What bramble train refuses: data, models, weights, options, places for results; on any number of ranks."""
 import os
+import re
 
 import pytest
+from conftest import PRESET
 from mistakes import ALL, ALONE, ENVIRONMENT, SOME, Mistake, each, name_of
 
+MEMORY = 800 << 20  # bytes that MPI and the program can do with
 START = "train --rounds 1 --data {bad}/data --out out.h5 "
 
 
@@ -24,7 +27,7 @@ def init(name, *says, path=None, **more):
 
 
 def option(text, *says, **more):
-    return train("option" + text.replace(" ", "-").replace("/", ""), text, *says, **more)
+    return train("option" + re.sub("[^-a-z0-9.,]+", "-", text)[:40], text, *says, **more)
 
 
 def config(name, *says, **more):
@@ -97,37 +100,43 @@ WEIGHTS = [
     init("over-result", "nan.h5", "NaN", path="nan.h5 --force --out existing.h5", files=("existing.h5",)),
 ]
 
+# One of every kind, on all numbers of ranks ...
 OPTIONS = [
-    option("--batsh 32", "--batsh", "did you mean --batch"),
-    option("--colour red", "--colour", "--help"), option("-x", "-x", "--help"),
+    option("--batsh 32", "--batsh", "did you mean --batch"), option("-x", "-x", "--help"),
+    option("stray", "stray", "--help"), option("--batch", "--batch", "missing"),
     option("--batch 0", "--batch 0", "from 1 to 65536"), option("--batch abc", "--batch abc", "whole number"),
-    option("--batch -3", "--batch -3", "whole number"), option("--batch 1.5", "--batch 1.5"),
-    option("--batch 65537", "--batch 65537"), option("--batch ''", "--batch"), option("--batch", "--batch", "missing"),
-    option("--rounds 0", "--rounds 0", "from 1"), option("--rounds 99999999999999999999", "--rounds 9999"),
-    option("--lr nan", "--lr nan", "number"), option("--lr -1", "--lr -1"), option("--lr inf", "--lr inf"),
-    option("--lr 1e6", "--lr 1e6", "0 to 1000"), option("--momentum 1.5", "--momentum 1.5", "0 to 1"),
-    option("--weight-decay x", "--weight-decay x"), option("--target-accuracy 57", "--target-accuracy 57", "0 to 1"),
-    option("--schedule steep", "--schedule steep", "constant", "cosine"), option("--order up", "--order up", "shuffle"),
-    option("--average mean", "--average mean", "gather", "allreduce"), option("--preset slow", "--preset slow", "fast"),
+    option("--lr nan", "--lr nan", "number"), option("--schedule steep", "--schedule steep", "constant", "cosine"),
+    option("--quiet=yes", "--quiet", "no value"), option("--threads 100000", "--threads 100000", "whole number"),
     option("--local-epochs 2 --local-steps 5", "--local-epochs", "--local-steps", "exclude"),
-    option("--local-epochs 0", "--local-epochs 0", "--local-steps"),
-    option("--threads 100000", "--threads 100000", "whole number"), option("--seed -1", "--seed -1"),
-    option("stray", "stray", "--help"), option("--quiet=yes", "--quiet", "no value"),
     option("--limit-train 201", "--limit-train 201", "200"), option("--limit-test 41", "--limit-test 41", "40"),
     option("--limit-train 2", "3 workers", "2 training images", ranks=(4,)),
     option("--shards 1,2,3,4,5", "--shards", "5 sizes", "give one for each"),
     option("--shards 201", "--shards", "201", "200", ranks=(1, 2)),
     option("--shards 100,100,1", "--shards", "201", "200", ranks=(4,)),
-    option("--shards 0", "--shards 0"), option("--shards 5,", "--shards 5,"), option("--shards 5,,5", "--shards 5,,5"),
-    option("--shards 99999999999999999999", "--shards"),
+    option("--shards 0", "--shards 0"),
     train("option-environment", "", "BRAMBLE_DATA", env={"BRAMBLE_DATA": "x" * 5000}),
-    config("nowhere.cfg", "No such file"), config("folder", "is a folder"),
+    train("option-lines", "--data 'two\nlines'", "two?lines", "no such folder"),
+    config("nowhere.cfg", "No such file"), config("pipe.ini", "no regular file"),
     config("key.cfg", "key.cfg:3", "bacth", "did you mean batch"),
     config("value.cfg", "value.cfg:3", "batch = none", "whole number"),
-    config("section.cfg", "section.cfg:", "[test]", "expected [train]"),
-    config("malformed.cfg", "malformed.cfg:2", "expected a name"), config("twice.cfg", "twice.cfg:2", "line 1"),
-    config("both.cfg", "local-epochs", "exclude"), config("pipe.ini", "no regular file"), config("huge.ini", "larger than"),
-    config("binary.ini"),
+    config("malformed.cfg", "malformed.cfg:2", "expected a name"),
+]
+
+# ... and more of them, which take the same way.
+MORE_OPTIONS = [
+    option("--colour red", "--colour", "--help"), option("--batch -3", "--batch -3", "whole number"),
+    option("--batch 1.5", "--batch 1.5"), option("--batch 65537", "--batch 65537"), option("--batch ''", "--batch"),
+    option("--rounds 0", "--rounds 0", "from 1"), option("--rounds 99999999999999999999", "--rounds 9999"),
+    option("--lr -1", "--lr -1"), option("--lr inf", "--lr inf"), option("--lr 1e6", "--lr 1e6", "0 to 1000"),
+    option("--momentum 1.5", "--momentum 1.5", "0 to 1"), option("--weight-decay x", "--weight-decay x"),
+    option("--target-accuracy 57", "--target-accuracy 57", "0 to 1"), option("--order up", "--order up", "shuffle"),
+    option("--average mean", "--average mean", "gather", "allreduce"), option("--preset slow", "--preset slow", "fast"),
+    option("--local-epochs 0", "--local-epochs 0", "--local-steps"), option("--seed -1", "--seed -1"),
+    option("--shards 5,", "--shards 5,"), option("--shards 5,,5", "--shards 5,,5"), option("--shards 5;5", "--shards 5;5"),
+    option("--shards 99999999999999999999", "--shards"), option("--out " + "x" * 4096, "--out", "4095 characters"),
+    config("section.cfg", "section.cfg:", "[test]", "expected [train]"), config("twice.cfg", "twice.cfg:2", "line 1"),
+    config("both.cfg", "both.cfg", "local-epochs", "exclude"), config("folder", "is a folder"),
+    config("huge.ini", "larger than"), config("binary.ini"),
 ]
 
 OUTPUT = [
@@ -149,10 +158,18 @@ RUNNING = [
     option("--lr 1000 --batch 5", "round 1", "rank", "layer", "diverged", "smaller --lr", leaves=("out.h5",)),
     train("memory", "--data {bad}/full-size --model {bad}/wide.ini --batch 65536", "rank", "memory", "65536", "wide.ini",
           status=ENVIRONMENT, ranks=SOME),
+    train("memory-limit", "--data {bad}/late-label --model {bad}/wide.ini --batch 4096", "rank", "memory", "4096",
+          status=ENVIRONMENT, ranks=SOME, memory=MEMORY),
+    train("threads", "--threads 1024", "rank", "1024 threads", "choose fewer --threads", status=ENVIRONMENT,
+          ranks=SOME, memory=MEMORY),
 ]
+if PRESET == "asan":  # which needs terabytes of address space
+    RUNNING = [mistake for mistake in RUNNING if not mistake.memory]
 
 
-@pytest.mark.parametrize("mistake,ranks", each(DATA + MODELS + WEIGHTS + OPTIONS + OUTPUT + RUNNING), ids=name_of)
+@pytest.mark.parametrize("mistake,ranks", 
+                         each(DATA + MODELS + WEIGHTS + OPTIONS + OUTPUT + RUNNING) + each(MORE_OPTIONS, ALONE),
+                         ids=name_of)
 def test_train(attempts, bad, mistake, ranks):
     for disk in ("full", "locked"):
         if f"/{disk}/" in mistake.line and not os.path.ismount(bad / disk):

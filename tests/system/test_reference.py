@@ -1,9 +1,9 @@
 """Training computes what PyTorch does: against a file of its numbers for the paper's net on CIFAR-10.
 
 BRAMBLE_REFERENCE names the file: /init, /step, /sgd and /fedavg as its attribute `about` tells.  It holds
-float32 results, so one step agrees to rounding.  After some 120 steps differences in rounding grow fast:
-PyTorch with another number of threads, or in float64, is 4.5e-3 away from the file in single losses then.
-Hence tight limits for 100 steps, wide ones for single numbers after 200, tight ones again for means.
+float32 results, so one step agrees to rounding.  After some 120 steps differences in rounding grow fast: the
+same 200 steps in float64 end 8e-3 away from the file (single losses, and the norm of the weights), PyTorch
+itself with two threads 5e-3.  Hence tight limits for 100 steps, wide ones for 200, narrower ones for means.
 """
 import os
 
@@ -49,10 +49,10 @@ def test_two_hundred_steps(bramble, cifar10, reference):
     run = Run(bramble.train(1, *options(reference, cifar10, limit_train=10000, rounds=expected.size, local_steps=1,
                                         lr=0.01, momentum=0.9, eval_every=expected.size), "--keep-momentum"))
     error = abs(run["rounds/loss"] - expected)
-    assert error[:100].max() < 1e-4
-    assert error.max() < 1e-2
+    assert error[:100].max() < 1e-5
+    assert error.max() < 2e-2
     assert error.mean() < 1e-3
-    assert relative_l2(run.weights, tensors(reference, "sgd/final")) < 1e-2
+    assert relative_l2(run.weights, tensors(reference, "sgd/final")) < 2e-2
     assert run.summary["accuracy"] == pytest.approx(reference["sgd/test_accuracy"], abs=0.01)
 
 

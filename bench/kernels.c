@@ -1,0 +1,261 @@
+/*
+ * bench/kernels.c - speed of the kernels and of the whole training step, as a share of the peak
+ *
+ * usage: bench-kernels [--json FILE] [--threads T] [--model FILE]
+ *
+ * The peak is measured in turn with each figure, so that a machine that slows down slows down both; the
+ * ratio of the best repetition is printed, with the median beside it.
+ */
+#include "base/clock.h"
+#include "base/ini.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "kernels/conv.h"
+#include "kernels/peak.h"
+#include "kernels/team.h"
+#include "model/network.h"
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { REPEATS = 9 };
+
+typedef void action(void *arg);
+
+typedef struct figure {
+    double gflops, peak_gflops, share, median_share, t_s; /* of the best; seconds of one action */
+} figure;
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Peak, action, peak, action ... : share of each action of the mean of the peaks around it. */
+static figure measure(action *act, void *arg, double flops, int n_threads)
+{
+    figure best = {0};
+    double shares[REPEATS];
+    act(arg); /* warm */
+    double start = clock_now();
+    act(arg);
+    int turns = (int)(0.03 / (clock_now() - start + 1e-9)) + 1;
+    double before = peak_flops(n_threads, 0.02);
+    for (int k = 0; k < REPEATS; k++) {
+        start = clock_now();
+        for (int n = 0; n < turns; n++)
+            act(arg);
+        double t_s = (clock_now() - start) / turns, after = peak_flops(n_threads, 0.02);
+        double peak = 0.5 * (before + after);
+        shares[k] = flops / t_s / peak;
+        if (shares[k] > best.share)
+            best = (figure){1e-9 * flops / t_s, 1e-9 * peak, shares[k], 0.0, t_s};
+        before = after;
+    }
+    qsort(shares, REPEATS, sizeof *shares, ascending);
+    best.median_share = shares[REPEATS / 2];
+    return best;
+}
+
+static json_t *rows;
+
+static void print(const char *name, const char *what, const figure *f)
+{
+    printf("%-26s %-18s %8.1f %8.1f %7.1f %% %7.1f %%\n", name, what, f->gflops, f->peak_gflops,
+           100.0 * f->share, 100.0 * f->median_share);
+    json_t *row = json_object();
+    json_object_set_new(row, "name", json_string(name));
+    json_object_set_new(row, "what", json_string(what));
+    json_object_set_new(row, "gflops", json_real(f->gflops));
+    json_object_set_new(row, "peak_gflops", json_real(f->peak_gflops));
+    json_object_set_new(row, "share", json_real(f->share));
+    json_object_set_new(row, "median_share", json_real(f->median_share));
+    json_object_set_new(row, "t_s", json_real(f->t_s));
+    json_array_append_new(rows, row);
+}
+
+/* ---- one layer ---------------------------------------------------------------------------------- */
+
+typedef struct layer_case {
+    const layer *of;
+    layer_pass pass;
+    int n_threads;
+    bool backward;
+} layer_case;
+
+static void layer_work(const team *us, void *arg)
+{
+    const layer_case *c = arg;
+    (c->backward ? c->of->kind->backward : c->of->kind->forward)(c->of, &c->pass, us);
+}
+
+static void layer_act(void *arg)
+{
+    layer_case *c = arg;
+    team_run(c->n_threads, layer_work, c);
+}
+
+static vec *random_blocks(size_t n, error *err)
+{
+    vec *x = memory_new(n, sizeof(vec), err);
+    for (size_t k = 0; x && k < n * VEC_WIDTH; k++)
+        ((float *)x)[k] = random_uniform(1, random_stream(RANDOM_TEST, 1, 0), k, -1.0F, 1.0F);
+    return x;
+}
+
+/* Forward, gradient of the weights, and with the gradient of the input. */
+static void bench_layer(const char *name, const layer *l, size_t n_images, int n_threads, error *err)
+{
+    layer_case c = {.of = l, .n_threads = n_threads};
+    size_t blocks = (n_images + VEC_WIDTH - 1) / VEC_WIDTH, bytes = 0;
+    if (l->kind->workspace_bytes)
+        l->kind->workspace_bytes(l, blocks, true, &bytes);
+    vec *x = random_blocks(blocks * layer_features(l->in), err);
+    vec *gy = random_blocks(blocks * layer_features(l->out), err);
+    vec *y = memory_new(blocks * layer_features(l->out), sizeof(vec), err);
+    vec *gx = memory_new(blocks * layer_features(l->in), sizeof(vec), err);
+    float *w = memory_new(l->n_weights, sizeof(float), err);
+    float *g = memory_new(l->n_weights, sizeof(float), err);
+    void *workspace = memory_new(bytes, 1, err);
+    if (err->kind == ERROR_NONE) {
+        l->kind->init(l, w, 1, 0);
+        c.pass = (layer_pass){.n_images = n_images, .n_blocks = blocks, .training = true, .w = w, .g = g,
+                              .x = x, .y = y, .gy = gy, .workspace = workspace};
+        figure f = measure(layer_act, &c, l->flops_forward * (double)n_images, n_threads);
+        print(name, "forward", &f);
+        c.backward = true;
+        figure weights = measure(layer_act, &c, l->flops_weights * (double)n_images, n_threads);
+        print(name, "weight gradient", &weights);
+        c.pass.gx = gx;
+        f = measure(layer_act, &c, l->flops_backward * (double)n_images, n_threads);
+        print(name, "both gradients", &f);
+    }
+    memory_free(x);
+    memory_free(gy);
+    memory_free(y);
+    memory_free(gx);
+    memory_free(w);
+    memory_free(g);
+    memory_free(workspace);
+}
+
+/* ---- the whole step ------------------------------------------------------------------------------ */
+
+typedef struct step_case {
+    network *net;
+    network_vectors at;
+    update_rule rule;
+    network_input input;
+    size_t n_images;
+} step_case;
+
+static void label(void *arg, size_t first, size_t n, float *x, uint8_t *labels)
+{
+    (void)arg; /* the images stay what they are: loading is not part of the step */
+    (void)x;
+    for (size_t k = 0; k < n; k++)
+        labels[k] = (uint8_t)((first + k) % 10);
+}
+
+static void step_act(void *arg)
+{
+    step_case *c = arg;
+    network_step(c->net, &c->at, &c->rule, &c->input, c->n_images);
+}
+
+static double bench_step(const model *m, size_t n_images, int n_threads, error *err)
+{
+    char name[64];
+    step_case c = {.net = network_new(m, n_images, true, n_threads, err),
+                   .at = {memory_new(m->n_weights, sizeof(float), err),
+                          memory_new(m->n_weights, sizeof(float), err),
+                          memory_new(m->n_weights, sizeof(float), err)},
+                   .rule = {.lr = 1e-4F, .momentum = 0.9F},
+                   .input = {label, NULL},
+                   .n_images = n_images};
+    figure f = {0};
+    if (err->kind == ERROR_NONE) {
+        model_init(m, c.at.w, 1);
+        f = measure(step_act, &c, m->flops_step * (double)n_images, n_threads);
+        snprintf(name, sizeof name, "step, batch %zu", n_images);
+        char what[32];
+        snprintf(what, sizeof what, "%d thread%s", n_threads, n_threads > 1 ? "s" : "");
+        print(name, what, &f);
+        printf("%-26s %-18s %8.0f images/s\n", "", "", (double)n_images / f.t_s);
+    }
+    network_free(c.net);
+    memory_free(c.at.w);
+    memory_free(c.at.v);
+    memory_free(c.at.g);
+    return f.t_s;
+}
+
+/* ---- larger convolutions -------------------------------------------------------------------------- */
+
+/* A model of two equal 3x3 convolutions, of which the second is measured. */
+static void bench_conv3x3(int channels, int side, size_t n_images, int n_threads, error *err)
+{
+    char text[512], name[64];
+    snprintf(text, sizeof text,
+             "[model]\nname = bench\ninput = %d %d %d\nclasses = 10\n"
+             "[conv]\nkind = conv\nfilters = %d\nkernel = 3\npadding = 1\n[fc]\nkind = dense\nunits = 10\n",
+             channels, side, side, channels);
+    model *m = model_new("bench", text, err);
+    snprintf(name, sizeof name, "conv 3x3 %d x %d x %d", channels, side, side);
+    if (m)
+        bench_layer(name, &m->layers[0], n_images, n_threads, err);
+    model_free(m);
+}
+
+static void bench_all(const model *m, int n_threads, error *err)
+{
+    printf("%-26s %-18s %8s %8s %9s %9s\n", "", "", "GFLOP/s", "peak", "of peak", "median");
+    for (int k = 0; k < m->n_layers; k++)
+        if (m->layers[k].flops_forward > 0.0)
+            bench_layer(m->layers[k].name, &m->layers[k], 32, n_threads, err);
+    static const size_t batches[] = {4, 8, 16, 32, 128, 512};
+    for (size_t k = 0; k < sizeof batches / sizeof *batches; k++)
+        bench_step(m, batches[k], n_threads, err);
+    if (n_threads > 1) {
+        double one = bench_step(m, 32, 1, err), all = bench_step(m, 32, n_threads, err);
+        printf("%-26s %-18s %8.2f x\n", "step, batch 32", "1 to all threads", one / all);
+    }
+    static const int sizes[][2] = {{32, 32}, {64, 32}, {128, 16}, {256, 8}};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
+        bench_conv3x3(sizes[k][0], sizes[k][1], 32, n_threads, err);
+}
+
+int main(int argc, char **argv)
+{
+    const char *json = NULL, *path = "models/paper.ini";
+    int n_threads = team_cores(), option;
+    static const struct option options[] = {{"json", required_argument, NULL, 'j'},
+                                            {"threads", required_argument, NULL, 't'},
+                                            {"model", required_argument, NULL, 'm'},
+                                            {NULL, 0, NULL, 0}};
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == '?')
+            return 2;
+        *(option == 'j' ? &json : &path) = option == 't' ? path : optarg;
+        if (option == 't')
+            n_threads = atoi(optarg) > 0 ? atoi(optarg) : 1;
+    }
+    error err = {0};
+    rows = json_array();
+    char *text = ini_read_file(path, &err);
+    model *m = text ? model_new(path, text, &err) : NULL;
+    if (m)
+        bench_all(m, n_threads, &err);
+    if (json && err.kind == ERROR_NONE && json_dump_file(rows, json, JSON_INDENT(1)) != 0)
+        error_environment(&err, "%s: cannot be written", json);
+    if (err.kind != ERROR_NONE)
+        error_print(&err);
+    json_decref(rows);
+    model_free(m);
+    memory_free(text);
+    return (int)err.kind;
+}

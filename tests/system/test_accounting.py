@@ -1,0 +1,283 @@
+"""Every second and image is accounted for: /rounds, /rounds/ranks, /summary, and the summaries printed."""
+import csv
+import io
+import json
+import re
+import statistics
+
+import numpy as np
+import pytest
+from conftest import BRAMBLE
+from runs import PAPER, Net, Run, averaging_rules, write_model
+
+SUMMARY = {"t_time_s", "w_time_s", "o_time_s", "work_fraction", "overhead_fraction", "speedup", "accuracy",
+           "images_per_s", "nodes", "cores", "repeats"}
+N_WEIGHTS = 62006
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, pictures):
+    """One run each: alone, with two workers, and with three that wait for the one with most images."""
+    from conftest import Runner
+    bramble = Runner(tmp_path_factory.mktemp("accounting"))
+    options = ["--data", pictures, "--batch", 16, "--rounds", 6, "--lr", 0.01, "--threads", 1]
+    return {"alone": Run(bramble.train(1, *options, "--limit-train", 500, out="1.h5")),
+            "two": Run(bramble.train(3, *options, "--limit-train", 501, out="2.h5")),
+            "uneven": Run(bramble.train(4, *options, "--shards", "500,20,3", "--average-every", 7, out="3.h5"))}
+
+
+NAMES = ["alone", "two", "uneven"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_phases_add_up(runs, name):
+    """On every rank the phases since the start are the time since the start, in every round.
+
+    Ranks close a round at slightly different moments: a rank that is not scheduled for a while does it late.
+    An error in the books would grow from round to round; time without a phase would show on every rank.
+    """
+    run = runs[name]
+    phases, names = run.phases()
+    assert names == sorted(["other", "train", "input", "wait", "average", "evaluate", "output"])
+    assert (phases >= 0).all()
+    t = phases.sum(axis=2).cumsum(axis=0)
+    if name == "alone":  # a rank that also trains tests its model between the rounds, off the clock
+        t -= phases[:, :, names.index("evaluate")].cumsum(axis=0)
+    late = t - run["rounds/t_end_s"][:, None]
+    assert abs(late).max() < 0.1 + 0.02 * run["rounds/t_end_s"][-1]
+    assert abs(np.median(late)) < 0.02 + 0.01 * run["rounds/t_end_s"][-1]
+    assert (np.diff(run["rounds/t_end_s"]) > 0).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_role_does_its_work(runs, name):
+    run = runs[name]
+    phases, names = run.phases()
+    total = dict(zip(names, phases.sum(axis=0).T))
+    workers = run["machine/is_worker"] == 1
+    server = run["machine/is_server"] == 1
+    assert server.tolist() == [True] + [False] * (server.size - 1)
+    assert workers.tolist() == ([True] if name == "alone" else [False] + [True] * (server.size - 1))
+    assert (total["train"][workers] > 0).all() and (total["input"][workers] > 0).all()
+    assert (total["train"][~workers] == 0).all() and (total["input"][~workers] == 0).all()
+    assert (total["evaluate"][server] > 0).all() and (total["evaluate"][~server] == 0).all()
+    assert (total["output"][server] > 0).all()
+    for k in range(server.size):
+        peak = run["rounds/ranks/peak_rss_bytes"][:, k]
+        assert (np.diff(peak) >= 0).all() and 1e6 < peak[0] < run["machine/memory_bytes"][k]
+
+
+@pytest.mark.parametrize("name, shards", [("alone", [500]), ("two", [0, 251, 250]), ("uneven", [0, 500, 20, 3])])
+def test_images_and_steps_add_up(runs, name, shards):
+    run = runs[name]
+    assert np.array_equal(run["rounds/ranks/images"], [shards] * 6)
+    assert np.array_equal(run["rounds/ranks/steps"], [[-(-n // 16) for n in shards]] * 6)
+    assert np.array_equal(run["rounds/images"], [sum(shards)] * 6)
+    np.testing.assert_allclose(run["rounds/passes"], np.arange(1, 7), rtol=1e-12)
+    images = run["rounds/ranks/images"]
+    for measure in ("loss", "accuracy"):
+        mean = (np.nan_to_num(run["rounds/ranks/" + measure]) * images).sum(axis=1) / images.sum(axis=1)
+        np.testing.assert_allclose(run["rounds/" + measure], mean, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_summary_follows_from_the_rounds(runs, name):
+    run, s = runs[name], runs[name].summary
+    phases, names = run.phases()
+    workers = run["machine/is_worker"] == 1
+    work = phases[:, workers][:, :, [names.index("train"), names.index("input")]].sum(axis=(0, 2))
+    assert s["t_time_s"] == run["rounds/t_end_s"][-1]
+    assert s["w_time_s"] == pytest.approx(work.mean(), rel=1e-9)
+    assert s["o_time_s"] == pytest.approx(s["t_time_s"] - s["w_time_s"], rel=1e-9)
+    assert s["work_fraction"] == pytest.approx(s["w_time_s"] / s["t_time_s"], rel=1e-9)
+    assert s["work_fraction"] + s["overhead_fraction"] == pytest.approx(1, rel=1e-9)
+    assert 0 < s["work_fraction"] < 1
+    assert s["images_per_s"] == pytest.approx(run["rounds/images"].sum() / s["t_time_s"], rel=1e-9)
+    assert s["nodes"] == workers.sum() and s["cores"] == run["machine/threads"][workers].sum()
+    assert (s["repeats"], s["rounds"], s["complete"]) == (1, 6, 1)
+    assert s["accuracy"] == run["test/accuracy"][-1] and s["loss"] == run["test/loss"][-1]
+    assert s["t_start_s"] > 0 and np.isnan(s["speedup"]) and np.isnan(s["t_target_s"])
+    assert not np.isnan(run["test/accuracy"]).any(), "one pass over the images each: all rounds are tested"
+    assert run["test/confusion"].sum() == 120
+    assert np.trace(run["test/confusion"]) == round(s["accuracy"] * 120)
+
+
+def test_workers_wait_for_the_slowest(runs):
+    phases, names = runs["uneven"].phases()
+    wait, train = (phases[:, :, names.index(phase)].sum(axis=0) for phase in ("wait", "train"))
+    assert train[1] > 2 * train[2] > 0 and wait[3] > wait[1]
+
+
+def test_server_sleeps(bramble, pictures):
+    """Its CPU time beside the evaluation, as a share of the time: CPU time does not depend on who else runs."""
+    options = ["--data", pictures, "--local-steps", 100, "--rounds", 4, "--threads", 1, "--eval-every", 4]
+    busy = Run(bramble.train(2, *options)).summary["server_cpu_fraction"]
+    assert 0 < busy < 0.05
+    alone = Run(bramble.train(1, *options, "--local-steps", 2, out="alone.h5"))
+    assert np.isnan(alone.summary["server_cpu_fraction"]), "a rank that trains has no use for the number"
+
+
+# Numbers a rank sends in one average, server and worker, for 3 workers; 4 or 8 bytes each.
+SENT = {"gather": (3, 1), "reduce": (3, 1)}
+
+
+@pytest.mark.parametrize("rule", averaging_rules())
+def test_bytes_sent(bramble, pictures, rule):
+    run = Run(bramble.train(4, "--data", pictures, "--limit-train", 96, "--batch", 8, "--rounds", 3, "--average", rule,
+                            "--average-every", 2))
+    sent = run["rounds/ranks/bytes_sent"]
+    assert (sent == sent[0]).all()
+    per_average = sent[0] / 2 / N_WEIGHTS  # 4 steps, 2 averages
+    if rule in SENT:
+        server, worker = SENT[rule]
+        assert per_average[0] == 4 * server and (per_average[1:] == per_average[1]).all()
+        assert per_average[1] in (4 * worker, 8 * worker)
+    # Each of 3 workers has to get its numbers out and the mean in; nobody sends more than to everyone.
+    assert sent[0].sum() >= 2 * (3 + 3) * 4 * N_WEIGHTS * 0.99
+    assert per_average.max() <= 3 * 8
+
+
+# ---- options ----------------------------------------------------------------------------------------------
+
+
+def options_of(bramble, command):
+    """{name: whether it takes a value} from --help."""
+    text = bramble(1, command, "--help").stdout
+    found = dict(re.findall(r"^\s+(?:-\w, )?--(?:\[no-\])?([a-z][a-z-]*)(.*)$", text, re.M))
+    assert len(found) > 2
+    found.pop("help", None)
+    return found
+
+
+def test_config_holds_every_option(bramble, pictures, tmp_path):
+    """All names of --help, each with the value given, or the default."""
+    given = {"data": str(pictures), "limit-train": "90", "limit-test": "30", "shards": "44,43", "order": "sequential",
+             "seed": "18446744073709551615", "model": "./net.ini", "init": "init.h5", "preset": "paper", "rounds": "2",
+             "local-epochs": "3", "average-every": "2", "tail-average": "0.5", "batch": "9", "lr": "0.0123",
+             "schedule": "cosine", "warmup": "0.5", "momentum": "0.85", "weight-decay": "0.001",
+             "target-accuracy": "0.99", "eval-every": "2", "average": "reduce", "threads": "2", "out": "x.h5"}
+    flags = ["nesterov", "keep-momentum", "force", "quiet", "json"]
+    write_model(tmp_path, PAPER)
+    (tmp_path / "run.ini").write_text("[train]\nmomentum = 0.85\nlr = 0.5\n")
+    done = bramble(3, "train", "--config", "run.ini", *[f"--{flag}" for flag in flags],
+                   *[word for name, value in given.items() if name != "momentum" for word in ("--" + name, value)])
+    assert done.returncode == 0
+    config = {name: value.decode() for name, value in Run(tmp_path / "x.h5").config.items()}
+    assert set(config) == set(options_of(bramble, "train"))
+    expected = {**given, **dict.fromkeys(flags, "true"), "config": "run.ini", "local-steps": "0"}
+    assert {name: config[name] for name in expected} == expected
+    assert set(config) == set(expected), "a new option: give it a value above"
+
+
+def test_build_and_machine(runs):
+    run = runs["two"]
+    assert set(run.build) >= {"version", "compiler", "flags", "simd", "vector_width", "mpi", "hdf5", "started"}
+    assert "-O" in run.build["flags"].decode() and "HDF5" in run.build["hdf5"].decode()
+    assert run["machine/rank"].tolist() == [0, 1, 2]
+    assert (run["machine/cores"] >= 1).all() and all(run["machine/host"]) and all(run["machine/cpu"])
+    assert run["model/ini"].decode().rstrip("\0") == PAPER
+    assert {name: value.shape for name, value in run.weights.items()} == Net(PAPER).shapes()
+
+
+# ---- what is printed --------------------------------------------------------------------------------------
+
+
+def test_train_json(bramble, pictures, tmp_path):
+    done = bramble(3, "train", "--data", pictures, "--limit-train", 100, "--rounds", 2, "--json", "--quiet",
+                   "--out", "out.h5")
+    printed, summary = json.loads(done.stdout), Run(tmp_path / "out.h5").summary
+    assert set(printed) >= SUMMARY
+    assert printed.pop("out") == "out.h5"
+    for name, value in printed.items():
+        assert name in summary
+        assert value is None if np.isnan(summary[name]) else value == pytest.approx(summary[name], rel=1e-9)
+    assert [printed[name] for name in ("nodes", "repeats", "rounds", "speedup")] == [2, 1, 2, None]
+    assert all(isinstance(printed[name], int) for name in ("nodes", "cores", "repeats", "rounds"))
+
+
+def test_train_text(bramble, pictures, tmp_path):
+    done = bramble(2, "train", "--data", pictures, "--limit-train", 100, "--rounds", 2, "--threads", 1,
+                   "--out", "out.h5")
+    s = Run(tmp_path / "out.h5").summary
+    for text in (f"{100 * s['accuracy']:.2f} %", "1:1", f"{s['t_time_s']:.3f} s", f"{s['w_time_s']:.3f} s",
+                 f"{100 * s['work_fraction']:.1f} %", f"{100 * s['overhead_fraction']:.1f} %",
+                 f"{s['images_per_s']:.0f}", f"{100 * s['server_cpu_fraction']:.1f} %", "out.h5"):
+        assert text in done.stdout
+
+
+@pytest.fixture
+def study(bramble, pictures, tmp_path):
+    """Case 1:1 twice, 2:2 and 1:2 once; and what the report should say of each."""
+    options = ["--data", pictures, "--limit-train", 100, "--limit-test", 50, "--rounds", 2, "--lr", 0.01]
+    jobs = [("1:1", 2, 1, 1), ("2:2", 3, 1, 1), ("1:1", 2, 1, 2), ("1:2", 2, 2, 1)]
+    cases, files = {}, []
+    for k, (case, ranks, threads, seed) in enumerate(jobs):
+        files.append(bramble.train(ranks, *options, "--threads", threads, "--seed", seed, out=f"{k}.h5"))
+        cases.setdefault(case, []).append(Run(files[-1]).summary)
+    expected = {}
+    for case, found in cases.items():
+        row = {name: statistics.mean(s[name] for s in found)
+               for name in ("t_time_s", "w_time_s", "o_time_s", "accuracy", "images_per_s", "nodes", "cores")}
+        row["work_fraction"] = row["w_time_s"] / row["t_time_s"]
+        row["overhead_fraction"] = row["o_time_s"] / row["t_time_s"]
+        row["repeats"] = len(found)
+        for name in ("t_time", "accuracy"):
+            values = [s[name + "_s" if name == "t_time" else name] for s in found]
+            row[name + "_std" + "_s" * (name == "t_time")] = statistics.stdev(values) if len(values) > 1 else None
+        expected[case] = row
+    return files, expected
+
+
+def check_report(rows, expected, base):
+    assert list(rows) == ["1:1", "1:2", "2:2"], "sorted by nodes, then cores"
+    for case, row in rows.items():
+        speedup = expected[base]["t_time_s"] / expected[case]["t_time_s"]
+        for name, value in {**expected[case], "speedup": speedup}.items():
+            assert row[name] == (value if value is None else pytest.approx(value, rel=1e-6)), (case, name)
+
+
+@pytest.mark.parametrize("base", ["1:1", "2:2"])
+def test_report(bramble, study, base):
+    files, expected = study
+    given = [] if base == "1:1" else ["--base", base]
+    printed = json.loads(bramble(1, "report", "--format", "json", *given, *files).stdout)
+    assert all(set(row) >= SUMMARY | {"case"} for row in printed)
+    check_report({row["case"]: row for row in printed}, expected, base)
+    lines = csv.DictReader(io.StringIO(bramble(1, "report", "--format", "csv", *given, *files).stdout))
+    check_report({row["case"]: {name: float(value) if value else None for name, value in row.items() if name != "case"}
+                  for row in lines}, expected, base)
+    check_table(bramble(1, "report", *given, *files).stdout, expected, base)
+
+
+def check_table(text, expected, base):
+    head, *lines = text.splitlines()
+    assert head.split() == ["N:C", "runs", "T_time", "s", "W_time", "s", "W%", "O%", "S", "Acc", "%", "images/s"]
+    assert [line.split()[0] for line in lines] == ["1:1", "1:2", "2:2"]
+    for line in lines:
+        case, *words = re.sub(r"\+- *[\d.]+", "", line).split()
+        row = expected[case]
+        shown = [row["repeats"], row["t_time_s"], row["w_time_s"], 100 * row["work_fraction"],
+                 100 * row["overhead_fraction"], expected[base]["t_time_s"] / row["t_time_s"],
+                 100 * row["accuracy"], row["images_per_s"]]
+        for word, value in zip(words, shown, strict=True):
+            assert abs(float(word) - value) <= 0.51 * 10.0 ** -len(word.partition(".")[2])
+        assert line.count("+-") == (2 if row["repeats"] > 1 else 0)
+
+
+def test_report_without_the_base(bramble, study):
+    done = bramble(1, "report", "--base", "4:4", *study[0])
+    assert done.returncode == 2 and "4:4" in done.stderr and done.stdout == ""
+
+
+def test_info(bramble, study, tmp_path):
+    files, _ = study
+    run, told = Run(files[1]), json.loads(bramble(1, "info", "--json", files[1]).stdout)
+    assert (told["complete"], told["rounds_done"], told["rounds_planned"]) == (True, 2, 2)
+    assert {name: value.decode() for name, value in run.config.items()} == told["config"]
+    assert {name: list(value.shape) for name, value in run.weights.items()} == told["weights"]
+    assert set(told["summary"]) >= SUMMARY and len(told["hosts"]) == 3
+    text = bramble(1, "info", files[1]).stdout
+    assert all(word in text for word in ("conv1.weight", "[6,3,5,5]", "limit-train", "complete"))
+    about = json.loads(bramble(1, "info", "--json").stdout)
+    assert {"version", "compiler", "simd", "vector_width", "mpi", "hdf5", "cores", "binding"} <= set(about)
+    assert BRAMBLE.exists()

@@ -1,0 +1,63 @@
+"""The same bits: for any number of threads, every averaging rule, a repeated run, one rank or two."""
+import pytest
+from runs import ODD, PAPER, Run, averaging_rules, differences, write_model
+
+# name: ranks, model, options; uneven shards, last batches that fill no vector, momentum over rounds
+JOBS = {
+    "alone": (1, PAPER, ["--limit-train", 150, "--batch", 32, "--rounds", 3]),
+    "alone, odd": (1, ODD, ["--limit-train", 61, "--batch", 5, "--rounds", 3, "--nesterov"]),
+    "two workers": (3, PAPER, ["--shards", "97,50", "--batch", 33, "--rounds", 3, "--keep-momentum",
+                               "--weight-decay", 0.01, "--schedule", "cosine"]),
+    "three workers": (4, ODD, ["--shards", "60,3,29", "--batch", 8, "--rounds", 2, "--average-every", 2]),
+}
+
+
+OF_RANKS = ("rounds/ranks/loss", "rounds/ranks/images", "rounds/ranks/steps")
+
+
+def start(bramble, pictures, folder, job, *more, out):
+    ranks, text, options = JOBS[job]
+    model = write_model(folder, text)[0]
+    return Run(bramble.train(ranks, "--data", pictures, *model, "--lr", 0.02, *options, *more, out=out))
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_any_number_of_threads(bramble, pictures, tmp_path, job):
+    runs = [start(bramble, pictures, tmp_path, job, "--threads", n, out=f"{n}.h5") for n in (1, 2, 3, 4)]
+    for n, run in enumerate(runs, 1):
+        assert set(run["machine/threads"][run["machine/is_worker"] == 1]) == {n}
+        assert differences(runs[0], run) == []
+
+
+@pytest.mark.parametrize("job", ["two workers", "three workers"])
+def test_every_rule(bramble, pictures, tmp_path, job):
+    rules = averaging_rules()
+    assert {"gather", "reduce", "allreduce"} <= set(rules)
+    runs = [start(bramble, pictures, tmp_path, job, "--average", rule, out=f"{rule}.h5") for rule in rules]
+    for rule, run in zip(rules, runs):
+        assert run.config["average"].decode() == rule
+        assert differences(runs[0], run) == []
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_repeated(bramble, pictures, tmp_path, job):
+    first, second = (start(bramble, pictures, tmp_path, job, out=f"{k}.h5") for k in (1, 2))
+    assert differences(first, second) == []
+
+
+@pytest.mark.parametrize("rule", averaging_rules())
+@pytest.mark.parametrize("options", [[], ["--average-every", 2, "--keep-momentum"]], ids=["epochs", "inside"])
+def test_one_rank_is_a_server_with_one_worker(bramble, pictures, options, rule):
+    options = ["--data", pictures, "--limit-train", 101, "--batch", 32, "--rounds", 3, "--lr", 0.02, "--average", rule,
+               *options]
+    alone, two = (Run(bramble.train(ranks, *options, out=f"{ranks}.h5")) for ranks in (1, 2))
+    assert differences(alone, two, but=OF_RANKS) == []
+    assert (alone["rounds/ranks/loss"][:, 0] == two["rounds/ranks/loss"][:, 1]).all()
+
+
+def test_another_seed_or_number_of_workers_is_another_run(bramble, pictures):
+    """What the comparisons above could not do without: they can fail."""
+    options = ["--data", pictures, "--limit-train", 100, "--batch", 32, "--rounds", 2, "--lr", 0.02]
+    first = Run(bramble.train(2, *options, out="1.h5"))
+    assert "fc3.bias" in differences(first, Run(bramble.train(2, *options, "--seed", 2, out="2.h5")))
+    assert "fc3.bias" in differences(first, Run(bramble.train(3, *options, out="3.h5")), but=OF_RANKS)
