@@ -12,36 +12,47 @@ Q       := $(if $(V),,@)
 OPT     := -O3
 MACHINE :=
 CROSS   :=
+HOST    := $(shell uname -m)
+# On Arm, -march=native is no choice of a processor for GCC and an error for Clang.
+NATIVE  := $(if $(filter aarch64,$(HOST)),-mcpu=native,-march=native)
+# The Pi 3 and 4 have no atomic instructions, only load-exclusive and store-exclusive: those stand in place.
+PI_rpi3 := -mcpu=cortex-a53 -mno-outline-atomics -mfix-cortex-a53-835769
+PI_rpi4 := -mcpu=cortex-a72 -mno-outline-atomics
+PI_rpi5 := -mcpu=cortex-a76
 ifeq ($(PRESET),native)
-MACHINE := -march=native
+MACHINE := $(NATIVE)
 else ifeq ($(PRESET),debug)
 OPT     := -Og
 else ifeq ($(PRESET),asan)
-MACHINE := -march=native
+MACHINE := $(NATIVE)
 OPT     := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 else ifneq ($(filter rpi3 rpi4 rpi5,$(PRESET)),)
-MACHINE := -mcpu=$(patsubst rpi3,cortex-a53,$(patsubst rpi4,cortex-a72,$(patsubst rpi5,cortex-a76,$(PRESET))))
-CROSS   := $(if $(filter aarch64,$(shell uname -m)),,aarch64-linux-gnu-)
+MACHINE := $(PI_$(PRESET))
+CROSS   := $(if $(filter aarch64,$(HOST)),,aarch64-linux-gnu-)
 else
 $(error PRESET=$(PRESET) is none of native debug asan rpi3 rpi4 rpi5)
 endif
 
-SYSROOT ?= $(if $(CROSS),$(CURDIR)/build/sysroot-arm64)
-TRIPLET := $(if $(CROSS),aarch64-linux-gnu)
+# SYSROOT=FOLDER: the root of a Pi or a copy of it; the default is made when it is missing.
+OWN_SYSROOT := $(CURDIR)/build/sysroot-arm64
+SYSROOT ?= $(OWN_SYSROOT)
+TRIPLET := aarch64-linux-gnu
 PKG     := $(if $(CROSS),PKG_CONFIG_SYSROOT_DIR=$(SYSROOT) PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/$(TRIPLET)/pkgconfig:$(SYSROOT)/usr/share/pkgconfig )pkg-config
 ifeq ($(origin CC),default)
 CC      := $(CROSS)gcc
 endif
 AR      := $(CROSS)ar
 
+comma   := ,
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith
 CFLAGS  ?=
-# gnu11, not c11: ISO mode turns the contraction to fused multiply-adds off.
-ALL_CFLAGS := -std=gnu11 $(OPT) $(MACHINE) -g -ffp-contract=fast -fopenmp $(WARN) $(WERROR) \
+# gnu11, not c11: ISO mode turns the contraction to fused multiply-adds off.  GCC, tuned for some machines,
+# would also leave single chains of them apart, and the bits of a sum would depend on its tile.
+CONTRACT := -ffp-contract=fast $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),,--param avoid-fma-max-bits=0)
+ALL_CFLAGS := -std=gnu11 $(OPT) $(MACHINE) -g $(CONTRACT) -fopenmp $(WARN) $(WERROR) \
               $(if $(CROSS),--sysroot=$(SYSROOT)) -Iinclude -D_GNU_SOURCE $(CFLAGS)
 ALL_LDFLAGS := $(OPT) $(MACHINE) -fopenmp $(if $(CROSS),--sysroot=$(SYSROOT) \
               -Wl$(comma)-rpath-link$(comma)$(SYSROOT)/usr/lib/$(TRIPLET):$(SYSROOT)/lib/$(TRIPLET)) $(LDFLAGS)
-comma   := ,
 
 # The flags of each library go only where its header may be included (docs/architecture.md).
 MPI_CFLAGS   = $(shell $(PKG) --cflags ompi-c)
@@ -94,7 +105,7 @@ $(B)/obj/%.o: %.c $(B)/flags
 
 # Changed when any flag has changed, so that everything is built anew then.
 FLAGS_TEXT := $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(VERSION) $(PREFIX)
-$(B)/flags: force
+$(B)/flags: force | $(if $(CROSS),$(filter $(OWN_SYSROOT)/%,$(SYSROOT)/.complete))
 	@mkdir -p $(@D)
 	@echo '$(subst ','\'',$(FLAGS_TEXT))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS_TEXT))' > $@
 .PHONY: force
@@ -114,7 +125,7 @@ $(B)/tests/%: $(B)/obj/tests/mpi/%.o $(call obj,$(OVER_MPI)) $(LIB)
 .PRECIOUS: $(B)/obj/%.o
 
 # ---- for users -----------------------------------------------------------------------------------
-.PHONY: demo test data packages bench install uninstall dist
+.PHONY: demo test data packages sysroot-arm64 bench install uninstall dist
 
 demo: ## install what is missing, build, get CIFAR-10, train and test the paper's CNN
 	@tools/install-packages build
@@ -128,6 +139,13 @@ test: ## build and run every test (PRESET=asan: with the sanitizers)
 	@tools/install-packages build test
 	@$(MAKE) --no-print-directory all unit mpi-tests
 	@tests/run --preset $(PRESET)
+
+sysroot-arm64: ## the compiler and the libraries for PRESET=rpi3, rpi4 and rpi5 (build/sysroot-arm64)
+	@tools/install-packages cross
+	@tools/sysroot-arm64 $(OWN_SYSROOT)
+
+$(OWN_SYSROOT)/.complete:
+	@$(MAKE) --no-print-directory sysroot-arm64
 
 data: ## download CIFAR-10 (162 MiB) into data/ and check it
 	@tools/install-packages build
@@ -164,4 +182,4 @@ clean: ## remove what was built (not data/ and results/)
 distclean: clean ## also remove downloads and the sysroot
 	rm -rf build data
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -8,9 +8,10 @@
 #include <stdint.h>
 
 typedef struct progress {
-    bool quiet, terminal;
+    bool quiet, live; /* live: on a terminal */
     uint64_t n_rounds;
-    int width; /* characters on the live line */
+    int terminal; /* its descriptor */
+    int width;    /* characters on the live line */
 } progress;
 
 /* The state of a run after a round. */

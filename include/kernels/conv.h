@@ -21,7 +21,7 @@ typedef struct conv_shape {
     int out_channels, out_height, out_width; /* (in - kernel) / stride + 1 */
     int kernel, stride;
     /* Rows and columns at each edge of `in` that are known to be zero; their products are left out. */
-    int border_top, border_bottom;
+    int border_top, border_bottom, border_left, border_right;
 } conv_shape;
 
 /* How a convolution is cut into tiles of out channels x pixels that stay in registers. */

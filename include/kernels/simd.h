@@ -103,10 +103,34 @@ SIMD_INLINE vec vec_select(ivec mask, vec a, vec b)
     return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
 }
 
-/* vec_max - lane by lane; b where either is NaN */
-SIMD_INLINE vec vec_max(vec a, vec b)
-{
-    return vec_select(a > b, a, b);
-}
+/* Lane numbers a, b, c, d of the first 16 bytes, and the same in the others. */
+#if VEC_WIDTH == 4
+#define SIMD_LANES(a, b, c, d) a, b, c, d
+#elif VEC_WIDTH == 8
+#define SIMD_LANES(a, b, c, d) a, b, c, d, (a) + 4, (b) + 4, (c) + 4, (d) + 4
+#elif VEC_WIDTH == 16
+#define SIMD_LANES(a, b, c, d)                                                                     \
+    a, b, c, d, (a) + 4, (b) + 4, (c) + 4, (d) + 4, (a) + 8, (b) + 8, (c) + 8, (d) + 8, (a) + 12,  \
+        (b) + 12, (c) + 12, (d) + 12
+#endif
+
+/*
+ * SIMD_SHUFFLE - from each 16 bytes of x and y four elements: 0 .. 3 are x's, VEC_WIDTH .. VEC_WIDTH + 3
+ * are y's.  Shuffles that stay within 16 bytes cost one instruction on every target.
+ */
+#define SIMD_SHUFFLE(x, y, a, b, c, d) __builtin_shufflevector(x, y, SIMD_LANES(a, b, c, d))
+
+/* SIMD_TRANSPOSE - to[k], k = 0 .. 3: elements k of each 16 bytes of a, b, c, d, in this order */
+#define SIMD_TRANSPOSE(a, b, c, d, to)                                                             \
+    do {                                                                                           \
+        __typeof__(a) ab_low = SIMD_SHUFFLE(a, b, 0, VEC_WIDTH, 1, VEC_WIDTH + 1);                 \
+        __typeof__(a) ab_high = SIMD_SHUFFLE(a, b, 2, VEC_WIDTH + 2, 3, VEC_WIDTH + 3);            \
+        __typeof__(a) cd_low = SIMD_SHUFFLE(c, d, 0, VEC_WIDTH, 1, VEC_WIDTH + 1);                 \
+        __typeof__(a) cd_high = SIMD_SHUFFLE(c, d, 2, VEC_WIDTH + 2, 3, VEC_WIDTH + 3);            \
+        (to)[0] = SIMD_SHUFFLE(ab_low, cd_low, 0, 1, VEC_WIDTH, VEC_WIDTH + 1);                    \
+        (to)[1] = SIMD_SHUFFLE(ab_low, cd_low, 2, 3, VEC_WIDTH + 2, VEC_WIDTH + 3);                \
+        (to)[2] = SIMD_SHUFFLE(ab_high, cd_high, 0, 1, VEC_WIDTH, VEC_WIDTH + 1);                  \
+        (to)[3] = SIMD_SHUFFLE(ab_high, cd_high, 2, 3, VEC_WIDTH + 2, VEC_WIDTH + 3);              \
+    } while (0)
 
 #endif

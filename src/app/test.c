@@ -33,9 +33,11 @@ static bool read_model(testing *t, error *err)
             return false;
         t->model_text = ini_read_file(t->model_path, err);
     } else {
-        record_file *file = record_read(o->file, err);
+        error plain = {0};
+        record_file *file = record_read(o->file, &plain);
         if (!file)
-            return error_prefix(err, "--model is not given, and the file tells none");
+            return (plain.kind == ERROR_USER ? error_user : error_environment)(
+                err, "%s; without --model a result file of bramble train is needed", plain.text);
         snprintf(t->model_path, sizeof t->model_path, "the model in %s", o->file);
         t->model_text = file->model_text; /* ours now */
         file->model_text = NULL;

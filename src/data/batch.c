@@ -8,25 +8,12 @@
 /*
  * Sixteen pixels of VEC_WIDTH images at a time: four 32-bit words of four pixels from each image
  * are transposed, so that a lane holds the words of one image, and then taken apart by shifts.
- * A vector starts as 16-byte pieces of images four apart; all shuffles stay within 16 bytes, where
- * they cost one instruction on every target.
+ * A vector starts as 16-byte pieces of images four apart.
  */
 enum { PIXELS = 16, PIECES = VEC_WIDTH / 4 };
 
 typedef uint32_t piece __attribute__((vector_size(PIXELS)));
 typedef uint32_t uvec __attribute__((vector_size(VEC_WIDTH * sizeof(uint32_t))));
-
-/* Lane numbers a, b, c, d of the first 16 bytes, and the same in the others. */
-#if VEC_WIDTH == 4
-#define LANES(a, b, c, d) a, b, c, d
-#elif VEC_WIDTH == 8
-#define LANES(a, b, c, d) a, b, c, d, (a) + 4, (b) + 4, (c) + 4, (d) + 4
-#elif VEC_WIDTH == 16
-#define LANES(a, b, c, d)                                                                          \
-    a, b, c, d, (a) + 4, (b) + 4, (c) + 4, (d) + 4, (a) + 8, (b) + 8, (c) + 8, (d) + 8, (a) + 12,  \
-        (b) + 12, (c) + 12, (d) + 12
-#endif
-#define SHUFFLE(x, y, a, b, c, d) __builtin_shufflevector(x, y, LANES(a, b, c, d))
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "words are taken apart lowest byte first"
@@ -69,15 +56,12 @@ SIMD_INLINE void store_word(uvec word, vec middle, vec scale, vec x[4])
 SIMD_INLINE void load_pixels(const uint8_t *const image[VEC_WIDTH], size_t pixel, vec middle,
                              vec scale, vec x[PIXELS])
 {
-    enum { V = VEC_WIDTH };
     uvec a = load_pieces(image, 0, pixel), b = load_pieces(image, 1, pixel);
     uvec c = load_pieces(image, 2, pixel), d = load_pieces(image, 3, pixel);
-    uvec ab_low = SHUFFLE(a, b, 0, V, 1, V + 1), ab_high = SHUFFLE(a, b, 2, V + 2, 3, V + 3);
-    uvec cd_low = SHUFFLE(c, d, 0, V, 1, V + 1), cd_high = SHUFFLE(c, d, 2, V + 2, 3, V + 3);
-    store_word(SHUFFLE(ab_low, cd_low, 0, 1, V, V + 1), middle, scale, x);
-    store_word(SHUFFLE(ab_low, cd_low, 2, 3, V + 2, V + 3), middle, scale, x + 4);
-    store_word(SHUFFLE(ab_high, cd_high, 0, 1, V, V + 1), middle, scale, x + 8);
-    store_word(SHUFFLE(ab_high, cd_high, 2, 3, V + 2, V + 3), middle, scale, x + 12);
+    uvec word[4];
+    SIMD_TRANSPOSE(a, b, c, d, word);
+    for (int k = 0; k < 4; k++)
+        store_word(word[k], middle, scale, x + 4 * k);
 }
 
 void batch_load_block(const dataset *set, const uint32_t *indices, size_t first, size_t n, float *x,

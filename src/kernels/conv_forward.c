@@ -14,13 +14,13 @@ typedef struct tile {
     const float *bias; /* m of them; NULL: go on from what stands in out */
     vec *out;
     size_t out_plane;
-    int n_in, kernel, stride, ky_begin, ky_end;
+    int n_in, kernel, stride, ky_begin, ky_end, kx_begin, kx_end;
 } tile;
 
-/* kernel 0: width and stride are known only at run time */
-SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_r, const int kernel)
+/* taps 0: their number and the stride are known only at run time, else they are kx_end - kx_begin, 1 */
+SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_r, const int taps)
 {
-    const int width = kernel ? kernel : t->kernel, step = kernel ? 1 : t->stride;
+    const int n_taps = taps ? taps : t->kx_end - t->kx_begin, step = taps ? 1 : t->stride;
     vec sum[MAX_CHANNELS][MAX_PIXELS];
     SIMD_UNROLL for (int m = 0; m < n_m; m++)
         SIMD_UNROLL for (int r = 0; r < n_r; r++)
@@ -28,9 +28,10 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_r, const
     for (int i = 0; i < t->n_in; i++) {
         const vec *plane = t->in + (size_t)i * t->in_plane;
         for (int ky = t->ky_begin; ky < t->ky_end; ky++) {
-            const vec *x = plane + (size_t)ky * t->in_row;
-            const float *w = t->w + (size_t)((i * width + ky) * width * n_m);
-            SIMD_UNROLL for (int kx = 0; kx < width; kx++) {
+            const vec *x = plane + (size_t)ky * t->in_row + t->kx_begin;
+            const float *w =
+                t->w + (size_t)(((i * t->kernel + ky) * t->kernel + t->kx_begin) * n_m);
+            SIMD_UNROLL for (int kx = 0; kx < n_taps; kx++) {
                 SIMD_UNROLL for (int m = 0; m < n_m; m++) {
                     vec weight = vec_set(w[kx * n_m + m]);
                     SIMD_UNROLL for (int r = 0; r < n_r; r++)
@@ -64,18 +65,12 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_r, const
 #define TILES(k) TILES_OF(1, k) TILES_OF(2, k) TILES_OF(3, k) TILES_OF(4, k)
 #define TABLE(k) {ROW(1, k), ROW(2, k), ROW(3, k), ROW(4, k)}
 #endif
-TILES(0) TILES(1) TILES(3) TILES(5)
+TILES(0) TILES(1) TILES(2) TILES(3) TILES(4) TILES(5)
 
 typedef void tile_function(const tile *t);
-static tile_function *const tile_functions[4][MAX_CHANNELS][MAX_PIXELS] = {TABLE(0), TABLE(1), TABLE(3),
-                                                                           TABLE(5)};
-
-static int kernel_index(const conv_shape *s)
-{
-    if (s->stride != 1)
-        return 0;
-    return s->kernel == 1 ? 1 : s->kernel == 3 ? 2 : s->kernel == 5 ? 3 : 0;
-}
+enum { MAX_TAPS = 5 };
+static tile_function *const tile_functions[MAX_TAPS + 1][MAX_CHANNELS][MAX_PIXELS] = {
+    TABLE(0), TABLE(1), TABLE(2), TABLE(3), TABLE(4), TABLE(5)};
 
 static int pieces(int n, int largest)
 {
@@ -171,7 +166,9 @@ static void compute_column(const conv_shape *s, const conv_tiling *g, tile t, co
     vec *out = t.out;
     int n = pieces(s->out_channels, g->channels);
     size_t taps = (size_t)s->kernel * (size_t)s->kernel;
-    tile_function *const(*functions)[MAX_PIXELS] = tile_functions[kernel_index(s)];
+    int n_taps = t.kx_end - t.kx_begin;
+    tile_function *const(*functions)[MAX_PIXELS] =
+        tile_functions[s->stride == 1 && n_taps <= MAX_TAPS ? n_taps : 0];
     for (int i = 0; i < s->in_channels; i += g->chunk) {
         t.in = in + (size_t)i * t.in_plane;
         t.n_in = clamp(g->chunk, 0, s->in_channels - i);
@@ -203,10 +200,12 @@ void conv_forward(const conv_shape *s, const conv_tiling *g, const float *packed
         vec *out_row =
             out + block * (size_t)s->out_channels * out_plane + (size_t)y * (size_t)s->out_width;
         for (int k = 0; k < n_x; k++) {
-            int x = piece_begin(s->out_width, n_x, k);
+            int x = piece_begin(s->out_width, n_x, k), next = piece_begin(s->out_width, n_x, k + 1);
+            t.kx_begin = clamp(s->border_left - (next - 1) * s->stride, 0, s->kernel - 1);
+            t.kx_end = clamp(s->in_width - s->border_right - x * s->stride, t.kx_begin + 1, s->kernel);
             t.in = row + x * s->stride;
             t.out = out_row + x;
-            compute_column(s, g, t, packed, bias, piece_begin(s->out_width, n_x, k + 1) - x);
+            compute_column(s, g, t, packed, bias, next - x);
         }
     }
 }

@@ -91,17 +91,37 @@ size_t conv_gradient_items(const conv_shape *s)
     return (size_t)c.n_groups * (size_t)s->in_channels * (size_t)s->kernel * (size_t)c.n_taps;
 }
 
-/* Add the first n lanes of each sum to its weight, image by image. */
-static void add_lanes(const vec *sums, int n_m, int n_t, size_t n, float *gw, size_t gw_stride)
+/* Sums of a tile over the images, four neighbours to a quad. */
+typedef float quad __attribute__((vector_size(4 * sizeof(float))));
+enum { QUADS = MAX_CHANNELS * MAX_TAPS / 4, PIECES = VEC_WIDTH / 4 };
+
+SIMD_INLINE quad piece_of(vec x, const int p)
 {
-    for (int m = 0; m < n_m; m++)
-        for (int k = 0; k < n_t; k++) {
-            vec sum = sums[m * n_t + k];
-            float total = gw[(size_t)m * gw_stride + (size_t)k];
-            for (size_t lane = 0; lane < n; lane++)
-                total += sum[lane];
-            gw[(size_t)m * gw_stride + (size_t)k] = total;
-        }
+    quad q;
+    memcpy(&q, (const float *)&x + 4 * p, sizeof q);
+    return q;
+}
+
+/* All lanes, image by image: four sums are transposed, so that a quad is one image's. */
+static void add_block(const vec *sums, int n_sums, quad *total)
+{
+    for (int k = 0; k < n_sums; k += 4, total++) {
+        vec image[4];
+        quad t = *total;
+        SIMD_TRANSPOSE(sums[k], sums[k + 1], sums[k + 2], sums[k + 3], image);
+        SIMD_UNROLL for (int p = 0; p < PIECES; p++)
+            SIMD_UNROLL for (int j = 0; j < 4; j++)
+                t += piece_of(image[j], p);
+        *total = t;
+    }
+}
+
+/* The first n lanes of the last block. */
+static void add_lanes(const vec *sums, int n_sums, size_t n, quad *total)
+{
+    for (int k = 0; k < n_sums; k++)
+        for (size_t lane = 0; lane < n; lane++)
+            total[k / 4][k % 4] += sums[k][lane];
 }
 
 void conv_weight_gradient(const conv_shape *s, const vec *in, const vec *gout, size_t n, float *gw,
@@ -122,20 +142,23 @@ void conv_weight_gradient(const conv_shape *s, const vec *in, const vec *gout, s
         int n_m = piece_begin(s->out_channels, c.n_groups, group + 1) - o;
         int kx = piece_begin(s->kernel, c.n_taps, piece);
         int n_t = piece_begin(s->kernel, c.n_taps, piece + 1) - kx;
-        float *target = gw + (size_t)o * gw_stride +
-                        (i * (size_t)s->kernel + (size_t)ky) * (size_t)s->kernel + (size_t)kx;
-        for (int m = 0; m < n_m; m++)
-            memset(target + (size_t)m * gw_stride, 0, (size_t)n_t * sizeof *target);
-        vec sums[MAX_CHANNELS * MAX_TAPS];
+        vec sums[4 * QUADS] = {{0}};
+        quad total[QUADS] = {{0}};
         tile t = {.gout_plane = gout_plane, .in_row = (size_t)s->in_width, .height = s->out_height,
                   .width = s->out_width, .stride = s->stride, .sums = sums};
         for (size_t first = 0, block = 0; first < n; first += VEC_WIDTH, block++) {
             t.gout = gout + block * gout_block + (size_t)o * gout_plane;
             t.in = in + block * in_block + i * in_plane + (size_t)ky * t.in_row + (size_t)kx;
             tile_functions[s->stride == 1][n_m - 1][n_t - 1](&t);
-            add_lanes(sums, n_m, n_t, n - first < VEC_WIDTH ? n - first : VEC_WIDTH, target,
-                      gw_stride);
+            if (n - first >= VEC_WIDTH)
+                add_block(sums, n_m * n_t, total);
+            else
+                add_lanes(sums, n_m * n_t, n - first, total);
         }
+        float *target = gw + (size_t)o * gw_stride +
+                        (i * (size_t)s->kernel + (size_t)ky) * (size_t)s->kernel + (size_t)kx;
+        for (int k = 0; k < n_m * n_t; k++)
+            target[(size_t)(k / n_t) * gw_stride + (size_t)(k % n_t)] = total[k / 4][k % 4];
     }
 }
 

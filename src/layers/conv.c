@@ -17,7 +17,9 @@ static conv_shape forward_shape(const layer *self)
                         .kernel = (int)self->values[KERNEL],
                         .stride = (int)self->values[STRIDE],
                         .border_top = padding,
-                        .border_bottom = padding};
+                        .border_bottom = padding,
+                        .border_left = padding,
+                        .border_right = padding};
 }
 
 /*
@@ -39,7 +41,7 @@ static conv_embedding gradient_embedding(const layer *self)
 static conv_shape gradient_shape(const layer *self)
 {
     conv_embedding e = gradient_embedding(self);
-    int last = e.top + (e.height - 1) * e.stride;
+    int bottom = e.top + (e.height - 1) * e.stride, right = e.left + (e.width - 1) * e.stride;
     return (conv_shape){.in_channels = self->out.channels,
                         .in_height = e.to_height,
                         .in_width = e.to_width,
@@ -49,7 +51,9 @@ static conv_shape gradient_shape(const layer *self)
                         .kernel = (int)self->values[KERNEL],
                         .stride = 1,
                         .border_top = e.top,
-                        .border_bottom = e.to_height - 1 - last};
+                        .border_bottom = e.to_height - 1 - bottom,
+                        .border_left = e.left,
+                        .border_right = e.to_width - 1 - right};
 }
 
 static bool infer(layer *self, error *err)

@@ -16,7 +16,7 @@ N_TRAIN, N_TEST = 200, 40  # of the good data set {bad}/data, 40 in each file
 CUTS = ("0", "5", "96", "1000", "half", "last")
 
 
-# ---- data ------------------------------------------------------------------------------------------
+# ---- data ----------------------------------------------------------------------------------------
 def copy_data(bad, name, **changed):
     """A copy of the good set with files replaced by bytes, or removed (None)."""
     folder = bad / name
@@ -55,7 +55,8 @@ def make_data(bad, good):
     (bad / "empty-folder").mkdir()
     # Two pieces for each of three workers; the last image is wrong.
     many = with_label(bytes(1400 * RECORD), 1399, 200)
-    copy_data(bad, "late-label", **{f"data_batch_{k}": many[:1400 * RECORD] if k == 5 else bytes(len(many))
+    copy_data(bad, "late-label",
+              **{f"data_batch_{k}": many[:1400 * RECORD] if k == 5 else bytes(len(many))
                                     for k in range(1, 6)})
     # As many images as there may be, in no space.
     full = copy_data(bad, "full-size", **{f"data_batch_{k}": b"" for k in range(1, 6)})
@@ -63,7 +64,7 @@ def make_data(bad, good):
         os.truncate(full / f"data_batch_{k}.bin", 10000 * RECORD)
 
 
-# ---- models and configurations ---------------------------------------------------------------------
+# ---- models and configurations -------------------------------------------------------------------
 def ini(*layers, given="3 32 32", classes=10):
     return f"[model]\nname = test\ninput = {given}\nclasses = {classes}\n" + "".join(
         f"[{name}]\nkind = {kind}\n" for name, kind in layers)
@@ -79,16 +80,19 @@ def make_texts(bad):
         "kind.ini": ini(("c", "convolution"), flat),
         "setting.ini": ini(("c", "conv\nfilters = 6\nkernel = 5\ncolour = red"), flat),
         "number.ini": ini(("c", "conv\nfilters = six\nkernel = 5"), flat),
-        "kernel.ini": ini(("pool", "maxpool\nwindow = 16"), ("c", "conv\nfilters = 6\nkernel = 3"), flat),
+        "kernel.ini": ini(("pool", "maxpool\nwindow = 16"), ("c", "conv\nfilters = 6\nkernel = 3"),
+                          flat),
         "outputs.ini": ini(("fc", "dense\nunits = 11")),
         "grey.ini": ini(flat, given="1 28 28"),
         "classes.ini": ini(("fc", "dense\nunits = 7"), classes=7),
         "input.ini": ini(flat, given="3 32"),
         "filters.ini": ini(("c", "conv\nfilters = 100000000000\nkernel = 5"), flat),
         "weights.ini": ini(*((f"fc{k}", "dense\nunits = 8192") for k in range(6)), flat),
-        "values.ini": ini(("c", "conv\nfilters = 8192\nkernel = 1"), ("d", "conv\nfilters = 8192\nkernel = 1"),
+        "values.ini": ini(("c", "conv\nfilters = 8192\nkernel = 1"),
+                          ("d", "conv\nfilters = 8192\nkernel = 1"),
                           flat, given="3 128 128"),
-        "wide.ini": ini(("c", "conv\nfilters = 1024\nkernel = 1"), ("p", "maxpool\nwindow = 32"), flat),
+        "wide.ini": ini(("c", "conv\nfilters = 1024\nkernel = 1"), ("p", "maxpool\nwindow = 32"),
+                        flat),
         "small.ini": ini(flat),
         "key.cfg": "[train]\nrounds = 1\nbacth = 32\n",
         "value.cfg": "rounds = 1\n\nbatch = none\n",
@@ -105,7 +109,7 @@ def make_texts(bad):
     os.mkfifo(bad / "pipe.ini")
 
 
-# ---- weights and results ---------------------------------------------------------------------------
+# ---- weights and results -------------------------------------------------------------------------
 def change(bad, source, name, edit):
     shutil.copy(bad / source, bad / name)
     with h5py.File(bad / name, "r+") as file:
@@ -127,7 +131,8 @@ def put(path, at, value):
 
 def make_results(bad, runner):
     runner.train(1, "--data", bad / "data", "--rounds", 2, out="good.h5")
-    runner.train(1, "--data", bad / "data", "--rounds", 1, "--model", bad / "small.ini", out="small.h5")
+    runner.train(1, "--data", bad / "data", "--rounds", 1, "--model", bad / "small.ini",
+                 out="small.h5")
     whole = (bad / "good.h5").read_bytes()
     ends = {"half": len(whole) // 2, "last": len(whole) - 1}
     for cut in CUTS:
@@ -151,7 +156,8 @@ class LiveRun:
     """A run in the middle of its work, held so that it does none: {bad}/live.h5."""
 
     def __init__(self, bad, runner):
-        line = runner.command(1, "train", "--data", bad / "data", "--rounds", 10000, "--out", "live.h5",
+        line = runner.command(1, "train", "--data", bad / "data", "--rounds", 10000, "--out",
+                              "live.h5",
                               "--quiet")
         self.process = subprocess.Popen(line, cwd=bad, env=runner.env)
         end = time.monotonic() + 20 * SLOW
@@ -172,18 +178,31 @@ class LiveRun:
         self.process.wait()
 
 
-# ---- disks -----------------------------------------------------------------------------------------
+# ---- disks ---------------------------------------------------------------------------------------
 def mount(folder, options):
-    """A small file system of its own; False where that is not allowed."""
+    """A small file system of its own, where that is allowed."""
     folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True)
-    return done.returncode == 0
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True)
 
 
-def unmount(*folders):
-    for folder in folders:
+def make_disks(bad):
+    """{bad}/full, where next to nothing fits, and {bad}/locked, which nobody may write to."""
+    mount(bad / "full", "size=64k")
+    mount(bad / "locked", "ro,size=64k")
+    if not os.path.ismount(bad / "locked"):
+        (bad / "locked").chmod(0o555)  # good for all but root
+
+
+def remove_disks(bad):
+    for folder in (bad / "full", bad / "locked"):
         if os.path.ismount(folder):
             subprocess.run(["umount", "-l", folder], check=True)
+
+
+def missing_disk(bad, line):
+    """Whether a command line needs one of them that could not be made."""
+    return ("/full" in line and not os.path.ismount(bad / "full") or
+            "/locked" in line and os.access(bad / "locked", os.W_OK))
 
 
 def make(bad):

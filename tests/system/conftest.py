@@ -82,11 +82,10 @@ def bad(tmp_path_factory):
     import bad_files
     folder = tmp_path_factory.mktemp("bad")
     live = bad_files.make(folder)
-    bad_files.mount(folder / "full", "size=64k")
-    bad_files.mount(folder / "locked", "ro,size=64k")
+    bad_files.make_disks(folder)
     yield folder
     live.end()
-    bad_files.unmount(folder / "full", folder / "locked")
+    bad_files.remove_disks(folder)
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,9 @@ import statistics
 
 import numpy as np
 import pytest
-from conftest import BRAMBLE
-from runs import PAPER, Net, Run, averaging_rules, write_model
+from conftest import Runner
+from numpy_net import Net
+from runs import PAPER, Run, averaging_rules, write_model
 
 SUMMARY = {"t_time_s", "w_time_s", "o_time_s", "work_fraction", "overhead_fraction", "speedup", "accuracy",
            "images_per_s", "nodes", "cores", "repeats"}
@@ -18,7 +19,6 @@ N_WEIGHTS = 62006
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, pictures):
     """One run each: alone, with two workers, and with three that wait for the one with most images."""
-    from conftest import Runner
     bramble = Runner(tmp_path_factory.mktemp("accounting"))
     options = ["--data", pictures, "--batch", 16, "--rounds", 6, "--lr", 0.01, "--threads", 1]
     return {"alone": Run(bramble.train(1, *options, "--limit-train", 500, out="1.h5")),
@@ -132,9 +132,9 @@ def test_bytes_sent(bramble, pictures, rule):
         server, worker = SENT[rule]
         assert per_average[0] == 4 * server and (per_average[1:] == per_average[1]).all()
         assert per_average[1] in (4 * worker, 8 * worker)
-    # Each of 3 workers has to get its numbers out and the mean in; nobody sends more than to everyone.
-    assert sent[0].sum() >= 2 * (3 + 3) * 4 * N_WEIGHTS * 0.99
-    assert per_average.max() <= 3 * 8
+    # 3 workers get their numbers out and all ranks the mean in, less what they add up themselves, as floats or as
+    # 64-bit sums; nobody sends more than everything to everyone.
+    assert 5 * 4 <= per_average.sum() * 1.01 and per_average.max() <= 3 * 8
 
 
 # ---- options ----------------------------------------------------------------------------------------------
@@ -280,4 +280,3 @@ def test_info(bramble, study, tmp_path):
     assert all(word in text for word in ("conv1.weight", "[6,3,5,5]", "limit-train", "complete"))
     about = json.loads(bramble(1, "info", "--json").stdout)
     assert {"version", "compiler", "simd", "vector_width", "mpi", "hdf5", "cores", "binding"} <= set(about)
-    assert BRAMBLE.exists()

@@ -74,8 +74,11 @@ static void case_shapes(conv_case *c)
                               r->kernel,
                               r->stride,
                               p,
+                              p,
+                              p,
                               p};
-    int last = before + (c->out_height - 1) * r->stride;
+    int bottom = before + (c->out_height - 1) * r->stride;
+    int right = before + (c->out_width - 1) * r->stride;
     c->gradient = (conv_shape){r->out_channels,
                                c->spread.to_height,
                                c->spread.to_width,
@@ -85,7 +88,9 @@ static void case_shapes(conv_case *c)
                                r->kernel,
                                1,
                                before,
-                               c->spread.to_height - 1 - last};
+                               c->spread.to_height - 1 - bottom,
+                               before,
+                               c->spread.to_width - 1 - right};
     c->forward_tiling = conv_tiling_choose(&c->forward);
     c->gradient_tiling = conv_tiling_choose(&c->gradient);
 }
@@ -384,7 +389,7 @@ static void find_tiles(bool legal[16][16])
             for (int channels = 1; channels <= 64; channels++)
                 for (int width = 1; width <= 64; width++) {
                     int in = (width - 1) * stride + kernels[i];
-                    conv_shape s = {4, in, in, channels, width, width, kernels[i], stride, 0, 0};
+                    conv_shape s = {4, in, in, channels, width, width, kernels[i], stride, 0, 0, 0, 0};
                     conv_tiling tiling = conv_tiling_choose(&s);
                     assert_in_range(tiling.channels, 1, 15);
                     assert_in_range(tiling.pixels, 1, 15);
