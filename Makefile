@@ -33,6 +33,11 @@ else
 $(error PRESET=$(PRESET) is none of native debug asan rpi3 rpi4 rpi5)
 endif
 
+# GCC 12 for Arm ends in an internal error where it makes a vector loop of fmax.
+ifneq ($(CROSS)$(filter aarch64,$(HOST)),)
+MACHINE += -fno-builtin-fmax -fno-builtin-fmin -fno-builtin-fmaxf -fno-builtin-fminf
+endif
+
 # SYSROOT=FOLDER: the root of a Pi or a copy of it; the default is made when it is missing.
 OWN_SYSROOT := $(CURDIR)/build/sysroot-arm64
 SYSROOT ?= $(OWN_SYSROOT)
@@ -49,10 +54,13 @@ CFLAGS  ?=
 # gnu11, not c11: ISO mode turns the contraction to fused multiply-adds off.  GCC, tuned for some machines,
 # would also leave single chains of them apart, and the bits of a sum would depend on its tile.
 CONTRACT := -ffp-contract=fast $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),,--param avoid-fma-max-bits=0)
-ALL_CFLAGS := -std=gnu11 $(OPT) $(MACHINE) -g $(CONTRACT) -fopenmp $(WARN) $(WERROR) \
+ALL_CFLAGS := -std=gnu11 $(patsubst -O3,-O2,$(OPT)) $(MACHINE) -g $(CONTRACT) -fopenmp $(WARN) $(WERROR) \
               $(if $(CROSS),--sysroot=$(SYSROOT)) -Iinclude -D_GNU_SOURCE $(CFLAGS)
-ALL_LDFLAGS := $(OPT) $(MACHINE) -fopenmp $(if $(CROSS),--sysroot=$(SYSROOT) \
+ALL_LDFLAGS := -Wl,--as-needed,-z,noseparate-code $(OPT) $(MACHINE) -fopenmp $(if $(CROSS),--sysroot=$(SYSROOT) \
               -Wl$(comma)-rpath-link$(comma)$(SYSROOT)/usr/lib/$(TRIPLET):$(SYSROOT)/lib/$(TRIPLET)) $(LDFLAGS)
+
+# Only what runs for every image is worth -O3's size.
+HOT := $(if $(findstring -O3,$(OPT)),-O3)
 
 # The flags of each library go only where its header may be included (docs/architecture.md).
 MPI_CFLAGS   = $(shell $(PKG) --cflags ompi-c)
@@ -93,6 +101,8 @@ $(B)/bramble: $(call obj,$(MAIN) $(OVER_MPI)) $(LIB) $(B)/flags
 $(LIB): $(call obj,$(LIB_SRC))
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
+$(B)/obj/src/kernels/%.o $(B)/obj/src/data/batch.o: EXTRA = $(HOT)
+$(B)/obj/src/transport/fixed.o: EXTRA = $(HOT)
 $(B)/obj/src/transport/%.o: EXTRA = $(MPI_CFLAGS)
 $(B)/obj/src/record/%.o: EXTRA = $(HDF5_CFLAGS)
 $(B)/obj/src/app/build.o: EXTRA = -DBUILD_VERSION='"$(VERSION)"' -DBUILD_FLAGS='"$(strip $(ALL_CFLAGS))"' -DBUILD_PRESET='"$(PRESET)"' -DBUILD_DATADIR='"$(PREFIX)/share/bramble"'

@@ -26,8 +26,8 @@ void transport_stop(void);
 /* transport_abort - print err and end all ranks at once with its status.  Not collective; no return. */
 void transport_abort(const error *err) __attribute__((noreturn));
 
-int transport_rank(void);
-int transport_size(void);
+int transport_rank(void);       /* of this process, 0 .. size - 1 */
+int transport_size(void);       /* how many ranks there are */
 bool transport_is_server(void); /* rank 0 */
 bool transport_is_worker(void); /* any other rank, or the only one */
 int transport_workers(void);    /* how many: max(1, size - 1) */

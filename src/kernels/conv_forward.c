@@ -1,5 +1,7 @@
 #include "kernels/conv.h"
 
+#include <stdbool.h>
+
 /*
  * A tile is m out channels x r neighbouring pixels of a row, summed up in registers.  Each loaded pixel
  * serves m channels, each loaded weight r pixels; with the kernel's width known to the compiler, a pixel
@@ -50,27 +52,45 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_r, const
     {                                                                                              \
         tile_compute(t, m, r, k);                                                                  \
     }
+/*
+ * Tiles for any number of taps, and, from MIN_CHANNELS x 2 on, for each number up to MAX_TAPS: the
+ * smaller ones only make up odd sizes and would not be worth their code.
+ */
+enum { MIN_CHANNELS = 3, MAX_TAPS = 5 };
 #if SIMD_TILE_PIXELS == 2
-#define TILES_OF(m, k) TILE(m, 1, k) TILE(m, 2, k)
-#define ROW(m, k) {tile_##m##x1_##k, tile_##m##x2_##k}
+#define OF_PIXELS(OF, m, k) OF(m, 2, k)
 #else
-#define TILES_OF(m, k) TILE(m, 1, k) TILE(m, 2, k) TILE(m, 3, k) TILE(m, 4, k)
-#define ROW(m, k) {tile_##m##x1_##k, tile_##m##x2_##k, tile_##m##x3_##k, tile_##m##x4_##k}
+#define OF_PIXELS(OF, m, k) OF(m, 2, k) OF(m, 3, k) OF(m, 4, k)
 #endif
 #if SIMD_TILE_CHANNELS == 6
-#define TILES(k)                                                                                   \
-    TILES_OF(1, k) TILES_OF(2, k) TILES_OF(3, k) TILES_OF(4, k) TILES_OF(5, k) TILES_OF(6, k)
-#define TABLE(k) {ROW(1, k), ROW(2, k), ROW(3, k), ROW(4, k), ROW(5, k), ROW(6, k)}
+#define OF_CHANNELS(OF, k)                                                                         \
+    OF_PIXELS(OF, 3, k) OF_PIXELS(OF, 4, k) OF_PIXELS(OF, 5, k) OF_PIXELS(OF, 6, k)
 #else
-#define TILES(k) TILES_OF(1, k) TILES_OF(2, k) TILES_OF(3, k) TILES_OF(4, k)
-#define TABLE(k) {ROW(1, k), ROW(2, k), ROW(3, k), ROW(4, k)}
+#define OF_CHANNELS(OF, k) OF_PIXELS(OF, 3, k) OF_PIXELS(OF, 4, k)
 #endif
-TILES(0) TILES(1) TILES(2) TILES(3) TILES(4) TILES(5)
+#define OF_TAPS(OF) OF_CHANNELS(OF, 1) OF_CHANNELS(OF, 2) OF_CHANNELS(OF, 3) OF_CHANNELS(OF, 4) \
+    OF_CHANNELS(OF, 5)
+#if SIMD_TILE_CHANNELS == 6
+#define OF_ANY(OF)                                                                                 \
+    OF(1, 1, 0) OF(2, 1, 0) OF(3, 1, 0) OF(4, 1, 0) OF(5, 1, 0) OF(6, 1, 0) OF_PIXELS(OF, 1, 0)    \
+    OF_PIXELS(OF, 2, 0) OF_CHANNELS(OF, 0)
+#else
+#define OF_ANY(OF)                                                                                 \
+    OF(1, 1, 0) OF(2, 1, 0) OF(3, 1, 0) OF(4, 1, 0) OF_PIXELS(OF, 1, 0) OF_PIXELS(OF, 2, 0)        \
+    OF_CHANNELS(OF, 0)
+#endif
+OF_ANY(TILE) OF_TAPS(TILE)
 
 typedef void tile_function(const tile *t);
-enum { MAX_TAPS = 5 };
-static tile_function *const tile_functions[MAX_TAPS + 1][MAX_CHANNELS][MAX_PIXELS] = {
-    TABLE(0), TABLE(1), TABLE(2), TABLE(3), TABLE(4), TABLE(5)};
+#define ENTRY(m, r, k) [k][m - 1][r - 1] = tile_##m##x##r##_##k,
+static tile_function *const tile_functions[MAX_TAPS + 1][MAX_CHANNELS][MAX_PIXELS] = {OF_ANY(ENTRY)
+                                                                                          OF_TAPS(ENTRY)};
+
+static tile_function *find_function(const conv_shape *s, int n_m, int n_r, int n_taps)
+{
+    bool own = s->stride == 1 && n_taps <= MAX_TAPS && n_m >= MIN_CHANNELS && n_r >= 2;
+    return tile_functions[own ? n_taps : 0][n_m - 1][n_r - 1];
+}
 
 static int pieces(int n, int largest)
 {
@@ -166,9 +186,6 @@ static void compute_column(const conv_shape *s, const conv_tiling *g, tile t, co
     vec *out = t.out;
     int n = pieces(s->out_channels, g->channels);
     size_t taps = (size_t)s->kernel * (size_t)s->kernel;
-    int n_taps = t.kx_end - t.kx_begin;
-    tile_function *const(*functions)[MAX_PIXELS] =
-        tile_functions[s->stride == 1 && n_taps <= MAX_TAPS ? n_taps : 0];
     for (int i = 0; i < s->in_channels; i += g->chunk) {
         t.in = in + (size_t)i * t.in_plane;
         t.n_in = clamp(g->chunk, 0, s->in_channels - i);
@@ -178,7 +195,7 @@ static void compute_column(const conv_shape *s, const conv_tiling *g, tile t, co
             t.w = packed + ((size_t)o * (size_t)s->in_channels + (size_t)(i * n_m)) * taps;
             t.bias = i > 0 ? NULL : bias ? bias + o : zeros;
             t.out = out + (size_t)o * t.out_plane;
-            functions[n_m - 1][n_x - 1](&t);
+            find_function(s, n_m, n_x, t.kx_end - t.kx_begin)(&t);
         }
     }
 }

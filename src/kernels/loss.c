@@ -9,6 +9,8 @@
 SIMD_INLINE vec vec_exp(vec x)
 {
     const vec round_by = vec_set(12582912.0F); /* 1.5 * 2^23: adding it leaves an integer */
+    ivec far = x <= vec_set(-87.0F);
+    x = vec_select(far, vec_set(-87.0F), x); /* further down the integers would overflow */
     vec shifted = x * vec_set(1.44269504F) + round_by;
     vec n = shifted - round_by;
     vec r = x - n * vec_set(0.693359375F); /* ln 2 in two parts, the first exact in products */

@@ -210,8 +210,8 @@ double reference_softmax(int n_classes, const float *logits, int label, double s
                          double *g)
 {
     double largest = (double)logits[0], sum = 0.0;
-    for (int c = 1; c < n_classes; c++) /* fmax here is an internal error of GCC 12 for Arm */
-        largest = (double)logits[c] > largest ? (double)logits[c] : largest;
+    for (int c = 1; c < n_classes; c++)
+        largest = fmax(largest, (double)logits[c]);
     for (int c = 0; c < n_classes; c++)
         sum += exp((double)logits[c] - largest);
     for (int c = 0; c < n_classes; c++) {

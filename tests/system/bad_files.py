@@ -53,15 +53,19 @@ def make_data(bad, good):
     (copy_data(bad, "folder-inside", data_batch_1=None) / "data_batch_1.bin").mkdir()
     os.mkfifo(copy_data(bad, "pipe-inside", data_batch_1=None) / "data_batch_1.bin")
     (bad / "empty-folder").mkdir()
-    # Two pieces for each of three workers; the last image is wrong.
-    many = with_label(bytes(1400 * RECORD), 1399, 200)
-    copy_data(bad, "late-label",
-              **{f"data_batch_{k}": many[:1400 * RECORD] if k == 5 else bytes(len(many))
-                                    for k in range(1, 6)})
-    # As many images as there may be, in no space.
-    full = copy_data(bad, "full-size", **{f"data_batch_{k}": b"" for k in range(1, 6)})
-    for k in range(1, 6):
-        os.truncate(full / f"data_batch_{k}.bin", 10000 * RECORD)
+    make_large_data(bad)
+
+
+def make_large_data(bad):
+    # Each of three workers gets several pieces; the very last image is wrong.
+    black = bytes(1400 * RECORD)
+    names = [f"data_batch_{k}" for k in range(1, 6)]
+    late = dict.fromkeys(names, black) | {names[-1]: with_label(black, 1399, 200)}
+    copy_data(bad, "late-label", **late)
+    # As many images as there may be; they take no room on the disk.
+    most = copy_data(bad, "most-images", **dict.fromkeys(names, b""))
+    for name in names:
+        os.truncate(most / f"{name}.bin", 10000 * RECORD)
 
 
 # ---- models and configurations -------------------------------------------------------------------
@@ -89,8 +93,7 @@ def make_texts(bad):
         "filters.ini": ini(("c", "conv\nfilters = 100000000000\nkernel = 5"), flat),
         "weights.ini": ini(*((f"fc{k}", "dense\nunits = 8192") for k in range(6)), flat),
         "values.ini": ini(("c", "conv\nfilters = 8192\nkernel = 1"),
-                          ("d", "conv\nfilters = 8192\nkernel = 1"),
-                          flat, given="3 128 128"),
+                          ("d", "conv\nfilters = 8192\nkernel = 1"), flat, given="3 128 128"),
         "wide.ini": ini(("c", "conv\nfilters = 1024\nkernel = 1"), ("p", "maxpool\nwindow = 32"),
                         flat),
         "small.ini": ini(flat),
@@ -156,15 +159,15 @@ class LiveRun:
     """A run in the middle of its work, held so that it does none: {bad}/live.h5."""
 
     def __init__(self, bad, runner):
-        line = runner.command(1, "train", "--data", bad / "data", "--rounds", 10000, "--out",
-                              "live.h5",
-                              "--quiet")
+        line = runner.command(1, "train", "--data", bad / "data", "--rounds", 10000, "--quiet",
+                              "--out", "live.h5")
         self.process = subprocess.Popen(line, cwd=bad, env=runner.env)
         end = time.monotonic() + 20 * SLOW
         while not self.has_round(bad / "live.h5"):
             assert self.process.poll() is None and time.monotonic() < end, "the run does not get on"
-            time.sleep(0.02)
-        self.process.send_signal(signal.SIGSTOP)
+            self.process.send_signal(signal.SIGCONT)
+            time.sleep(0.05)
+            self.process.send_signal(signal.SIGSTOP)
 
     @staticmethod
     def has_round(path):

@@ -10,7 +10,7 @@ import pytest
 from bad_files import missing_disk
 from conftest import Runner
 
-TIMEOUT_S = 30  # for what takes a second, also while others compute
+TIMEOUT_S = 30   # for what takes a second, also while others compute
 AT_ONCE = 8      # runs; most of a run is waiting
 ALL, SOME, ALONE = (1, 2, 4), (1, 3), (1,)
 USER, ENVIRONMENT = 2, 1
@@ -23,13 +23,13 @@ OF_MPIRUN = re.compile(r"^-{50,}\n.*?^-{50,}\n|^mpirun: [^\n]*\n", re.M | re.S)
 class Mistake:
     """A command line, {bad} standing for the folder of bad_files.py, and what must come of it."""
     name: str
-    line: str       # arguments of bramble
-    says: tuple     # texts in the message: the culprit, what to do
+    line: str   # arguments of bramble
+    says: tuple  # texts in the message: the culprit, what to do
     status: int = USER
     ranks: tuple = ALL
     env: dict = field(default_factory=dict, compare=False)
-    files: tuple = ()    # of the folder {bad}: copied to the folder of the run
-    leaves: tuple = ()   # files which a run that got so far may leave
+    files: tuple = ()     # of the folder {bad}, copied to the folder of the run
+    leaves: tuple = ()    # files which a run that got so far may leave
     memory: int = 0       # bytes of address space, when limited
     prints: bool = False  # may have results on stdout before it fails
 
@@ -103,6 +103,7 @@ class Attempts:
         judge(mistake, self.outcomes[mistake, ranks].result())
 
     def finish(self):
+        """Wait for all of them."""
         wait(self.outcomes.values())
 
     def close(self):

@@ -1,4 +1,4 @@
-"""What bramble train refuses, on any number of ranks: data, models, weights, options, outputs; and what runs into limits."""
+"""What bramble train refuses, alone and under mpirun, and the limits it may run into."""
 import re
 
 import pytest
@@ -178,7 +178,7 @@ OUTPUT = [
 RUNNING = [
     option("--lr 1000 --batch 5", "round 1", "rank", "layer", "diverged", "smaller --lr",
            leaves=("out.h5",)),
-    train("memory", "--data {bad}/full-size --model {bad}/wide.ini --batch 65536",
+    train("memory", "--data {bad}/most-images --model {bad}/wide.ini --batch 65536",
           "rank", "memory", "65536", "wide.ini", status=ENVIRONMENT, ranks=SOME),
     train("memory-limit", "--data {bad}/late-label --model {bad}/wide.ini --batch 4096",
           "rank", "memory", "4096", status=ENVIRONMENT, ranks=SOME, memory=MEMORY),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from runs import PAPER, Net, Run, differences, random_weights, write_weights
 
-STILL = ["--limit-train", 8, "--rounds", 1, "--lr", 0]  # a run that leaves the weights as they are
+STILL = ["--limit-train", 8, "--rounds", 1, "--lr", 0, "--threads", 1]  # a run that leaves the weights as they are
 
 
 def same(a, b):

@@ -49,7 +49,7 @@ def test_repeated(bramble, pictures, tmp_path, job):
 @pytest.mark.parametrize("options", [[], ["--average-every", 2, "--keep-momentum"]], ids=["epochs", "inside"])
 def test_one_rank_is_a_server_with_one_worker(bramble, pictures, options, rule):
     options = ["--data", pictures, "--limit-train", 101, "--batch", 32, "--rounds", 3, "--lr", 0.02, "--average", rule,
-               *options]
+               "--threads", 1, *options]
     alone, two = (Run(bramble.train(ranks, *options, out=f"{ranks}.h5")) for ranks in (1, 2))
     assert differences(alone, two, but=OF_RANKS) == []
     assert (alone["rounds/ranks/loss"][:, 0] == two["rounds/ranks/loss"][:, 1]).all()

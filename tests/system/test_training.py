@@ -79,7 +79,7 @@ def test_against_numpy(bramble, pictures, tmp_path, case):
     start, net, w = write_model(tmp_path, text)
     ranks = len(shards) + 1 if len(shards) > 1 else 1
     run = Run(bramble.train(ranks, "--data", pictures, *start, "--shards", ",".join(map(str, shards)),
-                            "--average", rule, *recipe.arguments()))
+                            "--average", rule, "--threads", 1, *recipe.arguments()))
     check_run(run, net, train(net, w, *read_images(pictures), shards, recipe), pictures)
 
 
@@ -119,7 +119,7 @@ def test_workers_share_a_batch(bramble, tmp_path, pictures, n_workers):
         write_images(tmp_path / folder, raw[:10, 1:], raw[:10, 0], "test")
     start, *_ = write_model(tmp_path, PAPER)
     options = [*start, "--momentum", "0", "--lr", "0.1", "--local-steps", 1, "--rounds", 2 * n_batches,
-               "--order", "sequential"]
+               "--order", "sequential", "--threads", 1]
     one = Run(bramble.train(1, "--data", "one", "--batch", batch, *options, out="one.h5"))
     many = Run(bramble.train(n_workers + 1, "--data", "many", "--batch", part, *options, out="many.h5"))
     assert largest_error(many.weights, one.weights) < (CLOSE, "")
@@ -173,7 +173,7 @@ def test_shuffle_is_the_default_and_repeatable(bramble, pictures):
 def test_first_weights(bramble, pictures, tmp_path):
     """As PyTorch draws them: uniform within 1 / sqrt(fan_in), weights and biases, another draw per seed."""
     drawn = [Run(bramble.train(1, "--data", pictures, "--limit-train", 8, "--rounds", 1, "--lr", 0, "--seed", seed,
-                               out=f"{seed}.h5")).weights for seed in (1, 2)]
+                               "--threads", 1, out=f"{seed}.h5")).weights for seed in (1, 2)]
     net = Net(PAPER)
     assert {name: value.shape for name, value in drawn[0].items()} == net.shapes()
     assert sum(value.size for value in drawn[0].values()) == 62006

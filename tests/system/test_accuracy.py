@@ -1,0 +1,26 @@
+"""What the presets promise on CIFAR-10 (README.md quotes these runs)."""
+import h5py
+import pytest
+
+from conftest import PRESET
+
+pytestmark = pytest.mark.skipif(PRESET != "native", reason="too slow but for the native build")
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_fast(bramble, cifar10, workers):
+    """57 % within two passes over the training images, 62 % within five."""
+    out = bramble.train(workers + 1, "--preset", "fast", "--threads", 1, "--data", cifar10, timeout=400)
+    with h5py.File(out) as run:
+        accuracy, passes = run["test/accuracy"][()], run["rounds/passes"][()]
+    assert accuracy[passes <= 2.0001].max() >= 0.57
+    assert accuracy[passes <= 5.0001].max() >= 0.62
+
+
+def test_paper(bramble, cifar10):
+    """The study's 57 %, with its recipe on three workers, within the preset's rounds."""
+    out = bramble.train(4, "--preset", "paper", "--threads", 1, "--data", cifar10, timeout=600,
+                        *("--target-accuracy", 0.57))
+    with h5py.File(out) as run:
+        assert run["summary/accuracy"][()] >= 0.57
+        assert run["rounds/n_done"][()] <= 30

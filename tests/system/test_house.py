@@ -1,0 +1,228 @@
+"""The rules of the house: who may include what, what every header, script and option owes the reader."""
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from conftest import ROOT
+
+MAN = (ROOT / "docs" / "bramble.1").read_text()
+SOURCES = sorted(path for folder in ("src", "include") for path in (ROOT / folder).rglob("*.[ch]"))
+
+# What a module may include besides itself: everything below it, and nothing beside it.
+BELOW = {
+    "base": set(),
+    "kernels": {"base"},
+    "layers": {"kernels", "base"},
+    "model": {"layers", "kernels", "base"},
+    "data": {"base", "kernels/simd.h"},
+    "transport": {"base"},
+    "record": {"base"},
+    "app": {"model", "layers", "kernels", "data", "transport", "record", "base"},
+}
+
+
+def module_of(path):
+    return path.relative_to(ROOT).parts[1]
+
+
+def without_comments(text):
+    """With as many lines as before."""
+    return re.sub(r"/\*.*?\*/|//[^\n]*", lambda comment: "\n" * comment[0].count("\n"), text, flags=re.S)
+
+
+def includes(path):
+    return re.findall(r'^\s*#\s*include\s*[<"]([^">]+)[">]', without_comments(path.read_text()), re.M)
+
+
+def name_of(path):
+    return str(path.relative_to(ROOT))
+
+
+def where(pattern, paths=SOURCES):
+    """Files with the pattern in their code."""
+    return [name_of(path) for path in paths if re.search(pattern, without_comments(path.read_text()), re.M)]
+
+
+def test_modules_are_known():
+    assert {module_of(path) for path in SOURCES} == set(BELOW)
+    assert len(SOURCES) > 80
+
+
+def test_includes_go_downwards():
+    bad = []
+    for path in SOURCES:
+        module = module_of(path)
+        for name in includes(path):
+            other = name.split("/")[0]
+            if "/" in name and other in BELOW and other != module and not {other, name} & BELOW[module]:
+                bad.append(f"{name_of(path)} includes {name}")
+    assert bad == []
+
+
+def test_own_headers_are_found_by_module():
+    """"module/x.h" is in include/; a bare "x.h" lies beside the file, for its module alone."""
+    for path in SOURCES:
+        for name in re.findall(r'^\s*#\s*include\s*"([^"]+)"', without_comments(path.read_text()), re.M):
+            assert (ROOT / "include" / name if "/" in name else path.parent / name).is_file(), name_of(path)
+
+
+@pytest.mark.parametrize("header, module", [("mpi.h", "transport"), ("hdf5.h", "record"), ("omp.h", "kernels"),
+                                            ("jansson.h", "app")])
+def test_a_library_has_one_home(header, module):
+    homes = {module_of(path) for path in SOURCES if header in map(os.path.basename, includes(path))}
+    assert homes == {module}
+
+
+def test_public_headers_show_no_library():
+    public = [path for path in SOURCES if path.is_relative_to(ROOT / "include")]
+    assert not {name for path in public for name in includes(path)} & {"mpi.h", "hdf5.h", "omp.h"}
+    assert where(r"\b(MPI|H5\w*)_\w+\b|\b(hid_t|herr_t)\b", public) == []
+
+
+def test_openmp_is_in_the_kernels():
+    allowed = [name_of(path) for path in (ROOT / "src/kernels").glob("*.c")] + ["src/data/batch.c"]
+    assert set(where(r"^\s*#\s*pragma\s+omp|_Pragma\(\s*\"omp|\bomp_\w+\(")) <= set(allowed)
+
+
+def test_no_intrinsics():
+    headers = re.compile(r"(\w*mmintrin|x86intrin|x86gprintrin|arm_\w+|altivec|cpuid)\.h")
+    assert [name_of(path) for path in SOURCES if any(headers.fullmatch(name) for name in includes(path))] == []
+    assert where(r"\b_mm(256|512)?_\w+|\bv(ld|st)1q?_\w+|\b__builtin_(ia32|neon|aarch64)_\w+") == []
+
+
+def test_the_instruction_set_is_known_in_one_header():
+    assert where(r"\b(__AVX\w*__|__SSE\w*__|__aarch64__|__ARM\w*|__x86_64__)\b") == ["include/kernels/simd.h"]
+
+
+def test_one_main():
+    assert where(r"^int\s+main\s*\(") == ["src/app/main.c"]
+
+
+def test_only_one_place_ends_the_program():
+    """A lone exit on one rank would leave the others waiting."""
+    ends = where(r"(?<!\w)(exit|_exit|abort|quick_exit|MPI_Abort)\s*\(", [p for p in SOURCES if p.suffix == ".c"])
+    assert set(ends) <= {name_of(path) for path in (ROOT / "src/transport").glob("*.c")}
+
+
+def test_length():
+    lines = {name_of(path): len(path.read_text().splitlines()) for path in SOURCES}
+    assert {name: n for name, n in lines.items() if n > 400} == {}
+
+
+# ---- headers ----------------------------------------------------------------------------------------------
+
+HEADERS = [path for path in SOURCES if path.is_relative_to(ROOT / "include")]
+FUNCTION = re.compile(r"^(?!typedef\b|#|struct\b[^(]*\{|enum\b|extern\b|\s)[\w \*]*?\b(\w+)\s*\([^;{]*\)[^;{]*[;{]", re.M)
+
+
+def undocumented(text):
+    """Functions declared without a comment: before them, in one line with them, or one that names them."""
+    text = re.sub(r"^#.*(\\\n.*)*", "", text, flags=re.M)
+    comments = re.findall(r"/\*.*?\*/", text, re.S)
+    named = {word for comment in comments for word in re.findall(r"\w+", comment)}
+    found = []
+    for part in re.split(r"\n\s*\n", text):
+        bare = without_comments(part)
+        for name in FUNCTION.findall(bare):
+            comment_comes_first = part.lstrip().startswith("/*")
+            same_line = re.search(rf"\b{name}\s*\([^;]*;[ \t]*/\*", part)
+            if not (comment_comes_first or same_line or name in named):
+                found.append(name)
+    return found
+
+
+def test_every_public_function_is_explained():
+    bare = {name_of(path): undocumented(path.read_text()) for path in HEADERS}
+    assert {name: functions for name, functions in bare.items() if functions} == {}
+
+
+def test_every_header_says_what_it_is():
+    assert [name_of(path) for path in HEADERS if not path.read_text().startswith(f"/*\n * {path.name} - ")] == []
+
+
+def test_functions_are_found():
+    """The pattern above sees declarations, also those over several lines, and inline functions."""
+    functions = {name for path in HEADERS for name in FUNCTION.findall(without_comments(path.read_text()))}
+    assert {"transport_average", "record_create", "vec_set", "model_new", "batch_load_block"} <= functions
+    assert len(functions) > 100
+    assert undocumented("/* a.h - x */\n\nint bare(void);\n\n/* about */\nint told(int a,\n  int b);\n") == ["bare"]
+
+
+# ---- scripts ----------------------------------------------------------------------------------------------
+
+
+def scripts():
+    left_out = {"build", "data", "results", ".git", "__pycache__", "notebooks"}
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in left_out]
+        for name in names:
+            path = ROOT / folder / name
+            with open(path, "rb") as file:
+                first = file.readline(80)
+            if re.match(rb"#!\s*/(usr/)?bin/(env )?(ba)?sh\b", first) or path.suffix in (".sh", ".bash"):
+                yield path
+
+
+def test_scripts_pass_shellcheck():
+    found = sorted(scripts())
+    assert len(found) >= 3
+    assert shutil.which("shellcheck"), "install shellcheck"
+    shell = {path: ["-s", "bash"] if path.suffix == ".bash" else [] for path in found}
+    complaints = [subprocess.run(["shellcheck", *shell[path], path], text=True, capture_output=True).stdout
+                  for path in found]
+    assert "".join(complaints) == ""
+    for path in found:
+        assert path.suffix == ".bash" or os.access(path, os.X_OK), f"{path} is not executable"
+
+
+# ---- commands, options, targets ---------------------------------------------------------------------------
+
+COMMANDS = ["train", "test", "report", "info", "data"]
+
+
+def manual_of(command):
+    return re.search(rf"^\.Ss {command}$(.*?)^\.S[sh] ", MAN, re.M | re.S)[1]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_the_options_of_the_manual(bramble, command):
+    done = bramble(1, command, "--help")
+    assert done.returncode == 0 and done.stderr == ""
+    assert re.search(rf"^Usage: bramble {command}\b", done.stdout)
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    helped = set(re.findall(r"^ +(?:-\w, )?--([a-z][a-z-]*)", done.stdout, re.M)) - {"help"}
+    assert helped and helped == set(re.findall(r"^\.It Fl -([a-z-]+)", manual_of(command), re.M))
+    assert bramble(1, "help", command).stdout == done.stdout
+
+
+def test_help_names_the_commands(bramble):
+    for words in (["--help"], ["help"]):
+        done = bramble(1, *words)
+        assert done.returncode == 0
+        assert re.findall(r"^  (\w+)  +[a-z]", done.stdout, re.M) == COMMANDS
+    assert set(re.findall(r"^\.Ss (\w+)$", MAN, re.M)) == set(COMMANDS)
+
+
+def test_manual_is_well_formed():
+    assert shutil.which("mandoc"), "install mandoc"
+    done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", ROOT / "docs" / "bramble.1"], text=True,
+                          capture_output=True)
+    assert done.stdout == ""
+
+
+def test_version(bramble):
+    done = bramble(1, "--version")
+    assert done.returncode == 0 and (ROOT / "VERSION").read_text().strip() in done.stdout
+
+
+def test_make_help_lists_the_targets():
+    rules = (ROOT / "Makefile").read_text()
+    phony = {name for line in re.findall(r"^\.PHONY:(.*)$", rules, re.M) for name in line.split()}
+    done = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 0
+    listed = dict(re.findall(r"^  ([a-z0-9-]+) +(\S.*)$", done.stdout, re.M))
+    assert {"all", "demo", "test", "data", "bench", "install", "clean"} <= set(listed)
+    assert set(listed) - phony == set(), "targets that are no files"
+    assert phony - set(listed) - {"force"} == set(), "every target is worth a word"
