@@ -161,12 +161,23 @@ data: ## download CIFAR-10 (162 MiB) into data/ and check it
 	@tools/install-packages build
 	@tools/fetch-cifar10 data
 
-bench: all $(B)/bench-kernels ## speed of every kernel against this machine's measured peak
+BENCH := $(B)/bench-kernels $(B)/bench-average
+bench: all $(BENCH) ## speed against this machine's measured peak: a table, and results/bench.json
+	@tools/install-packages test
 	@$(B)/bench-kernels
+	@bench/bench.py
 
-$(B)/bench-%: $(B)/obj/bench/%.o $(LIB)
+bench-peers: all $(BENCH) ## the same beside PyTorch, where it is installed
+	@tools/install-packages test
+	@bench/bench.py --peers
+
+$(B)/obj/bench/average.o: EXTRA = $(MPI_CFLAGS)
+$(B)/bench-kernels: $(B)/obj/bench/kernels.o $(call obj,$(SERIAL)) $(LIB)
 	@echo '  LINK    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(HDF5_LIBS) $(OTHER_LIBS)
+$(B)/bench-average: $(B)/obj/bench/average.o $(call obj,$(OVER_MPI)) $(LIB)
+	@echo '  LINK    $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(MPI_LIBS) $(HDF5_LIBS) $(OTHER_LIBS)
 
 # DESTDIR goes before every path, for packages.
 install: all ## install under PREFIX (default /usr/local)

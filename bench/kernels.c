@@ -2,6 +2,7 @@
  * bench/kernels.c - speed of the kernels and of the whole training step, as a share of the peak
  *
  * usage: bench-kernels [--json FILE] [--threads T] [--model FILE]
+ *        bench-kernels --step B [--seconds S] ...   prints images/s of bare steps at batch B
  *
  * The peak is measured in turn with each figure, so that a machine that slows down slows down both; the
  * ratio of the best repetition is printed, with the median beside it.
@@ -167,19 +168,51 @@ static void step_act(void *arg)
     network_step(c->net, &c->at, &c->rule, &c->input, c->n_images);
 }
 
+static bool step_case_init(step_case *c, const model *m, size_t n_images, int n_threads, error *err)
+{
+    *c = (step_case){.net = network_new(m, n_images, true, n_threads, err),
+                     .at = {memory_new(m->n_weights, sizeof(float), err),
+                            memory_new(m->n_weights, sizeof(float), err),
+                            memory_new(m->n_weights, sizeof(float), err)},
+                     .rule = {.lr = 1e-4F, .momentum = 0.9F},
+                     .input = {label, NULL},
+                     .n_images = n_images};
+    if (err->kind == ERROR_NONE)
+        model_init(m, c->at.w, 1);
+    return err->kind == ERROR_NONE;
+}
+
+static void step_case_release(step_case *c)
+{
+    network_free(c->net);
+    memory_free(c->at.w);
+    memory_free(c->at.v);
+    memory_free(c->at.g);
+}
+
+/* Images per second over about t_s seconds. */
+static double step_rate(const model *m, size_t n_images, int n_threads, double t_s, error *err)
+{
+    step_case c;
+    double rate = 0.0;
+    if (step_case_init(&c, m, n_images, n_threads, err)) {
+        for (int k = 0; k < 10; k++)
+            step_act(&c);
+        double start = clock_now(), now = start, n = 0.0;
+        for (; now - start < t_s; now = clock_now(), n++)
+            step_act(&c);
+        rate = n * (double)n_images / (now - start);
+    }
+    step_case_release(&c);
+    return rate;
+}
+
 static double bench_step(const model *m, size_t n_images, int n_threads, error *err)
 {
     char name[64];
-    step_case c = {.net = network_new(m, n_images, true, n_threads, err),
-                   .at = {memory_new(m->n_weights, sizeof(float), err),
-                          memory_new(m->n_weights, sizeof(float), err),
-                          memory_new(m->n_weights, sizeof(float), err)},
-                   .rule = {.lr = 1e-4F, .momentum = 0.9F},
-                   .input = {label, NULL},
-                   .n_images = n_images};
+    step_case c;
     figure f = {0};
-    if (err->kind == ERROR_NONE) {
-        model_init(m, c.at.w, 1);
+    if (step_case_init(&c, m, n_images, n_threads, err)) {
         f = measure(step_act, &c, m->flops_step * (double)n_images, n_threads);
         snprintf(name, sizeof name, "step, batch %zu", n_images);
         char what[32];
@@ -187,10 +220,7 @@ static double bench_step(const model *m, size_t n_images, int n_threads, error *
         print(name, what, &f);
         printf("%-26s %-18s %8.0f images/s\n", "", "", (double)n_images / f.t_s);
     }
-    network_free(c.net);
-    memory_free(c.at.w);
-    memory_free(c.at.v);
-    memory_free(c.at.g);
+    step_case_release(&c);
     return f.t_s;
 }
 
@@ -229,29 +259,58 @@ static void bench_all(const model *m, int n_threads, error *err)
         bench_conv3x3(sizes[k][0], sizes[k][1], 32, n_threads, err);
 }
 
+typedef struct arguments {
+    const char *json, *model;
+    int n_threads;
+    size_t step; /* 0: everything */
+    double t_s;
+} arguments;
+
+static bool read_arguments(int argc, char **argv, arguments *a)
+{
+    static const struct option options[] = {
+        {"json", required_argument, NULL, 'j'},    {"threads", required_argument, NULL, 't'},
+        {"model", required_argument, NULL, 'm'},   {"step", required_argument, NULL, 's'},
+        {"seconds", required_argument, NULL, 'u'}, {NULL, 0, NULL, 0}};
+    *a = (arguments){.model = "models/paper.ini", .n_threads = team_cores(), .t_s = 1.0};
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
+        switch (option) {
+        case 'j':
+            a->json = optarg;
+            break;
+        case 'm':
+            a->model = optarg;
+            break;
+        case 't':
+            a->n_threads = atoi(optarg);
+            break;
+        case 's':
+            a->step = (size_t)atol(optarg);
+            break;
+        case 'u':
+            a->t_s = atof(optarg);
+            break;
+        default:
+            return false;
+        }
+    return a->n_threads > 0;
+}
+
 int main(int argc, char **argv)
 {
-    const char *json = NULL, *path = "models/paper.ini";
-    int n_threads = team_cores(), option;
-    static const struct option options[] = {{"json", required_argument, NULL, 'j'},
-                                            {"threads", required_argument, NULL, 't'},
-                                            {"model", required_argument, NULL, 'm'},
-                                            {NULL, 0, NULL, 0}};
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == '?')
-            return 2;
-        *(option == 'j' ? &json : &path) = option == 't' ? path : optarg;
-        if (option == 't')
-            n_threads = atoi(optarg) > 0 ? atoi(optarg) : 1;
-    }
+    arguments a;
+    if (!read_arguments(argc, argv, &a))
+        return 2;
     error err = {0};
     rows = json_array();
-    char *text = ini_read_file(path, &err);
-    model *m = text ? model_new(path, text, &err) : NULL;
-    if (m)
-        bench_all(m, n_threads, &err);
-    if (json && err.kind == ERROR_NONE && json_dump_file(rows, json, JSON_INDENT(1)) != 0)
-        error_environment(&err, "%s: cannot be written", json);
+    char *text = ini_read_file(a.model, &err);
+    model *m = text ? model_new(a.model, text, &err) : NULL;
+    if (m && a.step > 0)
+        printf("%.1f\n", step_rate(m, a.step, a.n_threads, a.t_s, &err));
+    else if (m)
+        bench_all(m, a.n_threads, &err);
+    if (a.json && err.kind == ERROR_NONE && json_dump_file(rows, a.json, JSON_INDENT(1)) != 0)
+        error_environment(&err, "%s: cannot be written", a.json);
     if (err.kind != ERROR_NONE)
         error_print(&err);
     json_decref(rows);

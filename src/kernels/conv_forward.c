@@ -1,7 +1,5 @@
 #include "kernels/conv.h"
 
-#include <stdbool.h>
-
 /*
  * A tile is m out channels x r neighbouring pixels of a row, summed up in registers.  Each loaded pixel
  * serves m channels, each loaded weight r pixels; with the kernel's width known to the compiler, a pixel
@@ -12,7 +10,7 @@ enum { MAX_CHANNELS = SIMD_TILE_CHANNELS, MAX_PIXELS = SIMD_TILE_PIXELS, L1_BYTE
 typedef struct tile {
     const vec *in; /* first row and pixel of the first in channel */
     size_t in_plane, in_row;
-    const float *w; /* packed: [in][ky][kx][m] */
+    const float *w;    /* packed: [in][ky][kx][m] */
     const float *bias; /* m of them; NULL: go on from what stands in out */
     vec *out;
     size_t out_plane;
@@ -24,27 +22,27 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_r, const
 {
     const int n_taps = taps ? taps : t->kx_end - t->kx_begin, step = taps ? 1 : t->stride;
     vec sum[MAX_CHANNELS][MAX_PIXELS];
-    SIMD_UNROLL for (int m = 0; m < n_m; m++)
-        SIMD_UNROLL for (int r = 0; r < n_r; r++)
-            sum[m][r] = t->bias ? vec_set(t->bias[m]) : t->out[(size_t)m * t->out_plane + (size_t)r];
+    SIMD_UNROLL for (int m = 0; m < n_m; m++) SIMD_UNROLL for (int r = 0; r < n_r; r++) sum[m][r] =
+        t->bias ? vec_set(t->bias[m]) : t->out[(size_t)m * t->out_plane + (size_t)r];
     for (int i = 0; i < t->n_in; i++) {
         const vec *plane = t->in + (size_t)i * t->in_plane;
         for (int ky = t->ky_begin; ky < t->ky_end; ky++) {
             const vec *x = plane + (size_t)ky * t->in_row + t->kx_begin;
             const float *w =
                 t->w + (size_t)(((i * t->kernel + ky) * t->kernel + t->kx_begin) * n_m);
-            SIMD_UNROLL for (int kx = 0; kx < n_taps; kx++) {
-                SIMD_UNROLL for (int m = 0; m < n_m; m++) {
+            SIMD_UNROLL for (int kx = 0; kx < n_taps; kx++)
+            {
+                SIMD_UNROLL for (int m = 0; m < n_m; m++)
+                {
                     vec weight = vec_set(w[kx * n_m + m]);
-                    SIMD_UNROLL for (int r = 0; r < n_r; r++)
-                        sum[m][r] += weight * x[kx + r * step];
+                    SIMD_UNROLL for (int r = 0; r < n_r; r++) sum[m][r] +=
+                        weight * x[kx + r * step];
                 }
             }
         }
     }
-    SIMD_UNROLL for (int m = 0; m < n_m; m++)
-        SIMD_UNROLL for (int r = 0; r < n_r; r++)
-            t->out[(size_t)m * t->out_plane + (size_t)r] = sum[m][r];
+    SIMD_UNROLL for (int m = 0; m < n_m; m++) SIMD_UNROLL for (int r = 0; r < n_r; r++)
+        t->out[(size_t)m * t->out_plane + (size_t)r] = sum[m][r];
 }
 
 #define TILE(m, r, k)                                                                              \
@@ -53,10 +51,10 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_r, const
         tile_compute(t, m, r, k);                                                                  \
     }
 /*
- * Tiles for any number of taps, and, from MIN_CHANNELS x 2 on, for each number up to MAX_TAPS: the
- * smaller ones only make up odd sizes and would not be worth their code.
+ * Tiles for any number of taps, and, from 3 channels x 2 pixels on, for the numbers that matter: kernels
+ * of 1, 3 and 5, and the 2 that are left of 5 or 3 at a border.
  */
-enum { MIN_CHANNELS = 3, MAX_TAPS = 5 };
+enum { MAX_TAPS = 5 };
 #if SIMD_TILE_PIXELS == 2
 #define OF_PIXELS(OF, m, k) OF(m, 2, k)
 #else
@@ -68,28 +66,30 @@ enum { MIN_CHANNELS = 3, MAX_TAPS = 5 };
 #else
 #define OF_CHANNELS(OF, k) OF_PIXELS(OF, 3, k) OF_PIXELS(OF, 4, k)
 #endif
-#define OF_TAPS(OF) OF_CHANNELS(OF, 1) OF_CHANNELS(OF, 2) OF_CHANNELS(OF, 3) OF_CHANNELS(OF, 4) \
-    OF_CHANNELS(OF, 5)
+#define OF_TAPS(OF) OF_CHANNELS(OF, 1) OF_CHANNELS(OF, 2) OF_CHANNELS(OF, 3) OF_CHANNELS(OF, 5)
 #if SIMD_TILE_CHANNELS == 6
 #define OF_ANY(OF)                                                                                 \
-    OF(1, 1, 0) OF(2, 1, 0) OF(3, 1, 0) OF(4, 1, 0) OF(5, 1, 0) OF(6, 1, 0) OF_PIXELS(OF, 1, 0)    \
-    OF_PIXELS(OF, 2, 0) OF_CHANNELS(OF, 0)
+    OF(1, 1, 0)                                                                                    \
+    OF(2, 1, 0) OF(3, 1, 0) OF(4, 1, 0) OF(5, 1, 0) OF(6, 1, 0) OF_PIXELS(OF, 1, 0)                \
+        OF_PIXELS(OF, 2, 0) OF_CHANNELS(OF, 0)
 #else
 #define OF_ANY(OF)                                                                                 \
-    OF(1, 1, 0) OF(2, 1, 0) OF(3, 1, 0) OF(4, 1, 0) OF_PIXELS(OF, 1, 0) OF_PIXELS(OF, 2, 0)        \
-    OF_CHANNELS(OF, 0)
+    OF(1, 1, 0)                                                                                    \
+    OF(2, 1, 0) OF(3, 1, 0) OF(4, 1, 0) OF_PIXELS(OF, 1, 0) OF_PIXELS(OF, 2, 0) OF_CHANNELS(OF, 0)
 #endif
-OF_ANY(TILE) OF_TAPS(TILE)
+OF_ANY(TILE)
+OF_TAPS(TILE)
 
 typedef void tile_function(const tile *t);
 #define ENTRY(m, r, k) [k][m - 1][r - 1] = tile_##m##x##r##_##k,
-static tile_function *const tile_functions[MAX_TAPS + 1][MAX_CHANNELS][MAX_PIXELS] = {OF_ANY(ENTRY)
-                                                                                          OF_TAPS(ENTRY)};
+static tile_function *const tile_functions[MAX_TAPS + 1][MAX_CHANNELS][MAX_PIXELS] = {
+    OF_ANY(ENTRY) OF_TAPS(ENTRY)};
 
 static tile_function *find_function(const conv_shape *s, int n_m, int n_r, int n_taps)
 {
-    bool own = s->stride == 1 && n_taps <= MAX_TAPS && n_m >= MIN_CHANNELS && n_r >= 2;
-    return tile_functions[own ? n_taps : 0][n_m - 1][n_r - 1];
+    tile_function *own =
+        s->stride == 1 && n_taps <= MAX_TAPS ? tile_functions[n_taps][n_m - 1][n_r - 1] : NULL;
+    return own ? own : tile_functions[0][n_m - 1][n_r - 1];
 }
 
 static int pieces(int n, int largest)
@@ -152,7 +152,8 @@ static void pack(const conv_shape *s, const conv_tiling *t, const float *w, cons
 {
     int n = pieces(s->out_channels, t->channels), taps = s->kernel * s->kernel;
     for (int k = 0; k < n; k++) {
-        int begin = piece_begin(s->out_channels, n, k), end = piece_begin(s->out_channels, n, k + 1);
+        int begin = piece_begin(s->out_channels, n, k),
+            end = piece_begin(s->out_channels, n, k + 1);
         for (int i = 0; i < s->in_channels; i++)
             for (int tap = 0; tap < taps; tap++)
                 for (int o = begin; o < end; o++)
@@ -206,8 +207,11 @@ void conv_forward(const conv_shape *s, const conv_tiling *g, const float *packed
     size_t in_plane = (size_t)s->in_height * (size_t)s->in_width;
     size_t out_plane = (size_t)s->out_height * (size_t)s->out_width;
     int n_x = pieces(s->out_width, g->pixels);
-    tile t = {.in_plane = in_plane, .in_row = (size_t)s->in_width, .out_plane = out_plane,
-              .kernel = s->kernel, .stride = s->stride};
+    tile t = {.in_plane = in_plane,
+              .in_row = (size_t)s->in_width,
+              .out_plane = out_plane,
+              .kernel = s->kernel,
+              .stride = s->stride};
     for (size_t item = begin; item < end; item++) {
         size_t block = item / (size_t)s->out_height;
         int y = (int)(item % (size_t)s->out_height), top = y * s->stride;
@@ -219,7 +223,8 @@ void conv_forward(const conv_shape *s, const conv_tiling *g, const float *packed
         for (int k = 0; k < n_x; k++) {
             int x = piece_begin(s->out_width, n_x, k), next = piece_begin(s->out_width, n_x, k + 1);
             t.kx_begin = clamp(s->border_left - (next - 1) * s->stride, 0, s->kernel - 1);
-            t.kx_end = clamp(s->in_width - s->border_right - x * s->stride, t.kx_begin + 1, s->kernel);
+            t.kx_end =
+                clamp(s->in_width - s->border_right - x * s->stride, t.kx_begin + 1, s->kernel);
             t.in = row + x * s->stride;
             t.out = out_row + x;
             compute_column(s, g, t, packed, bias, next - x);

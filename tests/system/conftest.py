@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's: the cores are for the program
+
 ROOT = Path(__file__).resolve().parents[2]
 PRESET = os.environ.get("BRAMBLE_PRESET", "native")
 BUILD = ROOT / "build" / PRESET

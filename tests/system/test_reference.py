@@ -30,7 +30,7 @@ def tensors(reference, group):
 
 
 def options(reference, cifar10, **more):
-    given = {"data": cifar10, "init": reference["path"] + ":/init", "order": "sequential",
+    given = {"data": cifar10, "init": reference["path"] + ":/init", "order": "sequential", "threads": 1,
              "batch": reference["batch"], **more}
     return [word for name, value in given.items() for word in ("--" + name.replace("_", "-"), value)]
 

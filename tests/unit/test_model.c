@@ -124,15 +124,16 @@ static void test_absorption(void **state)
 static void test_layout_of_file(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
+    const char *const texts[] = {
         HEAD "[a]\nkind = conv\nfilters = 3\nkernel = 3\n[f]\nkind = dense\nunits = 2\n",
-        "\xEF\xBB\xBF" HEAD "\n\n; remark\n# remark\n[a]\nkind=conv\nkernel=3 ; remark\nfilters=3\n"
-        "stride = 1\npadding = 0\n[f]\nkind: dense\nunits: 2",
-        "[model]\r\nname = t\r\nclasses = 2\r\ninput = 1  8\t8\r\n[a]\r\nkind = conv\r\nfilters = "
-        "3\r\n"
-        "kernel = 3\r\n[f]\r\nkind = dense\r\nunits = +2\r\n",
-        "[model]\n  name = t\n  input = 1 8 8\n  classes = 2\n\n[a]\n\tkind = conv\n\tfilters = 3\n"
-        "\tkernel = 3\n[f]\n    kind = dense\n    units = 2\n",
+        ("\xEF\xBB\xBF" HEAD
+         "\n\n; remark\n# remark\n[a]\nkind=conv\nkernel=3 ; remark\nfilters=3\n"
+         "stride = 1\npadding = 0\n[f]\nkind: dense\nunits: 2"),
+        ("[model]\r\nname = t\r\nclasses = 2\r\ninput = 1  8\t8\r\n[a]\r\nkind = conv\r\n"
+         "filters = 3\r\nkernel = 3\r\n[f]\r\nkind = dense\r\nunits = +2\r\n"),
+        ("[model]\n  name = t\n  input = 1 8 8\n  classes = 2\n\n[a]\n\tkind = conv\n\tfilters = "
+         "3\n"
+         "\tkernel = 3\n[f]\n    kind = dense\n    units = 2\n"),
     };
     for (int k = 0; k < COUNT(texts); k++) {
         model *m = model_of(texts[k]);

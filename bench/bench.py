@@ -1,0 +1,184 @@
+#!/usr/bin/python3
+"""Measure Bramble against what it wants to reach, print one table and write it as JSON.
+
+usage: bench/bench.py [--threads T] [--out FILE.json] [--peers]
+
+Uses ./bramble and build/native/bench-*; CIFAR-10 from BRAMBLE_DATA or data/, else synthetic images (then
+without the time to 57 %).  --peers compares with PyTorch where /usr/bin/python3 has it.  Ratios are taken
+within one run, pair by pair where two programs are compared; nothing else should run meanwhile.
+"""
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build/native"
+ENV = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+
+
+def run(*line, **more):
+    return subprocess.run(list(map(str, line)), cwd=ROOT, env=ENV, check=True, text=True,
+                          stdout=subprocess.PIPE, **more).stdout
+
+
+class Table:
+    def __init__(self):
+        self.rows = []
+
+    def add(self, figure, value, unit, reach=None, least=True):
+        """reach: a bound the value should be above (least) or below; None: just a figure."""
+        met = None if reach is None or value is None else (value >= reach if least else value <= reach)
+        self.rows.append(dict(figure=figure, value=value, unit=unit, reach=reach,
+                              bound="at least" if least else "at most", met=met))
+        if value is None:
+            print(f"{figure:<62} {unit}", flush=True)
+            return
+        want = "" if reach is None else f"{'>=' if least else '<='} {reach:g}"
+        verdict = {None: "", True: "met", False: "NOT MET"}[met]
+        print(f"{figure:<62} {value:10.3f} {unit:<10} {want:>9} {verdict}", flush=True)
+
+
+def mpirun(ranks, *args):
+    with tempfile.TemporaryDirectory() as folder:
+        out = run("mpirun", "--oversubscribe", "--bind-to", "none", "-n", ranks, "./bramble", "train",
+                  "--quiet", "--json", "--out", f"{folder}/run.h5", *args)
+        import h5py
+        with h5py.File(f"{folder}/run.h5") as file:
+            n = int(file["rounds/n_done"][()])
+            ranks_of = {name: column[:n] for name, column in file["rounds/ranks"].items()}
+        return json.loads(out), ranks_of
+
+
+def steps(batch, threads, seconds=0.3):
+    """Images/s of bare training steps."""
+    return float(run(BUILD / "bench-kernels", "--threads", threads, "--step", batch, "--seconds", seconds))
+
+
+def kernels(table, threads):
+    with tempfile.TemporaryDirectory() as folder:
+        run(BUILD / "bench-kernels", "--threads", threads, "--json", f"{folder}/kernels.json")
+        rows = json.loads(Path(f"{folder}/kernels.json").read_text())
+    share = {(row["name"], row["what"]): row for row in rows}
+    all_threads = f"{threads} thread{'s' if threads > 1 else ''}"
+    step = share["step, batch 32", all_threads]
+    table.add(f"training step, batch 32, {all_threads}: share of the FMA peak", step["share"], "", 0.60)
+    table.add("  median of the repetitions", step["median_share"], "")
+    for row in rows:
+        if row["name"].startswith("conv 3x3"):
+            table.add(f"{row['name']} {row['what']}: share of the peak", row["share"], "", 0.65)
+    return rows
+
+
+def scaling(table, threads):
+    pairs = [steps(32, threads) / steps(32, 1) for _ in range(7)]
+    table.add(f"step at batch 32: {threads} threads over 1", statistics.median(pairs), "x",
+              0.95 * threads)
+
+
+def torch(table, threads, rows):
+    probe = subprocess.run(["/usr/bin/python3", "-c", "import torch"], capture_output=True)
+    if probe.returncode:
+        table.add("PyTorch", None, "skipped: apt-get install python3-torch")
+        return
+    peer = subprocess.Popen(["/usr/bin/python3", "bench/peer_torch.py", str(threads)], cwd=ROOT, text=True,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def theirs(batch):
+        peer.stdin.write(f"{batch} 1.0\n")
+        peer.stdin.flush()
+        return float(peer.stdout.readline())
+
+    ratios = {}
+    for batch in (4, 32, 512):
+        pairs = [(steps(batch, threads), theirs(batch)) for _ in range(5)]
+        ratios[batch] = statistics.median(a / b for a, b in pairs)
+        table.add(f"PyTorch's step, batch {batch}", statistics.median(b for _, b in pairs), "images/s")
+        table.add(f"Bramble's step, batch {batch}", statistics.median(a for a, _ in pairs), "images/s")
+    peer.stdin.close()
+    peer.wait()
+    table.add("Bramble over PyTorch, batch 32", ratios[32], "x", 10)
+    table.add("Bramble over PyTorch, at its best batch", min(ratios[32], ratios[512]), "x", 7)
+    table.add("Bramble over PyTorch, batch 4", ratios[4], "x", 5)
+    for channels, side in ((32, 32), (64, 32), (128, 16), (256, 8)):
+        times = run("/usr/bin/python3", "bench/peer_torch_conv.py", threads, channels, side, 32).split()
+        name = f"conv 3x3 {channels} x {side} x {side}"
+        for what, t_s in zip(("forward", "both gradients"), times):
+            ours = next(row["t_s"] for row in rows if (row["name"], row["what"]) == (name, what))
+            table.add(f"{name} {what}: Bramble over PyTorch", float(t_s) / ours, "x", 1)
+
+
+def runs(table, data, real):
+    ratios = []
+    for _ in range(3):
+        epoch, _ = mpirun(1, "--preset", "paper", "--rounds", 1, "--data", data)
+        ratios.append(steps(32, int(epoch["cores"]), 1.0) / epoch["images_per_s"])
+    table.add("an epoch end to end over its bare steps", statistics.median(ratios), "x", 1.05, least=False)
+    summary, ranks = mpirun(4, "--preset", "paper", "--rounds", 3, "--threads", 1, "--data", data)
+    worker = ranks["train_s"][1:, 1:].mean() + ranks["input_s"][1:, 1:].mean()
+    table.add("evaluation of the test set over a third of an epoch",
+              float(ranks["evaluate_s"][1:, 0].mean() / worker), "x", 0.3, least=False)
+    table.add("start to first step, 4 ranks", summary["t_start_s"], "s", 1.0, least=False)
+    table.add("server's CPU use while it waits", summary["server_cpu_fraction"], "", 0.02, least=False)
+    table.add("overhead at 3 workers, one average per epoch", summary["overhead_fraction"], "")
+    bare = json.loads(run("mpirun", "--oversubscribe", "--bind-to", "none", "-n", 4,
+                          BUILD / "bench-average"))
+    rss = ranks["peak_rss_bytes"].max(axis=0) - bare["mpi_rss_bytes"]
+    table.add("memory of a worker beyond Open MPI's, a third of CIFAR-10", rss[1:].max() / 1e6, "MB",
+              51.2 + 25, least=False)
+    table.add("memory of the server beyond Open MPI's", rss[0] / 1e6, "MB", 51.2 + 25, least=False)
+    for rule in ("gather", "slices", "allreduce", "reduce"):
+        table.add(f"averaging over 3 workers by {rule}, over a bare MPI_Allreduce", bare[rule] / bare["bare"],
+                  "x", 2 if rule == "gather" else None, least=False)
+    if real:
+        t_s = []
+        for _ in range(3):
+            summary, _ = mpirun(3, "--preset", "fast", "--threads", 1, "--target-accuracy", 0.57,
+                                "--data", data)
+            t_s.append(summary["t_time_s"])
+        table.add("time to 57 %, preset fast, 2 workers x 1 thread", statistics.median(t_s), "s", 2.75,
+                  least=False)
+
+
+def binary(table):
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(BUILD / "bramble", f"{folder}/bramble")
+        run("strip", f"{folder}/bramble")
+        table.add("stripped program", os.path.getsize(f"{folder}/bramble") / 1000, "kB", 300, least=False)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--out", default="results/bench.json")
+    parser.add_argument("--peers", action="store_true")
+    args = parser.parse_args()
+    folder = os.environ.get("BRAMBLE_DATA", "data")
+    real = subprocess.run(["./bramble", "data", "check", folder], cwd=ROOT, capture_output=True).returncode == 0
+    table = Table()
+    if not real:
+        table.add("CIFAR-10", None, "not here (make data): synthetic images instead")
+    rows = kernels(table, args.threads)
+    if args.threads > 1:
+        scaling(table, args.threads)
+    if args.peers:
+        torch(table, args.threads, rows)
+    else:
+        table.add("PyTorch", None, "skipped: make bench-peers compares with it")
+    runs(table, folder if real else "synthetic:", real)
+    binary(table)
+    info = json.loads(run("./bramble", "info", "--json"))
+    Path(ROOT / args.out).parent.mkdir(exist_ok=True)
+    Path(ROOT / args.out).write_text(json.dumps(dict(machine=info, figures=table.rows, kernels=rows),
+                                                indent=1) + "\n")
+    print(f"written to {args.out}")
+    return 0
+
+
+sys.exit(main())

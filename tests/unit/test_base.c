@@ -1,0 +1,442 @@
+/* Random numbers, memory, errors, phases of time, INI text. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/ini.h"
+#include "base/memory.h"
+#include "base/random.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* Under AddressSanitizer too, memory that cannot be had is an error to be tested, not an abort. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+/* ---- random ------------------------------------------------------------------------------------ */
+
+/* The vectors its authors publish: counter and key of zeros, of ones, of the digits of pi. */
+static void test_philox(void **state)
+{
+    (void)state;
+    assert_true(random_u64(0, 0, 0) == UINT64_C(0xe169c58d6627e8d5));
+    assert_true(random_u64(UINT64_MAX, UINT64_MAX, UINT64_MAX) == UINT64_C(0x41c83b0e408f276d));
+    assert_true(random_u64(UINT64_C(0x299f31d0a4093822), UINT64_C(0x0370734413198a2e),
+                           UINT64_C(0x85a308d3243f6a88)) == UINT64_C(0x94fdccebd16cfe09));
+}
+
+static void test_streams(void **state)
+{
+    (void)state;
+    const uint64_t streams[] = {
+        random_stream(RANDOM_INIT, 0, 0),          random_stream(RANDOM_INIT, 1, 0),
+        random_stream(RANDOM_INIT, 0, 1),          random_stream(RANDOM_SHUFFLE, 0, 0),
+        random_stream(RANDOM_SYNTHETIC, 0, 0),     random_stream(RANDOM_TEST, 0, 0),
+        random_stream(RANDOM_INIT, 0xFFFFFF, 0),   random_stream(RANDOM_INIT, 0, UINT32_MAX),
+        random_stream(RANDOM_SHUFFLE, 0xFFFFFF, 0)};
+    for (int a = 0; a < 9; a++)
+        for (int b = 0; b < a; b++) {
+            assert_true(streams[a] != streams[b]);
+            assert_true(random_u64(1, streams[a], 0) != random_u64(1, streams[b], 0));
+        }
+    assert_true(random_u64(1, 2, 3) != random_u64(2, 2, 3));
+    assert_true(random_u64(1, 2, 3) != random_u64(1, 2, 4));
+}
+
+static void test_random_below(void **state)
+{
+    (void)state;
+    enum { N = 7, DRAWS = 70000 };
+    int n[N] = {0};
+    for (uint64_t k = 0; k < DRAWS; k++)
+        n[random_below(3, 0, k, N)]++; /* outside: ASan or the sum tells */
+    for (int k = 0; k < N; k++)
+        assert_true(abs(n[k] - DRAWS / N) < 5 * 100); /* five deviations */
+    for (uint64_t k = 0; k < 100; k++) {
+        assert_int_equal(random_below(3, 0, k, 1), 0);
+        assert_true(random_below(3, 0, k, UINT64_MAX) < UINT64_MAX);
+        assert_true(random_below(3, 0, k, (UINT64_C(1) << 33) + 1) <= UINT64_C(1) << 33);
+    }
+}
+
+static void test_random_floats(void **state)
+{
+    (void)state;
+    enum { DRAWS = 100000 };
+    double sum = 0.0, squares = 0.0, normal_sum = 0.0, normal_squares = 0.0, normal_fourth = 0.0;
+    for (uint64_t k = 0; k < DRAWS; k++) {
+        float x = random_uniform(5, 0, k, -0.25F, 0.75F), z = random_normal(5, 1, k);
+        assert_true(x >= -0.25F && x < 0.75F && isfinite(z));
+        sum += (double)x;
+        squares += (double)x * (double)x;
+        normal_sum += (double)z;
+        normal_squares += (double)z * (double)z;
+        normal_fourth += pow((double)z, 4.0);
+    }
+    double n = DRAWS, deviations = 5.0 / sqrt(n);
+    assert_true(fabs(sum / n - 0.25) < deviations * sqrt(1.0 / 12.0));
+    assert_true(fabs(squares / n - (1.0 / 12.0 + 0.0625)) < deviations * 0.18);
+    assert_true(fabs(normal_sum / n) < deviations);
+    assert_true(fabs(normal_squares / n - 1.0) < deviations * sqrt(2.0));
+    assert_true(fabs(normal_fourth / n - 3.0) < deviations * sqrt(96.0));
+}
+
+/* ---- memory ------------------------------------------------------------------------------------ */
+
+static void test_multiply(void **state)
+{
+    (void)state;
+    size_t product = 17;
+    assert_true(memory_multiply(3, 5, &product));
+    assert_int_equal(product, 15);
+    assert_true(memory_multiply(SIZE_MAX, 1, &product) && product == SIZE_MAX);
+    assert_true(memory_multiply(SIZE_MAX, 0, &product) && product == 0);
+    product = 17;
+    assert_false(memory_multiply(SIZE_MAX, 2, &product));
+    assert_false(memory_multiply((size_t)1 << 32, (size_t)1 << 32, &product));
+    assert_int_equal(product, 17);
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n < 300; n += 7) {
+        error err = {0};
+        unsigned char *memory = memory_new(n, 1, &err);
+        assert_non_null(memory);
+        assert_int_equal((uintptr_t)memory % MEMORY_ALIGNMENT, 0);
+        for (size_t k = 0; k < n; k++)
+            assert_int_equal(memory[k], 0);
+        memset(memory, 0xFF, n); /* so that the next one would see it */
+        memory_free(memory);
+        assert_int_equal(err.kind, ERROR_NONE);
+    }
+    memory_free(NULL);
+}
+
+static void test_memory_out(void **state)
+{
+    (void)state;
+    static const size_t sizes[][2] = {{SIZE_MAX, 1},        {SIZE_MAX - 63, 1},
+                                      {PTRDIFF_MAX, 1},     {(size_t)1 << 40, (size_t)1 << 40},
+                                      {(size_t)1 << 50, 1}, {2, SIZE_MAX / 2 + 2}};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        error err = {0};
+        assert_null(memory_new(sizes[k][0], sizes[k][1], &err));
+        assert_int_equal(err.kind, ERROR_ENVIRONMENT);
+        assert_non_null(strstr(err.text, "memory"));
+        assert_null(memory_new(sizes[k][0], sizes[k][1], NULL));
+    }
+}
+
+/* ---- errors ------------------------------------------------------------------------------------ */
+
+static void test_error_first_is_kept(void **state)
+{
+    (void)state;
+    error err = {0};
+    assert_false(error_prefix(&err, "nothing yet"));
+    assert_int_equal(err.kind, ERROR_NONE);
+    assert_false(error_user(&err, "--batch %d: must be at least 1", 0));
+    assert_false(error_environment(&err, "later"));
+    assert_int_equal(err.kind, ERROR_USER);
+    assert_string_equal(err.text, "--batch 0: must be at least 1");
+    assert_false(error_prefix(&err, "%s:%d", "run.ini", 7));
+    assert_string_equal(err.text, "run.ini:7: --batch 0: must be at least 1");
+    assert_false(error_user(NULL, "nobody listens"));
+    assert_false(error_prefix(NULL, "nobody listens"));
+    error other = {0};
+    error_environment(&other, "disk full");
+    assert_int_equal(other.kind, ERROR_ENVIRONMENT);
+}
+
+/* Of any length, in text and prefix: cut, terminated, the prefix at the front. */
+static void test_error_long(void **state)
+{
+    (void)state;
+    char text[2000];
+    for (size_t n = 700; n < 800; n++)
+        for (size_t m = 1; m < 1000; m += 97) {
+            error err = {0};
+            memset(text, 'x', sizeof text);
+            text[n] = '\0';
+            error_user(&err, "%s", text);
+            assert_int_equal(strlen(err.text), n < sizeof err.text ? n : sizeof err.text - 1);
+            text[n] = 'x';
+            text[m] = '\0';
+            memset(text, 'p', m);
+            error_prefix(&err, "%s", text);
+            size_t want = m + 2 + (n < sizeof err.text ? n : sizeof err.text - 1);
+            size_t length = strlen(err.text);
+            assert_true(length <= sizeof err.text - 1 && length + 3 >= (want < 767 ? want : 767));
+            assert_int_equal(err.text[0], 'p');
+        }
+}
+
+/* What error_print writes to stderr, into text. */
+static void print_caught(const error *err, char *text, size_t size)
+{
+    int ends[2], old = dup(STDERR_FILENO);
+    assert_true(old >= 0 && pipe(ends) == 0);
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    error_print(err);
+    assert_true(dup2(old, STDERR_FILENO) >= 0);
+    close(ends[1]);
+    ssize_t n = read(ends[0], text, size - 1);
+    text[n > 0 ? n : 0] = '\0';
+    close(ends[0]);
+    close(old);
+}
+
+static void test_error_print(void **state)
+{
+    (void)state;
+    char text[2000];
+    error err = {0};
+    error_user(&err, "a\nb\x1b[31m\x7f: cannot be read");
+    print_caught(&err, text, sizeof text);
+    assert_string_equal(text, "bramble: a?b?[31m?: cannot be read\n");
+    error longest = {.kind = ERROR_USER};
+    memset(longest.text, 'x', sizeof longest.text - 1);
+    print_caught(&longest, text, sizeof text);
+    assert_int_equal(strlen(text), strlen("bramble: ") + sizeof longest.text - 1 + 1);
+    assert_int_equal(text[strlen(text) - 1], '\n');
+}
+
+/* ---- time -------------------------------------------------------------------------------------- */
+
+/* Let the clock move on. */
+static void pass_time(void)
+{
+    double start = clock_now();
+    while (clock_now() - start < 1e-4)
+        ;
+}
+
+static double total(const double t_s[PHASE_COUNT])
+{
+    double sum = 0.0;
+    for (int k = 0; k < PHASE_COUNT; k++)
+        sum += t_s[k];
+    return sum;
+}
+
+static void test_phases_add_up(void **state)
+{
+    (void)state;
+    phases hands;
+    double t_s[PHASE_COUNT], before = clock_now();
+    phases_start(&hands, PHASE_INPUT);
+    double start = hands.since_s;
+    assert_true(start >= before);
+    for (int k = 0; k < PHASE_COUNT; k++) {
+        enum phase left = k ? (enum phase)(k - 1) : PHASE_INPUT;
+        pass_time();
+        assert_int_equal(phases_enter(&hands, (enum phase)k), left);
+    }
+    pass_time();
+    phases_take(&hands, t_s);
+    assert_int_equal(hands.now, PHASE_COUNT - 1);
+    for (int k = 0; k < PHASE_COUNT; k++)
+        assert_true(t_s[k] >= (k == PHASE_INPUT ? 2e-4 : 1e-4));
+    assert_true(fabs(total(t_s) - (hands.since_s - start)) < 1e-9);
+    /* The hands stand at zero, and time goes on in the same phase. */
+    start = hands.since_s;
+    pass_time();
+    phases_move(&hands, PHASE_OUTPUT, PHASE_WAIT, 0.25);
+    phases_take(&hands, t_s);
+    assert_true(t_s[PHASE_WAIT] == 0.25);
+    assert_true(fabs(t_s[PHASE_OUTPUT] + 0.25 - (hands.since_s - start)) < 1e-9);
+    assert_true(t_s[PHASE_TRAIN] == 0.0);
+}
+
+static void test_clock(void **state)
+{
+    (void)state;
+    static const char *const names[PHASE_COUNT] = {"other",   "train",    "input", "wait",
+                                                   "average", "evaluate", "output"};
+    double wall = clock_now(), cpu = clock_cpu();
+    while (clock_cpu() - cpu < 1e-3)
+        ;
+    assert_true(clock_now() - wall > 0.0);
+    for (int k = 0; k < PHASE_COUNT; k++)
+        assert_string_equal(phase_name((enum phase)k), names[k]);
+    char text[32];
+    struct tm utc = {0};
+    clock_date(text);
+    assert_int_equal(strlen(text), 20);
+    assert_int_equal(text[19], 'Z');
+    assert_ptr_equal(strptime(text, "%Y-%m-%dT%H:%M:%SZ", &utc), text + 20);
+    assert_true(llabs((long long)timegm(&utc) - (long long)time(NULL)) <= 2);
+}
+
+/* ---- INI --------------------------------------------------------------------------------------- */
+
+typedef struct heard {
+    char text[2000];
+    int refuse_line;
+} heard;
+
+static bool hear(void *user, int line, const char *section, const char *name, const char *value,
+                 error *err)
+{
+    heard *self = user;
+    size_t used = strlen(self->text);
+    snprintf(self->text + used, sizeof self->text - used, "%d[%s]%s=%s|", line, section, name,
+             value);
+    return line != self->refuse_line || error_user(err, "not here");
+}
+
+static void test_ini(void **state)
+{
+    (void)state;
+    heard h = {.text = ""};
+    error err = {0};
+    assert_true(ini_parse_text("f.ini",
+                               "a = 1\n"
+                               "; remark\n"
+                               "# remark\n"
+                               "[one]\r\n"
+                               "b: two words ; remark\r\n"
+                               "  c=3;4\n"
+                               "\td = \n"
+                               "[two]\n"
+                               "a = x = y",
+                               hear, &h, &err));
+    assert_string_equal(h.text, "1[]a=1|5[one]b=two words|6[one]c=3;4|7[one]d=|9[two]a=x = y|");
+    assert_int_equal(err.kind, ERROR_NONE);
+    assert_true(ini_parse_text("f.ini", "", hear, &h, &err));
+}
+
+static void test_ini_wrong(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+        int refuse_line;
+    } cases[] = {
+        {"a = 1\nb\n", "f.ini:2: expected [section]", 0},
+        {"[a\nb = 1\n", "f.ini:1: expected [section]", 0},
+        {"a = 1\nb = 2\nc = 3\n", "f.ini:2: not here", 2},
+        /* Whatever comes first counts. */
+        {"a = 1\nb = 2\nc\n", "f.ini:2: not here", 2},
+        {"a\nb = 2\n", "f.ini:1: expected [section]", 2},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        error err = {0};
+        heard h = {.refuse_line = cases[k].refuse_line};
+        assert_false(ini_parse_text("f.ini", cases[k].text, hear, &h, &err));
+        assert_int_equal(err.kind, ERROR_USER);
+        if (strncmp(err.text, cases[k].want, strlen(cases[k].want)) != 0)
+            fail_msg("expected %s, got %s", cases[k].want, err.text);
+        assert_false(ini_parse_text("f.ini", cases[k].text, hear, &h, NULL));
+    }
+}
+
+/* Up to a length a line is taken whole; beyond, refused; never cut. */
+static void test_ini_long_lines(void **state)
+{
+    (void)state;
+    int n_taken = 0;
+    for (size_t n = 5; n < 1000; n++) {
+        char text[1100];
+        heard h = {.text = ""};
+        error err = {0};
+        memset(text, 'x', n);
+        memcpy(text, "a=", 2);
+        memcpy(text + n, "\nb=2\n", 6);
+        if (ini_parse_text("f.ini", text, hear, &h, &err)) {
+            assert_int_equal(strlen(h.text), strlen("1[]|2[]b=2|") + n);
+            n_taken++;
+        } else {
+            assert_int_equal(strncmp(err.text, "f.ini:1: the line is too long", 29), 0);
+            assert_string_equal(h.text, "");
+        }
+    }
+    assert_true(n_taken > 100 && n_taken < 990);
+}
+
+static void expect_unreadable(const char *path, const char *part)
+{
+    error err = {0};
+    assert_null(ini_read_file(path, &err));
+    assert_int_equal(err.kind, ERROR_USER);
+    if (strncmp(err.text, path, strlen(path)) != 0 || !strstr(err.text, part))
+        fail_msg("expected %s ... %s, got %s", path, part, err.text);
+}
+
+static void write_file(const char *path, const char *bytes, size_t n)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, n, file), n);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void test_ini_files(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/bramble-test-XXXXXX", path[64];
+    error err = {0};
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/a.ini", folder);
+    expect_unreadable(path, "cannot be opened");
+    expect_unreadable(folder, "folder");
+    write_file(path, "a = 1\n", 6);
+    char *text = ini_read_file(path, &err);
+    assert_non_null(text);
+    assert_string_equal(text, "a = 1\n");
+    memory_free(text);
+    write_file(path, "", 0);
+    text = ini_read_file(path, &err);
+    assert_string_equal(text, "");
+    memory_free(text);
+    write_file(path, "a\0b", 3);
+    expect_unreadable(path, "NUL");
+    char *large = memory_new(INI_TEXT_MAX_BYTES + 1, 1, NULL);
+    memset(large, '\n', INI_TEXT_MAX_BYTES + 1);
+    write_file(path, large, INI_TEXT_MAX_BYTES);
+    text = ini_read_file(path, &err);
+    assert_int_equal(strlen(text), INI_TEXT_MAX_BYTES);
+    memory_free(text);
+    write_file(path, large, INI_TEXT_MAX_BYTES + 1);
+    expect_unreadable(path, "larger than");
+    memory_free(large);
+    assert_int_equal(remove(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_philox),
+        cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_random_below),
+        cmocka_unit_test(test_random_floats),
+        cmocka_unit_test(test_multiply),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory_out),
+        cmocka_unit_test(test_error_first_is_kept),
+        cmocka_unit_test(test_error_long),
+        cmocka_unit_test(test_error_print),
+        cmocka_unit_test(test_phases_add_up),
+        cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_ini),
+        cmocka_unit_test(test_ini_wrong),
+        cmocka_unit_test(test_ini_long_lines),
+        cmocka_unit_test(test_ini_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
