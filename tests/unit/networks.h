@@ -7,6 +7,22 @@
 #include "blocks.h"
 #include "model/network.h"
 
+/* A small network with everything in it, and the paper's. */
+#define SMALL                                                                                      \
+    "[model]\nname = t\ninput = 2 9 7\nclasses = 5\n"                                              \
+    "[c]\nkind = conv\nfilters = 7\nkernel = 3\npadding = 1\n[r]\nkind = relu\n"                   \
+    "[p]\nkind = maxpool\nwindow = 3\nstride = 2\n"                                                \
+    "[d]\nkind = conv\nfilters = 5\nkernel = 3\nstride = 2\npadding = 2\n[s]\nkind = relu\n"       \
+    "[e]\nkind = dense\nunits = 13\n[t]\nkind = relu\n[f]\nkind = dense\nunits = 5\n"
+#define PAPER                                                                                      \
+    "[model]\nname = t\ninput = 3 32 32\nclasses = 10\n"                                           \
+    "[c]\nkind = conv\nfilters = 6\nkernel = 5\n[r]\nkind = relu\n[p]\nkind = maxpool\nwindow = "  \
+    "2\n"                                                                                          \
+    "[d]\nkind = conv\nfilters = 16\nkernel = 5\n[s]\nkind = relu\n[q]\nkind = maxpool\nwindow = " \
+    "2\n"                                                                                          \
+    "[e]\nkind = dense\nunits = 120\n[t]\nkind = relu\n[g]\nkind = dense\nunits = 84\n"            \
+    "[u]\nkind = relu\n[f]\nkind = dense\nunits = 10\n"
+
 static inline model *model_of(const char *text)
 {
     error err = {0};
@@ -65,6 +81,22 @@ static inline float *weights_new(const model *m)
     float *w = guarded_new(m->n_weights * sizeof *w);
     model_init(m, w, SEED);
     return w;
+}
+
+/* Those weights, a velocity of zero, room for a gradient. */
+static inline network_vectors vectors_new(const model *m)
+{
+    size_t bytes = m->n_weights * sizeof(float);
+    network_vectors at = {weights_new(m), guarded_new(bytes), guarded_new(bytes)};
+    memset(at.v, 0, bytes);
+    return at;
+}
+
+static inline void vectors_free(network_vectors *at)
+{
+    guarded_free(at->w);
+    guarded_free(at->v);
+    guarded_free(at->g);
 }
 
 #endif

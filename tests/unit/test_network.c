@@ -1,111 +1,9 @@
-/* Networks: the same bits for any threads, batches that count right, sums that fit together. */
+/* Networks: batches that count right, sums that fit together (test_network_bits.c: the same bits). */
 #include "networks.h"
 
 #include "kernels/reference.h"
-#include "kernels/team.h"
 
-#define SMALL                                                                                      \
-    "[model]\nname = t\ninput = 2 9 7\nclasses = 5\n"                                              \
-    "[c]\nkind = conv\nfilters = 7\nkernel = 3\npadding = 1\n[r]\nkind = relu\n"                   \
-    "[p]\nkind = maxpool\nwindow = 3\nstride = 2\n"                                                \
-    "[d]\nkind = conv\nfilters = 5\nkernel = 3\nstride = 2\npadding = 2\n[s]\nkind = relu\n"       \
-    "[e]\nkind = dense\nunits = 13\n[t]\nkind = relu\n[f]\nkind = dense\nunits = 5\n"
-#define PAPER                                                                                      \
-    "[model]\nname = t\ninput = 3 32 32\nclasses = 10\n"                                           \
-    "[c]\nkind = conv\nfilters = 6\nkernel = 5\n[r]\nkind = relu\n[p]\nkind = maxpool\nwindow = "  \
-    "2\n"                                                                                          \
-    "[d]\nkind = conv\nfilters = 16\nkernel = 5\n[s]\nkind = relu\n[q]\nkind = maxpool\nwindow = " \
-    "2\n"                                                                                          \
-    "[e]\nkind = dense\nunits = 120\n[t]\nkind = relu\n[g]\nkind = dense\nunits = 84\n"            \
-    "[u]\nkind = relu\n[f]\nkind = dense\nunits = 10\n"
-
-enum { MAX_IMAGES = 40, STEPS = 3 };
-static const size_t batches[] = {33, 1, 3, 5, 8, 31, 32, 40};
-
-/* What some steps of training lead to. */
-typedef struct outcome {
-    network_result result[STEPS];
-    network_vectors at;
-} outcome;
-
-static void outcome_new(outcome *o, const model *m)
-{
-    size_t bytes = m->n_weights * sizeof(float);
-    *o = (outcome){.at = {weights_new(m), guarded_new(bytes), guarded_new(bytes)}};
-    memset(o->at.v, 0, bytes);
-}
-
-static void outcome_free(outcome *o)
-{
-    guarded_free(o->at.w);
-    guarded_free(o->at.v);
-    guarded_free(o->at.g);
-}
-
-static void train(network *net, images *data, size_t n, outcome *o)
-{
-    const update_rule rule = {
-        .lr = 0.05F, .momentum = 0.9F, .weight_decay = 1e-3F, .nesterov = true};
-    network_input input = {images_load, data};
-    for (int k = 0; k < STEPS; k++) {
-        data->first = (size_t)k; /* not the same images every time */
-        o->result[k] = network_step(net, &o->at, &rule, &input, n);
-    }
-    data->first = 0;
-}
-
-static void assert_same(const outcome *a, const outcome *b, const model *m, const char *what)
-{
-    size_t bytes = m->n_weights * sizeof(float);
-    for (int k = 0; k < STEPS; k++)
-        if (a->result[k].loss_sum != b->result[k].loss_sum ||
-            a->result[k].n_correct != b->result[k].n_correct)
-            fail_msg("%s: another loss in step %d", what, k);
-    if (memcmp(a->at.g, b->at.g, bytes) != 0)
-        fail_msg("%s: another gradient", what);
-    if (memcmp(a->at.w, b->at.w, bytes) != 0 || memcmp(a->at.v, b->at.v, bytes) != 0)
-        fail_msg("%s: other weights", what);
-}
-
-/* One network for all batch sizes, large before small, against a fresh one of the right size. */
-static void check_threads(const char *text)
-{
-    model *m = model_of(text);
-    images data;
-    images_new(&data, m, MAX_IMAGES + STEPS);
-    network *used[5] = {NULL};
-    for (int t = 1; t <= 4; t++)
-        used[t] = network_of(m, MAX_IMAGES, true, t);
-    for (int k = 0; k < COUNT(batches); k++) {
-        outcome first;
-        network *fresh = network_of(m, batches[k], true, 1);
-        outcome_new(&first, m);
-        train(fresh, &data, batches[k], &first);
-        assert_true(first.result[STEPS - 1].loss_sum != first.result[0].loss_sum);
-        for (int t = 1; t <= 4; t++) {
-            outcome o;
-            char what[60];
-            snprintf(what, sizeof what, "%d threads, batch %zu", t, batches[k]);
-            outcome_new(&o, m);
-            train(used[t], &data, batches[k], &o);
-            assert_same(&first, &o, m, what);
-            outcome_free(&o);
-        }
-        outcome_free(&first);
-        network_free(fresh);
-    }
-    for (int t = 1; t <= 4; t++)
-        network_free(used[t]);
-    images_free(&data);
-    model_free(m);
-}
-
-static void test_threads(void **state)
-{
-    (void)state;
-    check_threads(SMALL);
-    check_threads(PAPER);
-}
+enum { MAX_IMAGES = 40 };
 
 /* Any batch is the sum of its images, each computed alone: the same bits. */
 static void test_batches_count_right(void **state)
@@ -219,56 +117,20 @@ static void test_step_is_gradient_and_update(void **state)
     images data;
     images_new(&data, m, MAX_IMAGES);
     network_input input = {images_load, &data};
-    outcome a, b;
-    outcome_new(&a, m);
-    outcome_new(&b, m);
+    network_vectors a = vectors_new(m), b = vectors_new(m);
     for (size_t n = 29; n < 32; n++) {
-        network_result x = network_gradient(net, a.at.w, a.at.g, &input, n);
-        update_sgd(&rule, a.at.w, a.at.v, a.at.g, 0, m->n_weights);
-        network_result y = network_step(net, &b.at, &rule, &input, n);
+        network_result x = network_gradient(net, a.w, a.g, &input, n);
+        update_sgd(&rule, a.w, a.v, a.g, 0, m->n_weights);
+        network_result y = network_step(net, &b, &rule, &input, n);
         assert_true(x.loss_sum == y.loss_sum && x.n_correct == y.n_correct);
-        assert_memory_equal(a.at.w, b.at.w, m->n_weights * sizeof(float));
-        assert_memory_equal(a.at.v, b.at.v, m->n_weights * sizeof(float));
+        assert_memory_equal(a.w, b.w, m->n_weights * sizeof(float));
+        assert_memory_equal(a.v, b.v, m->n_weights * sizeof(float));
     }
-    outcome_free(&a);
-    outcome_free(&b);
+    vectors_free(&a);
+    vectors_free(&b);
     network_free(net);
     images_free(&data);
     model_free(m);
-}
-
-/* A ReLU absorbed into the pooling behind it gives what it gives on its own, in front or behind. */
-static void test_absorbed_relu(void **state)
-{
-    (void)state;
-#define CHAIN(middle)                                                                              \
-    "[model]\nname = t\ninput = 2 8 9\nclasses = 3\n[c]\nkind = conv\nfilters = 4\nkernel = 3\n"   \
-    "padding = 1\n" middle "[f]\nkind = dense\nunits = 3\n"
-#define RELU "[r]\nkind = relu\n"
-#define POOL "[p]\nkind = maxpool\nwindow = 2\n"
-    static const char *const texts[] = {CHAIN(RELU POOL), CHAIN(POOL RELU),
-                                        CHAIN(RELU "[s]\nkind = relu\n" POOL)};
-    static const int n_layers[] = {3, 4, 4};
-    enum { N = VEC_WIDTH + 3 };
-    images data;
-    outcome o[3];
-    model *m[3];
-    for (int k = 0; k < 3; k++) {
-        m[k] = model_of(texts[k]);
-        assert_int_equal(m[k]->n_layers, n_layers[k]);
-        if (k == 0)
-            images_new(&data, m[k], N + STEPS);
-        network *net = network_of(m[k], N, true, 2);
-        outcome_new(&o[k], m[k]);
-        train(net, &data, N, &o[k]);
-        assert_same(&o[0], &o[k], m[0], texts[k]);
-        network_free(net);
-    }
-    for (int k = 0; k < 3; k++) {
-        outcome_free(&o[k]);
-        model_free(m[k]);
-    }
-    images_free(&data);
 }
 
 /*
@@ -371,12 +233,10 @@ static void test_too_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_batches_count_right),
         cmocka_unit_test(test_hits),
         cmocka_unit_test(test_forward_is_training_pass),
         cmocka_unit_test(test_step_is_gradient_and_update),
-        cmocka_unit_test(test_absorbed_relu),
         cmocka_unit_test(test_parts_of_a_batch),
         cmocka_unit_test(test_divergence),
         cmocka_unit_test(test_too_large),

@@ -1,0 +1,119 @@
+/* Networks: the same bits for any number of threads, and whatever a ReLU is absorbed into. */
+#include "networks.h"
+
+enum { MAX_IMAGES = 40, STEPS = 3 };
+static const size_t batches[] = {33, 1, 3, 5, 8, 31, 32, 40};
+
+/* What some steps of training lead to. */
+typedef struct outcome {
+    network_result result[STEPS];
+    network_vectors at;
+} outcome;
+
+static void train(network *net, images *data, size_t n, outcome *o)
+{
+    const update_rule rule = {
+        .lr = 0.05F, .momentum = 0.9F, .weight_decay = 1e-3F, .nesterov = true};
+    network_input input = {images_load, data};
+    for (int k = 0; k < STEPS; k++) {
+        data->first = (size_t)k; /* not the same images every time */
+        o->result[k] = network_step(net, &o->at, &rule, &input, n);
+    }
+    data->first = 0;
+}
+
+static void assert_same(const outcome *a, const outcome *b, const model *m, const char *what)
+{
+    size_t bytes = m->n_weights * sizeof(float);
+    for (int k = 0; k < STEPS; k++)
+        if (a->result[k].loss_sum != b->result[k].loss_sum ||
+            a->result[k].n_correct != b->result[k].n_correct)
+            fail_msg("%s: another loss in step %d", what, k);
+    if (memcmp(a->at.g, b->at.g, bytes) != 0)
+        fail_msg("%s: another gradient", what);
+    if (memcmp(a->at.w, b->at.w, bytes) != 0 || memcmp(a->at.v, b->at.v, bytes) != 0)
+        fail_msg("%s: other weights", what);
+}
+
+/* One network for all batch sizes, large before small, against a fresh one of the right size. */
+static void check_threads(const char *text)
+{
+    model *m = model_of(text);
+    images data;
+    images_new(&data, m, MAX_IMAGES + STEPS);
+    network *used[5] = {NULL};
+    for (int t = 1; t <= 4; t++)
+        used[t] = network_of(m, MAX_IMAGES, true, t);
+    for (int k = 0; k < COUNT(batches); k++) {
+        outcome first;
+        network *fresh = network_of(m, batches[k], true, 1);
+        first.at = vectors_new(m);
+        train(fresh, &data, batches[k], &first);
+        assert_true(first.result[STEPS - 1].loss_sum != first.result[0].loss_sum);
+        for (int t = 1; t <= 4; t++) {
+            outcome o;
+            char what[60];
+            snprintf(what, sizeof what, "%d threads, batch %zu", t, batches[k]);
+            o.at = vectors_new(m);
+            train(used[t], &data, batches[k], &o);
+            assert_same(&first, &o, m, what);
+            vectors_free(&o.at);
+        }
+        vectors_free(&first.at);
+        network_free(fresh);
+    }
+    for (int t = 1; t <= 4; t++)
+        network_free(used[t]);
+    images_free(&data);
+    model_free(m);
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    check_threads(SMALL);
+    check_threads(PAPER);
+}
+
+/* A ReLU absorbed into the pooling behind it gives what it gives on its own, in front or behind. */
+static void test_absorbed_relu(void **state)
+{
+    (void)state;
+#define CHAIN(middle)                                                                              \
+    "[model]\nname = t\ninput = 2 8 9\nclasses = 3\n[c]\nkind = conv\nfilters = 4\nkernel = 3\n"   \
+    "padding = 1\n" middle "[f]\nkind = dense\nunits = 3\n"
+#define RELU "[r]\nkind = relu\n"
+#define POOL "[p]\nkind = maxpool\nwindow = 2\n"
+    static const char *const texts[] = {CHAIN(RELU POOL), CHAIN(POOL RELU),
+                                        CHAIN(RELU "[s]\nkind = relu\n" POOL)};
+    static const int n_layers[] = {3, 4, 4};
+    enum { N = VEC_WIDTH + 3 };
+    images data;
+    outcome o[3];
+    model *m[3];
+    for (int k = 0; k < 3; k++) {
+        m[k] = model_of(texts[k]);
+        assert_int_equal(m[k]->n_layers, n_layers[k]);
+        if (k == 0)
+            images_new(&data, m[k], N + STEPS);
+        network *net = network_of(m[k], N, true, 2);
+        o[k].at = vectors_new(m[k]);
+        train(net, &data, N, &o[k]);
+        assert_same(&o[0], &o[k], m[0], texts[k]);
+        network_free(net);
+    }
+    for (int k = 0; k < 3; k++) {
+        vectors_free(&o[k].at);
+        model_free(m[k]);
+    }
+    images_free(&data);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_absorbed_relu),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,194 @@
+/* Max-pooling and ReLU against the plain ones. */
+#include "blocks.h"
+
+#include "kernels/pool.h"
+#include "kernels/reference.h"
+
+static const int image_counts[] = {1,
+                                   VEC_WIDTH - 1,
+                                   VEC_WIDTH,
+                                   VEC_WIDTH + 1,
+                                   3 * VEC_WIDTH + 2,
+                                   4 * VEC_WIDTH + 1,
+                                   6 * VEC_WIDTH};
+
+typedef struct pool_case {
+    pool_shape s;
+    reference_pool r; /* images x channels as planes */
+    size_t n_images, channels, in_plane, out_plane;
+    float *x, *gy;
+    vec *in, *out, *gout, *gin;
+    ivec *choice;
+} pool_case;
+
+static void pool_new(pool_case *c, const pool_shape *s, int n_images, int channels)
+{
+    *c = (pool_case){.s = *s, .n_images = (size_t)n_images, .channels = (size_t)channels};
+    c->r = (reference_pool){n_images * channels, s->in_height, s->in_width, s->window, s->stride};
+    c->in_plane = (size_t)(s->in_height * s->in_width);
+    c->out_plane = (size_t)(s->out_height * s->out_width);
+    size_t in = c->channels * c->in_plane, out = c->channels * c->out_plane;
+    size_t n_blocks = blocks_of(c->n_images);
+    c->x = floats_new(c->n_images * in, INTEGERS); /* of nine values: ties are common */
+    c->gy = floats_new(c->n_images * out, INTEGERS);
+    c->in = blocks_new(c->x, c->n_images, in);
+    c->gout = blocks_new(c->gy, c->n_images, out);
+    c->out = guarded_new(n_blocks * out * sizeof(vec));
+    c->choice = guarded_new(n_blocks * out * sizeof(ivec));
+    c->gin = guarded_new(n_blocks * in * sizeof(vec));
+}
+
+static void pool_free(pool_case *c)
+{
+    void *const all[] = {c->x, c->gy, c->in, c->out, c->gout, c->gin, c->choice};
+    for (int k = 0; k < COUNT(all); k++)
+        guarded_free(all[k]);
+}
+
+static void run_pool_values(void *arg, size_t begin, size_t end)
+{
+    pool_case *c = arg;
+    pool_forward(&c->s, c->in, c->out, NULL, begin, end);
+}
+
+static void run_pool_forward(void *arg, size_t begin, size_t end)
+{
+    pool_case *c = arg;
+    pool_forward(&c->s, c->in, c->out, c->choice, begin, end);
+}
+
+static void run_pool_backward(void *arg, size_t begin, size_t end)
+{
+    pool_case *c = arg;
+    pool_backward(&c->s, c->gout, c->choice, c->gin, begin, end);
+}
+
+static void pool_run(pool_case *c)
+{
+    size_t n_planes = blocks_of(c->n_images) * c->channels;
+    operation_run(&(operation){"pool_forward", run_pool_forward, n_planes, c->choice}, c);
+    guarded_fill(c->out);
+    operation_run(&(operation){"pool_forward for values", run_pool_values, n_planes, c->out}, c);
+    operation_run(&(operation){"pool_backward", run_pool_backward, n_planes, c->gin}, c);
+}
+
+/* Apart from the kernel's order: ReLU first, then the maximum; back through both. */
+static void pool_compare(const pool_case *c)
+{
+    size_t in = c->channels * c->in_plane, out = c->channels * c->out_plane;
+    size_t n_in = c->n_images * in, n_out = c->n_images * out;
+    float *x = guarded_new(n_in * sizeof *x), *want = guarded_new(n_out * sizeof *want);
+    int *choice = guarded_new(n_out * sizeof *choice);
+    double *gx = doubles_new(n_in);
+    memcpy(x, c->x, n_in * sizeof *x);
+    if (c->s.relu)
+        reference_relu_forward(c->x, x, n_in);
+    reference_pool_forward(&c->r, x, want, choice);
+    reference_pool_backward(&c->r, c->gy, choice, gx);
+    for (size_t k = 0; k < n_out; k++) {
+        int got = c->choice[k / out / VEC_WIDTH * out + k % out][k / out % VEC_WIDTH];
+        assert_true(want[k] == block_element(c->out, out, k / out, k % out));
+        assert_int_equal(got, c->s.relu && want[k] <= 0.0F ? -1 : choice[k]);
+    }
+    for (size_t k = 0; k < n_in; k++) {
+        double expected = c->s.relu && x[k] <= 0.0F ? 0.0 : gx[k];
+        assert_true(expected == (double)block_element(c->gin, in, k / in, k % in));
+    }
+    guarded_free(x);
+    guarded_free(want);
+    guarded_free(choice);
+    guarded_free(gx);
+}
+
+static void test_pool(void **state)
+{
+    (void)state;
+    static const int windows[] = {1, 2, 3, 5};
+    int turn = 0;
+    for (int w = 0; w < COUNT(windows); w++)
+        for (int stride = 1; stride <= windows[w] + 2; stride++)
+            for (int height = windows[w]; height <= windows[w] + 7; height++)
+                for (int width = windows[w]; width <= windows[w] + 7; width++)
+                    for (int relu = 0; relu < 2; relu++, turn++) {
+                        pool_shape s = {height,
+                                        width,
+                                        reference_side(height, windows[w], stride, 0),
+                                        reference_side(width, windows[w], stride, 0),
+                                        windows[w],
+                                        stride,
+                                        relu};
+                        pool_case c;
+                        pool_new(&c, &s, image_counts[turn % 4], 1 + turn % 3);
+                        pool_run(&c);
+                        pool_compare(&c);
+                        pool_free(&c);
+                    }
+}
+
+static void test_pool_not_a_number(void **state)
+{
+    (void)state;
+    pool_shape s = {
+        .in_height = 2, .in_width = 2, .out_height = 1, .out_width = 1, .window = 2, .stride = 2};
+    vec in[4], out;
+    ivec choice;
+    for (int relu = 0; relu < 2; relu++) {
+        for (int k = 0; k < 4; k++)
+            in[k] = vec_set(NAN);
+        s.relu = relu;
+        pool_forward(&s, in, &out, &choice, 0, 1);
+        assert_true(isnan(out[0])); /* diverged weights must show in the loss */
+    }
+}
+
+typedef struct relu_case {
+    vec *x, *y, *gy, *gx;
+} relu_case;
+
+static void run_relu_forward(void *arg, size_t begin, size_t end)
+{
+    relu_case *c = arg;
+    relu_forward(c->x, c->y, begin, end);
+}
+
+static void run_relu_backward(void *arg, size_t begin, size_t end)
+{
+    relu_case *c = arg;
+    relu_backward(c->y, c->gy, c->gx, begin, end);
+}
+
+static void test_relu(void **state)
+{
+    (void)state;
+    enum { N = 37 };
+    size_t n = (size_t)N * VEC_WIDTH;
+    float *x = floats_new(n, REALS), *gy = floats_new(n, REALS), y[N * VEC_WIDTH],
+          gx[N * VEC_WIDTH];
+    const float special[] = {0.0F, -0.0F, INFINITY, -INFINITY, 1e-45F, -1e-45F, 3e38F, NAN};
+    memcpy(x, special, sizeof special);
+    relu_case c = {(vec *)(void *)x, guarded_new(sizeof y), (vec *)(void *)gy,
+                   guarded_new(sizeof gx)};
+    operation_run(&(operation){"relu_forward", run_relu_forward, N, c.y}, &c);
+    operation_run(&(operation){"relu_backward", run_relu_backward, N, c.gx}, &c);
+    reference_relu_forward(x, y, n);
+    reference_relu_backward(y, gy, gx, n);
+    for (size_t k = 0; k < n; k++) {
+        float got = c.y[k / VEC_WIDTH][k % VEC_WIDTH];
+        assert_true(got == y[k] || (isnan(got) && isnan(y[k])));
+        assert_true(c.gx[k / VEC_WIDTH][k % VEC_WIDTH] == gx[k]);
+    }
+    guarded_free(x);
+    guarded_free(gy);
+    guarded_free(c.y);
+    guarded_free(c.gx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_pool_not_a_number),
+        cmocka_unit_test(test_relu),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
