@@ -120,14 +120,14 @@ $(B)/flags: force | $(if $(CROSS),$(filter $(OWN_SYSROOT)/%,$(SYSROOT)/.complete
 	@echo '$(subst ','\'',$(FLAGS_TEXT))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS_TEXT))' > $@
 .PHONY: force
 
-unit: $(UNIT)
+unit: $(UNIT) ## build the unit tests
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,$(SERIAL)) $(LIB)
 	@mkdir -p $(@D)
 	@echo '  LINK    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(HDF5_LIBS) $(OTHER_LIBS) -lcmocka
 
 # Programs that tests/system/ runs under mpirun.
-mpi-tests: $(MPI_TESTS)
+mpi-tests: $(MPI_TESTS) ## build the programs the system tests run under mpirun
 $(B)/tests/%: $(B)/obj/tests/mpi/%.o $(call obj,$(OVER_MPI)) $(LIB)
 	@mkdir -p $(@D)
 	@echo '  LINK    $@'
@@ -135,7 +135,7 @@ $(B)/tests/%: $(B)/obj/tests/mpi/%.o $(call obj,$(OVER_MPI)) $(LIB)
 .PRECIOUS: $(B)/obj/%.o
 
 # ---- for users -----------------------------------------------------------------------------------
-.PHONY: demo test data packages sysroot-arm64 bench install uninstall dist
+.PHONY: demo test data packages sysroot-arm64 bench bench-peers install uninstall dist
 
 demo: ## install what is missing, build, get CIFAR-10, train and test the paper's CNN
 	@tools/install-packages build

@@ -36,6 +36,7 @@ typedef struct job {
     network *net;
     float *v, *g; /* velocity and gradient */
     schedule schedule;
+    uint64_t step; /* how many it has taken, over all rounds */
 
     /* the server's */
     dataset test;

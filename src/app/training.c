@@ -2,19 +2,12 @@
 
 #include "app/machine.h"
 #include "app/progress.h"
+#include "app/segment.h"
 #include "base/memory.h"
-#include "data/batch.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-/* What a rank says when it has finished its part of a segment. */
-typedef struct note {
-    double images, loss_sum, correct, steps, lr;
-    int32_t diverged;
-    char layer[LAYER_NAME_BYTES]; /* where, when it has */
-} note;
 
 /* What the server answers; the notes of all ranks follow it. */
 typedef struct decision {
@@ -26,12 +19,10 @@ typedef struct training {
     job *job;
     phases phases;
     progress progress;
-    decision *decision; /* followed by: */
-    note *notes;        /* of all ranks */
-    double *weights;    /* of all ranks in an average */
-    record_rank *rows;  /* of all ranks in a round (server) */
-    uint64_t step;      /* of this worker, over all rounds */
-    double lr;          /* of its last step */
+    decision *decision;  /* followed by: */
+    segment_note *notes; /* of all ranks */
+    double *weights;     /* of all ranks in an average */
+    record_rank *rows;   /* of all ranks in a round (server) */
 
     /* the server's books */
     double t_zero_s;            /* when all were ready */
@@ -50,69 +41,6 @@ typedef struct training {
     progress_state shown;
     error error; /* the server's own: said at the next decision */
 } training;
-
-/* ---- a worker's half ---------------------------------------------------------------------------- */
-
-typedef struct loading {
-    const dataset *set;
-    const uint32_t *indices;
-} loading;
-
-static void load(void *arg, size_t first, size_t n, float *x, uint8_t *labels)
-{
-    const loading *from = arg;
-    batch_load_block(from->set, from->indices + first, 0, n, x, labels);
-}
-
-static void train_step(training *t, note *mine)
-{
-    job *j = t->job;
-    const train_options *o = &j->options;
-    loading from = {.set = &j->shard};
-    size_t n = sampler_next(&j->sampler, o->batch, &from.indices);
-    t->lr = schedule_lr(&j->schedule, (double)t->step++);
-    update_rule rule = {.lr = (float)t->lr,
-                        .momentum = (float)o->momentum,
-                        .weight_decay = (float)o->weight_decay,
-                        .nesterov = o->nesterov};
-    network_vectors at = {j->w, j->v, j->g};
-    network_input input = {load, &from};
-    network_result result = network_step(j->net, &at, &rule, &input, n);
-    phases_move(&t->phases, PHASE_TRAIN, PHASE_INPUT, result.t_input_s);
-    mine->images += (double)n;
-    mine->loss_sum += result.loss_sum;
-    mine->correct += (double)result.n_correct;
-    mine->steps += 1.0;
-    mine->lr = t->lr;
-}
-
-/* Steps of a round that lie before segment k of n: all workers cut their rounds into n segments. */
-static uint64_t steps_before(uint64_t steps, uint64_t n, uint64_t k)
-{
-    return (uint64_t)((unsigned __int128)steps * k / n);
-}
-
-static void train_segment(training *t, uint64_t segment, note *mine)
-{
-    job *j = t->job;
-    uint64_t steps = job_steps(j, transport_worker()), n = job_segments(j);
-    phases_enter(&t->phases, PHASE_TRAIN);
-    for (uint64_t k = steps_before(steps, n, segment); k < steps_before(steps, n, segment + 1); k++) {
-        if (transport_stop_called())
-            return;
-        train_step(t, mine);
-        if (!isfinite(mine->loss_sum))
-            break;
-    }
-    if (isfinite(mine->loss_sum) && vector_finite_below(j->w, j->model->n_weights, AVERAGE_LIMIT))
-        return;
-    size_t bad = 0;
-    while (bad < j->model->n_weights && fabsf(j->w[bad]) < AVERAGE_LIMIT)
-        bad++;
-    mine->diverged = 1;
-    snprintf(mine->layer, sizeof mine->layer, "%s",
-             bad < j->model->n_weights ? model_layer_of(j->model, bad) : "");
-}
 
 /* ---- the server's half -------------------------------------------------------------------------- */
 
@@ -206,7 +134,7 @@ static bool evaluation_due(const training *t, uint64_t round)
 static void add_notes(training *t)
 {
     for (int k = 0; k < transport_size(); k++) {
-        const note *n = &t->notes[k];
+        const segment_note *n = &t->notes[k];
         t->round.images += n->images;
         t->round.loss += n->loss_sum;
         t->round.accuracy += n->correct;
@@ -249,7 +177,7 @@ static bool report_divergence(const training *t, uint64_t round, error *err)
 }
 
 /* Everyone's notes to the server, its decision and the notes back to everyone. */
-static bool exchange(training *t, const note *mine, bool last, error *err)
+static bool exchange(training *t, const segment_note *mine, bool last, error *err)
 {
     bool server = transport_is_server();
     transport_collect(mine, sizeof *mine, t->notes, server ? evaluate_some : NULL, t);
@@ -270,9 +198,9 @@ static bool exchange(training *t, const note *mine, bool last, error *err)
 static bool run_segment(training *t, uint64_t round, uint64_t segment, record_rank *row, error *err)
 {
     job *j = t->job;
-    note mine = {0};
+    segment_note mine = {0};
     if (transport_is_worker())
-        train_segment(t, segment, &mine);
+        segment_train(j, &t->phases, segment, &mine);
     phases_enter(&t->phases, PHASE_WAIT);
     if (!exchange(t, &mine, segment + 1 == job_segments(j), err))
         return false;
@@ -391,7 +319,7 @@ static bool allocate(training *t, error *err)
 {
     size_t size = (size_t)transport_size();
     t->decision = memory_new(1, sizeof *t->decision + size * sizeof *t->notes, err);
-    t->notes = t->decision ? (note *)(t->decision + 1) : NULL;
+    t->notes = t->decision ? (segment_note *)(t->decision + 1) : NULL;
     t->weights = memory_new(size, sizeof *t->weights, err);
     t->rows = memory_new(size, sizeof *t->rows, err);
     t->t_work_s = memory_new(size, sizeof *t->t_work_s, err);

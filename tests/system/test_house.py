@@ -174,7 +174,7 @@ def test_scripts_pass_shellcheck():
                   for path in found]
     assert "".join(complaints) == ""
     for path in found:
-        assert path.suffix == ".bash" or os.access(path, os.X_OK), f"{path} is not executable"
+        assert path.suffix in (".bash", ".sbatch") or os.access(path, os.X_OK), f"{path} is not executable"
 
 
 # ---- commands, options, targets ---------------------------------------------------------------------------

@@ -35,6 +35,17 @@ def test_stops_when_reached(bramble, ranks, more):
     assert np.isnan(plain.summary["t_target_s"])
 
 
+def test_testing_takes_longer_than_a_round(bramble):
+    """Then the workers wait, and still the first round that reaches the target is the last."""
+    run = start(bramble, 3, "--data", "synthetic:10000", "--limit-train", 600, "--limit-test", 2000, "--local-steps", 4,
+                "--keep-momentum", "--eval-every", 1, rounds=300, target=0.15)
+    accuracy = run["test/accuracy"]
+    assert 1 < run.n_done < 300 and accuracy[-1] >= 0.15 and (accuracy[:-1] < 0.15).all()
+    phases, names = run.phases()
+    spent = phases[:, 0].sum(axis=0)
+    assert spent[names.index("evaluate")] > phases[:, 1:, names.index("train")].sum(axis=0).max()
+
+
 def test_one_rank_stops_as_two_do(bramble):
     alone, two = (start(bramble, ranks, out=f"{ranks}.h5") for ranks in (1, 2))
     assert alone.n_done == two.n_done

@@ -20,14 +20,14 @@ static int any_of(const int *list, int n)
     return list[draw(0, n - 1)];
 }
 
-/* Every kernel, stride and padding, each with a dozen draws of everything else. */
+/* Every kernel, stride and padding, each with ten draws of everything else. */
 static void test_kernel_stride_padding(void **state)
 {
     (void)state;
     for (int k = 0; k < COUNT(kernels); k++)
         for (int stride = 1; stride <= 3; stride++)
             for (int padding = 0; padding < kernels[k]; padding++)
-                for (int n = 0; n < 12;) {
+                for (int n = 0; n < 10;) {
                     reference_conv r = {
                         .n_images = any_of(image_counts, COUNT(image_counts)),
                         .in_channels = any_of(channel_counts, COUNT(channel_counts)),
@@ -99,7 +99,10 @@ static void check_tiling(conv_case *c, conv_tiling tiling, const vec *out, const
     c->gradient_tiling.chunk = (tiling.chunk - 1) % c->r.out_channels + 1;
     guarded_fill(c->out);
     guarded_fill(c->gin);
-    case_run(c);
+    conv_pack(&c->forward, &c->forward_tiling, c->w, c->packed);
+    conv_pack_flipped(&c->gradient, &c->gradient_tiling, c->w, c->flipped);
+    run_forward(c, 0, n_blocks * (size_t)c->out_height);
+    run_input_gradient(c, 0, n_blocks * (size_t)c->r.in_height);
     if (memcmp(c->out, out, n_blocks * out_features(c) * sizeof *out) != 0 ||
         memcmp(c->gin, gin, n_blocks * in_features(c) * sizeof *gin) != 0)
         fail_msg(
@@ -136,8 +139,8 @@ static void find_tiles(bool legal[16][16])
 {
     for (int i = 0; i < COUNT(kernels); i++)
         for (int stride = 1; stride <= 3; stride++)
-            for (int channels = 1; channels <= 64; channels++)
-                for (int width = 1; width <= 64; width++) {
+            for (int channels = 1; channels <= 24; channels++)
+                for (int width = 1; width <= 24; width++) {
                     int in = (width - 1) * stride + kernels[i];
                     conv_shape s = {4,          in,     in, channels, width, width,
                                     kernels[i], stride, 0,  0,        0,     0};
