@@ -33,11 +33,6 @@ else
 $(error PRESET=$(PRESET) is none of native debug asan rpi3 rpi4 rpi5)
 endif
 
-# GCC 12 for Arm ends in an internal error where it makes a vector loop of fmax.
-ifneq ($(CROSS)$(filter aarch64,$(HOST)),)
-MACHINE += -fno-builtin-fmax -fno-builtin-fmin -fno-builtin-fmaxf -fno-builtin-fminf
-endif
-
 # SYSROOT=FOLDER: the root of a Pi or a copy of it; the default is made when it is missing.
 OWN_SYSROOT := $(CURDIR)/build/sysroot-arm64
 SYSROOT ?= $(OWN_SYSROOT)
@@ -47,13 +42,21 @@ ifeq ($(origin CC),default)
 CC      := $(CROSS)gcc
 endif
 AR      := $(CROSS)ar
+CLANG   := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
+
+# GCC 12 for Arm ends in an internal error where it makes a vector loop of fmax.  Its usual scheduler moves
+# so many loads ahead that a tile's sums leave the registers; only the Pi 3, which runs in order, gains by it.
+ifneq ($(CROSS)$(filter aarch64,$(HOST)),)
+MACHINE += -fno-builtin-fmax -fno-builtin-fmin -fno-builtin-fmaxf -fno-builtin-fminf \
+           $(if $(CLANG)$(filter rpi3,$(PRESET)),,--param sched-pressure-algorithm=1)
+endif
 
 comma   := ,
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith
 CFLAGS  ?=
 # gnu11, not c11: ISO mode turns the contraction to fused multiply-adds off.  GCC, tuned for some machines,
 # would also leave single chains of them apart, and the bits of a sum would depend on its tile.
-CONTRACT := -ffp-contract=fast $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),,--param avoid-fma-max-bits=0)
+CONTRACT := -ffp-contract=fast $(if $(CLANG),,--param avoid-fma-max-bits=0)
 ALL_CFLAGS := -std=gnu11 $(patsubst -O3,-O2,$(OPT)) $(MACHINE) -g $(CONTRACT) -fopenmp $(WARN) $(WERROR) \
               $(if $(CROSS),--sysroot=$(SYSROOT)) -Iinclude -D_GNU_SOURCE $(CFLAGS)
 ALL_LDFLAGS := -Wl,--as-needed,-z,noseparate-code $(OPT) $(MACHINE) -fopenmp $(if $(CROSS),--sysroot=$(SYSROOT) \
@@ -116,6 +119,7 @@ $(B)/obj/%.o: %.c $(B)/flags
 # Changed when any flag has changed, so that everything is built anew then.
 FLAGS_TEXT := $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(VERSION) $(PREFIX)
 $(B)/flags: force | $(if $(CROSS),$(filter $(OWN_SYSROOT)/%,$(SYSROOT)/.complete))
+	$(if $(CROSS),@command -v $(firstword $(CC)) >/dev/null || { echo "no $(CC): make sysroot-arm64 installs it" >&2; exit 1; })
 	@mkdir -p $(@D)
 	@echo '$(subst ','\'',$(FLAGS_TEXT))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS_TEXT))' > $@
 .PHONY: force
@@ -135,7 +139,7 @@ $(B)/tests/%: $(B)/obj/tests/mpi/%.o $(call obj,$(OVER_MPI)) $(LIB)
 .PRECIOUS: $(B)/obj/%.o
 
 # ---- for users -----------------------------------------------------------------------------------
-.PHONY: demo test data packages sysroot-arm64 bench bench-peers install uninstall dist
+.PHONY: demo test data packages sysroot-arm64 bench bench-peers bench-static install uninstall dist
 
 demo: ## install what is missing, build, get CIFAR-10, train and test the paper's CNN
 	@tools/install-packages build
@@ -170,6 +174,17 @@ bench: all $(BENCH) ## speed against this machine's measured peak: a table, and 
 bench-peers: all $(BENCH) ## the same beside PyTorch, where it is installed
 	@tools/install-packages test
 	@bench/bench.py --peers
+
+# For what runs on a Pi, without one.
+ARCH ?= rpi4
+bench-static: ## predicted share of a Pi's peak for each kernel (ARCH=rpi3, rpi4 or rpi5)
+	@tools/install-packages cross
+	@$(MAKE) --no-print-directory PRESET=$(ARCH) build/$(ARCH)/bench-tiles
+	@tools/bench-static --arch $(ARCH)
+
+$(B)/bench-tiles: $(B)/obj/bench/tiles.o $(LIB)
+	@echo '  LINK    $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OTHER_LIBS)
 
 $(B)/obj/bench/average.o: EXTRA = $(MPI_CFLAGS)
 $(B)/bench-kernels: $(B)/obj/bench/kernels.o $(call obj,$(SERIAL)) $(LIB)

@@ -44,8 +44,8 @@
 #elif defined(__aarch64__)
 #define VEC_WIDTH 4
 #define SIMD_NAME "neon"
-#define SIMD_TILE_CHANNELS 4
-#define SIMD_TILE_PIXELS 4
+#define SIMD_TILE_CHANNELS 6
+#define SIMD_TILE_PIXELS 2
 #define SIMD_TILE_SUMS 20
 #define SIMD_IN_FLIGHT 8
 #else
@@ -71,6 +71,16 @@ typedef int32_t ivec __attribute__((vector_size(VEC_WIDTH * sizeof(int32_t))));
 #define SIMD_UNROLL _Pragma("GCC unroll 16")
 #endif
 #define SIMD_INLINE static inline __attribute__((always_inline))
+
+/* simd_pause - a turn of a waiting loop: tells the core that nothing happens in it */
+SIMD_INLINE void simd_pause(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
 
 /* vec_set - all lanes x */
 SIMD_INLINE vec vec_set(float x)

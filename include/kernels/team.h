@@ -14,6 +14,7 @@
 
 typedef struct team {
     int thread, n_threads;
+    struct team_meeting *meeting; /* where its barriers are kept; NULL for a single thread */
 } team;
 
 typedef void team_work(const team *self, void *arg);
@@ -21,7 +22,11 @@ typedef void team_work(const team *self, void *arg);
 /* team_run - n_threads >= 1 threads call work(&team, arg) and meet at its end.  Not to be nested. */
 void team_run(int n_threads, team_work *work, void *arg);
 
-/* team_barrier - all threads of the region have got here */
+/*
+ * team_barrier - all threads of the region have got here
+ * Spins for some ten microseconds, then lets others have the core: a thread that shares its core with a
+ * late one would otherwise keep it from coming.
+ */
 void team_barrier(const team *self);
 
 /* team_share - this thread's items begin .. end - 1 of n_items: contiguous, equal but for one */

@@ -129,7 +129,7 @@ const option_entry option_train_table[] = {
      .most = 1000000000,
      .initial = "0",
      .metavar = "H",
-     .help = "Average also after every H batches inside a round; 0: only at its end."},
+     .help = "Average also inside a round, after at most H batches; 0: only at its end."},
     {.name = "tail-average",
      TRAIN(tail_average),
      .high = 1,

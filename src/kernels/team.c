@@ -1,23 +1,46 @@
 #include "kernels/team.h"
 
+#include "kernels/simd.h"
+
 #include <omp.h>
 #include <sched.h>
 #include <stdio.h>
 
+/* A barrier for each generation: the last to arrive opens the next. */
+struct team_meeting {
+    int arrived __attribute__((aligned(64))); /* written by all */
+    unsigned generation __attribute__((aligned(64))); /* read by all while they wait */
+};
+
+enum { SPINS = 500 };
+
 void team_run(int n_threads, team_work *work, void *arg)
 {
     if (n_threads == 1) {
-        work(&(team){0, 1}, arg);
+        work(&(team){0, 1, NULL}, arg);
         return;
     }
+    struct team_meeting meeting = {0};
 #pragma omp parallel num_threads(n_threads)
-    work(&(team){omp_get_thread_num(), omp_get_num_threads()}, arg);
+    work(&(team){omp_get_thread_num(), omp_get_num_threads(), &meeting}, arg);
 }
 
 void team_barrier(const team *self)
 {
-    if (self->n_threads > 1) {
-#pragma omp barrier
+    struct team_meeting *m = self->meeting;
+    if (self->n_threads == 1)
+        return;
+    unsigned generation = __atomic_load_n(&m->generation, __ATOMIC_RELAXED);
+    if (__atomic_add_fetch(&m->arrived, 1, __ATOMIC_ACQ_REL) == self->n_threads) {
+        __atomic_store_n(&m->arrived, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&m->generation, generation + 1, __ATOMIC_RELEASE);
+        return;
+    }
+    for (unsigned k = 0; __atomic_load_n(&m->generation, __ATOMIC_ACQUIRE) == generation; k++) {
+        if (k < SPINS)
+            simd_pause();
+        else
+            sched_yield();
     }
 }
 
