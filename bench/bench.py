@@ -33,6 +33,7 @@ class Table:
 
     def add(self, figure, value, unit, reach=None, least=True):
         """reach: a bound the value should be above (least) or below; None: just a figure."""
+        value = value if value is None else float(value)  # not numpy's, for JSON
         met = None if reach is None or value is None else (value >= reach if least else value <= reach)
         self.rows.append(dict(figure=figure, value=value, unit=unit, reach=reach,
                               bound="at least" if least else "at most", met=met))
