@@ -211,7 +211,7 @@ double reference_softmax(int n_classes, const float *logits, int label, double s
 {
     double largest = (double)logits[0], sum = 0.0;
     for (int c = 1; c < n_classes; c++)
-        largest = fmax(largest, (double)logits[c]);
+        largest = (double)logits[c] > largest ? (double)logits[c] : largest;
     for (int c = 0; c < n_classes; c++)
         sum += exp((double)logits[c] - largest);
     for (int c = 0; c < n_classes; c++) {
