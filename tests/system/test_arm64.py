@@ -29,8 +29,9 @@ NOT_ON_A_PI_4 = re.compile(
 
 
 def environment():
-    """Without what a make around this one would hand down."""
-    return {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CC", "CFLAGS")}
+    """Without what a make around this one would hand down; unit tests know that they are emulated."""
+    ours = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CC", "CFLAGS")}
+    return dict(ours, BRAMBLE_TEST_FEW="1")
 
 
 def run(line, timeout=300):

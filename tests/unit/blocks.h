@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -32,6 +33,12 @@ enum numbers {
     INTEGERS, /* -4 .. 4: their sums of products are exact, so a wrong or missing term shows */
     REALS     /* -1 .. 1 */
 };
+
+/* How many of n long cases to take: with BRAMBLE_TEST_FEW set a third, for an emulated processor. */
+static inline int enough_of(int n)
+{
+    return getenv("BRAMBLE_TEST_FEW") ? (n + 2) / 3 : n;
+}
 
 /* A fresh stream of random numbers. */
 static inline uint64_t next_stream(void)

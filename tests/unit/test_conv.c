@@ -27,7 +27,7 @@ static void test_kernel_stride_padding(void **state)
     for (int k = 0; k < COUNT(kernels); k++)
         for (int stride = 1; stride <= 3; stride++)
             for (int padding = 0; padding < kernels[k]; padding++)
-                for (int n = 0; n < 10;) {
+                for (int n = 0; n < enough_of(10);) {
                     reference_conv r = {
                         .n_images = any_of(image_counts, COUNT(image_counts)),
                         .in_channels = any_of(channel_counts, COUNT(channel_counts)),

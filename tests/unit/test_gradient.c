@@ -12,7 +12,6 @@ typedef struct alone {
     layer_pass pass;
     float *w, *g, *x, *gx, *factors; /* of the images; row-major */
     vec *in, *out, *gout, *gin;
-    int n_threads;
 } alone;
 
 static void set(layer *l, const char *name, long value)
@@ -22,11 +21,11 @@ static void set(layer *l, const char *name, long value)
     setting->value = value;
 }
 
-static void alone_new(alone *self, const layer *what, int n_images, int n_threads)
+static void alone_new(alone *self, const layer *what, int n_images)
 {
     error err = {0};
     size_t n = (size_t)n_images, bytes = 0;
-    *self = (alone){.l = *what, .n_threads = n_threads};
+    *self = (alone){.l = *what};
     layer *l = &self->l;
     if (!l->kind->infer(l, &err))
         fail_msg("%s", err.text);
@@ -76,7 +75,7 @@ static double alone_value(void *arg, double *magnitude)
     *magnitude = 0.0;
     for (size_t k = 0; k < n * in; k++)
         self->in[k / in / VEC_WIDTH * in + k % in][k / in % VEC_WIDTH] = self->x[k];
-    team_run(self->n_threads, work_forward, self);
+    team_run(1, work_forward, self);
     for (size_t k = 0; k < n * out; k++) {
         double term =
             (double)self->factors[k] * (double)block_element(self->out, out, k / out, k % out);
@@ -92,7 +91,7 @@ static void check_alone(const layer *what, int n_images, int n_threads)
 {
     alone a;
     char name[100];
-    alone_new(&a, what, n_images, n_threads);
+    alone_new(&a, what, n_images);
     team_run(n_threads, work_both, &a);
     size_t n_in = a.pass.n_images * layer_features(a.l.in);
     float *gx = rows_new(a.gin, a.pass.n_images, layer_features(a.l.in));
@@ -271,7 +270,7 @@ static void test_check_can_fail(void **state)
     layer l = {.kind = layer_kind_find("conv"), .name = "c", .in = {2, 4, 4}};
     set(&l, "filters", 2);
     set(&l, "kernel", 3);
-    alone_new(&a, &l, 11, 1);
+    alone_new(&a, &l, 11);
     team_run(1, work_both, &a);
     function f = {alone_value, &a, a.w, a.l.n_weights, a.g, "", 0, 0};
     for (size_t k = 0; k < f.n; k++) {

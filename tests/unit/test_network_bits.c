@@ -44,7 +44,7 @@ static void check_threads(const char *text)
     network *used[5] = {NULL};
     for (int t = 1; t <= 4; t++)
         used[t] = network_of(m, MAX_IMAGES, true, t);
-    for (int k = 0; k < COUNT(batches); k++) {
+    for (int k = 0; k < enough_of(COUNT(batches)); k++) {
         outcome first;
         network *fresh = network_of(m, batches[k], true, 1);
         first.at = vectors_new(m);
