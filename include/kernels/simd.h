@@ -76,7 +76,7 @@ typedef int32_t ivec __attribute__((vector_size(VEC_WIDTH * sizeof(int32_t))));
 SIMD_INLINE void simd_pause(void)
 {
 #if defined(__x86_64__)
-    __builtin_ia32_pause();
+    __asm__ volatile("pause");
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
