@@ -190,8 +190,8 @@ const option_entry option_train_table[] = {
      .most = 1000000,
      .initial = "0",
      .metavar = "R",
-     .help = "Test the model after every R-th round and the last; 0: as often as the server has "
-             "time for."},
+     .help = "Test the model after every R-th round and the last; 0: after every round, with "
+             "--local-steps about once per pass."},
 
     {.name = "average",
      TRAIN(average),
