@@ -19,8 +19,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum schedule_word { SCHEDULE_WORD_CONSTANT, SCHEDULE_WORD_LINEAR, SCHEDULE_WORD_COSINE };
-
 /* bramble train; options not mentioned here are explained in docs/bramble.1 */
 typedef struct train_options {
     char data[OPTION_TEXT_BYTES];     /* for source_open; never empty */
@@ -38,7 +36,7 @@ typedef struct train_options {
     double tail_average;    /* share of a round's averages whose mean is its model; 0: the last */
     uint64_t batch;         /* 1..65536 */
     double lr;              /* at its highest */
-    int schedule;           /* enum schedule_word */
+    int schedule;           /* enum schedule_kind */
     double warmup;          /* rounds */
     double momentum, weight_decay;
     bool nesterov, keep_momentum;

@@ -1,5 +1,6 @@
 #include "app/options.h"
 #include "data/sampler.h"
+#include "model/schedule.h"
 #include "transport/transport.h"
 
 #define TRAIN(field) OPTION_BIND(train_options, field)
@@ -8,9 +9,9 @@
 
 static const char *schedule_word(size_t i)
 {
-    static const char *const words[] = {[SCHEDULE_WORD_CONSTANT] = "constant",
-                                        [SCHEDULE_WORD_LINEAR] = "linear",
-                                        [SCHEDULE_WORD_COSINE] = "cosine"};
+    static const char *const words[] = {[SCHEDULE_CONSTANT] = "constant",
+                                        [SCHEDULE_LINEAR] = "linear",
+                                        [SCHEDULE_COSINE] = "cosine"};
     return i < sizeof words / sizeof *words ? words[i] : NULL;
 }
 

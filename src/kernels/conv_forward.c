@@ -1,5 +1,7 @@
 #include "kernels/conv.h"
 
+#include "pieces.h"
+
 /*
  * A tile is m out channels x r neighbouring pixels of a row, summed up in registers.  Each loaded pixel
  * serves m channels, each loaded weight r pixels; with the kernel's width known to the compiler, a pixel
@@ -90,17 +92,6 @@ static tile_function *find_function(const conv_shape *s, int n_m, int n_r, int n
     tile_function *own =
         s->stride == 1 && n_taps <= MAX_TAPS ? tile_functions[n_taps][n_m - 1][n_r - 1] : NULL;
     return own ? own : tile_functions[0][n_m - 1][n_r - 1];
-}
-
-static int pieces(int n, int largest)
-{
-    return (n + largest - 1) / largest;
-}
-
-/* Where piece k of n begins when `length` is cut into n pieces that differ by one at most. */
-static int piece_begin(int length, int n, int k)
-{
-    return (int)((long)length * k / n);
 }
 
 /* Cycles for one in channel and kernel row of a tile: by multiply-adds, by their latency, by loads. */

@@ -1,5 +1,7 @@
 #include "kernels/conv.h"
 
+#include "pieces.h"
+
 /*
  * A tile is m out channels x up to 5 neighbouring taps of a kernel row.  It runs over all pixels of an
  * image with its sums in registers, lane by lane: one sum per image.
@@ -66,22 +68,17 @@ typedef struct cut {
     int n_taps, n_groups; /* pieces of a kernel row; groups of out channels */
 } cut;
 
-static int piece_begin(int length, int n, int k)
-{
-    return (int)((long)length * k / n);
-}
-
 static cut cut_shape(const conv_shape *s)
 {
     cut c;
-    c.n_taps = (s->kernel + MAX_TAPS - 1) / MAX_TAPS;
-    int taps = (s->kernel + c.n_taps - 1) / c.n_taps;
+    c.n_taps = pieces(s->kernel, MAX_TAPS);
+    int taps = pieces(s->kernel, c.n_taps);
     int channels = SIMD_TILE_SUMS / taps;
     if (channels > MAX_CHANNELS)
         channels = MAX_CHANNELS;
     if (channels < 1)
         channels = 1;
-    c.n_groups = (s->out_channels + channels - 1) / channels;
+    c.n_groups = pieces(s->out_channels, channels);
     return c;
 }
 

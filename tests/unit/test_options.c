@@ -1,5 +1,6 @@
 /* The command lines: what they mean, and what they refuse. */
 #include "parse_train.h"
+#include "model/schedule.h"
 
 #include "data/sampler.h"
 #include "transport/transport.h"
@@ -24,7 +25,7 @@ static void test_defaults(void **state)
     assert_int_equal(o->batch, 32);
     assert_true(o->lr == 0.001 && o->momentum == 0.9 && o->warmup == 0 && o->weight_decay == 0);
     assert_true(o->target_accuracy == 0);
-    assert_int_equal(o->schedule, SCHEDULE_WORD_CONSTANT);
+    assert_int_equal(o->schedule, SCHEDULE_CONSTANT);
     assert_int_equal(o->order, ORDER_SHUFFLE);
     assert_string_equal(average_rules[o->average]->name, "gather");
     assert_int_equal(o->threads, 0);
@@ -47,7 +48,7 @@ static void test_values(void **state)
     assert_true(o->lr == 0.01 && o->warmup == 0.5);
     assert_true(o->seed == UINT64_MAX);
     assert_int_equal(o->order, ORDER_SEQUENTIAL);
-    assert_int_equal(o->schedule, SCHEDULE_WORD_COSINE);
+    assert_int_equal(o->schedule, SCHEDULE_COSINE);
     assert_string_equal(average_rules[o->average]->name, "gather");
     assert_int_equal(o->shards.n, 3);
     assert_int_equal(o->shards.values[0], 3);

@@ -1,5 +1,6 @@
 /* Defaults, presets, configuration files and the command line: what goes before what. */
 #include "parse_train.h"
+#include "model/schedule.h"
 
 /* ---- precedence ------------------------------------------------------------------------------ */
 
@@ -7,7 +8,7 @@ static void test_precedence(void **state)
 {
     (void)state;
     assert_int_equal(parse("--preset fast")->average_every, 4);
-    assert_true(options.nesterov && options.schedule == SCHEDULE_WORD_LINEAR);
+    assert_true(options.nesterov && options.schedule == SCHEDULE_LINEAR);
     assert_string_equal(option_presets[options.preset - 1].name, "fast");
 
     config_text = "batch = 64\n[train]\nnesterov = off\n; a comment\nwarmup = 2\n";
