@@ -91,6 +91,10 @@ typedef struct layer_case {
 static void layer_work(const team *us, void *arg)
 {
     const layer_case *c = arg;
+    if (c->of->kind->prepare) { /* the weights change with every step */
+        c->of->kind->prepare(c->of, &c->pass, us);
+        team_barrier(us);
+    }
     (c->backward ? c->of->kind->backward : c->of->kind->forward)(c->of, &c->pass, us);
 }
 
@@ -124,7 +128,7 @@ static void bench_layer(const char *name, const layer *l, size_t n_images, int n
     void *workspace = memory_new(bytes, 1, err);
     if (err->kind == ERROR_NONE) {
         l->kind->init(l, w, 1, 0);
-        c.pass = (layer_pass){.n_images = n_images, .n_blocks = blocks, .training = true, .w = w, .g = g,
+        c.pass = (layer_pass){.n_images = n_images, .n_blocks = blocks, .block_end = blocks, .training = true, .w = w, .g = g,
                               .x = x, .y = y, .gy = gy, .workspace = workspace};
         figure f = measure(layer_act, &c, l->flops_forward * (double)n_images, n_threads);
         print(name, "forward", &f);

@@ -28,6 +28,7 @@ typedef struct conv_shape {
 typedef struct conv_tiling {
     int channels, pixels; /* largest tile */
     int chunk;            /* in channels whose rows of a tile stay in the level-1 cache */
+    int strip;            /* tiles side by side whose pixels do, with that many in channels */
 } conv_tiling;
 
 /* conv_tiling_choose - the cheapest tiles for a shape on this target */
@@ -42,11 +43,13 @@ size_t conv_weights(const conv_shape *shape);
  *   packed  out  conv_weights floats
  * conv_pack_flipped does it for the gradient of the input: `shape` is then that convolution's own (its
  * in_channels are w's out), w is read as [in][out][kernel-1-ky][kernel-1-kx].
- * Items: out channel tiles are not shared; one thread does it all (it is short).
+ * Items: begin .. end - 1 of conv_pack_items.
  */
-void conv_pack(const conv_shape *shape, const conv_tiling *tiling, const float *w, float *packed);
+size_t conv_pack_items(const conv_shape *shape, const conv_tiling *tiling);
+void conv_pack(const conv_shape *shape, const conv_tiling *tiling, const float *w, float *packed,
+               size_t begin, size_t end);
 void conv_pack_flipped(const conv_shape *shape, const conv_tiling *tiling, const float *w,
-                       float *packed);
+                       float *packed, size_t begin, size_t end);
 
 /*
  * conv_forward - items begin .. end - 1 of n_blocks * out_height: rows of all out channels
@@ -55,7 +58,7 @@ void conv_pack_flipped(const conv_shape *shape, const conv_tiling *tiling, const
 void conv_forward(const conv_shape *shape, const conv_tiling *tiling, const float *packed,
                   const float *bias, const vec *in, vec *out, size_t begin, size_t end);
 
-/* conv_gradient_items - how many items conv_weight_gradient has */
+/* conv_gradient_items - how many items the gradient of the weights has */
 size_t conv_gradient_items(const conv_shape *shape);
 
 /*
@@ -66,12 +69,27 @@ size_t conv_gradient_items(const conv_shape *shape);
  * Each image's sum is taken first, then images are added one by one in order: the bits do not depend on
  * VEC_WIDTH.
  */
-void conv_weight_gradient(const conv_shape *shape, const vec *in, const vec *gout, size_t n, float *gw,
-                          size_t begin, size_t end);
+void conv_weight_gradient(const conv_shape *shape, const vec *in, const vec *gout, size_t n,
+                          float *gw, size_t begin, size_t end);
 
 /* conv_bias_gradient - gb[o] = sum over images, y, x of gout[o][y][x]; items: out channels */
 void conv_bias_gradient(const conv_shape *shape, const vec *gout, size_t n, float *gb, size_t begin,
                         size_t end);
+
+/*
+ * The same two gradients in two stages, with the same bits: first the sums of each block, its images side
+ * by side, by whoever has the block in its cache; then the addition of the images.
+ * conv_sums          - vecs that the sums of a block take
+ * conv_gradient_sums - the sums of one block; in, gout and sums are that block's
+ * conv_gradient_add  - gw from the sums [block][conv_sums] of n images; items as conv_weight_gradient
+ * conv_bias_add      - gb likewise; items: out channels
+ */
+size_t conv_sums(const conv_shape *shape);
+void conv_gradient_sums(const conv_shape *shape, const vec *in, const vec *gout, vec *sums);
+void conv_gradient_add(const conv_shape *shape, const vec *sums, size_t n, float *gw, size_t begin,
+                       size_t end);
+void conv_bias_add(const conv_shape *shape, const vec *sums, size_t n, float *gb, size_t begin,
+                   size_t end);
 
 /*
  * conv_embed - copy planes of height x width into the middle of zeroed larger ones

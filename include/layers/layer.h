@@ -53,29 +53,36 @@ typedef struct layer {
     tensor tensors[LAYER_MAX_TENSORS]; /* offsets are within the layer's own weights */
     int n_tensors;
     size_t n_weights;
-    long values[LAYER_MAX_SETTINGS]; /* the kind's own numbers, from infer to forward and backward */
-    double flops_forward, flops_backward; /* multiplications and additions for one image; backward with
+    long
+        values[LAYER_MAX_SETTINGS]; /* the kind's own numbers, from infer to forward and backward */
+    double flops_forward,
+        flops_backward;   /* multiplications and additions for one image; backward with
                                              the gradient of the input */
     double flops_weights; /* the part of flops_backward that is the gradient of the weights */
+    bool by_blocks;       /* may run by blocks (see layer_kind): set by infer where it pays */
+    size_t n_sums;        /* vecs per block that backward leaves in sums when run by blocks */
 } layer;
 
 /* What one forward or backward pass works on. */
 typedef struct layer_pass {
-    size_t n_images, n_blocks; /* n_blocks = ceil(n_images / VEC_WIDTH) */
-    bool training;             /* a backward pass follows */
-    const float *w;            /* the layer's weights */
-    float *g;                  /* the layer's gradient; backward overwrites all of it */
-    const vec *x;              /* its input */
-    vec *y;                    /* its output */
-    const vec *gy;             /* gradient of its output */
-    vec *gx;                   /* gradient of its input; NULL: not wanted (first layer) */
-    void *workspace;           /* workspace_bytes, kept from forward to backward */
+    size_t n_images, n_blocks;     /* n_blocks = ceil(n_images / VEC_WIDTH) */
+    bool by_blocks;                /* the gradient of the weights is left to collect */
+    size_t block_begin, block_end; /* the blocks to work on: all, or, by blocks, some */
+    bool training;                 /* a backward pass follows */
+    const float *w;                /* the layer's weights */
+    float *g;                      /* the layer's gradient; backward overwrites all of it */
+    const vec *x;                  /* its input */
+    vec *y;                        /* its output */
+    const vec *gy;                 /* gradient of its output */
+    vec *gx;                       /* gradient of its input; NULL: not wanted (first layer) */
+    void *workspace;               /* workspace_bytes, kept from forward to backward */
+    vec *sums;                     /* by blocks: [n_blocks][n_sums] */
 } layer_pass;
 
 struct layer_kind {
-    const char *name;                               /* `kind = name` */
-    const char *about;                              /* one line for help */
-    const char *settings[LAYER_MAX_SETTINGS];       /* names it knows, NULL-terminated */
+    const char *name;                         /* `kind = name` */
+    const char *about;                        /* one line for help */
+    const char *settings[LAYER_MAX_SETTINGS]; /* names it knows, NULL-terminated */
 
     /*
      * infer - read the settings (layer_setting_get), check them against self->in, fill out, tensors,
@@ -90,12 +97,21 @@ struct layer_kind {
     /* workspace_bytes - memory for n_blocks blocks; NULL: none.  false on overflow. */
     bool (*workspace_bytes)(const layer *self, size_t n_blocks, bool training, size_t *bytes);
     /*
-     * forward, backward - called by every thread of a team at once; each does its share.  They begin and
-     * end without a barrier; where one of their stages needs another's result they set a barrier
-     * between.  The caller sets one after each.  The bits may not depend on the number of threads.
+     * prepare, forward, backward, collect - called by every thread of a team at once; each does its share.
+     * They begin and end without a barrier; where one of their stages needs another's result they set a
+     * barrier between.  The caller sets one after each.  The bits may not depend on the number of threads.
+     *
+     * By blocks: each thread takes blocks of its own, as a team of one, through several layers, forward and
+     * backward, so that they stay in its core's cache and nobody waits.  Then backward leaves the gradient
+     * of the weights to collect, again of the whole team; what it needs besides x and gy waits in the
+     * workspace or, n_sums for each block, in sums.
+     *   prepare  what depends on the weights alone; of all layers, before the first forward (NULL: nothing)
+     *   collect  all of g, from all blocks, after backward has run by blocks (NULL: no weights)
      */
+    void (*prepare)(const layer *self, const layer_pass *pass, const team *us);
     void (*forward)(const layer *self, const layer_pass *pass, const team *us);
     void (*backward)(const layer *self, const layer_pass *pass, const team *us);
+    void (*collect)(const layer *self, const layer_pass *pass, const team *us);
 };
 
 /* layer_kinds - all kinds, NULL-terminated; layer_kind_find - by name, or NULL */
@@ -110,6 +126,10 @@ const layer_kind *layer_kind_find(const char *name);
  */
 bool layer_setting_get(const layer *self, const char *name, long fallback, long low, long high,
                        long *value, error *err);
+
+/* layer_share - this thread's items begin .. end - 1 of the pass's blocks, each of `per_block` items */
+void layer_share(const layer_pass *pass, const team *us, size_t per_block, size_t *begin,
+                 size_t *end);
 
 /* layer_tensor_add - append a tensor of the layer: "NAME.suffix" */
 void layer_tensor_add(layer *self, const char *suffix, int n_dims, const size_t *dims);

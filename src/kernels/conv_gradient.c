@@ -21,26 +21,24 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t, const
 {
     const int step = stride ? stride : t->stride;
     vec sum[MAX_CHANNELS][MAX_TAPS];
-    SIMD_UNROLL for (int m = 0; m < n_m; m++)
-        SIMD_UNROLL for (int k = 0; k < n_t; k++)
-            sum[m][k] = vec_set(0.0F);
+    SIMD_UNROLL for (int m = 0; m < n_m; m++) SIMD_UNROLL for (int k = 0; k < n_t; k++) sum[m][k] =
+        vec_set(0.0F);
     for (int y = 0; y < t->height; y++) {
         const vec *g = t->gout + (size_t)y * (size_t)t->width;
         const vec *x = t->in + (size_t)y * (size_t)step * t->in_row;
         for (int c = 0; c < t->width; c++) {
             vec gradient[MAX_CHANNELS];
-            SIMD_UNROLL for (int m = 0; m < n_m; m++)
-                gradient[m] = g[(size_t)m * t->gout_plane + (size_t)c];
-            SIMD_UNROLL for (int k = 0; k < n_t; k++) {
+            SIMD_UNROLL for (int m = 0; m < n_m; m++) gradient[m] =
+                g[(size_t)m * t->gout_plane + (size_t)c];
+            SIMD_UNROLL for (int k = 0; k < n_t; k++)
+            {
                 vec pixel = x[c * step + k];
-                SIMD_UNROLL for (int m = 0; m < n_m; m++)
-                    sum[m][k] += gradient[m] * pixel;
+                SIMD_UNROLL for (int m = 0; m < n_m; m++) sum[m][k] += gradient[m] * pixel;
             }
         }
     }
-    SIMD_UNROLL for (int m = 0; m < n_m; m++)
-        SIMD_UNROLL for (int k = 0; k < n_t; k++)
-            t->sums[m * n_t + k] = sum[m][k];
+    SIMD_UNROLL for (int m = 0; m < n_m; m++) SIMD_UNROLL for (int k = 0; k < n_t; k++)
+        t->sums[m * n_t + k] = sum[m][k];
 }
 
 #define TILE(m, n, s)                                                                              \
@@ -50,7 +48,8 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t, const
     }
 #define TILES_OF(m, s) TILE(m, 1, s) TILE(m, 2, s) TILE(m, 3, s) TILE(m, 4, s) TILE(m, 5, s)
 #define TILES(s) TILES_OF(1, s) TILES_OF(2, s) TILES_OF(3, s) TILES_OF(4, s)
-TILES(0) TILES(1)
+TILES(0)
+TILES(1)
 
 #define ROW(m, s)                                                                                  \
     {                                                                                              \
@@ -60,7 +59,7 @@ TILES(0) TILES(1)
     {                                                                                              \
         ROW(1, s), ROW(2, s), ROW(3, s), ROW(4, s)                                                 \
     }
-typedef void tile_function(const tile *t);
+    typedef void tile_function(const tile *t);
 static tile_function *const tile_functions[2][MAX_CHANNELS][MAX_TAPS] = {TABLE(0), TABLE(1)};
 
 /* How the kernel's rows are cut into taps, and the out channels into groups. */
@@ -84,8 +83,68 @@ static cut cut_shape(const conv_shape *s)
 
 size_t conv_gradient_items(const conv_shape *s)
 {
-    cut c = cut_shape(s);
-    return (size_t)c.n_groups * (size_t)s->in_channels * (size_t)s->kernel * (size_t)c.n_taps;
+    return (size_t)cut_shape(s).n_groups * (size_t)s->in_channels * (size_t)s->kernel;
+}
+
+/* An item: a kernel row of an in channel, for a group of out channels. */
+typedef struct item {
+    cut cut;
+    int group, i, ky;
+    int o, n_m; /* the group's first out channel, and how many */
+} item;
+
+static void item_group(const conv_shape *s, item *p)
+{
+    p->o = piece_begin(s->out_channels, p->cut.n_groups, p->group);
+    p->n_m = piece_begin(s->out_channels, p->cut.n_groups, p->group + 1) - p->o;
+}
+
+static item item_at(const conv_shape *s, size_t number)
+{
+    size_t kernel = (size_t)s->kernel, rows = kernel * (size_t)s->in_channels;
+    item p = {.cut = cut_shape(s),
+              .group = (int)(number / rows),
+              .i = (int)(number % rows / kernel),
+              .ky = (int)(number % kernel)};
+    item_group(s, &p);
+    return p;
+}
+
+static void item_next(const conv_shape *s, item *p)
+{
+    if (++p->ky < s->kernel)
+        return;
+    p->ky = 0;
+    if (++p->i < s->in_channels)
+        return;
+    p->i = 0;
+    p->group++;
+    item_group(s, p);
+}
+
+/* Sums of all items stand one after the other, each [m][taps], so their places follow from the item. */
+static size_t item_sums(const conv_shape *s, const item *p)
+{
+    size_t kernel = (size_t)s->kernel;
+    return kernel * (kernel * (size_t)p->o * (size_t)s->in_channels +
+                     (size_t)(p->i * s->kernel + p->ky) * (size_t)p->n_m);
+}
+
+/* One piece of an item's row of taps, in one block. */
+static void compute_tile(const conv_shape *s, const item *p, int kx, int n_t, const vec *in,
+                         const vec *gout, vec *sums)
+{
+    size_t in_plane = (size_t)s->in_height * (size_t)s->in_width;
+    size_t gout_plane = (size_t)s->out_height * (size_t)s->out_width;
+    tile t = {.gout = gout + (size_t)p->o * gout_plane,
+              .in = in + (size_t)p->i * in_plane + (size_t)(p->ky * s->in_width + kx),
+              .gout_plane = gout_plane,
+              .in_row = (size_t)s->in_width,
+              .height = s->out_height,
+              .width = s->out_width,
+              .stride = s->stride,
+              .sums = sums};
+    tile_functions[s->stride == 1][p->n_m - 1][n_t - 1](&t);
 }
 
 /* Sums of a tile over the images, four neighbours to a quad. */
@@ -106,9 +165,8 @@ static void add_block(const vec *sums, int n_sums, quad *total)
         vec image[4];
         quad t = *total;
         SIMD_TRANSPOSE(sums[k], sums[k + 1], sums[k + 2], sums[k + 3], image);
-        SIMD_UNROLL for (int p = 0; p < PIECES; p++)
-            SIMD_UNROLL for (int j = 0; j < 4; j++)
-                t += piece_of(image[j], p);
+        SIMD_UNROLL for (int p = 0; p < PIECES; p++) SIMD_UNROLL for (int j = 0; j < 4; j++) t +=
+            piece_of(image[j], p);
         *total = t;
     }
 }
@@ -121,63 +179,124 @@ static void add_lanes(const vec *sums, int n_sums, size_t n, quad *total)
             total[k / 4][k % 4] += sums[k][lane];
 }
 
+/* The sum of a channel's plane in one block, lane by lane. */
+static vec plane_sum(const conv_shape *s, const vec *gout, size_t o)
+{
+    size_t plane = (size_t)s->out_height * (size_t)s->out_width, k = 0;
+    const vec *g = gout + o * plane;
+    vec sum[4] = {{0}}; /* four chains, to hide the additions' latency */
+    for (; k + 4 <= plane; k += 4)
+        for (size_t c = 0; c < 4; c++)
+            sum[c] += g[k + c];
+    for (; k < plane; k++)
+        sum[0] += g[k];
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/* The weights of a piece: their sums over the images. */
+static void put_weights(const conv_shape *s, const item *p, int kx, int n_t, const quad *total,
+                        float *gw)
+{
+    size_t kernel = (size_t)s->kernel, stride = (size_t)s->in_channels * kernel * kernel;
+    float *target =
+        gw + (size_t)p->o * stride + ((size_t)p->i * kernel + (size_t)p->ky) * kernel + (size_t)kx;
+    for (int m = 0; m < p->n_m; m++)
+        for (int t = 0; t < n_t; t++)
+            target[(size_t)m * stride + (size_t)t] = total[(m * n_t + t) / 4][(m * n_t + t) % 4];
+}
+
+static void add_images(const vec *sums, int n_sums, size_t n, quad *total)
+{
+    if (n >= VEC_WIDTH)
+        add_block(sums, n_sums, total);
+    else
+        add_lanes(sums, n_sums, n, total);
+}
+
 void conv_weight_gradient(const conv_shape *s, const vec *in, const vec *gout, size_t n, float *gw,
                           size_t begin, size_t end)
 {
-    cut c = cut_shape(s);
-    size_t in_plane = (size_t)s->in_height * (size_t)s->in_width;
-    size_t in_block = in_plane * (size_t)s->in_channels;
-    size_t gout_plane = (size_t)s->out_height * (size_t)s->out_width;
-    size_t gout_block = gout_plane * (size_t)s->out_channels;
-    size_t row_items = (size_t)(s->kernel * c.n_taps);
-    size_t gw_stride = (size_t)s->in_channels * (size_t)s->kernel * (size_t)s->kernel;
-    for (size_t item = begin; item < end; item++) {
-        int group = (int)(item / (row_items * (size_t)s->in_channels));
-        size_t i = item / row_items % (size_t)s->in_channels;
-        int ky = (int)(item % row_items) / c.n_taps, piece = (int)(item % row_items) % c.n_taps;
-        int o = piece_begin(s->out_channels, c.n_groups, group);
-        int n_m = piece_begin(s->out_channels, c.n_groups, group + 1) - o;
-        int kx = piece_begin(s->kernel, c.n_taps, piece);
-        int n_t = piece_begin(s->kernel, c.n_taps, piece + 1) - kx;
-        vec sums[4 * QUADS] = {{0}};
-        quad total[QUADS] = {{0}};
-        tile t = {.gout_plane = gout_plane, .in_row = (size_t)s->in_width, .height = s->out_height,
-                  .width = s->out_width, .stride = s->stride, .sums = sums};
-        for (size_t first = 0, block = 0; first < n; first += VEC_WIDTH, block++) {
-            t.gout = gout + block * gout_block + (size_t)o * gout_plane;
-            t.in = in + block * in_block + i * in_plane + (size_t)ky * t.in_row + (size_t)kx;
-            tile_functions[s->stride == 1][n_m - 1][n_t - 1](&t);
-            if (n - first >= VEC_WIDTH)
-                add_block(sums, n_m * n_t, total);
-            else
-                add_lanes(sums, n_m * n_t, n - first, total);
+    size_t in_block = (size_t)s->in_channels * (size_t)s->in_height * (size_t)s->in_width;
+    size_t gout_block = (size_t)s->out_channels * (size_t)s->out_height * (size_t)s->out_width;
+    item p = item_at(s, begin);
+    for (size_t k = begin; k < end; k++, item_next(s, &p))
+        for (int piece = 0; piece < p.cut.n_taps; piece++) {
+            int kx = piece_begin(s->kernel, p.cut.n_taps, piece);
+            int n_t = piece_begin(s->kernel, p.cut.n_taps, piece + 1) - kx;
+            vec sums[4 * QUADS] = {{0}};
+            quad total[QUADS] = {{0}};
+            for (size_t first = 0, block = 0; first < n; first += VEC_WIDTH, block++) {
+                compute_tile(s, &p, kx, n_t, in + block * in_block, gout + block * gout_block,
+                             sums);
+                add_images(sums, p.n_m * n_t, n - first, total);
+            }
+            put_weights(s, &p, kx, n_t, total, gw);
         }
-        float *target = gw + (size_t)o * gw_stride +
-                        (i * (size_t)s->kernel + (size_t)ky) * (size_t)s->kernel + (size_t)kx;
-        for (int k = 0; k < n_m * n_t; k++)
-            target[(size_t)(k / n_t) * gw_stride + (size_t)(k % n_t)] = total[k / 4][k % 4];
+}
+
+size_t conv_sums(const conv_shape *s)
+{
+    return conv_weights(s) + (size_t)s->out_channels + 3;
+}
+
+void conv_gradient_sums(const conv_shape *s, const vec *in, const vec *gout, vec *sums)
+{
+    size_t n_items = conv_gradient_items(s);
+    vec *to = sums;
+    item p = item_at(s, 0);
+    for (size_t k = 0; k < n_items; k++, item_next(s, &p))
+        for (int piece = 0; piece < p.cut.n_taps; piece++) {
+            int kx = piece_begin(s->kernel, p.cut.n_taps, piece);
+            int n_t = piece_begin(s->kernel, p.cut.n_taps, piece + 1) - kx;
+            compute_tile(s, &p, kx, n_t, in, gout, to);
+            to += p.n_m * n_t;
+        }
+    for (int o = 0; o < s->out_channels; o++)
+        *to++ = plane_sum(s, gout, (size_t)o);
+}
+
+void conv_gradient_add(const conv_shape *s, const vec *sums, size_t n, float *gw, size_t begin,
+                       size_t end)
+{
+    size_t each = conv_sums(s);
+    item p = item_at(s, begin);
+    const vec *from = sums + item_sums(s, &p);
+    for (size_t k = begin; k < end; k++, item_next(s, &p))
+        for (int piece = 0; piece < p.cut.n_taps; piece++) {
+            int kx = piece_begin(s->kernel, p.cut.n_taps, piece);
+            int n_t = piece_begin(s->kernel, p.cut.n_taps, piece + 1) - kx;
+            quad total[QUADS] = {{0}};
+            for (size_t first = 0, block = 0; first < n; first += VEC_WIDTH, block++)
+                add_images(from + block * each, p.n_m * n_t, n - first, total);
+            put_weights(s, &p, kx, n_t, total, gw);
+            from += p.n_m * n_t;
+        }
+}
+
+void conv_bias_add(const conv_shape *s, const vec *sums, size_t n, float *gb, size_t begin,
+                   size_t end)
+{
+    size_t each = conv_sums(s);
+    for (size_t o = begin; o < end; o++) {
+        float total = 0.0F;
+        for (size_t k = 0; k < n; k++)
+            total += sums[k / VEC_WIDTH * each + conv_weights(s) + o][k % VEC_WIDTH];
+        gb[o] = total;
     }
 }
 
 void conv_bias_gradient(const conv_shape *s, const vec *gout, size_t n, float *gb, size_t begin,
                         size_t end)
 {
-    size_t plane = (size_t)s->out_height * (size_t)s->out_width;
+    size_t block = (size_t)s->out_channels * (size_t)s->out_height * (size_t)s->out_width;
     for (size_t o = begin; o < end; o++) {
         float total = 0.0F;
-        for (size_t first = 0, block = 0; first < n; first += VEC_WIDTH, block++) {
-            const vec *g = gout + (block * (size_t)s->out_channels + o) * plane;
-            vec sum[4] = {{0}}; /* four chains, to hide the additions' latency */
-            size_t k = 0;
-            for (; k + 4 <= plane; k += 4)
-                for (size_t c = 0; c < 4; c++)
-                    sum[c] += g[k + c];
-            for (; k < plane; k++)
-                sum[0] += g[k];
-            vec all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+        for (size_t first = 0; first < n; first += VEC_WIDTH, gout += block) {
+            vec all = plane_sum(s, gout, o);
             for (size_t lane = 0; lane < VEC_WIDTH && first + lane < n; lane++)
                 total += all[lane];
         }
+        gout -= (n + VEC_WIDTH - 1) / VEC_WIDTH * block;
         gb[o] = total;
     }
 }

@@ -1,5 +1,5 @@
-#include "base/memory.h"
 #include "kernels/conv.h"
+#include "base/memory.h"
 #include "layers/layer.h"
 
 enum { KERNEL, STRIDE, PADDING };
@@ -80,6 +80,10 @@ static bool infer(layer *self, error *err)
     self->flops_forward = 2.0 * (double)self->tensors[0].count * self->out.height * self->out.width;
     self->flops_weights = self->flops_forward;
     self->flops_backward = 2.0 * self->flops_forward;
+    conv_shape shape = forward_shape(self);
+    self->n_sums = conv_sums(&shape);
+    /* Sums that take more room than the images would push them out of the cache. */
+    self->by_blocks = self->n_sums <= layer_features(self->in) + layer_features(self->out);
     return true;
 }
 
@@ -130,6 +134,22 @@ static void *at(const layer_pass *pass, size_t bytes)
     return (char *)pass->workspace + bytes;
 }
 
+static void prepare(const layer *self, const layer_pass *pass, const team *us)
+{
+    workspace ws;
+    workspace_layout(self, pass->n_blocks, pass->training, &ws);
+    conv_shape f = forward_shape(self), g = gradient_shape(self);
+    conv_tiling tiling = conv_tiling_choose(&f);
+    size_t begin, end;
+    team_share(us, conv_pack_items(&f, &tiling), &begin, &end);
+    conv_pack(&f, &tiling, pass->w, at(pass, ws.packed), begin, end);
+    if (pass->training && pass->gx) {
+        tiling = conv_tiling_choose(&g);
+        team_share(us, conv_pack_items(&g, &tiling), &begin, &end);
+        conv_pack_flipped(&g, &tiling, pass->w, at(pass, ws.flipped), begin, end);
+    }
+}
+
 static void forward(const layer *self, const layer_pass *pass, const team *us)
 {
     workspace ws;
@@ -140,18 +160,34 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
     const vec *x = pass->x;
     if (self->values[PADDING] > 0) {
         int padding = (int)self->values[PADDING];
-        conv_embedding e = {self->in.height, self->in.width, f.in_height, f.in_width,
-                            padding,         padding,        1};
-        team_share(us, pass->n_blocks * (size_t)self->in.channels, &begin, &end);
+        conv_embedding e = {
+            self->in.height, self->in.width, f.in_height, f.in_width, padding, padding, 1};
+        layer_share(pass, us, (size_t)self->in.channels, &begin, &end);
         conv_embed(&e, pass->x, at(pass, ws.input), begin, end);
         x = at(pass, ws.input);
+        team_barrier(us);
     }
-    if (us->thread == 0)
-        conv_pack(&f, &tiling, pass->w, at(pass, ws.packed));
-    team_barrier(us);
-    team_share(us, pass->n_blocks * (size_t)f.out_height, &begin, &end);
-    conv_forward(&f, &tiling, at(pass, ws.packed), pass->w + self->tensors[1].offset, x, pass->y, begin,
-                 end);
+    layer_share(pass, us, (size_t)f.out_height, &begin, &end);
+    conv_forward(&f, &tiling, at(pass, ws.packed), pass->w + self->tensors[1].offset, x, pass->y,
+                 begin, end);
+}
+
+static void weight_gradient(const layer *self, const conv_shape *f, const vec *x,
+                            const layer_pass *pass, const team *us)
+{
+    size_t begin, end;
+    if (pass->by_blocks) {
+        size_t in = (size_t)f->in_channels * (size_t)f->in_height * (size_t)f->in_width;
+        layer_share(pass, us, 1, &begin, &end);
+        for (size_t b = begin; b < end; b++)
+            conv_gradient_sums(f, x + b * in, pass->gy + b * layer_features(self->out),
+                               pass->sums + b * self->n_sums);
+        return;
+    }
+    team_share(us, conv_gradient_items(f), &begin, &end);
+    conv_weight_gradient(f, x, pass->gy, pass->n_images, pass->g, begin, end);
+    team_share(us, (size_t)self->out.channels, &begin, &end);
+    conv_bias_gradient(f, pass->gy, pass->n_images, pass->g + self->tensors[1].offset, begin, end);
 }
 
 static void backward(const layer *self, const layer_pass *pass, const team *us)
@@ -159,26 +195,30 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
     workspace ws;
     workspace_layout(self, pass->n_blocks, pass->training, &ws);
     conv_shape f = forward_shape(self), g = gradient_shape(self);
-    conv_tiling tiling = conv_tiling_choose(&g);
-    const vec *x = self->values[PADDING] > 0 ? at(pass, ws.input) : pass->x;
     size_t begin, end;
     if (pass->gx) {
         conv_embedding e = gradient_embedding(self);
-        team_share(us, pass->n_blocks * (size_t)self->out.channels, &begin, &end);
+        layer_share(pass, us, (size_t)self->out.channels, &begin, &end);
         conv_embed(&e, pass->gy, at(pass, ws.gradient), begin, end);
-        if (us->thread == 0)
-            conv_pack_flipped(&g, &tiling, pass->w, at(pass, ws.flipped));
     }
-    team_share(us, conv_gradient_items(&f), &begin, &end);
-    conv_weight_gradient(&f, x, pass->gy, pass->n_images, pass->g, begin, end);
-    team_share(us, (size_t)self->out.channels, &begin, &end);
-    conv_bias_gradient(&f, pass->gy, pass->n_images, pass->g + self->tensors[1].offset, begin, end);
+    weight_gradient(self, &f, self->values[PADDING] > 0 ? at(pass, ws.input) : pass->x, pass, us);
     if (pass->gx) {
+        conv_tiling tiling = conv_tiling_choose(&g);
         team_barrier(us);
-        team_share(us, pass->n_blocks * (size_t)g.out_height, &begin, &end);
-        conv_forward(&g, &tiling, at(pass, ws.flipped), NULL, at(pass, ws.gradient), pass->gx, begin,
-                     end);
+        layer_share(pass, us, (size_t)g.out_height, &begin, &end);
+        conv_forward(&g, &tiling, at(pass, ws.flipped), NULL, at(pass, ws.gradient), pass->gx,
+                     begin, end);
     }
+}
+
+static void collect(const layer *self, const layer_pass *pass, const team *us)
+{
+    conv_shape f = forward_shape(self);
+    size_t begin, end;
+    team_share(us, conv_gradient_items(&f), &begin, &end);
+    conv_gradient_add(&f, pass->sums, pass->n_images, pass->g, begin, end);
+    team_share(us, (size_t)self->out.channels, &begin, &end);
+    conv_bias_add(&f, pass->sums, pass->n_images, pass->g + self->tensors[1].offset, begin, end);
 }
 
 extern const layer_kind layer_conv;
@@ -190,6 +230,8 @@ const layer_kind layer_conv = {
     .absorb = NULL,
     .init = init,
     .workspace_bytes = workspace_bytes,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
+    .collect = collect,
 };

@@ -1,6 +1,8 @@
-#include "base/memory.h"
 #include "kernels/dense.h"
+#include "base/memory.h"
 #include "layers/layer.h"
+
+enum { MAX_WEIGHTS_BY_BLOCKS = 1 << 17 };
 
 static bool infer(layer *self, error *err)
 {
@@ -13,6 +15,8 @@ static bool infer(layer *self, error *err)
     layer_tensor_add(self, "bias", 1, (const size_t[]){(size_t)n_out});
     self->flops_forward = self->flops_weights = 2.0 * (double)n_in * (double)n_out;
     self->flops_backward = 2.0 * self->flops_weights;
+    /* By blocks every thread reads all weights: they must fit in its cache. */
+    self->by_blocks = self->tensors[0].count <= MAX_WEIGHTS_BY_BLOCKS;
     return true;
 }
 
@@ -31,27 +35,36 @@ static bool workspace_bytes(const layer *self, size_t n_blocks, bool training, s
 
 static void forward(const layer *self, const layer_pass *pass, const team *us)
 {
-    int n_in = (int)layer_features(self->in), n_out = self->out.channels;
-    size_t begin, end;
+    size_t n_in = layer_features(self->in), n_out = (size_t)self->out.channels, begin, end;
+    size_t first = pass->block_begin, n_blocks = pass->block_end - first;
     if (pass->training) {
-        team_share(us, pass->n_blocks, &begin, &end);
-        dense_transpose(n_in, pass->x, pass->workspace, begin, end);
+        layer_share(pass, us, 1, &begin, &end);
+        dense_transpose((int)n_in, pass->x, pass->workspace, begin, end);
     }
-    team_share(us, (size_t)n_out, &begin, &end);
-    dense_forward(n_in, n_out, pass->w, pass->w + self->tensors[1].offset, pass->x, pass->y,
-                  pass->n_blocks, begin, end);
+    team_share(us, n_out, &begin, &end);
+    dense_forward((int)n_in, (int)n_out, pass->w, pass->w + self->tensors[1].offset,
+                  pass->x + first * n_in, pass->y + first * n_out, n_blocks, begin, end);
 }
 
-static void backward(const layer *self, const layer_pass *pass, const team *us)
+static void collect(const layer *self, const layer_pass *pass, const team *us)
 {
     int n_in = (int)layer_features(self->in), n_out = self->out.channels;
     size_t begin, end;
     team_share(us, (size_t)n_out, &begin, &end);
     dense_weight_gradient(n_in, n_out, pass->workspace, pass->gy, pass->n_images, pass->g,
                           pass->g + self->tensors[1].offset, begin, end);
+}
+
+static void backward(const layer *self, const layer_pass *pass, const team *us)
+{
+    size_t n_in = layer_features(self->in), n_out = (size_t)self->out.channels, begin, end;
+    size_t first = pass->block_begin, n_blocks = pass->block_end - first;
+    if (!pass->by_blocks)
+        collect(self, pass, us);
     if (pass->gx) {
-        team_share(us, (size_t)n_in, &begin, &end);
-        dense_input_gradient(n_in, n_out, pass->w, pass->gy, pass->gx, pass->n_blocks, begin, end);
+        team_share(us, n_in, &begin, &end);
+        dense_input_gradient((int)n_in, (int)n_out, pass->w, pass->gy + first * n_out,
+                             pass->gx + first * n_in, n_blocks, begin, end);
     }
 }
 
@@ -65,4 +78,5 @@ const layer_kind layer_dense = {
     .workspace_bytes = workspace_bytes,
     .forward = forward,
     .backward = backward,
+    .collect = collect,
 };

@@ -21,10 +21,18 @@ bool layer_setting_get(const layer *self, const char *name, long fallback, long 
     if (*value >= low && *value <= high)
         return true;
     if (*value == fallback)
-        return error_user(err, "a %s layer needs `%s = NUMBER` (%ld to %ld)", self->kind->name, name,
-                          low, high);
+        return error_user(err, "a %s layer needs `%s = NUMBER` (%ld to %ld)", self->kind->name,
+                          name, low, high);
     return error_user(err, "%s = %ld: expected a whole number from %ld to %ld", name, *value, low,
                       high);
+}
+
+void layer_share(const layer_pass *pass, const team *us, size_t per_block, size_t *begin,
+                 size_t *end)
+{
+    team_share(us, (pass->block_end - pass->block_begin) * per_block, begin, end);
+    *begin += pass->block_begin * per_block;
+    *end += pass->block_begin * per_block;
 }
 
 void layer_tensor_add(layer *self, const char *suffix, int n_dims, const size_t *dims)

@@ -26,6 +26,7 @@ static bool infer(layer *self, error *err)
         return false;
     self->values[WINDOW] = window;
     self->values[STRIDE] = stride;
+    self->by_blocks = true;
     self->out.channels = self->in.channels;
     self->out.height = (self->in.height - (int)window) / (int)stride + 1;
     self->out.width = (self->in.width - (int)window) / (int)stride + 1;
@@ -51,7 +52,7 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
 {
     pool_shape shape = shape_of(self);
     size_t begin, end;
-    team_share(us, pass->n_blocks * (size_t)self->in.channels, &begin, &end);
+    layer_share(pass, us, (size_t)self->in.channels, &begin, &end);
     pool_forward(&shape, pass->x, pass->y, pass->training ? pass->workspace : NULL, begin, end);
 }
 
@@ -61,7 +62,7 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
         return;
     pool_shape shape = shape_of(self);
     size_t begin, end;
-    team_share(us, pass->n_blocks * (size_t)self->in.channels, &begin, &end);
+    layer_share(pass, us, (size_t)self->in.channels, &begin, &end);
     pool_backward(&shape, pass->gy, pass->workspace, pass->gx, begin, end);
 }
 

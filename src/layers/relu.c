@@ -5,13 +5,14 @@ static bool infer(layer *self, error *err)
 {
     (void)err;
     self->out = self->in;
+    self->by_blocks = true;
     return true;
 }
 
 static void forward(const layer *self, const layer_pass *pass, const team *us)
 {
     size_t begin, end;
-    team_share(us, pass->n_blocks * layer_features(self->in), &begin, &end);
+    layer_share(pass, us, layer_features(self->in), &begin, &end);
     relu_forward(pass->x, pass->y, begin, end);
 }
 
@@ -20,7 +21,7 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
     if (!pass->gx)
         return;
     size_t begin, end;
-    team_share(us, pass->n_blocks * layer_features(self->in), &begin, &end);
+    layer_share(pass, us, layer_features(self->in), &begin, &end);
     relu_backward(pass->y, pass->gy, pass->gx, begin, end);
 }
 

@@ -10,9 +10,11 @@ struct network {
     size_t max_images;
     bool training;
     int n_threads;
-    vec **outputs;      /* n_layers + 1: the images, then each layer's output */
-    vec **gradients;    /* likewise; of the images: NULL */
-    void **workspaces;  /* n_layers */
+    vec **outputs;             /* n_layers + 1: the images, then each layer's output */
+    vec **gradients;           /* likewise; of the images: NULL */
+    void **workspaces;         /* n_layers */
+    vec **sums;                /* likewise: of layers that run by blocks, else NULL */
+    int n_by_blocks, n_single; /* the first layers: see choose_by_blocks */
     uint8_t *labels, *guesses;
     float *losses;
     double (*profile)[2]; /* n_layers, while measuring */
@@ -24,9 +26,10 @@ typedef struct run {
     const network_input *input;
     size_t n_images, n_blocks;
     const float *w;
-    float *g;                /* NULL: forward only */
+    float *g;                  /* NULL: forward only */
     const network_vectors *at; /* NULL: no update */
     const update_rule *rule;
+    int n_by_blocks; /* layers that run by blocks */
     double t_input_s;
 } run;
 
@@ -39,7 +42,8 @@ static vec *new_blocks(size_t n_blocks, layer_shape shape, error *err)
 {
     size_t count;
     if (!memory_multiply(n_blocks, layer_features(shape), &count)) {
-        error_user(err, "a batch of %zu images of this model exceeds any memory", n_blocks * VEC_WIDTH);
+        error_user(err, "a batch of %zu images of this model exceeds any memory",
+                   n_blocks * VEC_WIDTH);
         return NULL;
     }
     return memory_new(count, sizeof(vec), err);
@@ -56,7 +60,29 @@ static bool allocate_layer(network *self, int k, size_t n_blocks, error *err)
         return false;
     if (!(self->outputs[k + 1] = new_blocks(n_blocks, l->out, err)))
         return false;
-    return !self->training || (self->gradients[k + 1] = new_blocks(n_blocks, l->out, err)) != NULL;
+    if (!self->training)
+        return true;
+    size_t count;
+    if (k < self->n_by_blocks && l->n_sums > 0 &&
+        (!memory_multiply(n_blocks, l->n_sums, &count) ||
+         !(self->sums[k] = memory_new(count, sizeof(vec), err))))
+        return false;
+    return (self->gradients[k + 1] = new_blocks(n_blocks, l->out, err)) != NULL;
+}
+
+/*
+ * The first layers, up to one for which it does not pay, run by blocks: those before the first dense layer
+ * a block at a time, the others with all blocks of a thread at once, since a block gives a matrix product
+ * too little work for each weight that is loaded.
+ */
+static void choose_by_blocks(network *self)
+{
+    const model *m = self->model;
+    while (self->n_by_blocks < m->n_layers && m->layers[self->n_by_blocks].by_blocks)
+        self->n_by_blocks++;
+    while (self->n_single < self->n_by_blocks &&
+           (m->layers[self->n_single].n_weights == 0 || m->layers[self->n_single].n_sums > 0))
+        self->n_single++;
 }
 
 static bool allocate(network *self, error *err)
@@ -68,12 +94,14 @@ static bool allocate(network *self, error *err)
     self->outputs = memory_new(n_layers + 1, sizeof *self->outputs, err);
     self->gradients = memory_new(n_layers + 1, sizeof *self->gradients, err);
     self->workspaces = memory_new(n_layers, sizeof *self->workspaces, err);
+    self->sums = memory_new(n_layers, sizeof *self->sums, err);
     self->labels = memory_new(padded, 1, err);
     self->guesses = memory_new(padded, 1, err);
     self->losses = memory_new(padded, sizeof *self->losses, err);
-    if (!self->outputs || !self->gradients || !self->workspaces || !self->labels || !self->guesses ||
-        !self->losses)
+    if (!self->outputs || !self->gradients || !self->workspaces || !self->sums || !self->labels ||
+        !self->guesses || !self->losses)
         return false;
+    choose_by_blocks(self);
     if (!(self->outputs[0] = new_blocks(n_blocks, self->model->input, err)))
         return false;
     for (int k = 0; k < self->model->n_layers; k++)
@@ -109,10 +137,13 @@ void network_free(network *self)
             memory_free(self->gradients[k]);
         if (self->workspaces && k < self->model->n_layers)
             memory_free(self->workspaces[k]);
+        if (self->sums && k < self->model->n_layers)
+            memory_free(self->sums[k]);
     }
     memory_free(self->outputs);
     memory_free(self->gradients);
     memory_free(self->workspaces);
+    memory_free(self->sums);
     memory_free(self->labels);
     memory_free(self->guesses);
     memory_free(self->losses);
@@ -133,7 +164,6 @@ static void load(run *r, const team *us)
     }
     if (us->thread == 0)
         r->t_input_s = clock_now() - start;
-    team_barrier(us);
 }
 
 static layer_pass pass_of(const run *r, int k)
@@ -142,6 +172,8 @@ static layer_pass pass_of(const run *r, int k)
     size_t offset = net->model->offsets[k];
     return (layer_pass){.n_images = r->n_images,
                         .n_blocks = r->n_blocks,
+                        .block_end = r->n_blocks,
+                        .by_blocks = k < r->n_by_blocks,
                         .training = r->g != NULL,
                         .w = r->w + offset,
                         .g = r->g ? r->g + offset : NULL,
@@ -149,19 +181,88 @@ static layer_pass pass_of(const run *r, int k)
                         .y = net->outputs[k + 1],
                         .gy = net->gradients[k + 1],
                         .gx = net->gradients[k],
-                        .workspace = net->workspaces[k]};
+                        .workspace = net->workspaces[k],
+                        .sums = net->sums[k]};
 }
 
-static void run_layer(const run *r, const team *us, int k, bool backward)
+enum stage { FORWARD, BACKWARD };
+
+static void run_layer(const run *r, const team *us, int k, enum stage stage, layer_pass pass)
 {
     const layer *l = &r->net->model->layers[k];
-    layer_pass pass = pass_of(r, k);
-    double (*profile)[2] = us->thread == 0 ? r->net->profile : NULL;
+    double(*profile)[2] = us->thread == 0 ? r->net->profile : NULL;
     double start = profile ? clock_now() : 0.0;
-    (backward ? l->kind->backward : l->kind->forward)(l, &pass, us);
+    (stage == BACKWARD ? l->kind->backward : l->kind->forward)(l, &pass, us);
     team_barrier(us);
     if (profile)
-        profile[k][backward] += clock_now() - start;
+        profile[k][stage] += clock_now() - start;
+}
+
+/* Layers from..to - 1, or backward, of some blocks. */
+static void run_layers(const run *r, int from, int to, enum stage stage, size_t begin, size_t end)
+{
+    const team alone = {0, 1, NULL};
+    for (int n = from; n < to; n++) {
+        int k = stage == FORWARD ? n : to - 1 - (n - from);
+        layer_pass pass = pass_of(r, k);
+        pass.block_begin = begin;
+        pass.block_end = end;
+        run_layer(r, &alone, k, stage, pass);
+    }
+}
+
+/* The layers that run by blocks, on this thread's blocks. */
+static void run_blocks(const run *r, const team *us, enum stage stage)
+{
+    int n = r->n_by_blocks, single = n < r->net->n_single ? n : r->net->n_single;
+    size_t begin, end;
+    team_share(us, r->n_blocks, &begin, &end);
+    if (stage == BACKWARD && begin < end)
+        run_layers(r, single, n, stage, begin, end);
+    for (size_t b = begin; b < end; b++)
+        run_layers(r, 0, single, stage, b, b + 1);
+    if (stage == FORWARD && begin < end)
+        run_layers(r, single, n, stage, begin, end);
+}
+
+static void prepare(run *r, const team *us)
+{
+    load(r, us);
+    for (int k = 0; k < r->net->model->n_layers; k++) {
+        const layer *l = &r->net->model->layers[k];
+        layer_pass pass = pass_of(r, k);
+        if (l->kind->prepare)
+            l->kind->prepare(l, &pass, us);
+    }
+    team_barrier(us);
+}
+
+static void backward(const run *r, const team *us)
+{
+    for (int k = r->net->model->n_layers - 1; k >= r->n_by_blocks; k--)
+        run_layer(r, us, k, BACKWARD, pass_of(r, k));
+    if (r->n_by_blocks == 0)
+        return;
+    run_blocks(r, us, BACKWARD);
+    team_barrier(us);
+    for (int k = 0; k < r->n_by_blocks; k++) {
+        const layer *l = &r->net->model->layers[k];
+        layer_pass pass = pass_of(r, k);
+        if (l->kind->collect)
+            l->kind->collect(l, &pass, us);
+    }
+    team_barrier(us);
+}
+
+static void update(const run *r, const team *us)
+{
+    size_t n = r->net->model->n_weights, begin, end;
+    team_share(us, (n + MEMORY_ALIGNMENT - 1) / MEMORY_ALIGNMENT, &begin, &end);
+    begin *= MEMORY_ALIGNMENT;
+    end *= MEMORY_ALIGNMENT;
+    end = end < n ? end : n;
+    if (begin < end)
+        update_sgd(r->rule, r->at->w, r->at->v, r->at->g, begin, end);
 }
 
 /* What every thread does in a step. */
@@ -171,32 +272,35 @@ static void work(const team *us, void *arg)
     network *net = r->net;
     int n_layers = net->model->n_layers;
     size_t begin, end;
-    load(r, us);
-    for (int k = 0; k < n_layers; k++)
-        run_layer(r, us, k, false);
+    bool all_by_blocks = r->n_by_blocks == n_layers;
+    prepare(r, us);
+    run_blocks(r, us, FORWARD);
+    if (!all_by_blocks)
+        team_barrier(us);
+    for (int k = r->n_by_blocks; k < n_layers; k++)
+        run_layer(r, us, k, FORWARD, pass_of(r, k));
     loss_result result = {net->losses, net->guesses};
     team_share(us, r->n_blocks, &begin, &end);
     loss_softmax(net->model->n_classes, net->outputs[n_layers], net->labels, r->n_images,
-                 1.0F / (float)r->n_images, r->g ? net->gradients[n_layers] : NULL, &result, begin, end);
+                 1.0F / (float)r->n_images, r->g ? net->gradients[n_layers] : NULL, &result, begin,
+                 end);
     if (!r->g)
         return;
-    team_barrier(us);
-    for (int k = n_layers - 1; k >= 0; k--)
-        run_layer(r, us, k, true);
-    if (!r->at)
-        return;
-    team_share(us, (net->model->n_weights + MEMORY_ALIGNMENT - 1) / MEMORY_ALIGNMENT, &begin, &end);
-    begin *= MEMORY_ALIGNMENT;
-    end *= MEMORY_ALIGNMENT;
-    end = end < net->model->n_weights ? end : net->model->n_weights;
-    if (begin < end)
-        update_sgd(r->rule, r->at->w, r->at->v, r->at->g, begin, end);
+    if (!all_by_blocks) /* else each thread goes on with its own blocks */
+        team_barrier(us);
+    backward(r, us);
+    if (r->at)
+        update(r, us);
 }
 
 static network_result execute(run *r)
 {
     network *net = r->net;
+    size_t n_threads = (size_t)net->n_threads;
     r->n_blocks = blocks_of(r->n_images);
+    /* By blocks only where no thread is left with less than its share. */
+    bool even = r->n_blocks % n_threads == 0 || r->n_blocks >= 8 * n_threads;
+    r->n_by_blocks = even ? net->n_by_blocks : 0;
     team_run(net->n_threads, work, r);
     network_result result = {.t_input_s = r->t_input_s};
     for (size_t k = 0; k < r->n_images; k++) { /* in the images' order, whatever the threads did */
@@ -222,16 +326,16 @@ network_result network_gradient(network *self, const float *w, float *g, const n
 network_result network_step(network *self, const network_vectors *at, const update_rule *rule,
                             const network_input *input, size_t n)
 {
-    run r = {.net = self, .input = input, .n_images = n, .w = at->w, .g = at->g, .at = at,
-             .rule = rule};
+    run r = {
+        .net = self, .input = input, .n_images = n, .w = at->w, .g = at->g, .at = at, .rule = rule};
     return execute(&r);
 }
 
 float network_logit(const network *self, size_t k, int class_number)
 {
     const vec *logits = self->outputs[self->model->n_layers];
-    return logits[k / VEC_WIDTH * (size_t)self->model->n_classes +
-                  (size_t)class_number][k % VEC_WIDTH];
+    return logits[k / VEC_WIDTH * (size_t)self->model->n_classes + (size_t)class_number]
+                 [k % VEC_WIDTH];
 }
 
 uint8_t network_guess(const network *self, size_t k)

@@ -125,6 +125,29 @@ static inline void case_free(conv_case *c)
         guarded_free(all[k]);
 }
 
+static inline void run_pack(void *arg, size_t begin, size_t end)
+{
+    conv_case *c = arg;
+    conv_pack(&c->forward, &c->forward_tiling, c->w, c->packed, begin, end);
+}
+
+static inline void run_pack_flipped(void *arg, size_t begin, size_t end)
+{
+    conv_case *c = arg;
+    conv_pack_flipped(&c->gradient, &c->gradient_tiling, c->w, c->flipped, begin, end);
+}
+
+static inline void case_pack(conv_case *c)
+{
+    const operation operations[] = {
+        {"conv_pack", run_pack, conv_pack_items(&c->forward, &c->forward_tiling), c->packed},
+        {"conv_pack_flipped", run_pack_flipped, conv_pack_items(&c->gradient, &c->gradient_tiling),
+         c->flipped},
+    };
+    for (int k = 0; k < COUNT(operations); k++)
+        operation_run(&operations[k], c);
+}
+
 static inline void run_pad(void *arg, size_t begin, size_t end)
 {
     conv_case *c = arg;
@@ -168,8 +191,7 @@ static inline void case_run(conv_case *c)
     size_t n_blocks = blocks_of((size_t)c->r.n_images);
     size_t in_planes = n_blocks * (size_t)c->r.in_channels;
     size_t out_planes = n_blocks * (size_t)c->r.out_channels;
-    conv_pack(&c->forward, &c->forward_tiling, c->w, c->packed);
-    conv_pack_flipped(&c->gradient, &c->gradient_tiling, c->w, c->flipped);
+    case_pack(c);
     const operation operations[] = {
         {"conv_embed of the input", run_pad, in_planes, c->padded},
         {"conv_forward", run_forward, n_blocks * (size_t)c->out_height, c->out},

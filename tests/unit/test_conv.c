@@ -1,6 +1,8 @@
 /* The convolution kernels against the plain ones, over odd sizes and every shape of tile. */
 #include "conv_case.h"
 
+#include <limits.h>
+
 static const int channel_counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 33};
 static const int sides[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 28, 32};
 static const int kernels[] = {1, 2, 3, 4, 5, 7, 11};
@@ -97,10 +99,10 @@ static void check_tiling(conv_case *c, conv_tiling tiling, const vec *out, const
     size_t n_blocks = blocks_of((size_t)c->r.n_images);
     c->forward_tiling = c->gradient_tiling = tiling;
     c->gradient_tiling.chunk = (tiling.chunk - 1) % c->r.out_channels + 1;
+    c->gradient_tiling.strip = c->forward_tiling.strip = 1 + tiling.chunk % 3;
     guarded_fill(c->out);
     guarded_fill(c->gin);
-    conv_pack(&c->forward, &c->forward_tiling, c->w, c->packed);
-    conv_pack_flipped(&c->gradient, &c->gradient_tiling, c->w, c->flipped);
+    case_pack(c);
     run_forward(c, 0, n_blocks * (size_t)c->out_height);
     run_input_gradient(c, 0, n_blocks * (size_t)c->r.in_height);
     if (memcmp(c->out, out, n_blocks * out_features(c) * sizeof *out) != 0 ||
@@ -148,6 +150,7 @@ static void find_tiles(bool legal[16][16])
                     assert_in_range(tiling.channels, 1, 15);
                     assert_in_range(tiling.pixels, 1, 15);
                     assert_in_range(tiling.chunk, 1, 4);
+                    assert_in_range(tiling.strip, 1, INT_MAX);
                     for (int m = 1; m <= tiling.channels; m++)
                         for (int x = 1; x <= tiling.pixels; x++)
                             legal[m][x] = true;

@@ -40,30 +40,90 @@ static void alone_new(alone *self, const layer *what, int n_images)
     self->gin = guarded_new(blocks_of(n) * in * sizeof(vec));
     if (l->kind->workspace_bytes)
         assert_true(l->kind->workspace_bytes(l, blocks_of(n), true, &bytes));
-    self->pass = (layer_pass){n,        blocks_of(n), true,       self->w,   self->g,
-                              self->in, self->out,    self->gout, self->gin, guarded_new(bytes)};
+    self->pass = (layer_pass){.n_images = n,
+                              .n_blocks = blocks_of(n),
+                              .block_end = blocks_of(n),
+                              .training = true,
+                              .w = self->w,
+                              .g = self->g,
+                              .x = self->in,
+                              .y = self->out,
+                              .gy = self->gout,
+                              .gx = self->gin,
+                              .workspace = guarded_new(bytes),
+                              .sums = guarded_new(blocks_of(n) * l->n_sums * sizeof(vec))};
 }
 
 static void alone_free(alone *self)
 {
-    void *const all[] = {self->w,       self->g,  self->x,   self->gx,   self->pass.workspace,
-                         self->factors, self->in, self->out, self->gout, self->gin};
+    void *const all[] = {self->w,        self->g,  self->x,   self->gx,   self->pass.workspace,
+                         self->factors,  self->in, self->out, self->gout, self->gin,
+                         self->pass.sums};
     for (int k = 0; k < COUNT(all); k++)
         guarded_free(all[k]);
+}
+
+static void prepare(const alone *self, const team *us)
+{
+    if (self->l.kind->prepare)
+        self->l.kind->prepare(&self->l, &self->pass, us);
+    team_barrier(us);
 }
 
 static void work_forward(const team *us, void *arg)
 {
     alone *self = arg;
+    prepare(self, us);
     self->l.kind->forward(&self->l, &self->pass, us);
 }
 
 static void work_both(const team *us, void *arg)
 {
     alone *self = arg;
+    prepare(self, us);
     self->l.kind->forward(&self->l, &self->pass, us);
     team_barrier(us);
     self->l.kind->backward(&self->l, &self->pass, us);
+}
+
+static void work_by_blocks(const team *us, void *arg)
+{
+    const alone *self = arg;
+    const team solo = {0, 1, NULL};
+    layer_pass pass = self->pass;
+    pass.by_blocks = true;
+    prepare(self, us);
+    team_share(us, pass.n_blocks, &pass.block_begin, &pass.block_end);
+    if (pass.block_begin < pass.block_end) {
+        self->l.kind->forward(&self->l, &pass, &solo);
+        self->l.kind->backward(&self->l, &pass, &solo);
+    }
+    team_barrier(us);
+    if (self->l.kind->collect)
+        self->l.kind->collect(&self->l, &self->pass, us);
+}
+
+/* Block by block a layer gives the bits that it gives at once. */
+static void check_by_blocks(alone *a, int n_threads)
+{
+    size_t n = a->pass.n_blocks, n_in = n * layer_features(a->l.in),
+           n_out = n * layer_features(a->l.out);
+    size_t n_w = a->l.n_weights;
+    vec *out = guarded_new(n_out * sizeof *out), *gin = guarded_new(n_in * sizeof *gin);
+    float *g = guarded_new(n_w * sizeof *g);
+    memcpy(out, a->out, n_out * sizeof *out);
+    memcpy(gin, a->gin, n_in * sizeof *gin);
+    memcpy(g, a->g, n_w * sizeof *g);
+    guarded_fill(a->out);
+    guarded_fill(a->gin);
+    guarded_fill(a->g);
+    team_run(n_threads, work_by_blocks, a);
+    assert_memory_equal(out, a->out, n_out * sizeof *out);
+    assert_memory_equal(gin, a->gin, n_in * sizeof *gin);
+    assert_memory_equal(g, a->g, n_w * sizeof *g);
+    guarded_free(out);
+    guarded_free(gin);
+    guarded_free(g);
 }
 
 static double alone_value(void *arg, double *magnitude)
@@ -93,6 +153,7 @@ static void check_alone(const layer *what, int n_images, int n_threads)
     char name[100];
     alone_new(&a, what, n_images);
     team_run(n_threads, work_both, &a);
+    check_by_blocks(&a, n_threads);
     size_t n_in = a.pass.n_images * layer_features(a.l.in);
     float *gx = rows_new(a.gin, a.pass.n_images, layer_features(a.l.in));
     float *g = guarded_new(a.l.n_weights * sizeof *g);
