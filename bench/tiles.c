@@ -27,7 +27,8 @@ int main(int argc, char **argv)
                     .kernel = kernel,
                     .stride = 1};
     conv_tiling tiling = conv_tiling_choose(&s);
-    size_t rows = (size_t)s.in_channels * (size_t)kernel;
-    printf("%d %d %zu\n", tiling.channels, tiling.pixels, conv_gradient_items(&s) / rows);
+    conv_shape alone = s; /* with one in channel: an item for each group of out channels */
+    alone.in_channels = 1;
+    printf("%d %d %zu\n", tiling.channels, tiling.pixels, conv_gradient_items(&alone));
     return 0;
 }

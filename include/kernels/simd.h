@@ -82,6 +82,17 @@ SIMD_INLINE void simd_pause(void)
 #endif
 }
 
+/* vec_in_register - x, loaded now: else a compiler may load it anew for each of its uses */
+SIMD_INLINE vec vec_in_register(vec x)
+{
+#if defined(__AVX__)
+    __asm__("" : "+x"(x));
+#elif defined(__aarch64__)
+    __asm__("" : "+w"(x));
+#endif
+    return x;
+}
+
 /* vec_set - all lanes x */
 SIMD_INLINE vec vec_set(float x)
 {

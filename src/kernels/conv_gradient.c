@@ -3,42 +3,59 @@
 #include "pieces.h"
 
 /*
- * A tile is m out channels x up to 5 neighbouring taps of a kernel row.  It runs over all pixels of an
- * image with its sums in registers, lane by lane: one sum per image.
+ * A tile is m out channels x up to 5 neighbouring taps of a kernel row.  It runs over some rows of an
+ * image with its sums in registers, lane by lane: one sum per image.  Rows are cut into strips that stay in
+ * the level-1 cache while all of the kernel's rows pass over them.
  */
-enum { MAX_CHANNELS = 4, MAX_TAPS = 5 };
+enum { MAX_CHANNELS = 4, MAX_TAPS = 5, MAX_ROWS = 5, L1_BYTES = 20 * 1024 };
 
 typedef struct tile {
-    const vec *gout; /* first out channel of the block */
+    const vec *gout; /* first out channel, first row of the strip */
     const vec *in;   /* first tap's first pixel */
     size_t gout_plane, in_row;
     int height, width, stride;
-    vec *sums; /* [m][taps] */
+    int n_ky; /* kernel rows, one after the other */
+    vec *sums; /* [n_ky][row_sums], each row's first ones [m][taps]: the strip's are added to them */
+    size_t row_sums;
 } tile;
 
 /* stride 0: known only at run time */
 SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t, const int stride)
 {
     const int step = stride ? stride : t->stride;
-    vec sum[MAX_CHANNELS][MAX_TAPS];
-    SIMD_UNROLL for (int m = 0; m < n_m; m++) SIMD_UNROLL for (int k = 0; k < n_t; k++) sum[m][k] =
-        vec_set(0.0F);
-    for (int y = 0; y < t->height; y++) {
-        const vec *g = t->gout + (size_t)y * (size_t)t->width;
-        const vec *x = t->in + (size_t)y * (size_t)step * t->in_row;
-        for (int c = 0; c < t->width; c++) {
-            vec gradient[MAX_CHANNELS];
-            SIMD_UNROLL for (int m = 0; m < n_m; m++) gradient[m] =
-                g[(size_t)m * t->gout_plane + (size_t)c];
-            SIMD_UNROLL for (int k = 0; k < n_t; k++)
-            {
-                vec pixel = x[c * step + k];
-                SIMD_UNROLL for (int m = 0; m < n_m; m++) sum[m][k] += gradient[m] * pixel;
+    vec *sums = t->sums;
+    for (int ky = 0; ky < t->n_ky; ky++, sums += t->row_sums) {
+        const vec *g = t->gout, *x_row = t->in + (size_t)ky * t->in_row;
+        vec sum[MAX_CHANNELS][MAX_TAPS];
+        SIMD_UNROLL for (int m = 0; m < n_m; m++) SIMD_UNROLL for (int k = 0; k < n_t; k++)
+            sum[m][k] = sums[m * n_t + k];
+        for (int y = 0; y < t->height; y++, x_row += (size_t)step * t->in_row) {
+            const vec *x = x_row;
+            for (int c = t->width; c > 0; c--, g++, x += step) {
+                /* The fewer of the two stay in registers while the others pass. */
+                if (n_t <= n_m) {
+                    vec pixel[MAX_TAPS];
+                    SIMD_UNROLL for (int k = 0; k < n_t; k++) pixel[k] = x[k];
+                    SIMD_UNROLL for (int m = 0; m < n_m; m++)
+                    {
+                        vec gradient = vec_in_register(g[(size_t)m * t->gout_plane]);
+                        SIMD_UNROLL for (int k = 0; k < n_t; k++) sum[m][k] += gradient * pixel[k];
+                    }
+                } else {
+                    vec gradient[MAX_CHANNELS];
+                    SIMD_UNROLL for (int m = 0; m < n_m; m++) gradient[m] =
+                        g[(size_t)m * t->gout_plane];
+                    SIMD_UNROLL for (int k = 0; k < n_t; k++)
+                    {
+                        vec pixel = x[k];
+                        SIMD_UNROLL for (int m = 0; m < n_m; m++) sum[m][k] += gradient[m] * pixel;
+                    }
+                }
             }
         }
+        SIMD_UNROLL for (int m = 0; m < n_m; m++) SIMD_UNROLL for (int k = 0; k < n_t; k++)
+            sums[m * n_t + k] = sum[m][k];
     }
-    SIMD_UNROLL for (int m = 0; m < n_m; m++) SIMD_UNROLL for (int k = 0; k < n_t; k++)
-        t->sums[m * n_t + k] = sum[m][k];
 }
 
 #define TILE(m, n, s)                                                                              \
@@ -48,8 +65,7 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t, const
     }
 #define TILES_OF(m, s) TILE(m, 1, s) TILE(m, 2, s) TILE(m, 3, s) TILE(m, 4, s) TILE(m, 5, s)
 #define TILES(s) TILES_OF(1, s) TILES_OF(2, s) TILES_OF(3, s) TILES_OF(4, s)
-TILES(0)
-TILES(1)
+TILES(0) TILES(1)
 
 #define ROW(m, s)                                                                                  \
     {                                                                                              \
@@ -59,7 +75,7 @@ TILES(1)
     {                                                                                              \
         ROW(1, s), ROW(2, s), ROW(3, s), ROW(4, s)                                                 \
     }
-    typedef void tile_function(const tile *t);
+typedef void tile_function(const tile *t);
 static tile_function *const tile_functions[2][MAX_CHANNELS][MAX_TAPS] = {TABLE(0), TABLE(1)};
 
 /* How the kernel's rows are cut into taps, and the out channels into groups. */
@@ -81,48 +97,57 @@ static cut cut_shape(const conv_shape *s)
     return c;
 }
 
-size_t conv_gradient_items(const conv_shape *s)
+/* Kernel rows of an item. */
+static int rows_of(const conv_shape *s)
 {
-    return (size_t)cut_shape(s).n_groups * (size_t)s->in_channels * (size_t)s->kernel;
+    return s->kernel < MAX_ROWS ? s->kernel : MAX_ROWS;
 }
 
-/* An item: a kernel row of an in channel, for a group of out channels. */
+size_t conv_gradient_items(const conv_shape *s)
+{
+    return (size_t)cut_shape(s).n_groups * (size_t)s->in_channels *
+           (size_t)pieces(s->kernel, rows_of(s));
+}
+
+/* An item: some kernel rows of an in channel, for a group of out channels. */
 typedef struct item {
     cut cut;
-    int group, i, ky;
-    int o, n_m; /* the group's first out channel, and how many */
+    int group, i, ky, n_ky; /* n_ky rows from ky on */
+    int o, n_m;             /* the group's first out channel, and how many */
 } item;
 
-static void item_group(const conv_shape *s, item *p)
+static void item_cut(const conv_shape *s, item *p)
 {
     p->o = piece_begin(s->out_channels, p->cut.n_groups, p->group);
     p->n_m = piece_begin(s->out_channels, p->cut.n_groups, p->group + 1) - p->o;
+    p->n_ky = s->kernel - p->ky < rows_of(s) ? s->kernel - p->ky : rows_of(s);
 }
 
 static item item_at(const conv_shape *s, size_t number)
 {
-    size_t kernel = (size_t)s->kernel, rows = kernel * (size_t)s->in_channels;
+    size_t n = (size_t)pieces(s->kernel, rows_of(s)), all = n * (size_t)s->in_channels;
     item p = {.cut = cut_shape(s),
-              .group = (int)(number / rows),
-              .i = (int)(number % rows / kernel),
-              .ky = (int)(number % kernel)};
-    item_group(s, &p);
+              .group = (int)(number / all),
+              .i = (int)(number % all / n),
+              .ky = (int)(number % n) * rows_of(s)};
+    item_cut(s, &p);
     return p;
 }
 
 static void item_next(const conv_shape *s, item *p)
 {
-    if (++p->ky < s->kernel)
-        return;
-    p->ky = 0;
-    if (++p->i < s->in_channels)
-        return;
-    p->i = 0;
-    p->group++;
-    item_group(s, p);
+    p->ky += p->n_ky;
+    if (p->ky == s->kernel) {
+        p->ky = 0;
+        if (++p->i == s->in_channels) {
+            p->i = 0;
+            p->group++;
+        }
+    }
+    item_cut(s, p);
 }
 
-/* Sums of all items stand one after the other, each [m][taps], so their places follow from the item. */
+/* The sums of a group stand one after the other: [in channel][ky][kx piece][m][tap]. */
 static size_t item_sums(const conv_shape *s, const item *p)
 {
     size_t kernel = (size_t)s->kernel;
@@ -130,26 +155,47 @@ static size_t item_sums(const conv_shape *s, const item *p)
                      (size_t)(p->i * s->kernel + p->ky) * (size_t)p->n_m);
 }
 
-/* One piece of an item's row of taps, in one block. */
-static void compute_tile(const conv_shape *s, const item *p, int kx, int n_t, const vec *in,
-                         const vec *gout, vec *sums)
+/* Rows of the output that stay in the level-1 cache, with what they need of the input. */
+static int strip_rows(const conv_shape *s, int n_m)
+{
+    int row = (n_m * s->out_width + s->stride * s->in_width) * (int)sizeof(vec);
+    int rows = (L1_BYTES - rows_of(s) * s->in_width * (int)sizeof(vec)) / row;
+    return rows < 1 ? 1 : rows;
+}
+
+/* Rows y .. y + n - 1 of one block added to an item's sums. */
+static void add_strip(const conv_shape *s, const item *p, int y, int n, const vec *in,
+                      const vec *gout, vec *sums)
 {
     size_t in_plane = (size_t)s->in_height * (size_t)s->in_width;
     size_t gout_plane = (size_t)s->out_height * (size_t)s->out_width;
-    tile t = {.gout = gout + (size_t)p->o * gout_plane,
-              .in = in + (size_t)p->i * in_plane + (size_t)(p->ky * s->in_width + kx),
+    tile t = {.gout = gout + (size_t)p->o * gout_plane + (size_t)(y * s->out_width),
               .gout_plane = gout_plane,
               .in_row = (size_t)s->in_width,
-              .height = s->out_height,
+              .height = n,
               .width = s->out_width,
               .stride = s->stride,
-              .sums = sums};
-    tile_functions[s->stride == 1][p->n_m - 1][n_t - 1](&t);
+              .n_ky = p->n_ky,
+              .row_sums = (size_t)(s->kernel * p->n_m)};
+    const vec *first =
+        in + (size_t)p->i * in_plane + (size_t)((y * s->stride + p->ky) * s->in_width);
+    for (int piece = 0; piece < p->cut.n_taps; piece++) {
+        int kx = piece_begin(s->kernel, p->cut.n_taps, piece);
+        int n_t = piece_begin(s->kernel, p->cut.n_taps, piece + 1) - kx;
+        t.in = first + kx;
+        t.sums = sums + kx * p->n_m;
+        tile_functions[s->stride == 1][p->n_m - 1][n_t - 1](&t);
+    }
 }
 
 /* Sums of a tile over the images, four neighbours to a quad. */
 typedef float quad __attribute__((vector_size(4 * sizeof(float))));
-enum { QUADS = MAX_CHANNELS * MAX_TAPS / 4, PIECES = VEC_WIDTH / 4 };
+enum { PIECES = VEC_WIDTH / 4, MAX_KERNEL = 31, MAX_SUMS = MAX_ROWS * MAX_KERNEL * MAX_CHANNELS };
+
+static int whole_quads(int n)
+{
+    return (n + 3) / 4 * 4;
+}
 
 SIMD_INLINE quad piece_of(vec x, const int p)
 {
@@ -193,16 +239,19 @@ static vec plane_sum(const conv_shape *s, const vec *gout, size_t o)
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-/* The weights of a piece: their sums over the images. */
-static void put_weights(const conv_shape *s, const item *p, int kx, int n_t, const quad *total,
-                        float *gw)
+/* The weights of a piece of a kernel row: their sums over the images. */
+static void put_weights(const conv_shape *s, const item *p, const float *total, float *gw)
 {
     size_t kernel = (size_t)s->kernel, stride = (size_t)s->in_channels * kernel * kernel;
-    float *target =
-        gw + (size_t)p->o * stride + ((size_t)p->i * kernel + (size_t)p->ky) * kernel + (size_t)kx;
-    for (int m = 0; m < p->n_m; m++)
-        for (int t = 0; t < n_t; t++)
-            target[(size_t)m * stride + (size_t)t] = total[(m * n_t + t) / 4][(m * n_t + t) % 4];
+    float *target = gw + (size_t)p->o * stride + ((size_t)p->i * kernel + (size_t)p->ky) * kernel;
+    for (int ky = 0; ky < p->n_ky; ky++, target += kernel)
+        for (int piece = 0; piece < p->cut.n_taps; piece++) {
+            int kx = piece_begin(s->kernel, p->cut.n_taps, piece);
+            int end = piece_begin(s->kernel, p->cut.n_taps, piece + 1);
+            for (int m = 0; m < p->n_m; m++)
+                for (int k = kx; k < end; k++)
+                    target[(size_t)m * stride + (size_t)k] = *total++;
+        }
 }
 
 static void add_images(const vec *sums, int n_sums, size_t n, quad *total)
@@ -219,19 +268,19 @@ void conv_weight_gradient(const conv_shape *s, const vec *in, const vec *gout, s
     size_t in_block = (size_t)s->in_channels * (size_t)s->in_height * (size_t)s->in_width;
     size_t gout_block = (size_t)s->out_channels * (size_t)s->out_height * (size_t)s->out_width;
     item p = item_at(s, begin);
-    for (size_t k = begin; k < end; k++, item_next(s, &p))
-        for (int piece = 0; piece < p.cut.n_taps; piece++) {
-            int kx = piece_begin(s->kernel, p.cut.n_taps, piece);
-            int n_t = piece_begin(s->kernel, p.cut.n_taps, piece + 1) - kx;
-            vec sums[4 * QUADS] = {{0}};
-            quad total[QUADS] = {{0}};
-            for (size_t first = 0, block = 0; first < n; first += VEC_WIDTH, block++) {
-                compute_tile(s, &p, kx, n_t, in + block * in_block, gout + block * gout_block,
-                             sums);
-                add_images(sums, p.n_m * n_t, n - first, total);
-            }
-            put_weights(s, &p, kx, n_t, total, gw);
+    for (size_t k = begin; k < end; k++, item_next(s, &p)) {
+        vec sums[MAX_SUMS];
+        quad total[MAX_SUMS / 4] = {{0}};
+        int n_sums = p.n_ky * s->kernel * p.n_m, rows = strip_rows(s, p.n_m);
+        for (size_t first = 0, block = 0; first < n; first += VEC_WIDTH, block++) {
+            memset(sums, 0, (size_t)whole_quads(n_sums) * sizeof *sums);
+            for (int y = 0; y < s->out_height; y += rows)
+                add_strip(s, &p, y, s->out_height - y < rows ? s->out_height - y : rows,
+                          in + block * in_block, gout + block * gout_block, sums);
+            add_images(sums, n_sums, n - first, total);
         }
+        put_weights(s, &p, (const float *)total, gw);
+    }
 }
 
 size_t conv_sums(const conv_shape *s)
@@ -242,17 +291,20 @@ size_t conv_sums(const conv_shape *s)
 void conv_gradient_sums(const conv_shape *s, const vec *in, const vec *gout, vec *sums)
 {
     size_t n_items = conv_gradient_items(s);
-    vec *to = sums;
     item p = item_at(s, 0);
-    for (size_t k = 0; k < n_items; k++, item_next(s, &p))
-        for (int piece = 0; piece < p.cut.n_taps; piece++) {
-            int kx = piece_begin(s->kernel, p.cut.n_taps, piece);
-            int n_t = piece_begin(s->kernel, p.cut.n_taps, piece + 1) - kx;
-            compute_tile(s, &p, kx, n_t, in, gout, to);
-            to += p.n_m * n_t;
+    int rows = strip_rows(s, p.n_m + 1 < MAX_CHANNELS ? p.n_m + 1 : MAX_CHANNELS);
+    memset(sums, 0, conv_sums(s) * sizeof *sums);
+    for (int y = 0; y < s->out_height; y += rows) {
+        int n = s->out_height - y < rows ? s->out_height - y : rows;
+        vec *to = sums;
+        p = item_at(s, 0);
+        for (size_t k = 0; k < n_items; k++, item_next(s, &p)) {
+            add_strip(s, &p, y, n, in, gout, to);
+            to += p.n_ky * s->kernel * p.n_m;
         }
+    }
     for (int o = 0; o < s->out_channels; o++)
-        *to++ = plane_sum(s, gout, (size_t)o);
+        sums[conv_weights(s) + (size_t)o] = plane_sum(s, gout, (size_t)o);
 }
 
 void conv_gradient_add(const conv_shape *s, const vec *sums, size_t n, float *gw, size_t begin,
@@ -260,17 +312,13 @@ void conv_gradient_add(const conv_shape *s, const vec *sums, size_t n, float *gw
 {
     size_t each = conv_sums(s);
     item p = item_at(s, begin);
-    const vec *from = sums + item_sums(s, &p);
-    for (size_t k = begin; k < end; k++, item_next(s, &p))
-        for (int piece = 0; piece < p.cut.n_taps; piece++) {
-            int kx = piece_begin(s->kernel, p.cut.n_taps, piece);
-            int n_t = piece_begin(s->kernel, p.cut.n_taps, piece + 1) - kx;
-            quad total[QUADS] = {{0}};
-            for (size_t first = 0, block = 0; first < n; first += VEC_WIDTH, block++)
-                add_images(from + block * each, p.n_m * n_t, n - first, total);
-            put_weights(s, &p, kx, n_t, total, gw);
-            from += p.n_m * n_t;
-        }
+    for (size_t k = begin; k < end; k++, item_next(s, &p)) {
+        const vec *from = sums + item_sums(s, &p);
+        quad total[MAX_SUMS / 4] = {{0}};
+        for (size_t first = 0, block = 0; first < n; first += VEC_WIDTH, block++)
+            add_images(from + block * each, p.n_ky * s->kernel * p.n_m, n - first, total);
+        put_weights(s, &p, (const float *)total, gw);
+    }
 }
 
 void conv_bias_add(const conv_shape *s, const vec *sums, size_t n, float *gb, size_t begin,
