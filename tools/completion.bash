@@ -50,7 +50,7 @@ _bramble_value()
     --format) _bramble_words table csv json ;;
     --limit-train | --limit-test | --shards | --seed | --rounds | --local-epochs | --local-steps | \
         --average-every | --tail-average | --batch | --lr | --warmup | --momentum | --weight-decay | \
-        --target-accuracy | --eval-every | --threads | --base) ;;
+        --target-accuracy | --eval-every | --threads | --case | --base) ;;
     *) return 1 ;;
     esac
     return 0
@@ -63,7 +63,7 @@ _bramble_options()
     train) echo --data --limit-train --limit-test --shards --order --seed --model --init --preset \
         --config --rounds --local-epochs --local-steps --average-every --tail-average --batch --lr --schedule \
         --warmup --momentum --nesterov --keep-momentum --weight-decay --target-accuracy \
-        --eval-every --average --threads --out --force --quiet --json --help ;;
+        --eval-every --average --threads --case --out --force --quiet --json --help ;;
     test) echo --data --model --limit-test --threads --seed --json --help ;;
     report) echo --format --base --help ;;
     info) echo --json --help ;;

@@ -44,6 +44,7 @@ typedef struct train_options {
 
     int average;         /* index into average_rules */
     uint64_t threads;    /* 0: the cores the rank is bound to */
+    option_case label;   /* --case; 0:0: workers and their threads */
     uint64_t eval_every; /* rounds; 0: automatic */
 
     char out[OPTION_TEXT_BYTES]; /* empty: bramble-<UTC date and time>.h5 */

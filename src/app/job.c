@@ -14,6 +14,18 @@ enum { PIECE_IMAGES = 1024 }; /* read and sent at a time */
 
 /* ---- model ------------------------------------------------------------------------------------- */
 
+static bool check_case(const job *self, error *err)
+{
+    uint64_t n_workers = (uint64_t)transport_workers();
+    const option_case *label = &self->options.label;
+    return label->nodes == 0 || label->nodes == n_workers ||
+           error_user(err, "--case %llu:%llu: this run has %llu worker%s; start %llu ranks or name the case "
+                      "%llu:%llu", (unsigned long long)label->nodes, (unsigned long long)label->cores,
+                      (unsigned long long)n_workers, n_workers > 1 ? "s" : "",
+                      (unsigned long long)label->nodes + 1, (unsigned long long)n_workers,
+                      (unsigned long long)label->cores);
+}
+
 static bool prepare_model(job *self, error *err)
 {
     char path[OPTION_TEXT_BYTES] = "";
@@ -147,6 +159,7 @@ static bool receive_shard(job *self, error *err)
 /* From the files on the server to the workers' memory. */
 static bool distribute(job *self, source *from, error *err)
 {
+    double since_s = clock_now();
     if (transport_size() == 1) {
         source_read(from, SPLIT_TRAIN, 0, self->shard.n, self->shard.images, self->shard.labels, err);
     } else if (transport_is_server()) {
@@ -158,7 +171,9 @@ static bool distribute(job *self, source *from, error *err)
     } else {
         receive_shard(self, err);
     }
-    return transport_agree(err);
+    bool good = transport_agree(err);
+    self->t_start_data_s += clock_now() - since_s;
+    return good;
 }
 
 /* ---- memory ------------------------------------------------------------------------------------ */
@@ -313,6 +328,7 @@ static void name_output(job *self)
 
 static bool prepare_data(job *self, source **from, error *err)
 {
+    double since_s = clock_now();
     self->shards = memory_new((size_t)transport_workers(), sizeof *self->shards, err);
     if (err->kind == ERROR_NONE && transport_is_server()) {
         name_output(self);
@@ -321,6 +337,7 @@ static bool prepare_data(job *self, source **from, error *err)
     }
     if (!transport_agree(err))
         return false;
+    self->t_start_data_s += clock_now() - since_s;
     transport_broadcast(&self->n_train, sizeof self->n_train);
     transport_broadcast(self->shards, (size_t)transport_workers() * sizeof *self->shards);
     const model *m = self->model;
@@ -333,7 +350,7 @@ bool job_prepare(job *self, error *err)
 {
     source *from = NULL;
     self->rule = average_rules[self->options.average];
-    bool good = prepare_model(self, err) && prepare_data(self, &from, err) &&
+    bool good = check_case(self, err) && prepare_model(self, err) && prepare_data(self, &from, err) &&
                 prepare_memory(self, err) && prepare_weights(self, err) &&
                 distribute(self, from, err) && prepare_record(self, err);
     source_free(from);

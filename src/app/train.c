@@ -72,6 +72,7 @@ int command_train(int argc, char **argv)
     static job j; /* large: the options hold paths */
     j.t_begin_s = clock_now();
     transport_start(&argc, &argv);
+    j.t_start_mpi_s = clock_now() - j.t_begin_s;
     run(&j, argc, argv, &err);
     if (err.kind != ERROR_NONE && transport_is_server())
         error_print(&err);

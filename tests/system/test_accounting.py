@@ -38,7 +38,7 @@ def test_phases_add_up(runs, name):
     """
     run = runs[name]
     phases, names = run.phases()
-    assert names == sorted(["other", "train", "input", "wait", "average", "evaluate", "output"])
+    assert names == sorted(["other", "train", "input", "wait", "serve", "pack", "wire", "evaluate", "output"])
     assert (phases >= 0).all()
     t = phases.sum(axis=2).cumsum(axis=0)
     if name == "alone":  # a rank that also trains tests its model between the rounds, off the clock
@@ -108,6 +108,59 @@ def test_workers_wait_for_the_slowest(runs):
     assert train[1] > 2 * train[2] > 0 and wait[3] > wait[1]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_parts_of_the_overhead(runs, name):
+    run, s = runs[name], runs[name].summary
+    phases, names = run.phases()
+    workers = run["machine/is_worker"] == 1
+    for phase in ("pack", "wire", "wait", "serve"):
+        mean = phases[:, workers, names.index(phase)].sum(axis=0).mean()
+        assert s[f"o_{phase}_s"] == pytest.approx(mean, rel=1e-9, abs=1e-12)
+    parts = sum(s[f"o_{part}_s"] for part in ("pack", "wire", "wait", "serve", "other"))
+    assert parts == pytest.approx(s["o_time_s"], rel=1e-9)
+    serve = phases[:, workers][:, :, names.index("serve")]
+    assert (serve == serve[:, :1]).all(), "the server lets all wait alike"
+    wire = phases[:, :, names.index("wire")]
+    assert name == "alone" or (wire > 0).all()
+    assert s["bytes_sent"] == run["rounds/ranks/bytes_sent"].sum()
+
+
+def test_a_single_worker_waits_for_the_server_alone(bramble, pictures):
+    run = Run(bramble.train(2, "--data", pictures, "--rounds", 2, "--average-every", 5, "--threads", 1))
+    phases, names = run.phases()
+    assert phases[:, 1, names.index("wait")].max() < 1e-4 < phases[:, 1, names.index("serve")].min()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parts_of_the_start(runs, name):
+    s = runs[name].summary
+    assert s["t_start_data_s"] > 0 and s["t_start_mpi_s"] > 0
+    assert s["t_start_mpi_s"] + s["t_start_data_s"] < s["t_start_s"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sensors(runs, name):
+    """What this machine does not tell is not there; what it tells makes sense."""
+    run = runs[name]
+    clock, lowest, degrees, flags = (run["rounds/ranks/" + column] for column in
+                                     ("clock_mhz", "clock_min_mhz", "temperature_c", "throttled"))
+    assert np.array_equal(np.isnan(clock), np.isnan(lowest))
+    assert (np.isnan(clock) | (lowest <= clock) & (lowest > 10) & (clock < 10000)).all()
+    assert (np.isnan(degrees) | (abs(degrees) < 150)).all() and (np.isnan(flags) | (flags >= 0)).all()
+    quota = run["machine/cpu_quota"]
+    assert (np.isnan(quota) | (quota > 0)).all()
+
+
+def test_case_of_a_run(bramble, pictures):
+    options = ["--data", pictures, "--limit-train", 60, "--limit-test", 20, "--rounds", 1, "--threads", 1]
+    summary = Run(bramble.train(3, *options, "--case", "2:1")).summary
+    assert (summary["nodes"], summary["cores"]) == (2, 1)
+    for ranks in (1, 4):
+        done = bramble(ranks, "train", *options, "--case", "2:1", "--out", "none.h5")
+        assert done.returncode == 2 and "--case 2:1" in done.stderr
+        assert done.stderr.count("bramble: ") == 1 and not (bramble.folder / "none.h5").exists()
+
+
 def test_server_sleeps(bramble, pictures):
     """Its CPU time beside the evaluation, as a share of the time: CPU time does not depend on who else runs."""
     options = ["--data", pictures, "--local-steps", 100, "--rounds", 4, "--threads", 1, "--eval-every", 4]
@@ -155,7 +208,8 @@ def test_config_holds_every_option(bramble, pictures, tmp_path):
              "seed": "18446744073709551615", "model": "./net.ini", "init": "init.h5", "preset": "paper", "rounds": "2",
              "local-epochs": "3", "average-every": "2", "tail-average": "0.5", "batch": "9", "lr": "0.0123",
              "schedule": "cosine", "warmup": "0.5", "momentum": "0.85", "weight-decay": "0.001",
-             "target-accuracy": "0.99", "eval-every": "2", "average": "reduce", "threads": "2", "out": "x.h5"}
+             "target-accuracy": "0.99", "eval-every": "2", "average": "reduce", "threads": "2", "case": "2:7",
+             "out": "x.h5"}
     flags = ["nesterov", "keep-momentum", "force", "quiet", "json"]
     write_model(tmp_path, PAPER)
     (tmp_path / "run.ini").write_text("[train]\nmomentum = 0.85\nlr = 0.5\n")
