@@ -43,6 +43,7 @@ _bramble_value()
     --model) _bramble_models ;;
     --config) _bramble_files .ini ;;
     --init | --out) _bramble_files .h5 ;;
+    --trace) _bramble_files .json ;;
     --order) _bramble_words shuffle sequential ;;
     --schedule) _bramble_words constant linear cosine ;;
     --average) _bramble_words gather reduce allreduce slices ;;
@@ -65,7 +66,7 @@ _bramble_options()
         --warmup --momentum --nesterov --keep-momentum --weight-decay --target-accuracy \
         --eval-every --average --threads --case --out --force --quiet --json --help ;;
     test) echo --data --model --limit-test --threads --seed --json --help ;;
-    report) echo --format --base --help ;;
+    report) echo --format --base --trace --help ;;
     info) echo --json --help ;;
     data) echo --seed --help ;;
     esac

@@ -64,6 +64,12 @@ static const option_entry report_table[] = {
      .metavar = "N:C",
      .help = "The case, nodes and cores, that the speedup of all others refers to; without it the "
              "one with the fewest cores, and among these the fewest nodes."},
+    {.name = "trace",
+     REPORT(trace),
+     .initial = "",
+     .metavar = "FILE.json",
+     .help = "Print nothing, but write the phases of one run, also of one that is going on, as a timeline "
+             "that Perfetto (ui.perfetto.dev) and chrome://tracing open."},
     {.name = NULL},
 };
 
@@ -115,9 +121,11 @@ const option_command option_commands[] = {
      .max_arguments = OPTION_ARGUMENTS_MAX,
      .about =
          "Print a line for each case N:C, nodes and cores: T_time, W_time, the shares of work and "
-         "overhead, speedup and accuracy. Runs of one case are averaged.",
+         "overhead, speedup S, efficiency E, serial fraction e (Karp and Flatt) and accuracy; then the "
+         "parts of the overhead. Runs of one case are averaged; +- is their standard deviation.",
      .examples = "  bramble report results/*.h5\n"
-                 "  bramble report --format csv --base 3:3 results/*.h5 > cores.csv\n",
+                 "  bramble report --format csv --base 3:3 results/*.h5 > cores.csv\n"
+                 "  bramble report --trace run.json results/run.h5\n",
      .options = report_table},
     {.name = "info",
      .summary = "about this build and machine, or about a result file",

@@ -1,9 +1,6 @@
 """Every second and image is accounted for: /rounds, /rounds/ranks, /summary, and the summaries printed."""
-import csv
-import io
 import json
 import re
-import statistics
 
 import numpy as np
 import pytest
@@ -257,80 +254,3 @@ def test_train_text(bramble, pictures, tmp_path):
                  f"{100 * s['work_fraction']:.1f} %", f"{100 * s['overhead_fraction']:.1f} %",
                  f"{s['images_per_s']:.0f}", f"{100 * s['server_cpu_fraction']:.1f} %", "out.h5"):
         assert text in done.stdout
-
-
-@pytest.fixture
-def study(bramble, pictures, tmp_path):
-    """Case 1:1 twice, 2:2 and 1:2 once; and what the report should say of each."""
-    options = ["--data", pictures, "--limit-train", 100, "--limit-test", 50, "--rounds", 2, "--lr", 0.01]
-    jobs = [("1:1", 2, 1, 1), ("2:2", 3, 1, 1), ("1:1", 2, 1, 2), ("1:2", 2, 2, 1)]
-    cases, files = {}, []
-    for k, (case, ranks, threads, seed) in enumerate(jobs):
-        files.append(bramble.train(ranks, *options, "--threads", threads, "--seed", seed, out=f"{k}.h5"))
-        cases.setdefault(case, []).append(Run(files[-1]).summary)
-    expected = {}
-    for case, found in cases.items():
-        row = {name: statistics.mean(s[name] for s in found)
-               for name in ("t_time_s", "w_time_s", "o_time_s", "accuracy", "images_per_s", "nodes", "cores")}
-        row["work_fraction"] = row["w_time_s"] / row["t_time_s"]
-        row["overhead_fraction"] = row["o_time_s"] / row["t_time_s"]
-        row["repeats"] = len(found)
-        for name in ("t_time", "accuracy"):
-            values = [s[name + "_s" if name == "t_time" else name] for s in found]
-            row[name + "_std" + "_s" * (name == "t_time")] = statistics.stdev(values) if len(values) > 1 else None
-        expected[case] = row
-    return files, expected
-
-
-def check_report(rows, expected, base):
-    assert list(rows) == ["1:1", "1:2", "2:2"], "sorted by nodes, then cores"
-    for case, row in rows.items():
-        speedup = expected[base]["t_time_s"] / expected[case]["t_time_s"]
-        for name, value in {**expected[case], "speedup": speedup}.items():
-            assert row[name] == (value if value is None else pytest.approx(value, rel=1e-6)), (case, name)
-
-
-@pytest.mark.parametrize("base", ["1:1", "2:2"])
-def test_report(bramble, study, base):
-    files, expected = study
-    given = [] if base == "1:1" else ["--base", base]
-    printed = json.loads(bramble(1, "report", "--format", "json", *given, *files).stdout)
-    assert all(set(row) >= SUMMARY | {"case"} for row in printed)
-    check_report({row["case"]: row for row in printed}, expected, base)
-    lines = csv.DictReader(io.StringIO(bramble(1, "report", "--format", "csv", *given, *files).stdout))
-    check_report({row["case"]: {name: float(value) if value else None for name, value in row.items() if name != "case"}
-                  for row in lines}, expected, base)
-    check_table(bramble(1, "report", *given, *files).stdout, expected, base)
-
-
-def check_table(text, expected, base):
-    head, *lines = text.splitlines()
-    assert head.split() == ["N:C", "runs", "T_time", "s", "W_time", "s", "W%", "O%", "S", "Acc", "%", "images/s"]
-    assert [line.split()[0] for line in lines] == ["1:1", "1:2", "2:2"]
-    for line in lines:
-        case, *words = re.sub(r"\+- *[\d.]+", "", line).split()
-        row = expected[case]
-        shown = [row["repeats"], row["t_time_s"], row["w_time_s"], 100 * row["work_fraction"],
-                 100 * row["overhead_fraction"], expected[base]["t_time_s"] / row["t_time_s"],
-                 100 * row["accuracy"], row["images_per_s"]]
-        for word, value in zip(words, shown, strict=True):
-            assert abs(float(word) - value) <= 0.51 * 10.0 ** -len(word.partition(".")[2])
-        assert line.count("+-") == (2 if row["repeats"] > 1 else 0)
-
-
-def test_report_without_the_base(bramble, study):
-    done = bramble(1, "report", "--base", "4:4", *study[0])
-    assert done.returncode == 2 and "4:4" in done.stderr and done.stdout == ""
-
-
-def test_info(bramble, study, tmp_path):
-    files, _ = study
-    run, told = Run(files[1]), json.loads(bramble(1, "info", "--json", files[1]).stdout)
-    assert (told["complete"], told["rounds_done"], told["rounds_planned"]) == (True, 2, 2)
-    assert {name: value.decode() for name, value in run.config.items()} == told["config"]
-    assert {name: list(value.shape) for name, value in run.weights.items()} == told["weights"]
-    assert set(told["summary"]) >= SUMMARY and len(told["hosts"]) == 3
-    text = bramble(1, "info", files[1]).stdout
-    assert all(word in text for word in ("conv1.weight", "[6,3,5,5]", "limit-train", "complete"))
-    about = json.loads(bramble(1, "info", "--json").stdout)
-    assert {"version", "compiler", "simd", "vector_width", "mpi", "hdf5", "cores", "binding"} <= set(about)
