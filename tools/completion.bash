@@ -51,7 +51,7 @@ _bramble_value()
     --format) _bramble_words table csv json ;;
     --limit-train | --limit-test | --shards | --seed | --rounds | --local-epochs | --local-steps | \
         --average-every | --tail-average | --batch | --lr | --warmup | --momentum | --weight-decay | \
-        --target-accuracy | --eval-every | --threads | --case | --base) ;;
+        --target-accuracy | --eval-every | --threads | --case | --base | --patience) ;;
     *) return 1 ;;
     esac
     return 0
@@ -67,6 +67,7 @@ _bramble_options()
         --eval-every --average --threads --case --out --force --quiet --json --help ;;
     test) echo --data --model --limit-test --threads --seed --json --help ;;
     report) echo --format --base --trace --help ;;
+    watch) echo --patience --help ;;
     info) echo --json --help ;;
     data) echo --seed --help ;;
     esac
@@ -76,14 +77,14 @@ _bramble_options()
 _bramble_arguments()
 {
     case $1 in
-    test | report | info) _bramble_files .h5 ;;
+    test | report | watch | info) _bramble_files .h5 ;;
     data)
         if ((COMP_CWORD == 2)); then
             _bramble_words check synth
         else
             _bramble_folders
         fi ;;
-    help) _bramble_words train test report info data ;;
+    help) _bramble_words train test report watch info data ;;
     esac
 }
 
@@ -93,7 +94,7 @@ _bramble()
     local command=${COMP_WORDS[1]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        _bramble_words train test report info data help --help --version
+        _bramble_words train test report watch info data help --help --version
         return
     fi
     # --option=value comes as three words

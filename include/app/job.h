@@ -54,7 +54,8 @@ typedef struct job {
  */
 bool job_prepare(job *self, error *err);
 
-/* job_release - close and free everything; also after job_prepare has failed.  Not collective. */
+/* job_release - close and free everything; also after job_prepare has failed.  A result
+ * file that cannot be closed is said on stderr.  Not collective. */
 void job_release(job *self);
 
 /* job_steps - local steps of a worker in one round */

@@ -74,6 +74,12 @@ typedef struct report_options {
     char trace[OPTION_TEXT_BYTES]; /* for trace_write, instead of a report; empty: none */
 } report_options;
 
+/* bramble watch */
+typedef struct watch_options {
+    const char *file; /* points into argv */
+    double patience;  /* seconds without a file, or without a round while nobody writes it */
+} watch_options;
+
 /* bramble info */
 typedef struct info_options {
     const char *file; /* NULL: about this build and machine; points into argv */
@@ -115,6 +121,8 @@ enum parse_outcome options_parse_test(int argc, char **argv, bool print, test_op
                                       error *err);
 enum parse_outcome options_parse_report(int argc, char **argv, bool print, report_options *options,
                                         error *err);
+enum parse_outcome options_parse_watch(int argc, char **argv, bool print, watch_options *options,
+                                       error *err);
 enum parse_outcome options_parse_info(int argc, char **argv, bool print, info_options *options,
                                       error *err);
 enum parse_outcome options_parse_data(int argc, char **argv, bool print, data_options *options,

@@ -156,6 +156,13 @@ typedef struct record_file {
  * misshapen object is named).  Not collective.
  */
 record_file *record_read(const char *path, error *err);
+
+/* record_read_rounds - the same, but only sizes, rounds, tests and summary: for who looks again and again */
+record_file *record_read_rounds(const char *path, error *err);
+
+/* record_is_written - is a run writing the file at path?  No, where the file system knows no locks. */
+bool record_is_written(const char *path);
+
 void record_file_free(record_file *self);
 
 /* record_config - value of a /config entry, or NULL */

@@ -2,6 +2,7 @@
 
 #define TEST(field) OPTION_BIND(test_options, field)
 #define REPORT(field) OPTION_BIND(report_options, field)
+#define WATCH(field) OPTION_BIND(watch_options, field)
 #define INFO(field) OPTION_BIND(info_options, field)
 #define DATA(field) OPTION_BIND(data_options, field)
 
@@ -73,6 +74,17 @@ static const option_entry report_table[] = {
     {.name = NULL},
 };
 
+static const option_entry watch_table[] = {
+    {.name = "patience",
+     WATCH(patience),
+     .high = 1000000,
+     .initial = "10",
+     .metavar = "S",
+     .group = "Options:",
+     .help = "Give up after S seconds without the file, or without a new round in one that no run is writing."},
+    {.name = NULL},
+};
+
 static const option_entry info_table[] = {
     {.name = "json", INFO(json), .initial = "false", .group = "Options:", .help = "Print JSON."},
     {.name = NULL},
@@ -127,6 +139,16 @@ const option_command option_commands[] = {
                  "  bramble report --format csv --base 3:3 results/*.h5 > cores.csv\n"
                  "  bramble report --trace run.json results/run.h5\n",
      .options = report_table},
+    {.name = "watch",
+     .summary = "follow a run that is going on",
+     .arguments = "FILE.h5",
+     .min_arguments = 1,
+     .max_arguments = 1,
+     .about = "Print a line for each round of a run as it is finished, or keep one line up to date on a "
+              "terminal, from the run's result file. Ends with the run: status 0 when the run came to its "
+              "end, 1 when nobody goes on with it.",
+     .examples = "  bramble watch results/run.h5\n",
+     .options = watch_table},
     {.name = "info",
      .summary = "about this build and machine, or about a result file",
      .arguments = "[FILE.h5]",

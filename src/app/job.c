@@ -42,21 +42,6 @@ static bool prepare_model(job *self, error *err)
 
 /* ---- data -------------------------------------------------------------------------------------- */
 
-static bool check_shape(const job *self, const source *from, error *err)
-{
-    image_shape shape = source_shape(from);
-    const model *m = self->model;
-    if (shape.channels != m->input.channels || shape.height != m->input.height ||
-        shape.width != m->input.width)
-        return error_user(err, "--data %s: images of %d x %d x %d, but model %s takes %d x %d x %d",
-                          self->options.data, shape.channels, shape.height, shape.width,
-                          self->options.model, m->input.channels, m->input.height, m->input.width);
-    if (shape.n_classes != m->n_classes)
-        return error_user(err, "--data %s: %d classes, but model %s tells %d apart",
-                          self->options.data, shape.n_classes, self->options.model, m->n_classes);
-    return true;
-}
-
 static bool limit(const char *name, uint64_t asked, size_t there, uint64_t *n, error *err)
 {
     if (asked > there)
@@ -105,7 +90,7 @@ static bool open_data(job *self, source **from, error *err)
 {
     const train_options *o = &self->options;
     *from = source_open(o->data, o->seed, err);
-    if (!*from || !check_shape(self, *from, err) ||
+    if (!*from || !evaluation_check(self->model, o->model, *from, o->data, err) ||
         !limit("train", o->limit_train, source_count(*from, SPLIT_TRAIN), &self->n_train, err) ||
         !limit("test", o->limit_test, source_count(*from, SPLIT_TEST), &self->n_test, err) ||
         !deal_shards(self, err) || !read_test_set(self, *from, err))
@@ -359,7 +344,9 @@ bool job_prepare(job *self, error *err)
 
 void job_release(job *self)
 {
-    record_close(self->record, NULL);
+    error err = {0};
+    if (!record_close(self->record, &err))
+        error_print(&err); /* besides the failure that has brought us here */
     evaluation_release(&self->evaluation);
     dataset_release(&self->test);
     dataset_release(&self->shard);
