@@ -3,7 +3,9 @@
 
 slurm_start() {
     local slurm=$state/slurm host
-    mkdir -m 755 "$slurm" "$slurm/state" "$slurm/nodes"
+    mkdir -m 755 "$slurm" "$slurm/state" "$slurm/nodes" "${hosts[@]/#/$slurm/nodes/}"
+    # /tmp is shared by all hosts, and there the nodes would find each other's folders.
+    echo "PMIxCliTmpDirBase=$state/tmp" >"$slurm/mpi.conf"
     dd if=/dev/urandom of="$slurm/munge.key" bs=1024 count=1 status=none
     chmod 400 "$slurm/munge.key"
     cat >"$slurm/slurm.conf" <<END
