@@ -1,0 +1,138 @@
+"""The job scripts under a real Slurm: a private one over two emulated hosts (jobs/emulate up 2 --slurm)."""
+import re
+from pathlib import Path
+
+import emulated
+import pytest
+from conftest import BRAMBLE, ROOT
+from emulated import Cluster, share_of, until
+from runs import Run, differences
+
+TINY = ["--data", "synthetic:300", "--rounds", "1"]
+
+
+class Slurm(Cluster):
+    """Its folder looks like the project's, so that jobs write their results there."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        for name in ("jobs", "models"):
+            (folder / name).symlink_to(ROOT / name)
+        (folder / "bramble").symlink_to(BRAMBLE)
+        (folder / "results").mkdir()
+
+    def submit(self, *words, env=None):
+        """sbatch; returns the job's number."""
+        return int(re.search(r"Submitted batch job (\d+)", self.run("sbatch", *words, env=env).stdout)[1])
+
+    def ended(self, *jobs):
+        """Wait for jobs; returns {number or (array, task): (state, exit status)}."""
+        waits = ["squeue", "--noheader", "--jobs=" + ",".join(map(str, jobs))]
+        assert until(lambda: self.run(*waits, ok=False).stdout.strip() == "", timeout=120)
+        outcomes = {}
+        for line in Path(f"/run/{self.name}-emulate/slurm/jobcomp").read_text().splitlines():
+            fields = dict(word.split("=", 1) for word in line.split() if "=" in word)
+            number = int(fields["JobId"])
+            if "ArrayTaskId" in fields:
+                number = (int(fields["ArrayJobId"]), int(fields["ArrayTaskId"]))
+            outcomes[number] = (fields["JobState"], int(fields["ExitCode"].split(":")[0]))
+        return outcomes
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory):
+    emulated.need("munged", "slurmctld", "slurmd", "srun")
+    cluster = Slurm(tmp_path_factory.mktemp("slurm"))
+    cluster("up", 2, "--slurm", "--cpu", share_of(2, 0.75))
+    yield cluster
+    cluster("down")
+    assert cluster.traces() == []
+
+
+@pytest.mark.parametrize("server", ["alone", "shared"])
+def test_one_training_by_srun_and_by_mpirun(slurm, server):
+    first, second = slurm.hosts()
+    jobs = {launch: slurm.submit("--nodes=2", f"--job-name={launch}-{server}", "jobs/train.sbatch", *TINY,
+                                 env={"LAUNCH": launch, "SERVER": server}) for launch in ("srun", "mpirun")}
+    outcomes, runs = slurm.ended(*jobs.values()), {}
+    for launch, job in jobs.items():
+        log = (slurm.folder / f"results/{launch}-{server}-{job}.log").read_text()
+        print(log)
+        assert outcomes[job] == ("COMPLETED", 0)
+        assert f"case N:C               {'1:4' if server == 'alone' else '2:8'}" in log
+        runs[launch] = slurm.folder / f"results/{launch}-{server}-{job}.h5"
+        told = slurm.run(BRAMBLE, "info", runs[launch]).stdout
+        ranks = [first, second] if server == "alone" else [first, second, first]
+        assert '["' + '","'.join(ranks) + '"]' in told
+    assert differences(Run(runs["srun"]), Run(runs["mpirun"])) == []
+
+
+def test_a_case_and_the_exit_status(slurm):
+    jobs = {name: slurm.submit("--nodes=2", f"--job-name={name}", "jobs/train.sbatch", *options, env=env)
+            for name, options, env in (("case", TINY, {"CASE": "1:2"}),
+                                       ("srun", ["--lr", "fast"], {}),
+                                       ("mpirun", ["--lr", "fast"], {"LAUNCH": "mpirun"}),
+                                       ("many", TINY, {"CASE": "4:4"}),
+                                       ("word", TINY, {"SERVER": "none"}))}
+    outcomes = slurm.ended(*jobs.values())
+    logs = {name: (slurm.folder / f"results/{name}-{job}.log").read_text() for name, job in jobs.items()}
+    print(logs)
+    assert [outcomes[job] for job in jobs.values()] == [("COMPLETED", 0)] + 4 * [("FAILED", 2)]
+    assert "case N:C               1:2" in logs["case"]
+    assert "bramble: " in logs["srun"] and "bramble: " in logs["mpirun"]
+    assert "there are 2 nodes, for 1 workers" in logs["many"] and "SERVER=none" in logs["word"]
+
+
+def test_an_array_runs_what_is_not_there(slurm):
+    script = ["--nodes=2", "--array=0,3-4%1", "jobs/table1.sbatch", *TINY]
+    array = slurm.submit(*script, env={"SERVER": "shared"})
+    outcomes = slurm.ended(array)
+    assert {outcomes[array, task] for task in (0, 3, 4)} == {("COMPLETED", 0)}
+    names = ["table1-1-2-r1", "table1-1-2-r2", "table1-2-4-r2"]
+    files = {name: slurm.folder / f"results/table1/{name}.h5" for name in names}
+    assert sorted((slurm.folder / "results/table1").iterdir()) == sorted(files.values())
+    assert [Run(file).config["seed"] for file in files.values()] == [b"1", b"2", b"2"]
+    assert "1:2         2 " in slurm.run(BRAMBLE, "report", *files.values()).stdout
+    files[names[0]].unlink()
+    made = {file: file.stat().st_mtime_ns for file in files.values() if file.exists()}
+    again = slurm.submit(*script, env={"SERVER": "shared"})
+    outcomes = slurm.ended(again)
+    assert {outcomes[again, task] for task in (0, 3, 4)} == {("COMPLETED", 0)}
+    assert files[names[0]].exists() and all(file.stat().st_mtime_ns == when for file, when in made.items())
+    assert "is there already" in (slurm.folder / f"results/table1-{again}_3.log").read_text()
+
+
+@pytest.mark.parametrize("table, last", [(1, 8), (2, 17)])
+def test_arrays_have_the_cases_of_the_study(table, last):
+    script = (ROOT / f"jobs/table{table}.sbatch").read_text()
+    cases = re.search(r"^cases=\((.*)\)$", script, re.M)[1].split()
+    assert last == 3 * len(cases) - 1 and f"--array=0-{last}%1" in script
+    listed = ROOT / f"jobs/cases/table{table}.ini"
+    if listed.exists():
+        assert cases == re.findall(r"^\[case (\d+:\d+)\]", listed.read_text(), re.M)
+
+
+def test_a_study_in_one_job(slurm):
+    if not (ROOT / "jobs/study").exists():
+        pytest.skip("there is no jobs/study")
+    job = slurm.submit("--nodes=2", "jobs/study.sbatch", "--results", slurm.folder / "results", "--repeats", 1,
+                       *TINY, "1:1", "1:2")
+    outcome = slurm.ended(job)[job]
+    print((slurm.folder / f"results/study-{job}.log").read_text())
+    assert outcome == ("COMPLETED", 0)
+    assert len(list((slurm.folder / "results").glob("**/cases-1-?-r1.h5"))) == 2
+
+
+def test_a_node_dies_and_comes_back(slurm):
+    second = slurm.hosts()[1]
+    running = slurm.start("run", "srun", f"--nodelist={second}", "sh", "-c", "hostname; sleep 100")
+    assert running.stdout.readline().strip() == second
+    slurm("kill", second)
+    line = slurm("status").stdout.splitlines()[2].split()
+    assert line[0] == second and line[2] == "down" and line[-1] == "0"
+    running.kill()
+    running.communicate(timeout=30)
+    slurm("start", second)
+    slurm.run("scancel", "--user=root")
+    assert until(lambda: slurm.run("sinfo", "--noheader", "--format=%T").stdout.split() == ["idle"], timeout=90)
+    assert sorted(slurm.run("srun", "--nodes=2", "hostname").stdout.split()) == slurm.hosts()
