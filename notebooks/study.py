@@ -97,10 +97,12 @@ def overhead_parts(results, runs):
     other: the rest.  Files that do not tell have average (pack and wire), wait and other, from their phases.
     """
     runs = runs.set_index("file")
-    if set(PARTS) <= set(runs):
+    if set(PARTS) <= set(runs) and runs[list(PARTS)].notna().all(axis=None):
         return runs[list(PARTS)].rename(columns=PARTS)
     workers = results.machine[results.machine.is_worker == 1][["file", "rank"]]
     ranks = results.ranks.merge(workers, on=["file", "rank"])
+    if "average_s" not in ranks and {"pack_s", "wire_s"} <= set(ranks):
+        ranks["average_s"] = ranks.pack_s + ranks.wire_s
     have = [p for p in PARTS_OF_OLD if p in ranks]
     sums = ranks[ranks.file.isin(runs.index)].groupby(["file", "rank"])[have].sum().groupby("file").mean()
     parts = sums.rename(columns=PARTS_OF_OLD)
