@@ -43,6 +43,7 @@ _bramble_value()
     --model) _bramble_models ;;
     --config) _bramble_files .ini ;;
     --init | --out) _bramble_files .h5 ;;
+    --trace) _bramble_files .json ;;
     --order) _bramble_words shuffle sequential ;;
     --schedule) _bramble_words constant linear cosine ;;
     --average) _bramble_words gather reduce allreduce slices ;;
@@ -50,7 +51,7 @@ _bramble_value()
     --format) _bramble_words table csv json ;;
     --limit-train | --limit-test | --shards | --seed | --rounds | --local-epochs | --local-steps | \
         --average-every | --tail-average | --batch | --lr | --warmup | --momentum | --weight-decay | \
-        --target-accuracy | --eval-every | --threads | --base) ;;
+        --target-accuracy | --eval-every | --threads | --case | --base | --patience) ;;
     *) return 1 ;;
     esac
     return 0
@@ -63,9 +64,10 @@ _bramble_options()
     train) echo --data --limit-train --limit-test --shards --order --seed --model --init --preset \
         --config --rounds --local-epochs --local-steps --average-every --tail-average --batch --lr --schedule \
         --warmup --momentum --nesterov --keep-momentum --weight-decay --target-accuracy \
-        --eval-every --average --threads --out --force --quiet --json --help ;;
+        --eval-every --average --threads --case --out --force --quiet --json --help ;;
     test) echo --data --model --limit-test --threads --seed --json --help ;;
-    report) echo --format --base --help ;;
+    report) echo --format --base --trace --help ;;
+    watch) echo --patience --help ;;
     info) echo --json --help ;;
     data) echo --seed --help ;;
     esac
@@ -75,14 +77,14 @@ _bramble_options()
 _bramble_arguments()
 {
     case $1 in
-    test | report | info) _bramble_files .h5 ;;
+    test | report | watch | info) _bramble_files .h5 ;;
     data)
         if ((COMP_CWORD == 2)); then
             _bramble_words check synth
         else
             _bramble_folders
         fi ;;
-    help) _bramble_words train test report info data ;;
+    help) _bramble_words train test report watch info data ;;
     esac
 }
 
@@ -92,7 +94,7 @@ _bramble()
     local command=${COMP_WORDS[1]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        _bramble_words train test report info data help --help --version
+        _bramble_words train test report watch info data help --help --version
         return
     fi
     # --option=value comes as three words

@@ -11,9 +11,10 @@
 /* command_train - bramble train.  Collective: all ranks of the job run it. */
 int command_train(int argc, char **argv);
 
-/* command_test, command_report, command_info, command_data - one process; not collective */
+/* command_test, command_report, command_watch, command_info, command_data - one process; not collective */
 int command_test(int argc, char **argv);
 int command_report(int argc, char **argv);
+int command_watch(int argc, char **argv);
 int command_info(int argc, char **argv);
 int command_data(int argc, char **argv);
 

@@ -26,6 +26,13 @@ typedef struct evaluation {
     bool running;
 } evaluation;
 
+/*
+ * evaluation_check - are the images of a data set what the model takes?
+ *   data, name  in  of the data set and the model, for the message
+ * false with err (user).  Not collective.
+ */
+bool evaluation_check(const model *of, const char *name, const source *from, const char *data, error *err);
+
 /* evaluation_init - memory for it; the set and the model must outlive it.  false with err. */
 bool evaluation_init(evaluation *self, const model *of, const dataset *set, int n_threads, error *err);
 void evaluation_release(evaluation *self);

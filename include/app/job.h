@@ -22,6 +22,7 @@ typedef struct job {
     const average_rule *rule;
     int n_threads;
     double t_begin_s; /* clock_now() when the program started */
+    double t_start_mpi_s, t_start_data_s; /* then: until MPI was ready; reading and dealing out images */
 
     uint64_t n_train, n_test; /* images used, of all workers together */
     uint64_t *shards;         /* images of each worker */
@@ -53,7 +54,8 @@ typedef struct job {
  */
 bool job_prepare(job *self, error *err);
 
-/* job_release - close and free everything; also after job_prepare has failed.  Not collective. */
+/* job_release - close and free everything; also after job_prepare has failed.  A result
+ * file that cannot be closed is said on stderr.  Not collective. */
 void job_release(job *self);
 
 /* job_steps - local steps of a worker in one round */

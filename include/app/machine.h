@@ -27,10 +27,4 @@ void machine_describe(int n_threads, record_machine *row);
 double machine_memory(void);
 double machine_peak_rss(void);
 
-/*
- * machine_sense - present clock (MHz), temperature (degrees Celsius) and the Raspberry Pi firmware's
- * get_throttled bits; NaN for what the system does not tell.  Looks at most twice a second.
- */
-void machine_sense(double *clock_mhz, double *temperature_c, double *throttled);
-
 #endif

@@ -44,6 +44,7 @@ typedef struct train_options {
 
     int average;         /* index into average_rules */
     uint64_t threads;    /* 0: the cores the rank is bound to */
+    option_case label;   /* --case; 0:0: workers and their threads */
     uint64_t eval_every; /* rounds; 0: automatic */
 
     char out[OPTION_TEXT_BYTES]; /* empty: bramble-<UTC date and time>.h5 */
@@ -70,7 +71,14 @@ typedef struct report_options {
     const char *files[OPTION_ARGUMENTS_MAX]; /* point into argv */
     int format;                              /* enum report_format */
     option_case base; /* 0:0: the case with the fewest cores, then the fewest nodes */
+    char trace[OPTION_TEXT_BYTES]; /* for trace_write, instead of a report; empty: none */
 } report_options;
+
+/* bramble watch */
+typedef struct watch_options {
+    const char *file; /* points into argv */
+    double patience;  /* seconds without a file, or without a round while nobody writes it */
+} watch_options;
 
 /* bramble info */
 typedef struct info_options {
@@ -113,6 +121,8 @@ enum parse_outcome options_parse_test(int argc, char **argv, bool print, test_op
                                       error *err);
 enum parse_outcome options_parse_report(int argc, char **argv, bool print, report_options *options,
                                         error *err);
+enum parse_outcome options_parse_watch(int argc, char **argv, bool print, watch_options *options,
+                                       error *err);
 enum parse_outcome options_parse_info(int argc, char **argv, bool print, info_options *options,
                                       error *err);
 enum parse_outcome options_parse_data(int argc, char **argv, bool print, data_options *options,

@@ -20,7 +20,7 @@ json_t *output_count(double value);
 
 /*
  * output_summary - the summary of a run or of a case: t_time_s, w_time_s, o_time_s, work_fraction,
- * overhead_fraction, speedup, accuracy, images_per_s, nodes, cores, repeats
+ * overhead_fraction, speedup, accuracy, images_per_s, the parts of o_time_s, bytes_sent, nodes, cores, repeats
  * Returns a new object, to which the caller may add, or NULL when memory is out.  Not collective.
  */
 json_t *output_summary(const record_summary *summary);

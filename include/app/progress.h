@@ -1,13 +1,15 @@
 /*
- * progress.h - what a run shows on stderr: one live line on a terminal, else one line a round
+ * progress.h - how far a run is: one live line on a terminal, else one line a round
  */
 #ifndef BRAMBLE_APP_PROGRESS_H
 #define BRAMBLE_APP_PROGRESS_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 typedef struct progress {
+    FILE *to;
     bool quiet, live; /* live: on a terminal */
     uint64_t n_rounds;
     int terminal; /* its descriptor */
@@ -24,6 +26,9 @@ typedef struct progress_state {
 
 /* progress_start - find out what stderr is; under mpirun it is a pipe, and mpirun's own stderr counts */
 void progress_start(progress *self, bool quiet, uint64_t n_rounds);
+
+/* progress_start_on - show it there instead */
+void progress_start_on(progress *self, FILE *to, uint64_t n_rounds);
 
 /* progress_show - a round is done */
 void progress_show(progress *self, const progress_state *state);

@@ -9,7 +9,8 @@
 /* What a rank says when it has finished its part of a segment. */
 typedef struct segment_note {
     double images, loss_sum, correct, steps;
-    double lr; /* of the last step; 0 without one */
+    double lr;       /* of the last step; 0 without one */
+    double t_wait_s; /* between the note before this in the round and its decision */
     int32_t diverged;
     char layer[LAYER_NAME_BYTES]; /* where, when it has */
 } segment_note;

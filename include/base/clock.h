@@ -20,8 +20,10 @@ enum phase {
     PHASE_OTHER = 0, /* start-up, bookkeeping, whatever is not named below */
     PHASE_TRAIN,     /* forward, loss, backward, update */
     PHASE_INPUT,     /* reading or receiving data, bytes to floats */
-    PHASE_WAIT,      /* for the slowest rank */
-    PHASE_AVERAGE,   /* averaging: conversion, wire, sum */
+    PHASE_WAIT,      /* for the slowest worker */
+    PHASE_SERVE,     /* the server decides and announces; on a worker: waiting for that */
+    PHASE_PACK,      /* averaging: to and from fixed point, sums, copies */
+    PHASE_WIRE,      /* averaging: in MPI */
     PHASE_EVALUATE,  /* accuracy and loss on the test set */
     PHASE_OUTPUT,    /* results and progress */
     PHASE_COUNT

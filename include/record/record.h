@@ -29,6 +29,7 @@ typedef struct record_machine {
     int32_t rank, threads, cores, is_server, is_worker;
     char host[64], cpu[96], binding[64], simd[16];
     double memory_bytes, clock_max_mhz;
+    double cpu_quota; /* cores; NaN without a limit */
 } record_machine;
 
 /* A row of /rounds: one round. */
@@ -46,7 +47,8 @@ typedef struct record_rank {
     double t_phase_s[PHASE_COUNT];
     double images, loss, accuracy, steps;
     double bytes_sent;
-    double clock_mhz, temperature_c, throttled; /* NaN where the system does not tell */
+    /* seen last, lowest, highest, all flags; NaN where the system does not tell */
+    double clock_mhz, clock_min_mhz, temperature_c, throttled;
     double peak_rss_bytes;
 } record_rank;
 
@@ -58,11 +60,13 @@ typedef struct record_test {
 /* /summary; the names are also the keys of JSON output (DESIGN: the paper's measures). */
 typedef struct record_summary {
     double t_time_s, w_time_s, o_time_s, work_fraction, overhead_fraction;
+    double o_pack_s, o_wire_s, o_wait_s, o_serve_s, o_other_s; /* they add up to o_time_s */
     double speedup; /* NaN within one run: it needs a base case (bramble report) */
     double accuracy, loss; /* of the final model on the test set */
-    double images_per_s;
+    double images_per_s, bytes_sent;
     double nodes, cores, repeats; /* worker hosts or ranks: see docs/results.md; threads; 1 */
-    double t_start_s, t_target_s; /* start-up until the first step; target accuracy known, or NaN */
+    double t_start_s, t_start_mpi_s, t_start_data_s; /* until the first step, and two parts of it */
+    double t_target_s;                               /* target accuracy known, or NaN */
     double server_cpu_fraction;   /* of the server's time outside evaluation and start-up */
     double rounds;
     double complete; /* 1 when the run came to its end */
@@ -152,6 +156,13 @@ typedef struct record_file {
  * misshapen object is named).  Not collective.
  */
 record_file *record_read(const char *path, error *err);
+
+/* record_read_rounds - the same, but only sizes, rounds, tests and summary: for who looks again and again */
+record_file *record_read_rounds(const char *path, error *err);
+
+/* record_is_written - is a run writing the file at path?  No, where the file system knows no locks. */
+bool record_is_written(const char *path);
+
 void record_file_free(record_file *self);
 
 /* record_config - value of a /config entry, or NULL */

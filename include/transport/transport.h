@@ -153,10 +153,11 @@ size_t average_scratch_bytes(size_t n, int size);
  *   scratch  out    average_scratch_bytes(n, size) bytes
  * With one positive weight that rank's w is copied unchanged.  Collective: same rule, n and weights on
  * all ranks.  Same bits for every rule and any number of threads.
+ * Returns the seconds of it that were spent in MPI.
  * Source: McMahan et al., "Communication-efficient learning of deep networks from decentralized data",
  * arXiv:1602.05629 (weighted mean of the clients' models).
  */
-void transport_average(const average_rule *rule, float *w, size_t n, const double *weights,
-                       void *scratch);
+double transport_average(const average_rule *rule, float *w, size_t n, const double *weights,
+                         void *scratch);
 
 #endif

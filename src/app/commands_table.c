@@ -2,6 +2,7 @@
 
 #define TEST(field) OPTION_BIND(test_options, field)
 #define REPORT(field) OPTION_BIND(report_options, field)
+#define WATCH(field) OPTION_BIND(watch_options, field)
 #define INFO(field) OPTION_BIND(info_options, field)
 #define DATA(field) OPTION_BIND(data_options, field)
 
@@ -64,6 +65,23 @@ static const option_entry report_table[] = {
      .metavar = "N:C",
      .help = "The case, nodes and cores, that the speedup of all others refers to; without it the "
              "one with the fewest cores, and among these the fewest nodes."},
+    {.name = "trace",
+     REPORT(trace),
+     .initial = "",
+     .metavar = "FILE.json",
+     .help = "Print nothing, but write the phases of one run, also of one that is going on, as a timeline "
+             "that Perfetto (ui.perfetto.dev) and chrome://tracing open."},
+    {.name = NULL},
+};
+
+static const option_entry watch_table[] = {
+    {.name = "patience",
+     WATCH(patience),
+     .high = 1000000,
+     .initial = "10",
+     .metavar = "S",
+     .group = "Options:",
+     .help = "Give up after S seconds without the file, or without a new round in one that no run is writing."},
     {.name = NULL},
 };
 
@@ -115,10 +133,22 @@ const option_command option_commands[] = {
      .max_arguments = OPTION_ARGUMENTS_MAX,
      .about =
          "Print a line for each case N:C, nodes and cores: T_time, W_time, the shares of work and "
-         "overhead, speedup and accuracy. Runs of one case are averaged.",
+         "overhead, speedup S, efficiency E, serial fraction e (Karp and Flatt) and accuracy; then the "
+         "parts of the overhead. Runs of one case are averaged; +- is their standard deviation.",
      .examples = "  bramble report results/*.h5\n"
-                 "  bramble report --format csv --base 3:3 results/*.h5 > cores.csv\n",
+                 "  bramble report --format csv --base 3:3 results/*.h5 > cores.csv\n"
+                 "  bramble report --trace run.json results/run.h5\n",
      .options = report_table},
+    {.name = "watch",
+     .summary = "follow a run that is going on",
+     .arguments = "FILE.h5",
+     .min_arguments = 1,
+     .max_arguments = 1,
+     .about = "Print a line for each round of a run as it is finished, or keep one line up to date on a "
+              "terminal, from the run's result file. Ends with the run: status 0 when the run came to its "
+              "end, 1 when nobody goes on with it.",
+     .examples = "  bramble watch results/run.h5\n",
+     .options = watch_table},
     {.name = "info",
      .summary = "about this build and machine, or about a result file",
      .arguments = "[FILE.h5]",

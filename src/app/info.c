@@ -35,6 +35,7 @@ static json_t *describe_program(void)
     json_object_set_new(root, "binding", json_string(m.binding));
     json_object_set_new(root, "memory_bytes", output_count(m.memory_bytes));
     json_object_set_new(root, "clock_max_mhz", output_number(m.clock_max_mhz));
+    json_object_set_new(root, "cpu_quota", output_number(m.cpu_quota));
     return root;
 }
 

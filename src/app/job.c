@@ -14,6 +14,18 @@ enum { PIECE_IMAGES = 1024 }; /* read and sent at a time */
 
 /* ---- model ------------------------------------------------------------------------------------- */
 
+static bool check_case(const job *self, error *err)
+{
+    uint64_t n_workers = (uint64_t)transport_workers();
+    const option_case *label = &self->options.label;
+    return label->nodes == 0 || label->nodes == n_workers ||
+           error_user(err, "--case %llu:%llu: this run has %llu worker%s; start %llu ranks or name the case "
+                      "%llu:%llu", (unsigned long long)label->nodes, (unsigned long long)label->cores,
+                      (unsigned long long)n_workers, n_workers > 1 ? "s" : "",
+                      (unsigned long long)label->nodes + 1, (unsigned long long)n_workers,
+                      (unsigned long long)label->cores);
+}
+
 static bool prepare_model(job *self, error *err)
 {
     char path[OPTION_TEXT_BYTES] = "";
@@ -29,21 +41,6 @@ static bool prepare_model(job *self, error *err)
 }
 
 /* ---- data -------------------------------------------------------------------------------------- */
-
-static bool check_shape(const job *self, const source *from, error *err)
-{
-    image_shape shape = source_shape(from);
-    const model *m = self->model;
-    if (shape.channels != m->input.channels || shape.height != m->input.height ||
-        shape.width != m->input.width)
-        return error_user(err, "--data %s: images of %d x %d x %d, but model %s takes %d x %d x %d",
-                          self->options.data, shape.channels, shape.height, shape.width,
-                          self->options.model, m->input.channels, m->input.height, m->input.width);
-    if (shape.n_classes != m->n_classes)
-        return error_user(err, "--data %s: %d classes, but model %s tells %d apart",
-                          self->options.data, shape.n_classes, self->options.model, m->n_classes);
-    return true;
-}
 
 static bool limit(const char *name, uint64_t asked, size_t there, uint64_t *n, error *err)
 {
@@ -93,7 +90,7 @@ static bool open_data(job *self, source **from, error *err)
 {
     const train_options *o = &self->options;
     *from = source_open(o->data, o->seed, err);
-    if (!*from || !check_shape(self, *from, err) ||
+    if (!*from || !evaluation_check(self->model, o->model, *from, o->data, err) ||
         !limit("train", o->limit_train, source_count(*from, SPLIT_TRAIN), &self->n_train, err) ||
         !limit("test", o->limit_test, source_count(*from, SPLIT_TEST), &self->n_test, err) ||
         !deal_shards(self, err) || !read_test_set(self, *from, err))
@@ -147,6 +144,7 @@ static bool receive_shard(job *self, error *err)
 /* From the files on the server to the workers' memory. */
 static bool distribute(job *self, source *from, error *err)
 {
+    double since_s = clock_now();
     if (transport_size() == 1) {
         source_read(from, SPLIT_TRAIN, 0, self->shard.n, self->shard.images, self->shard.labels, err);
     } else if (transport_is_server()) {
@@ -158,7 +156,9 @@ static bool distribute(job *self, source *from, error *err)
     } else {
         receive_shard(self, err);
     }
-    return transport_agree(err);
+    bool good = transport_agree(err);
+    self->t_start_data_s += clock_now() - since_s;
+    return good;
 }
 
 /* ---- memory ------------------------------------------------------------------------------------ */
@@ -313,6 +313,7 @@ static void name_output(job *self)
 
 static bool prepare_data(job *self, source **from, error *err)
 {
+    double since_s = clock_now();
     self->shards = memory_new((size_t)transport_workers(), sizeof *self->shards, err);
     if (err->kind == ERROR_NONE && transport_is_server()) {
         name_output(self);
@@ -321,6 +322,7 @@ static bool prepare_data(job *self, source **from, error *err)
     }
     if (!transport_agree(err))
         return false;
+    self->t_start_data_s += clock_now() - since_s;
     transport_broadcast(&self->n_train, sizeof self->n_train);
     transport_broadcast(self->shards, (size_t)transport_workers() * sizeof *self->shards);
     const model *m = self->model;
@@ -333,7 +335,7 @@ bool job_prepare(job *self, error *err)
 {
     source *from = NULL;
     self->rule = average_rules[self->options.average];
-    bool good = prepare_model(self, err) && prepare_data(self, &from, err) &&
+    bool good = check_case(self, err) && prepare_model(self, err) && prepare_data(self, &from, err) &&
                 prepare_memory(self, err) && prepare_weights(self, err) &&
                 distribute(self, from, err) && prepare_record(self, err);
     source_free(from);
@@ -342,7 +344,9 @@ bool job_prepare(job *self, error *err)
 
 void job_release(job *self)
 {
-    record_close(self->record, NULL);
+    error err = {0};
+    if (!record_close(self->record, &err))
+        error_print(&err); /* besides the failure that has brought us here */
     evaluation_release(&self->evaluation);
     dataset_release(&self->test);
     dataset_release(&self->shard);

@@ -1,6 +1,6 @@
 #include "app/machine.h"
 
-#include "base/clock.h"
+#include "app/sensors.h"
 #include "base/memory.h"
 #include "kernels/simd.h"
 #include "kernels/team.h"
@@ -134,19 +134,5 @@ void machine_describe(int n_threads, record_machine *row)
     row->memory_bytes = machine_memory();
     row->clock_max_mhz =
         number_in("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", 10) / 1000.0;
-}
-
-void machine_sense(double *clock_mhz, double *temperature_c, double *throttled)
-{
-    static double last_s = -1.0, seen[3]; /* only the main thread looks */
-    double now = clock_now();
-    if (last_s < 0.0 || now - last_s > 0.5) {
-        last_s = now;
-        seen[0] = number_in("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", 10) / 1000.0;
-        seen[1] = number_in("/sys/class/thermal/thermal_zone0/temp", 10) / 1000.0;
-        seen[2] = number_in("/sys/devices/platform/soc/soc:firmware/get_throttled", 16);
-    }
-    *clock_mhz = seen[0];
-    *temperature_c = seen[1];
-    *throttled = seen[2];
+    row->cpu_quota = sensors_cpu_quota();
 }

@@ -12,7 +12,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"train", command_train}, {"test", command_test}, {"report", command_report},
-    {"info", command_info},   {"data", command_data},
+    {"watch", command_watch}, {"info", command_info}, {"data", command_data},
 };
 
 /* Under a launcher one process speaks; nobody has joined the job yet, so the environment tells. */

@@ -200,6 +200,16 @@ enum parse_outcome options_parse_report(int argc, char **argv, bool print, repor
     return outcome;
 }
 
+enum parse_outcome options_parse_watch(int argc, char **argv, bool print, watch_options *options,
+                                       error *err)
+{
+    option_line line;
+    enum parse_outcome outcome = parse_plain("watch", argc, argv, print, &line, options, err);
+    if (outcome == PARSE_RUN)
+        options->file = line.arguments[0];
+    return outcome;
+}
+
 enum parse_outcome options_parse_info(int argc, char **argv, bool print, info_options *options,
                                       error *err)
 {

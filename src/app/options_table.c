@@ -206,6 +206,14 @@ const option_entry option_train_table[] = {
      .initial = "0",
      .metavar = "T",
      .help = "OpenMP threads of each rank; 0: as many as cores it is bound to."},
+    {.name = "case",
+     TRAIN(label),
+     .least = 1,
+     .most = 1000000,
+     .initial = "",
+     .metavar = "N:C",
+     .help = "The case this run is counted as; without it N workers with C threads in all. N must be the "
+             "number of workers; C says how many cores they share when that is capped."},
 
     {.name = "out",
      TRAIN(out),

@@ -31,8 +31,16 @@ static int terminal_columns(int terminal)
 
 void progress_start(progress *self, bool quiet, uint64_t n_rounds)
 {
-    *self = (progress){.quiet = quiet, .n_rounds = n_rounds};
+    *self = (progress){.to = stderr, .quiet = quiet, .n_rounds = n_rounds};
     self->terminal = quiet ? -1 : terminal_open();
+    self->live = self->terminal >= 0;
+}
+
+void progress_start_on(progress *self, FILE *to, uint64_t n_rounds)
+{
+    *self = (progress){.to = to, .n_rounds = n_rounds, .terminal = -1};
+    if (isatty(fileno(to)))
+        self->terminal = dup(fileno(to));
     self->live = self->terminal >= 0;
 }
 
@@ -41,7 +49,7 @@ static void show_live(progress *self, const char *line, int n)
 {
     int most = terminal_columns(self->terminal) - 1, old = self->width < most ? self->width : most;
     self->width = n < most ? n : most;
-    fprintf(stderr, "\r%.*s%*s", self->width, line, old > self->width ? old - self->width : 0, "");
+    fprintf(self->to, "\r%.*s%*s", self->width, line, old > self->width ? old - self->width : 0, "");
 }
 
 void progress_show(progress *self, const progress_state *s)
@@ -67,14 +75,14 @@ void progress_show(progress *self, const progress_state *s)
     if (self->live)
         show_live(self, line, n);
     else
-        fprintf(stderr, "%s\n", line);
-    fflush(stderr);
+        fprintf(self->to, "%s\n", line);
+    fflush(self->to);
 }
 
 void progress_stop(progress *self)
 {
     if (self->width > 0)
-        fputc('\n', stderr);
+        fputc('\n', self->to);
     if (self->live)
         close(self->terminal);
     self->live = false;

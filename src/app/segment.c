@@ -1,5 +1,6 @@
 #include "app/segment.h"
 
+#include "app/sensors.h"
 #include "data/batch.h"
 
 #include <math.h>
@@ -62,6 +63,7 @@ void segment_train(job *self, phases *times, uint64_t segment, segment_note *min
         if (transport_stop_called())
             return;
         train_step(self, times, mine);
+        sensors_watch();
         if (!isfinite(mine->loss_sum))
             break;
     }

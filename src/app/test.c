@@ -56,14 +56,9 @@ static bool read_data(testing *t, error *err)
     if (!t->from)
         return false;
     image_shape shape = source_shape(t->from);
-    const model *m = t->model;
     size_t there = source_count(t->from, SPLIT_TEST), n = o->limit_test ? o->limit_test : there;
-    if (shape.channels != m->input.channels || shape.height != m->input.height ||
-        shape.width != m->input.width || shape.n_classes != m->n_classes)
-        return error_user(err, "--data %s: %d classes of %d x %d x %d, but the model is for %d of "
-                          "%d x %d x %d", o->data, shape.n_classes, shape.channels, shape.height,
-                          shape.width, m->n_classes, m->input.channels, m->input.height,
-                          m->input.width);
+    if (!evaluation_check(t->model, o->model[0] ? o->model : "in the file", t->from, o->data, err))
+        return false;
     if (n > there)
         return error_user(err, "--limit-test %zu: the data set has %zu such images", n, there);
     return dataset_init(&t->set, shape, n, err) &&

@@ -40,6 +40,8 @@ static bool print_summary(const job *j, const record_summary *s, error *err)
         json_object_set_new(root, "loss", output_number(s->loss));
         json_object_set_new(root, "rounds", output_count(s->rounds));
         json_object_set_new(root, "t_start_s", output_number(s->t_start_s));
+        json_object_set_new(root, "t_start_mpi_s", output_number(s->t_start_mpi_s));
+        json_object_set_new(root, "t_start_data_s", output_number(s->t_start_data_s));
         json_object_set_new(root, "t_target_s", output_number(s->t_target_s));
         json_object_set_new(root, "server_cpu_fraction", output_number(s->server_cpu_fraction));
         return output_json(root, stdout, err);
@@ -72,6 +74,7 @@ int command_train(int argc, char **argv)
     static job j; /* large: the options hold paths */
     j.t_begin_s = clock_now();
     transport_start(&argc, &argv);
+    j.t_start_mpi_s = clock_now() - j.t_begin_s;
     run(&j, argc, argv, &err);
     if (err.kind != ERROR_NONE && transport_is_server())
         error_print(&err);

@@ -1,8 +1,10 @@
 #include "app/training.h"
 
+#include "app/account.h"
 #include "app/machine.h"
 #include "app/progress.h"
 #include "app/segment.h"
+#include "app/sensors.h"
 #include "base/memory.h"
 
 #include <math.h>
@@ -23,13 +25,15 @@ typedef struct training {
     segment_note *notes; /* of all ranks */
     double *weights;     /* of all ranks in an average */
     record_rank *rows;   /* of all ranks in a round (server) */
+    round_note *ends;    /* likewise */
+    double t_wait_s;     /* mine in the exchange before */
 
     /* the server's books */
     double t_zero_s;            /* when all were ready */
     double t_inline_s;          /* evaluation by a rank that also trains: not in T_time */
     double t_eval_s, cpu_eval_s; /* of the server, up to now */
     double cpu_zero_s;
-    double images, *t_work_s; /* so far; per rank: training */
+    account account;
     record_round round;       /* the one that is going on */
     double *tail;             /* sum of its last averages */
     float *tail_mean;
@@ -130,34 +134,17 @@ static bool evaluation_due(const training *t, uint64_t round)
     return (round + 1) % job_eval_every(t->job) == 0 || round + 1 == t->job->options.rounds;
 }
 
-/* Add the notes of a segment to the round's row. */
-static void add_notes(training *t)
-{
-    for (int k = 0; k < transport_size(); k++) {
-        const segment_note *n = &t->notes[k];
-        t->round.images += n->images;
-        t->round.loss += n->loss_sum;
-        t->round.accuracy += n->correct;
-        if (n->lr > 0.0)
-            t->round.lr = n->lr;
-    }
-}
-
 static void finish_round(training *t, uint64_t round)
 {
     job *j = t->job;
     record_round *row = &t->round;
-    t->images += row->images;
     row->t_end_s = clock_now() - t->t_zero_s - t->t_inline_s;
-    row->passes = t->images / (double)j->n_train;
-    row->loss /= row->images;
-    row->accuracy /= row->images;
-    for (int k = 0; k < transport_size(); k++)
-        t->t_work_s[k] += t->rows[k].t_phase_s[PHASE_TRAIN] + t->rows[k].t_phase_s[PHASE_INPUT];
+    account_round(&t->account, t->ends, t->rows, row);
+    row->passes = t->account.images / (double)j->n_train;
     record_add_round(j->record, (size_t)round, row, t->rows, &t->error);
     t->shown.rounds = round + 1;
     t->shown.t_s = row->t_end_s;
-    t->shown.images = t->images;
+    t->shown.images = t->account.images;
     t->shown.loss = row->loss;
     if (transport_size() > 1) /* a single rank shows the round once it is evaluated */
         show(t);
@@ -180,14 +167,18 @@ static bool report_divergence(const training *t, uint64_t round, error *err)
 static bool exchange(training *t, const segment_note *mine, bool last, error *err)
 {
     bool server = transport_is_server();
+    phases_enter(&t->phases, PHASE_WAIT);
+    double since_s = clock_now();
     transport_collect(mine, sizeof *mine, t->notes, server ? evaluate_some : NULL, t);
     if (server) {
+        phases_enter(&t->phases, PHASE_SERVE);
         if (last)
             evaluate_rest(t); /* so that it does not depend on who was faster */
         t->decision->stop = t->stop;
         t->decision->error = t->error.kind != ERROR_NONE;
     }
     transport_announce(t->decision, sizeof *t->decision + (size_t)transport_size() * sizeof *mine);
+    t->t_wait_s = server ? 0.0 : clock_now() - since_s;
     if (!t->decision->error)
         return true;
     if (server)
@@ -198,21 +189,22 @@ static bool exchange(training *t, const segment_note *mine, bool last, error *er
 static bool run_segment(training *t, uint64_t round, uint64_t segment, record_rank *row, error *err)
 {
     job *j = t->job;
-    segment_note mine = {0};
+    segment_note mine = {.t_wait_s = segment > 0 ? t->t_wait_s : 0.0};
     if (transport_is_worker())
         segment_train(j, &t->phases, segment, &mine);
-    phases_enter(&t->phases, PHASE_WAIT);
     if (!exchange(t, &mine, segment + 1 == job_segments(j), err))
         return false;
     if (t->decision->stop)
         return true;
     if (!report_divergence(t, round, err))
         return false;
-    phases_enter(&t->phases, PHASE_AVERAGE);
+    phases_enter(&t->phases, PHASE_PACK);
     for (int k = 0; k < transport_size(); k++)
         t->weights[k] = t->notes[k].images;
-    transport_average(j->rule, j->w, j->model->n_weights, t->weights, j->scratch);
-    phases_enter(&t->phases, PHASE_OTHER);
+    double t_wire_s =
+        transport_average(j->rule, j->w, j->model->n_weights, t->weights, j->scratch);
+    phases_enter(&t->phases, transport_is_server() ? PHASE_SERVE : PHASE_OTHER);
+    phases_move(&t->phases, PHASE_PACK, PHASE_WIRE, t_wire_s);
     row->images += mine.images;
     row->loss += mine.loss_sum;
     row->accuracy += mine.correct;
@@ -220,8 +212,9 @@ static bool run_segment(training *t, uint64_t round, uint64_t segment, record_ra
     row->bytes_sent +=
         (double)j->rule->bytes(j->model->n_weights, transport_rank(), transport_size());
     if (transport_is_server()) {
-        add_notes(t);
+        account_segment(&t->account, t->notes, &t->round);
         add_to_tail(t, segment);
+        phases_enter(&t->phases, PHASE_OTHER);
     }
     return true;
 }
@@ -230,25 +223,27 @@ static bool run_segment(training *t, uint64_t round, uint64_t segment, record_ra
 static bool run_round(training *t, uint64_t round, error *err)
 {
     job *j = t->job;
-    record_rank row = {0};
+    round_note end = {0};
+    record_rank *row = &end.row;
     memset(&t->round, 0, sizeof t->round);
     memset(t->tail, 0, j->model->n_weights * sizeof *t->tail);
     t->n_tail = 0;
     if (transport_is_worker() && !j->options.keep_momentum)
         memset(j->v, 0, j->model->n_weights * sizeof *j->v);
     for (uint64_t segment = 0; segment < job_segments(j); segment++) {
-        if (!run_segment(t, round, segment, &row, err))
+        if (!run_segment(t, round, segment, row, err))
             return false;
         if (t->decision->stop)
             return true;
     }
-    double images = row.images > 0.0 ? row.images : NAN;
-    row.loss /= images;
-    row.accuracy /= images;
-    row.peak_rss_bytes = machine_peak_rss();
-    machine_sense(&row.clock_mhz, &row.temperature_c, &row.throttled);
-    phases_take(&t->phases, row.t_phase_s);
-    transport_collect(&row, sizeof row, t->rows, NULL, NULL);
+    double images = row->images > 0.0 ? row->images : NAN;
+    row->loss /= images;
+    row->accuracy /= images;
+    row->peak_rss_bytes = machine_peak_rss();
+    sensors_take(row);
+    end.t_wait_s = t->t_wait_s;
+    phases_take(&t->phases, row->t_phase_s);
+    transport_collect(&end, sizeof end, t->ends, NULL, NULL);
     if (!transport_is_server())
         return true;
     phases_enter(&t->phases, PHASE_OUTPUT);
@@ -271,29 +266,17 @@ static void evaluate_inline(training *t)
 static void summarize(training *t, uint64_t rounds, record_summary *s)
 {
     const job *j = t->job;
-    double workers = 0.0, work = 0.0, cores = 0.0;
-    for (int k = 0; k < transport_size(); k++) {
-        if (!j->machines[k].is_worker)
-            continue;
-        workers += 1.0;
-        work += t->t_work_s[k];
-        cores += j->machines[k].threads;
-    }
     double wall = clock_now() - t->t_zero_s - t->t_eval_s;
     double cpu = clock_cpu() - t->cpu_zero_s - t->cpu_eval_s;
     s->t_time_s = t->shown.t_s;
-    s->w_time_s = work / workers;
-    s->o_time_s = s->t_time_s - s->w_time_s;
-    s->work_fraction = s->w_time_s / s->t_time_s;
-    s->overhead_fraction = s->o_time_s / s->t_time_s;
-    s->speedup = NAN;
+    account_summarize(&t->account, s);
+    if (j->options.label.cores > 0)
+        s->cores = (double)j->options.label.cores;
     s->accuracy = evaluation_accuracy(&j->evaluation);
     s->loss = evaluation_loss(&j->evaluation);
-    s->images_per_s = t->images / s->t_time_s;
-    s->nodes = workers;
-    s->cores = cores;
-    s->repeats = 1.0;
     s->t_start_s = t->t_zero_s - j->t_begin_s;
+    s->t_start_mpi_s = j->t_start_mpi_s;
+    s->t_start_data_s = j->t_start_data_s;
     s->t_target_s = t->t_target_s;
     s->server_cpu_fraction = transport_size() > 1 ? cpu / wall : NAN;
     s->rounds = (double)rounds;
@@ -322,7 +305,7 @@ static bool allocate(training *t, error *err)
     t->notes = t->decision ? (segment_note *)(t->decision + 1) : NULL;
     t->weights = memory_new(size, sizeof *t->weights, err);
     t->rows = memory_new(size, sizeof *t->rows, err);
-    t->t_work_s = memory_new(size, sizeof *t->t_work_s, err);
+    t->ends = memory_new(size, sizeof *t->ends, err);
     t->tail = memory_new(t->job->model->n_weights, sizeof *t->tail, err);
     t->tail_mean = memory_new(t->job->model->n_weights, sizeof *t->tail_mean, err);
     return transport_agree(err);
@@ -338,6 +321,7 @@ bool training_run(job *self, record_summary *summary, error *err)
                        self->options.rounds);
         t.shown.accuracy = NAN;
         transport_meet(NULL, 0, NULL);
+        t.account.machines = self->machines;
         t.t_zero_s = clock_now();
         t.cpu_zero_s = clock_cpu();
         phases_start(&t.phases, PHASE_OTHER);
@@ -358,7 +342,7 @@ bool training_run(job *self, record_summary *summary, error *err)
     memory_free(t.decision);
     memory_free(t.weights);
     memory_free(t.rows);
-    memory_free(t.t_work_s);
+    memory_free(t.ends);
     memory_free(t.tail);
     memory_free(t.tail_mean);
     return good;

@@ -27,8 +27,8 @@ void clock_date(char text[32])
 
 const char *phase_name(enum phase phase)
 {
-    static const char *const names[PHASE_COUNT] = {"other",   "train",    "input", "wait",
-                                                   "average", "evaluate", "output"};
+    static const char *const names[PHASE_COUNT] = {"other", "train", "input",    "wait",  "serve",
+                                                   "pack",  "wire",  "evaluate", "output"};
     return names[phase];
 }
 

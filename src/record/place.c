@@ -54,6 +54,11 @@ bool place_is_locked(const char *path)
     return locked;
 }
 
+bool record_is_written(const char *path)
+{
+    return place_is_locked(path);
+}
+
 static bool check_folder(const char *path, error *err)
 {
     struct stat status;

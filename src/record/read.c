@@ -205,12 +205,20 @@ static bool read_rows(const reader *self, record_file *out)
                  {TABLE_TEXT_OF_MODEL, out->model_text},
                  {TABLE_SUMMARY, &out->summary}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (!reader_table(self, parts[i].id, out->n_rounds, parts[i].rows))
+        if (parts[i].rows && !reader_table(self, parts[i].id, out->n_rounds, parts[i].rows))
             return false;
     for (size_t i = 0; i < out->n_rounds; i++)
         if (isnan(out->rounds[i].t_end_s))
             out->n_rounds = i; /* power was lost before the row was on the disk */
     return true;
+}
+
+static bool read_brief(reader *self, record_file *out)
+{
+    return check_format(self) && read_sizes(self, out) &&
+           (out->rounds = memory_new(out->n_rounds, sizeof *out->rounds, self->err)) &&
+           (out->tests = memory_new(out->n_rounds, sizeof *out->tests, self->err)) &&
+           read_rows(self, out);
 }
 
 static bool read_file(reader *self, record_file *out)
@@ -220,19 +228,29 @@ static bool read_file(reader *self, record_file *out)
            read_pairs(self, SCHEMA_BUILD, &out->build, &out->n_build) && read_tensors(self, out);
 }
 
-record_file *record_read(const char *path, error *err)
+static record_file *read_by(bool (*read)(reader *self, record_file *out), const char *path, error *err)
 {
     reader self = {.path = path, .err = err};
     self.file = hdf_open(path, &self.n_bytes, err);
     if (self.file < 0)
         return NULL;
     record_file *out = memory_new(1, sizeof *out, err);
-    bool good = out && read_file(&self, out);
+    bool good = out && read(&self, out);
     hdf_close(self.file);
     if (good)
         return out;
     record_file_free(out);
     return NULL;
+}
+
+record_file *record_read(const char *path, error *err)
+{
+    return read_by(read_file, path, err);
+}
+
+record_file *record_read_rounds(const char *path, error *err)
+{
+    return read_by(read_brief, path, err);
 }
 
 static void free_pairs(record_pair *pairs, size_t n)

@@ -10,7 +10,7 @@
 
 #include "record/record.h"
 
-enum { SCHEMA_VERSION = 1, SCHEMA_MAX_COLUMNS = 24, SCHEMA_MAX_TEXT_BYTES = 1 << 20 };
+enum { SCHEMA_VERSION = 1, SCHEMA_MAX_COLUMNS = 40, SCHEMA_MAX_TEXT_BYTES = 1 << 20 };
 #define SCHEMA_MAX_BYTES 4294967296.0 /* of a result file */
 #define SCHEMA_OVERHEAD_BYTES 65536.0 /* about: groups, object headers, attributes */
 #define SCHEMA_FORMAT "bramble"

@@ -44,8 +44,8 @@ size_t average_scratch_bytes(size_t n, int size)
     return shares_bytes(size) + piece_floats(n) * (rows > sizeof(int64_t) ? rows : sizeof(int64_t));
 }
 
-void transport_average(const average_rule *rule, float *w, size_t n, const double *weights,
-                       void *scratch)
+double transport_average(const average_rule *rule, float *w, size_t n, const double *weights,
+                         void *scratch)
 {
     int size = transport_size(), n_positive = 0, last = -1;
     double total = 0, *shares = scratch;
@@ -67,6 +67,7 @@ void transport_average(const average_rule *rule, float *w, size_t n, const doubl
         else
             rule->average(w + done, piece, shares, (char *)scratch + shares_bytes(size));
     }
+    return wire_take_time();
 }
 
 void average_rows(float *mine, const float *rows, size_t n, const double *shares)

@@ -82,28 +82,45 @@ void transport_gather(const void *mine, size_t n_bytes, void *all)
 
 /* ---- for the averaging rules ----------------------------------------------------------------- */
 
+static double t_wire_s;
+
+double wire_take_time(void)
+{
+    double t_s = t_wire_s;
+    t_wire_s = 0.0;
+    return t_s;
+}
+
 void wire_broadcast(float *w, size_t n, int root)
 {
+    double since_s = clock_now();
     MPI_Bcast(w, (int)n, MPI_FLOAT, root, MPI_COMM_WORLD);
+    t_wire_s += clock_now() - since_s;
 }
 
 void wire_gather(const float *w, size_t n, float *rows)
 {
+    double since_s = clock_now();
     MPI_Gather(transport_is_server() ? MPI_IN_PLACE : w, (int)n, MPI_FLOAT, rows, (int)n, MPI_FLOAT,
                0, MPI_COMM_WORLD);
+    t_wire_s += clock_now() - since_s;
 }
 
 void wire_reduce(int64_t *q, size_t n)
 {
+    double since_s = clock_now();
     if (transport_is_server())
         MPI_Reduce(MPI_IN_PLACE, q, (int)n, MPI_INT64_T, MPI_SUM, 0, MPI_COMM_WORLD);
     else
         MPI_Reduce(q, NULL, (int)n, MPI_INT64_T, MPI_SUM, 0, MPI_COMM_WORLD);
+    t_wire_s += clock_now() - since_s;
 }
 
 void wire_allreduce(int64_t *q, size_t n)
 {
+    double since_s = clock_now();
     MPI_Allreduce(MPI_IN_PLACE, q, (int)n, MPI_INT64_T, MPI_SUM, MPI_COMM_WORLD);
+    t_wire_s += clock_now() - since_s;
 }
 
 /* Of the rank's slices, as MPI wants them: counts and offsets, sent and received. */
@@ -141,8 +158,10 @@ void wire_scatter(const float *w, size_t n, const double *shares, float *rows)
         slices.received[r] = (int)((size_t)r * mine);
         slices.n_received[r] = r != rank && shares[r] > 0 ? (int)mine : 0;
     }
+    double since_s = clock_now();
     MPI_Alltoallv(w, slices.n_sent, slices.sent, MPI_FLOAT, rows, slices.n_received,
                   slices.received, MPI_FLOAT, MPI_COMM_WORLD);
+    t_wire_s += clock_now() - since_s;
 }
 
 void wire_allgather(float *w, size_t n)
@@ -152,6 +171,8 @@ void wire_allgather(float *w, size_t n)
         slices.n_received[r] = (int)wire_slice(n, r, transport_size(), &first);
         slices.received[r] = (int)first;
     }
+    double since_s = clock_now();
     MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_FLOAT, w, slices.n_received, slices.received, MPI_FLOAT,
                    MPI_COMM_WORLD);
+    t_wire_s += clock_now() - since_s;
 }

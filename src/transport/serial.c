@@ -191,3 +191,8 @@ void wire_allgather(float *w, size_t n)
     (void)w;
     (void)n;
 }
+
+double wire_take_time(void)
+{
+    return 0.0;
+}

@@ -1,4 +1,4 @@
-"""What bramble test, report, info and data refuse, commands that are none, output nobody takes."""
+"""What bramble test, report, watch, info and data refuse, commands that are none, output nobody takes."""
 import os
 import random
 
@@ -17,8 +17,8 @@ def reading(command, name, *says, path=None, options="", **more):
 
 
 # Every command that reads result files, and whatever stands in the place of one.
-FILES = [reading(command, name, path or f"{name}.h5", *says, path=path)
-         for command in ("info", "report", "test")
+FILES = [reading(command, name, path or f"{name}.h5", *says, path=path, options=options)
+         for command, options in (("info", ""), ("report", ""), ("test", ""), ("watch", "--patience 0"))
          for name, path, *says in [
              ("nowhere", None, "No such file"), ("folder", "folder", "no regular file"),
              ("pipe", "pipe.ini", "no regular file"), ("text", None, "no HDF5 file"),
@@ -38,6 +38,8 @@ RESULTS = [
     reading("report", "base-word", "--base 7", "N:C", path="good.h5", options="--base 7"),
     reading("report", "format", "--format xml", "table", path="good.h5", options="--format xml"),
     alone("report-nothing", "report", "expected FILE.h5"),
+    alone("watch-nothing", "watch", "expected FILE.h5"),
+    reading("watch", "patience", "--patience -1", "0 to 1000000", path="good.h5", options="--patience=-1"),
     alone("test-nothing", "test", "expected FILE.h5"),
     alone("test-two", "test a.h5 b.h5", "b.h5", "--help"),
     alone("info-two", "info a.h5 b.h5", "b.h5"),

@@ -179,7 +179,7 @@ def test_scripts_pass_shellcheck():
 
 # ---- commands, options, targets ---------------------------------------------------------------------------
 
-COMMANDS = ["train", "test", "report", "info", "data"]
+COMMANDS = ["train", "test", "report", "watch", "info", "data"]
 
 
 def manual_of(command):

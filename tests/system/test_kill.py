@@ -14,7 +14,7 @@ from conftest import BRAMBLE, SLOW
 from runs import LINEAR, write_model
 
 N_ROUNDS = 50000  # of a fraction of a millisecond: far more than there is time for
-UNKNOWN = ("clock_mhz", "temperature_c", "throttled")  # where the system does not tell
+UNKNOWN = ("clock_mhz", "clock_min_mhz", "temperature_c", "throttled")  # where the system does not tell
 
 
 def ranks_of(folder):

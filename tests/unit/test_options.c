@@ -211,6 +211,7 @@ static void test_other_commands(void **state)
     (void)state;
     static test_options test;
     static report_options report;
+    watch_options watch;
     info_options info;
     data_options data;
     assert_int_equal(PARSE(test, "test --json a.h5 --threads 2", &test, NULL), PARSE_RUN);
@@ -225,6 +226,11 @@ static void test_other_commands(void **state)
     assert_true(report.base.nodes == 1 && report.base.cores == 2 && report.format == REPORT_CSV);
     assert_int_equal(PARSE(report, "report a.h5", &report, NULL), PARSE_RUN);
     assert_true(report.base.nodes == 0 && report.base.cores == 0 && report.format == REPORT_TABLE);
+    assert_int_equal(PARSE(report, "report a.h5 --trace t.json", &report, NULL), PARSE_RUN);
+    assert_string_equal(report.trace, "t.json");
+    assert_int_equal(PARSE(watch, "watch a.h5 --patience 0.5", &watch, NULL), PARSE_RUN);
+    assert_true(strcmp(watch.file, "a.h5") == 0 && watch.patience == 0.5);
+    assert_int_equal(PARSE(watch, "watch a.h5 b.h5", &watch, NULL), PARSE_FAILED);
     assert_int_equal(PARSE(info, "info", &info, NULL), PARSE_RUN);
     assert_true(!info.file && !info.json);
     assert_int_equal(PARSE(info, "info a.h5 --json", &info, NULL), PARSE_RUN);

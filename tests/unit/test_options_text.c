@@ -144,7 +144,7 @@ static void test_completion(void **state)
 {
     (void)state;
     static const char *const ends[] = {"    esac", NULL}, *const next[] = {
-                                                              "    test)", "    report)",
+                                                              "    test)", "    report)", "    watch)",
                                                               "    info)", "    data)", NULL};
     static const char where[] = "tools/completion.bash";
     require(find_piece(completion, "_bramble_options()", ends, section), where, "all", "options");
@@ -294,6 +294,12 @@ static void test_summary_as_json(void **state)
                                     .speedup = NAN,
                                     .accuracy = 0.1,
                                     .images_per_s = INFINITY,
+                                    .o_pack_s = 0.5,
+                                    .o_wire_s = 0.25,
+                                    .o_wait_s = 1,
+                                    .o_serve_s = 0.5,
+                                    .o_other_s = 0.25,
+                                    .bytes_sent = 4e6,
                                     .nodes = 3,
                                     .cores = 6,
                                     .repeats = 1};
@@ -306,7 +312,9 @@ static void test_summary_as_json(void **state)
                         "{\n  \"t_time_s\": 12.5,\n  \"w_time_s\": 10.0,\n  \"o_time_s\": 2.5,\n"
                         "  \"work_fraction\": 0.8,\n  \"overhead_fraction\": 0.2,\n"
                         "  \"speedup\": null,\n  \"accuracy\": 0.1,\n"
-                        "  \"images_per_s\": null,\n  \"nodes\": 3,\n  \"cores\": 6,\n"
+                        "  \"images_per_s\": null,\n  \"o_pack_s\": 0.5,\n  \"o_wire_s\": 0.25,\n"
+                        "  \"o_wait_s\": 1.0,\n  \"o_serve_s\": 0.5,\n  \"o_other_s\": 0.25,\n"
+                        "  \"bytes_sent\": 4000000.0,\n  \"nodes\": 3,\n  \"cores\": 6,\n"
                         "  \"repeats\": 1\n}\n");
     error err = {0};
     assert_false(output_json(NULL, stdout, &err));

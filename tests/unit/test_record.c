@@ -125,6 +125,36 @@ static void test_phases(void **state)
     assert_true(H5Fclose(file) >= 0);
 }
 
+/* What a watcher reads is the same; and it can tell whether the run goes on. */
+static void test_rounds_alone(void **state)
+{
+    (void)state;
+    error err = {0};
+    const char *path = fixture_path("run.h5");
+    record *run = create(path, false, N_ROUNDS, &err);
+    assert_non_null(run);
+    for (size_t n = 0; n <= N_ROUNDS; n++) {
+        record_file *file = record_read_rounds(path, &err), *whole = record_read(path, &err);
+        if (!file || !whole)
+            fail_msg("%s", err.text);
+        assert_int_equal(file->n_rounds, n);
+        assert_int_equal(file->n_rounds_planned, N_ROUNDS);
+        assert_memory_equal(file->rounds, whole->rounds, n * sizeof *file->rounds);
+        assert_memory_equal(file->tests, whole->tests, n * sizeof *file->tests);
+        assert_memory_equal(&file->summary, &whole->summary, sizeof file->summary);
+        assert_null(file->ranks);
+        record_file_free(file);
+        record_file_free(whole);
+        assert_true(record_is_written(path));
+        assert_true(n == N_ROUNDS || fixture_add(run, n, &err));
+    }
+    assert_true(record_close(run, &err));
+    assert_false(record_is_written(path));
+    assert_false(record_is_written(fixture_path("nowhere.h5")));
+    assert_null(record_read_rounds(fixture_path("nowhere.h5"), &err));
+    fixture_expect(&err, ERROR_USER, "nowhere.h5", "No such file");
+}
+
 /* While a run goes on, after it was left, and with the end missing: what is done can be read. */
 static void test_unfinished(void **state)
 {
@@ -351,6 +381,7 @@ int main(void)
         TEST(test_round_trip),  TEST(test_phases),         TEST(test_unfinished),
         TEST(test_long_option), TEST(test_same_bytes),     TEST(test_names),
         TEST(test_force),       TEST(test_other_programs), TEST(test_race),
+        TEST(test_rounds_alone),
     };
     /* What the tests provoke on purpose need not be seen. */
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);

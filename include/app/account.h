@@ -1,0 +1,38 @@
+/*
+ * account.h - the server's books: what the workers' times and counts add up to
+ */
+#ifndef BRAMBLE_APP_ACCOUNT_H
+#define BRAMBLE_APP_ACCOUNT_H
+
+#include "app/segment.h"
+#include "record/record.h"
+
+/* What a rank says at the end of a round. */
+typedef struct round_note {
+    record_rank row;
+    double t_wait_s; /* between its last segment_note and the decision */
+} round_note;
+
+typedef struct account {
+    const record_machine *machines; /* of all ranks */
+    double images, bytes_sent;      /* so far */
+    double t_phase_s[PHASE_COUNT];  /* so far: mean over the workers */
+    double t_serve_s;               /* in this round: how long the last of the workers waited */
+} account;
+
+/* account_segment - add the notes of all ranks to the row of their round */
+void account_segment(account *self, const segment_note *notes, record_round *round);
+
+/*
+ * account_round - close a round: its averages and sums
+ *   ends  in   of all ranks
+ *   rows  out  the same, with the workers' time of waiting split in two: a worker cannot tell whom it waits
+ *              for, but the one that is last waits for the server alone, and as long as that the others
+ *              would have waited without it, too
+ */
+void account_round(account *self, const round_note *ends, record_rank *rows, record_round *round);
+
+/* account_summarize - what follows from the books and s->t_time_s: work, overhead and its parts, bytes, nodes */
+void account_summarize(const account *self, record_summary *s);
+
+#endif

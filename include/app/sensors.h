@@ -1,0 +1,30 @@
+/*
+ * sensors.h - what the system tells about a rank's processor while it works (Linux: /sys and /proc)
+ *
+ * All numbers are NaN where the system does not tell.  Nothing here is collective, or for several threads.
+ */
+#ifndef BRAMBLE_APP_SENSORS_H
+#define BRAMBLE_APP_SENSORS_H
+
+#include "record/record.h"
+
+/* Where the system's files begin: "", or the folder of a copy (tests). */
+extern const char *sensors_root;
+
+/* sensors_watch - look at clock, temperature and flags, twice a second at most; costs 30 ns else */
+void sensors_watch(void);
+
+/*
+ * sensors_take - clock_mhz, clock_min_mhz, temperature_c and throttled of a row, as seen since the last call
+ * Looks once more.  Where there is vcgencmd, every 5 seconds at most, the clock is the one measured by the
+ * firmware, not the one the kernel has asked for.
+ */
+void sensors_take(record_rank *row);
+
+/*
+ * sensors_cpu_quota - processor time the process may use, in cores: the tightest limit of its control group
+ * and the groups above (v2: cpu.max; v1: cpu.cfs_quota_us); NaN without one
+ */
+double sensors_cpu_quota(void);
+
+#endif
