@@ -48,7 +48,7 @@ prepare_mpirun() { # I; sets command
         done >"$scratch/hosts"
         command+=(--hostfile "$scratch/hosts")
         if [ "$shared_server" = 1 ] || [ "$where" = emulate ]; then
-            command+=(--map-by slot --bind-to none)
+            command+=(--map-by slot --oversubscribe --bind-to none)
         else
             command+=(--map-by "ppr:1:node:pe=$threads")
         fi
