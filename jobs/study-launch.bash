@@ -79,10 +79,10 @@ write_batch() { # I; a batch script for sbatch on stdout
     echo "#SBATCH --cpus-per-task=$threads --exclusive --no-requeue"
     if [ "$shared_server" = 1 ]; then
         echo "#SBATCH --overcommit"
-        srun=(srun --mpi=pmix --overcommit --distribution=cyclic --cpu-bind=none)
+        srun=(srun --mpi=pmix --kill-on-bad-exit=1 --overcommit --distribution=cyclic --cpu-bind=none)
     else
         echo "#SBATCH --ntasks-per-node=1"
-        srun=(srun --mpi=pmix "--cpus-per-task=$threads" --cpu-bind=cores)
+        srun=(srun --mpi=pmix --kill-on-bad-exit=1 "--cpus-per-task=$threads" --cpu-bind=cores)
     fi
     cat <<END
 cd ${home@Q} || exit 1
@@ -113,8 +113,12 @@ run_in_slurm() { # I LOG; sets status
         return
     fi
     job=${job%%;*}
-    while state=$(squeue --noheader --jobs="$job" --format=%T 2>&1) || [[ $state != *"Invalid job id"* ]]; do
+    while state=$(squeue --noheader --jobs="$job" --format='%T %r' 2>&1) || [[ $state != *"Invalid job id"* ]]; do
         [ -n "$state" ] || break
+        if [[ $state =~ ^PENDING\ (PartitionNodeLimit|PartitionTimeLimit|BadConstraints|.*MaxNode.*)$ ]]; then
+            scancel "$job" # it would wait for ever
+            echo "slurm: the job would never start: ${BASH_REMATCH[1]}" >>"$2"
+        fi
         sleep "$pause" &
         wait $! # so that a signal is heeded at once
         [ $pause -ge 5 ] || pause=$((pause + 1))
