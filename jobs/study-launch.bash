@@ -108,7 +108,8 @@ run_here() { # LOG; sets status
 run_in_slurm() { # I LOG; sets status
     local file=$folder/.${run_name[$1]}.status state pause=1
     rm -f "$file"
-    if ! job=$(write_batch "$1" | sbatch --parsable --output="$2" --open-mode=append "${sbatch_options[@]}" 2>>"$2"); then
+    if ! job=$(write_batch "$1" |
+        sbatch --parsable --output="$2" --open-mode=append "${sbatch_options[@]}" 2>>"$2"); then
         job='' status=1
         return
     fi
