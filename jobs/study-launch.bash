@@ -1,0 +1,157 @@
+# study-launch: part of jobs/study: how a run is started, here, over hosts, in Slurm, and ended.
+# shellcheck shell=bash disable=SC2034,SC2154 # names of jobs/study's
+
+# ---- one run ---------------------------------------------------------------------------------------------
+
+# Sets the options of bramble train for run I: train.
+prepare_train() { # I
+    local n=${run_nodes[$1]} c=${run_cores[$1]} file=$folder/${run_name[$1]}.h5
+    threads=$(((c + n - 1) / n))
+    cap=''
+    [ $((c % n)) = 0 ] || cap=$(awk -v c="$c" -v n="$n" 'BEGIN { printf "%.4f", c / n }')
+    if [ "$where" = emulate ]; then
+        threads=1 cap=''
+    fi
+    mapfile -t train <<<"${run_options[$1]%$'\n'}"
+    [ -n "${run_options[$1]}" ] || train=()
+    train=("$bramble" train "${train[@]}" "--seed=${run_seed[$1]}" "--threads=$threads" "--out=$file")
+    [ -z "$has_case" ] || train+=("--case=$n:$c")
+    [ ! -e "$file" ] || train+=(--force) # a run that did not come to its end
+    [ -z "$cap" ] || train=("$home/jobs/capped" --workers "$cap" "${train[@]}")
+}
+
+# Why case N:C cannot be run here; empty when it can.
+obstacle() { # I
+    local n=${run_nodes[$1]} c=${run_cores[$1]} hosts
+    hosts=$((n + 1 - shared_server))
+    if [[ "$where" = hostfile || $where = emulate ]] && [ "$hosts" -gt ${#host_names[@]} ]; then
+        echo "it needs $hosts hosts, and there are ${#host_names[@]}"
+    elif [ "$where" = emulate ]; then
+        share_hosts "$n" "$c"
+    elif [ $((c % n)) != 0 ]; then
+        echo "$no_cap"
+    fi
+}
+
+prepare_mpirun() { # I; sets command
+    local n=${run_nodes[$1]} k
+    command=(mpirun)
+    [ "$(id -u)" != 0 ] || command+=(--allow-run-as-root)
+    [ -z "$interface" ] || command+=(--mca btl_tcp_if_include "$interface" --mca oob_tcp_if_include "$interface")
+    if [ "$where" = local ]; then
+        command+=(--oversubscribe --bind-to none)
+    else
+        local slots=$((1 + shared_server))
+        for ((k = 0; k < n + 1 - shared_server; k++)); do
+            echo "${host_names[k]} slots=$slots"
+            slots=1
+        done >"$scratch/hosts"
+        command+=(--hostfile "$scratch/hosts")
+        if [ "$shared_server" = 1 ] || [ "$where" = emulate ]; then
+            command+=(--map-by slot --oversubscribe --bind-to none)
+        else
+            command+=(--map-by "ppr:1:node:pe=$threads")
+        fi
+    fi
+    command+=(-n $((n + 1)) "${train[@]}")
+    [ "$where" != emulate ] || command=("$home/jobs/emulate" run "${command[@]}")
+}
+
+# Give the emulated hosts their shares for case N:C; prints why it cannot be, if it cannot.
+share_hosts() { # N C
+    local share rest
+    [ "$dry_run" = 0 ] || return 0
+    share=$(awk -v n="$1" -v c="$2" -v s="$core" 'BEGIN { printf "%.4f", s * c / n }')
+    if awk -v s="$share" 'BEGIN { exit !(s > 1) }'; then
+        echo "a worker has one thread, which cannot use $share cores; take a smaller --core"
+        return
+    fi
+    rest=("${host_names[@]:1:$1}")
+    # All small first: at no moment may they add up to more than the machine has.
+    { "$home/jobs/emulate" cpu 0.002 && "$home/jobs/emulate" cpu "$server_core" "${host_names[0]}" &&
+        "$home/jobs/emulate" cpu "$share" "${rest[@]}"; } 2>&1 || :
+}
+
+write_batch() { # I; a batch script for sbatch on stdout
+    local n=${run_nodes[$1]} srun status=$folder/.${run_name[$1]}.status
+    echo '#!/bin/bash'
+    echo "#SBATCH --job-name=${run_name[$1]} --nodes=$((n + 1 - shared_server)) --ntasks=$((n + 1))"
+    echo "#SBATCH --cpus-per-task=$threads --exclusive --no-requeue"
+    if [ "$shared_server" = 1 ]; then
+        echo "#SBATCH --overcommit"
+        srun=(srun --mpi=pmix --kill-on-bad-exit=1 --overcommit --distribution=cyclic --cpu-bind=none)
+    else
+        echo "#SBATCH --ntasks-per-node=1"
+        srun=(srun --mpi=pmix --kill-on-bad-exit=1 "--cpus-per-task=$threads" --cpu-bind=cores)
+    fi
+    cat <<END
+cd ${home@Q} || exit 1
+${srun[@]@Q} ${train[@]@Q} &
+wait \$!
+status=\$?
+echo \$status >${status@Q}.new && mv ${status@Q}.new ${status@Q}
+exit \$status
+END
+}
+
+job='' # process of the run under way, or Slurm's number of it
+
+# In a session of its own: Ctrl-C reaches it through us alone, once.
+run_here() { # LOG; sets status
+    setsid "${command[@]}" </dev/null >>"$1" 2>&1 &
+    job=$!
+    status=0
+    wait "$job" || status=$?
+    job=''
+}
+
+run_in_slurm() { # I LOG; sets status
+    local file=$folder/.${run_name[$1]}.status state pause=1
+    rm -f "$file"
+    if ! job=$(write_batch "$1" |
+        sbatch --parsable --output="$2" --open-mode=append "${sbatch_options[@]}" 2>>"$2"); then
+        job='' status=1
+        return
+    fi
+    job=${job%%;*}
+    while state=$(squeue --noheader --jobs="$job" --format='%T %r' 2>&1) || [[ $state != *"Invalid job id"* ]]; do
+        [ -n "$state" ] || break
+        if [[ $state =~ ^PENDING\ (PartitionNodeLimit|PartitionTimeLimit|BadConstraints|.*MaxNode.*)$ ]]; then
+            scancel "$job" # it would wait for ever
+            echo "slurm: the job would never start: ${BASH_REMATCH[1]}" >>"$2"
+        fi
+        sleep "$pause" &
+        wait $! # so that a signal is heeded at once
+        [ $pause -ge 5 ] || pause=$((pause + 1))
+    done
+    job=''
+    status=$(cat "$file" 2>/dev/null) || status=1
+    rm -f "$file"
+}
+
+end_job() {
+    local tries
+    [ -n "$job" ] || [ "$where" = slurm ] || job=$(jobs -p | tail -1)
+    [ -n "$job" ] || return 0
+    if [ "$where" = slurm ]; then
+        scancel "$job" || :
+        for ((tries = 0; tries < 60; tries++)); do
+            [ -n "$(squeue --noheader --jobs="$job" 2>/dev/null)" ] || return 0
+            sleep 0.5
+        done
+        return 0
+    fi
+    kill -TERM "$job" 2>/dev/null || :
+    for ((tries = 0; tries < 150; tries++)); do
+        kill -0 "$job" 2>/dev/null || return 0
+        sleep 0.1
+    done
+    kill -KILL -- "-$job" 2>/dev/null || : # mpirun ignores SIGTERM when a link is down
+}
+
+stop() { # STATUS: a signal
+    trap '' INT TERM HUP
+    say "study: interrupted; the run under way is ended.  What is done stays done: say the same again to go on"
+    end_job
+    exit "$1"
+}
