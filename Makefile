@@ -139,7 +139,7 @@ $(B)/tests/%: $(B)/obj/tests/mpi/%.o $(call obj,$(OVER_MPI)) $(LIB)
 .PRECIOUS: $(B)/obj/%.o
 
 # ---- for users -----------------------------------------------------------------------------------
-.PHONY: demo test data packages sysroot-arm64 bench bench-peers bench-static install uninstall dist
+.PHONY: demo test data notebooks packages sysroot-arm64 bench bench-peers bench-static install uninstall dist
 
 demo: ## install what is missing, build, get CIFAR-10, train and test the paper's CNN
 	@tools/install-packages build
@@ -164,6 +164,11 @@ $(OWN_SYSROOT)/.complete:
 data: ## download CIFAR-10 (162 MiB) into data/ and check it
 	@tools/install-packages build
 	@tools/fetch-cifar10 data
+
+# BRAMBLE_RESULTS=FOLDER, BRAMBLE_RUN=FILE, BRAMBLE_DATA=FOLDER: see tools/run-notebooks
+notebooks: ## execute the notebooks on results/paper-emulated/, or on BRAMBLE_RESULTS=FOLDER
+	@tools/install-packages notebooks
+	@tools/run-notebooks
 
 BENCH := $(B)/bench-kernels $(B)/bench-average
 bench: all $(BENCH) ## speed against this machine's measured peak: a table, and results/bench.json

@@ -33,7 +33,8 @@ static double *member(record_summary *summary, size_t offset)
 void cases_add(cases *self, const record_summary *run)
 {
     size_t k = 0;
-    while (k < self->n && (self->all[k].mean.nodes != run->nodes || self->all[k].mean.cores != run->cores))
+    while (k < self->n &&
+           (self->all[k].mean.nodes != run->nodes || self->all[k].mean.cores != run->cores))
         k++;
     run_case *c = &self->all[k];
     record_summary *m = &c->mean, one = *run;

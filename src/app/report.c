@@ -21,9 +21,10 @@ typedef struct reading {
 /* Options that make no other training of it, or that the case tells. */
 static bool is_beside(const char *name)
 {
-    static const char *const beside[] = {"out",   "force",   "quiet", "json",       "config",
-                                         "case",  "threads", "seed",  "checkpoint", "checkpoint-every",
-                                         "resume", "stall"};
+    static const char *const beside[] = {
+        "out",    "force",   "quiet", "json",       "config",
+        "case",   "threads", "seed",  "checkpoint", "checkpoint-every",
+        "resume", "stall"};
     for (size_t k = 0; k < sizeof beside / sizeof *beside; k++)
         if (strcmp(name, beside[k]) == 0)
             return true;
@@ -87,14 +88,17 @@ static bool read_runs(const report_options *o, reading *self, error *err)
         if (!read_run(o->files[k], self, &self->finished[k], err))
             return false;
     if (self->cases.n == 0 && o->n_files == 1)
-        return error_user(err, "%s: the run has not come to its end; bramble info tells how far it is",
+        return error_user(err,
+                          "%s: the run has not come to its end; bramble info tells how far it is",
                           o->files[0]);
     if (self->cases.n == 0)
-        return error_user(err, "none of the %zu files, %s and so on, holds a run that has come to its end",
-                          o->n_files, o->files[0]);
+        return error_user(
+            err, "none of the %zu files, %s and so on, holds a run that has come to its end",
+            o->n_files, o->files[0]);
     for (size_t k = 0; k < o->n_files; k++)
         if (!self->finished[k])
-            fprintf(stderr, "bramble: %s: left out: the run has not come to its end\n", o->files[k]);
+            fprintf(stderr, "bramble: %s: left out: the run has not come to its end\n",
+                    o->files[k]);
     warn_of_differences(self);
     return true;
 }
@@ -122,8 +126,9 @@ static void print_deviation(double value, int digits, int width)
 
 static void print_cases(const cases *all)
 {
-    printf("%-6s %4s %8s %6s %8s %6s %5s %5s %4s %5s %5s %5s %6s %5s %5s %8s\n", "N:C", "runs", "T_time s", "",
-           "W_time s", "", "W%", "O%", "", "S", "", "E%", "e", "Acc %", "", "images/s");
+    printf("%-6s %4s %8s %6s %8s %6s %5s %5s %4s %5s %5s %5s %6s %5s %5s %8s\n", "N:C", "runs",
+           "T_time s", "", "W_time s", "", "W%", "O%", "", "S", "", "E%", "e", "Acc %", "",
+           "images/s");
     for (size_t k = 0; k < all->n; k++) {
         const run_case *c = &all->all[k];
         const record_summary *m = &c->mean;
@@ -146,8 +151,8 @@ static void print_cases(const cases *all)
 
 static void print_overhead(const cases *all)
 {
-    printf("\n%-6s %7s %7s %7s %7s %7s %10s %8s   (O%% in parts; before T_time)\n", "N:C", "pack%", "wire%",
-           "wait%", "serve%", "other%", "sent MB", "start s");
+    printf("\n%-6s %7s %7s %7s %7s %7s %10s %8s   (O%% in parts; before T_time)\n", "N:C", "pack%",
+           "wire%", "wait%", "serve%", "other%", "sent MB", "start s");
     for (size_t k = 0; k < all->n; k++) {
         const record_summary *m = &all->all[k].mean;
         const double parts[] = {m->o_pack_s, m->o_wire_s, m->o_wait_s, m->o_serve_s, m->o_other_s};
@@ -161,22 +166,45 @@ static void print_overhead(const cases *all)
 
 /* ---- as CSV and JSON --------------------------------------------------------------------------- */
 
-#define MEAN(member) {#member, offsetof(run_case, mean.member)}
-#define OWN(member) {#member, offsetof(run_case, member)}
+#define MEAN(member)                                                                               \
+    {                                                                                              \
+#member, offsetof(run_case, mean.member)                                                   \
+    }
+#define OWN(member)                                                                                \
+    {                                                                                              \
+#member, offsetof(run_case, member)                                                        \
+    }
 static const struct {
     const char *name;
     size_t offset;
-} columns[] = {
-    MEAN(nodes),         MEAN(cores),           MEAN(repeats),
-    MEAN(t_time_s),      OWN(t_time_std_s),     MEAN(w_time_s),
-    OWN(w_time_std_s),   MEAN(o_time_s),        MEAN(work_fraction),
-    MEAN(overhead_fraction), OWN(overhead_fraction_std), MEAN(speedup),
-    OWN(speedup_std),    OWN(efficiency),       OWN(serial_fraction),
-    MEAN(accuracy),      OWN(accuracy_std),     MEAN(loss),
-    MEAN(images_per_s),  MEAN(o_pack_s),        MEAN(o_wire_s),
-    MEAN(o_wait_s),      MEAN(o_serve_s),       MEAN(o_other_s),
-    MEAN(bytes_sent),    MEAN(t_start_s),       MEAN(t_start_mpi_s),
-    MEAN(t_start_data_s)};
+} columns[] = {MEAN(nodes),
+               MEAN(cores),
+               MEAN(repeats),
+               MEAN(t_time_s),
+               OWN(t_time_std_s),
+               MEAN(w_time_s),
+               OWN(w_time_std_s),
+               MEAN(o_time_s),
+               MEAN(work_fraction),
+               MEAN(overhead_fraction),
+               OWN(overhead_fraction_std),
+               MEAN(speedup),
+               OWN(speedup_std),
+               OWN(efficiency),
+               OWN(serial_fraction),
+               MEAN(accuracy),
+               OWN(accuracy_std),
+               MEAN(loss),
+               MEAN(images_per_s),
+               MEAN(o_pack_s),
+               MEAN(o_wire_s),
+               MEAN(o_wait_s),
+               MEAN(o_serve_s),
+               MEAN(o_other_s),
+               MEAN(bytes_sent),
+               MEAN(t_start_s),
+               MEAN(t_start_mpi_s),
+               MEAN(t_start_data_s)};
 enum { N_COLUMNS = sizeof columns / sizeof *columns };
 
 static double value_of(const run_case *c, int column)

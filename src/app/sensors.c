@@ -43,8 +43,12 @@ static struct {
     double t_watch_s, t_firmware_s; /* of the last look; 0: never */
     double clock_mhz, temperature_c, throttled;
     double clock_min_mhz, temperature_max_c, all_throttled;
-} seen = {.clock_mhz = NAN, .clock_min_mhz = NAN, .temperature_c = NAN, .temperature_max_c = NAN,
-          .throttled = NAN, .all_throttled = NAN};
+} seen = {.clock_mhz = NAN,
+          .clock_min_mhz = NAN,
+          .temperature_c = NAN,
+          .temperature_max_c = NAN,
+          .throttled = NAN,
+          .all_throttled = NAN};
 
 /* Of fmin and fmax's arguments the one that is a number counts. */
 static void note_clock(double mhz)
@@ -155,7 +159,8 @@ static double group_limit(const char *mount, const char *group, bool is_v2)
     double quota_us = NAN, period_us = NAN;
     snprintf(folder, sizeof folder, "%s%s", mount, group);
     if (is_v2) {
-        if (!read_line(folder, "cpu.max", line) || sscanf(line, "%lf %lf", &quota_us, &period_us) != 2)
+        if (!read_line(folder, "cpu.max", line) ||
+            sscanf(line, "%lf %lf", &quota_us, &period_us) != 2)
             return NAN; /* "max" */
     } else {
         quota_us = read_number(folder, "cpu.cfs_quota_us", 10);
@@ -195,7 +200,8 @@ double sensors_cpu_quota(void)
     FILE *file = fopen(path, "re");
     while (file && fgets(line, sizeof line, file)) { /* number:controllers:/group */
         line[strcspn(line, "\n")] = '\0';
-        char *controllers = strchr(line, ':'), *group = controllers ? strchr(controllers + 1, ':') : NULL;
+        char *controllers = strchr(line, ':'),
+             *group = controllers ? strchr(controllers + 1, ':') : NULL;
         if (!group)
             continue;
         *group++ = '\0';

@@ -9,8 +9,9 @@
 #include <unistd.h>
 
 /* What a rank does in a round; the server writes and tests the round before first. */
-static const enum phase order[] = {PHASE_OUTPUT, PHASE_EVALUATE, PHASE_INPUT, PHASE_TRAIN, PHASE_WAIT,
-                                   PHASE_SERVE,  PHASE_PACK,     PHASE_WIRE,  PHASE_OTHER};
+static const enum phase order[] = {PHASE_OUTPUT, PHASE_EVALUATE, PHASE_INPUT,
+                                   PHASE_TRAIN,  PHASE_WAIT,     PHASE_SERVE,
+                                   PHASE_PACK,   PHASE_WIRE,     PHASE_OTHER};
 _Static_assert(sizeof order / sizeof *order == PHASE_COUNT, "every phase has its place");
 
 typedef struct trace {
@@ -45,25 +46,27 @@ static void name_rank(trace *self, size_t rank)
     snprintf(name, sizeof name, "rank %zu%s%s", rank, m->is_server ? ", server" : "",
              m->is_worker ? ", worker" : "");
     if (host == (int)rank)
-        put_event(self, json_pack("{ss ss si s{ss}}", "name", "process_name", "ph", "M", "pid", host, "args",
-                                  "name", m->host));
-    put_event(self, json_pack("{ss ss si si s{ss}}", "name", "thread_name", "ph", "M", "pid", host, "tid",
-                              (int)rank, "args", "name", name));
+        put_event(self, json_pack("{ss ss si s{ss}}", "name", "process_name", "ph", "M", "pid",
+                                  host, "args", "name", m->host));
+    put_event(self, json_pack("{ss ss si si s{ss}}", "name", "thread_name", "ph", "M", "pid", host,
+                              "tid", (int)rank, "args", "name", name));
 }
 
-static void put_slice(trace *self, size_t rank, const char *name, double since_s, double t_s, json_t *args)
+static void put_slice(trace *self, size_t rank, const char *name, double since_s, double t_s,
+                      json_t *args)
 {
     put_event(self, json_pack("{ss ss si si so so so*}", "name", name, "ph", "X", "pid",
-                              host_of(self->run, rank), "tid", (int)rank, "ts", output_number(1e6 * since_s),
-                              "dur", output_number(1e6 * t_s), "args", args));
+                              host_of(self->run, rank), "tid", (int)rank, "ts",
+                              output_number(1e6 * since_s), "dur", output_number(1e6 * t_s), "args",
+                              args));
 }
 
 static json_t *describe_round(const record_rank *row)
 {
     return json_pack("{so so so so so so}", "images", output_number(row->images), "loss",
-                     output_number(row->loss), "bytes_sent", output_number(row->bytes_sent), "clock_min_mhz",
-                     output_number(row->clock_min_mhz), "temperature_c", output_number(row->temperature_c),
-                     "throttled", output_number(row->throttled));
+                     output_number(row->loss), "bytes_sent", output_number(row->bytes_sent),
+                     "clock_min_mhz", output_number(row->clock_min_mhz), "temperature_c",
+                     output_number(row->temperature_c), "throttled", output_number(row->throttled));
 }
 
 /* A file may hold anything. */

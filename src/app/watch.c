@@ -81,11 +81,12 @@ static bool conclude(watching *self, const record_file *run, error *err)
 {
     progress_stop(&self->progress);
     if (run->summary.complete == 1.0)
-        printf("the run has come to its end: %zu rounds in %.1f s, test accuracy %.2f %%\n", run->n_rounds,
-               run->summary.t_time_s, 100.0 * run->summary.accuracy);
+        printf("the run has come to its end: %zu rounds in %.1f s, test accuracy %.2f %%\n",
+               run->n_rounds, run->summary.t_time_s, 100.0 * run->summary.accuracy);
     else
-        error_environment(err, "%s: the run has stopped after %zu of %zu rounds: nobody writes the file any more",
-                          self->options.file, run->n_rounds, run->n_rounds_planned);
+        error_environment(
+            err, "%s: the run has stopped after %zu of %zu rounds: nobody writes the file any more",
+            self->options.file, run->n_rounds, run->n_rounds_planned);
     return output_finish(err);
 }
 

@@ -101,8 +101,9 @@ static void the_firmware(void **state)
 {
     (void)state;
     char path[128];
-    put("/usr/bin/vcgencmd", "#!/bin/sh\ncase $* in\n'measure_clock arm') echo 'frequency(48)=1000265600' ;;\n"
-                             "get_throttled) echo throttled=0x50000 ;;\n*) echo 'error=1'; exit 1 ;;\nesac\n");
+    put("/usr/bin/vcgencmd",
+        "#!/bin/sh\ncase $* in\n'measure_clock arm') echo 'frequency(48)=1000265600' ;;\n"
+        "get_throttled) echo throttled=0x50000 ;;\n*) echo 'error=1'; exit 1 ;;\nesac\n");
     snprintf(path, sizeof path, "%s/usr/bin/vcgencmd", folder);
     assert_int_equal(chmod(path, 0755), 0);
     nanosleep(&(struct timespec){.tv_sec = 5}, NULL);
@@ -137,7 +138,8 @@ static void quota_v2(void **state)
 static void quota_v1(void **state)
 {
     (void)state;
-    put("/proc/self/cgroup", "4:memory:/deep\n3:cpuset:/deep\n2:cpu,cpuacct:/deep\n1:name=systemd:/\n0::/\n");
+    put("/proc/self/cgroup",
+        "4:memory:/deep\n3:cpuset:/deep\n2:cpu,cpuacct:/deep\n1:name=systemd:/\n0::/\n");
     put("/sys/fs/cgroup/cpu,cpuacct/deep/cpu.cfs_quota_us", "-1\n");
     put("/sys/fs/cgroup/cpu,cpuacct/deep/cpu.cfs_period_us", "100000\n");
     quota(NAN);

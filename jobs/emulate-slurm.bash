@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2154
-# emulate-slurm.sh - the private Slurm of jobs/emulate, which reads this file
+# emulate-slurm.bash - the private Slurm of jobs/emulate, which reads this file
 
 slurm_start() {
     local slurm=$state/slurm host
-    mkdir -m 755 "$slurm" "$slurm/state" "$slurm/nodes" "${hosts[@]/#/$slurm/nodes/}"
+    mkdir -m 755 "$slurm" "$slurm/state" "$slurm/nodes"
     # /tmp is shared by all hosts, and there the nodes would find each other's folders.
     echo "PMIxCliTmpDirBase=$state/tmp" >"$slurm/mpi.conf"
     dd if=/dev/urandom of="$slurm/munge.key" bs=1024 count=1 status=none
@@ -17,7 +17,7 @@ CredType=cred/munge
 SlurmUser=root
 SlurmdUser=root
 StateSaveLocation=$slurm/state
-SlurmdSpoolDir=$slurm/nodes/%n
+SlurmdSpoolDir=$state/tmp/slurmd
 SlurmctldPidFile=$slurm/slurmctld.pid
 SlurmdPidFile=$slurm/nodes/%n.pid
 SlurmctldLogFile=$slurm/slurmctld.log
