@@ -155,8 +155,10 @@ static bool check_rows(record_file *f)
 
 static bool read_head(unpacking *self, record_file *out)
 {
-    if (self->left < sizeof *out || fread(out, sizeof *out, 1, self->in) != 1)
+    if (self->left < sizeof *out || fread(out, sizeof *out, 1, self->in) != 1) {
+        memset(out, 0, sizeof *out);
         return false;
+    }
     self->left -= sizeof *out;
     out->config = out->build = NULL; /* pointers of another process; the others in read_blocks */
     out->model_text = NULL;

@@ -72,7 +72,7 @@ MODELS = [
     model("input", "input.ini:3", "3 32 32"),
     model("kernel", "kernel.ini:", "[c]", "kernel = 3", "2 x 2"),
     model("outputs", "outputs.ini:", "11 values", "10 classes"),
-    model("filters", "filters.ini:", "filters = 100000000000", "8192"),
+    model("filters", "filters.ini:7:", "filters = 100000000000", "8192"),
     model("weights", "weights.ini:", "more than", "weights"),
     model("values", "values.ini:", "values: at most"),
     train("model-grey", "--model {bad}/grey.ini", "3 x 32 x 32", "grey.ini", "1 x 28 x 28"),
