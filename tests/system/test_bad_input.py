@@ -1,6 +1,7 @@
 """What bramble train refuses, alone and under mpirun, and the limits it may run into."""
 import re
 
+import hostile
 import pytest
 from conftest import PRESET
 from mistakes import ALONE, ENVIRONMENT, SOME, Mistake, each, name_of
@@ -100,6 +101,10 @@ WEIGHTS = [
     init("none", "none.h5", "no whole model"),
     init("over-result", "nan.h5", "NaN", path="nan.h5 --force --out existing.h5",
          files=("existing.h5",)),
+    train("init-device", "--init /dev/zero", "/dev/zero", "no regular file"),
+    init("pipe", "pipe.h5", "no regular file"),
+    *(init("hostile-" + name, f"hostile-{name}.h5", says)
+      for name, (_, says) in hostile.WEIGHTS.items()),
 ]
 
 # One of every kind, on all numbers of ranks ...
