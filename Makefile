@@ -8,6 +8,7 @@ Q       := $(if $(V),,@)
 
 # ---- presets: machine, optimisation, checks ------------------------------------------------------
 # native  this machine       debug  no optimisation       asan  AddressSanitizer and UBSan
+# fuzz    clang's fuzzer and the same sanitizers (make fuzz)
 # rpi3, rpi4, rpi5  64-bit Raspberry Pi, cross-built against SYSROOT (make sysroot-arm64)
 OPT     := -O3
 MACHINE :=
@@ -26,11 +27,15 @@ OPT     := -Og
 else ifeq ($(PRESET),asan)
 MACHINE := $(NATIVE)
 OPT     := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+else ifeq ($(PRESET),fuzz)
+MACHINE := $(NATIVE)
+CC      := clang
+OPT     := -O2 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 else ifneq ($(filter rpi3 rpi4 rpi5,$(PRESET)),)
 MACHINE := $(PI_$(PRESET))
 CROSS   := $(if $(filter aarch64,$(HOST)),,aarch64-linux-gnu-)
 else
-$(error PRESET=$(PRESET) is none of native debug asan rpi3 rpi4 rpi5)
+$(error PRESET=$(PRESET) is none of native debug asan fuzz rpi3 rpi4 rpi5)
 endif
 
 # SYSROOT=FOLDER: the root of a Pi or a copy of it; the default is made when it is missing.
@@ -91,7 +96,7 @@ MPI_TESTS := $(patsubst tests/mpi/%.c,$(B)/tests/%,$(wildcard tests/mpi/*.c))
 all: $(B)/bramble $(if $(filter native,$(PRESET)),bramble) ## build the program (default)
 
 help: ## this list
-	@echo 'make [TARGET] [PRESET=native|debug|asan|rpi3|rpi4|rpi5] [V=1]'
+	@echo 'make [TARGET] [PRESET=native|debug|asan|fuzz|rpi3|rpi4|rpi5] [V=1]'
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 18
 
 bramble: build/native/bramble
@@ -109,7 +114,7 @@ $(B)/obj/src/transport/fixed.o: EXTRA = $(HOT)
 $(B)/obj/src/transport/%.o: EXTRA = $(MPI_CFLAGS)
 $(B)/obj/src/record/%.o: EXTRA = $(HDF5_CFLAGS)
 $(B)/obj/src/app/build.o: EXTRA = -DBUILD_VERSION='"$(VERSION)"' -DBUILD_FLAGS='"$(strip $(ALL_CFLAGS))"' -DBUILD_PRESET='"$(PRESET)"' -DBUILD_DATADIR='"$(PREFIX)/share/bramble"'
-$(B)/obj/tests/%.o: EXTRA = $(HDF5_CFLAGS)
+$(B)/obj/tests/%.o $(B)/obj/fuzz/%.o: EXTRA = $(HDF5_CFLAGS) -Isrc/record
 
 $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -124,11 +129,22 @@ $(B)/flags: force | $(if $(CROSS),$(filter $(OWN_SYSROOT)/%,$(SYSROOT)/.complete
 	@echo '$(subst ','\'',$(FLAGS_TEXT))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS_TEXT))' > $@
 .PHONY: force
 
-unit: $(UNIT) ## build the unit tests
+unit: $(UNIT) $(B)/fuzz-replay ## build the unit tests
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,$(SERIAL)) $(LIB)
 	@mkdir -p $(@D)
 	@echo '  LINK    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(HDF5_LIBS) $(OTHER_LIBS) -lcmocka
+
+# Every reader, given bytes that may be anything: a libFuzzer program each, and one that reads kept files.
+FUZZ_TARGETS := cifar10 model config options value ini result weights
+FUZZ_OBJ     := $(call obj,fuzz/common.c fuzz/cifar10.c fuzz/text.c fuzz/hdf5.c $(SERIAL))
+$(B)/fuzz-replay: $(call obj,fuzz/replay.c) $(FUZZ_OBJ) $(LIB)
+	@echo '  LINK    $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(HDF5_LIBS) $(OTHER_LIBS)
+$(B)/fuzz-%: fuzz/libfuzzer.c $(FUZZ_OBJ) $(LIB)
+	@echo '  LINK    $@'
+	$(Q)$(CC) $(ALL_CFLAGS) -DFUZZ=fuzz_$* -DFUZZ_HDF5=$(if $(filter result weights,$*),1,0) $(ALL_LDFLAGS) \
+	  -fsanitize=fuzzer -o $@ $(filter %.c %.o %.a,$^) $(HDF5_LIBS) $(OTHER_LIBS)
 
 # Programs that tests/system/ runs under mpirun.
 mpi-tests: $(MPI_TESTS) ## build the programs the system tests run under mpirun
@@ -139,7 +155,7 @@ $(B)/tests/%: $(B)/obj/tests/mpi/%.o $(call obj,$(OVER_MPI)) $(LIB)
 .PRECIOUS: $(B)/obj/%.o
 
 # ---- for users -----------------------------------------------------------------------------------
-.PHONY: demo test data notebooks packages sysroot-arm64 bench bench-peers bench-static install uninstall dist
+.PHONY: demo test fuzz data notebooks packages sysroot-arm64 bench bench-peers bench-static install uninstall dist
 
 demo: ## install what is missing, build, get CIFAR-10, train and test the paper's CNN
 	@tools/install-packages build
@@ -153,6 +169,14 @@ test: ## build and run every test (PRESET=asan: with the sanitizers)
 	@tools/install-packages build test
 	@$(MAKE) --no-print-directory all unit mpi-tests
 	@tests/run --preset $(PRESET)
+
+# Of the seconds each target gets its share.
+FUZZ_S ?= 60
+fuzz: ## give every reader bytes that may be anything, FUZZ_S=60 seconds in all
+	@tools/install-packages build fuzz
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory PRESET=fuzz $(addprefix build/fuzz/fuzz-,$(FUZZ_TARGETS)) build/fuzz/fuzz-replay
+	@fuzz/run $(FUZZ_S) $(FUZZ_TARGETS)
 
 sysroot-arm64: ## the compiler and the libraries for PRESET=rpi3, rpi4 and rpi5 (build/sysroot-arm64)
 	@tools/install-packages cross

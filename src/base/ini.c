@@ -3,10 +3,12 @@
 #include "base/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* libinih's Debian build does not pass line numbers on, so the reader it is given counts them. */
 struct reading {
@@ -73,19 +75,22 @@ static bool read_all(const char *path, FILE *file, char *text, size_t size, erro
     size_t n = fread(text, 1, size, file);
     if (ferror(file))
         return error_user(err, "%s: cannot be read: %s", path, strerror(errno));
-    if (n == size)
+    if (n > INI_TEXT_MAX_BYTES)
         return error_user(err, "%s: larger than %d bytes, so it is no INI file", path,
                           INI_TEXT_MAX_BYTES);
+    if (n == size)
+        return error_user(err, "%s: has become longer while it was read; try again", path);
     if (memchr(text, '\0', n))
         return error_user(err, "%s: holds a NUL byte, so it is no INI file", path);
     return true;
 }
 
-char *ini_read_file(const char *path, error *err)
+/* One byte more than the file has is asked for, to see that it has no more. */
+static char *read_stream(const char *path, FILE *file, error *err)
 {
     struct stat status;
-    if (stat(path, &status) != 0) {
-        error_user(err, "%s: cannot be opened: %s", path, strerror(errno));
+    if (fstat(fileno(file), &status) != 0) {
+        error_user(err, "%s: cannot be read: %s", path, strerror(errno));
         return NULL;
     }
     if (!S_ISREG(status.st_mode)) { /* a pipe might never come to its end */
@@ -93,17 +98,26 @@ char *ini_read_file(const char *path, error *err)
                    S_ISDIR(status.st_mode) ? "a folder" : "no regular file");
         return NULL;
     }
-    FILE *file = fopen(path, "rb");
+    bool told = status.st_size > 0 && status.st_size <= INI_TEXT_MAX_BYTES;
+    size_t size = (told ? (size_t)status.st_size : INI_TEXT_MAX_BYTES) + 1;
+    char *text = memory_new(size + 1, 1, err);
+    if (!text || read_all(path, file, text, size, err))
+        return text;
+    memory_free(text);
+    return NULL;
+}
+
+char *ini_read_file(const char *path, error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would wait for its writer */
+    FILE *file = fd >= 0 ? fdopen(fd, "rb") : NULL;
     if (!file) {
         error_user(err, "%s: cannot be opened: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
         return NULL;
     }
-    size_t size = INI_TEXT_MAX_BYTES + 1;
-    char *text = memory_new(size + 1, 1, err);
-    if (text && !read_all(path, file, text, size, err)) {
-        memory_free(text);
-        text = NULL;
-    }
+    char *text = read_stream(path, file, err);
     fclose(file);
     return text;
 }

@@ -3,9 +3,11 @@
 #include "base/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { CHUNK_MAX_BYTES = 8 << 20 }; /* of a chunk larger than its dataset */
 
@@ -25,12 +27,14 @@ static herr_t keep_cause(hid_t stack, void *user)
     return H5Ewalk2(stack, H5E_WALK_UPWARD, keep_innermost, user);
 }
 
-/* Nor does it clean up at exit: after a failed close (a full disk) it would crash there. */
+/* It loads no filters, either.  Nor does it clean up at exit: after a failed close (a full disk) it would crash there. */
 void hdf_quiet(void)
 {
     static bool asked;
-    if (!asked)
+    if (!asked) {
         (void)H5dont_atexit();
+        (void)H5PLset_loading_state(0);
+    }
     asked = true;
     last_cause[0] = '\0';
     H5Eset_auto2(H5E_DEFAULT, keep_cause, NULL);
@@ -63,26 +67,30 @@ hid_t hdf_text_type(size_t n_bytes)
     return type;
 }
 
-/* Locks are of no use to a reader here, and fail on some network file systems. */
-static hid_t open_unlocked(const char *path)
+/*
+ * Locks are of no use to a reader here, and fail on some network file systems.  Opened through the
+ * descriptor: what was checked is what is read, whatever has its name by now.
+ */
+static hid_t open_unlocked(int fd)
 {
+    char path[32];
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     if (access < 0 || H5Pset_file_locking(access, false, true) < 0 ||
         H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0) {
         hdf_close(access);
         return -1;
     }
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, access);
     hdf_close(access);
     return file;
 }
 
-hid_t hdf_open(const char *path, size_t *n_bytes, error *err)
+static hid_t open_checked(int fd, const char *path, size_t *n_bytes, error *err)
 {
-    hdf_quiet();
     struct stat status;
     char cause[HDF_CAUSE_BYTES];
-    if (stat(path, &status) != 0) {
+    if (fd < 0 || fstat(fd, &status) != 0) {
         error_user(err, "%s: cannot be opened: %s", path, strerror(errno));
         return -1;
     }
@@ -91,7 +99,7 @@ hid_t hdf_open(const char *path, size_t *n_bytes, error *err)
         return -1;
     }
     *n_bytes = (size_t)status.st_size;
-    hid_t file = open_unlocked(path);
+    hid_t file = open_unlocked(fd);
     if (file >= 0)
         return file;
     hdf_cause(cause);
@@ -100,6 +108,27 @@ hid_t hdf_open(const char *path, size_t *n_bytes, error *err)
     else
         error_user(err, "%s: cannot be opened as an HDF5 file: %s", path, cause);
     return -1;
+}
+
+hid_t hdf_open(const char *path, size_t *n_bytes, error *err)
+{
+    hdf_quiet();
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would wait for its writer */
+    hid_t file = open_checked(fd, path, n_bytes, err);
+    if (fd >= 0)
+        close(fd);
+    return file;
+}
+
+/* HDF5 reads zeros where a file has lost its end. */
+bool hdf_check_size(hid_t file, const char *path, size_t n_bytes, error *err)
+{
+    void *handle = NULL;
+    struct stat status;
+    if (H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) >= 0 && handle &&
+        fstat(*(int *)handle, &status) == 0 && (size_t)status.st_size >= n_bytes)
+        return true;
+    return error_user(err, "%s: has become shorter while it was read; try again", path);
 }
 
 bool hdf_has(hid_t group, const char *name)
@@ -192,16 +221,47 @@ static bool chunks_bounded(hid_t creation, const hdf_shape *shape)
     return n_dims == shape->n_dims && (n_bytes <= whole || n_bytes <= CHUNK_MAX_BYTES);
 }
 
-/* Are the numbers in this file, and nowhere else? */
-static bool storage_trusted(hid_t dataset, const hdf_shape *shape)
+/* Filters may be loaded from libraries, and need not be HDF5's own; these three are common. */
+static bool filters_known(hid_t creation)
+{
+    int n = H5Pget_nfilters(creation);
+    for (int i = 0; i < n; i++) {
+        unsigned flags, config;
+        size_t n_values = 0;
+        H5Z_filter_t id =
+            H5Pget_filter2(creation, (unsigned)i, &flags, &n_values, NULL, 0, NULL, &config);
+        if (id != H5Z_FILTER_DEFLATE && id != H5Z_FILTER_SHUFFLE && id != H5Z_FILTER_FLETCHER32)
+            return false;
+    }
+    return n >= 0;
+}
+
+/*
+ * What is wrong with how a dataset is stored, or NULL.  Comes before anything else is asked of it: HDF5
+ * opens other files to tell the shape of a virtual one.
+ */
+static const char *storage_fault(hid_t creation)
+{
+    H5D_layout_t layout = H5Pget_layout(creation);
+    if (layout != H5D_COMPACT && layout != H5D_CONTIGUOUS && layout != H5D_CHUNKED)
+        return "is stored outside the file";
+    if (layout == H5D_CONTIGUOUS && H5Pget_external_count(creation) != 0)
+        return "is stored outside the file";
+    if (!filters_known(creation))
+        return "is packed by a filter other than deflate, shuffle and fletcher32";
+    return NULL;
+}
+
+static const char *dataset_fault(hid_t dataset, hdf_shape *shape)
 {
     hid_t creation = H5Dget_create_plist(dataset);
-    H5D_layout_t layout = H5Pget_layout(creation);
-    bool good = layout == H5D_COMPACT ||
-                (layout == H5D_CONTIGUOUS && H5Pget_external_count(creation) == 0) ||
-                (layout == H5D_CHUNKED && chunks_bounded(creation, shape));
+    const char *fault = storage_fault(creation);
+    if (!fault && (!space_shape(dataset, shape) || !type_shape(dataset, shape)))
+        fault = "has no shape or type that can be read";
+    if (!fault && H5Pget_layout(creation) == H5D_CHUNKED && !chunks_bounded(creation, shape))
+        fault = "is stored in oversized chunks";
     hdf_close(creation);
-    return good;
+    return fault;
 }
 
 hid_t hdf_open_dataset(hid_t file, const char *file_name, const char *path, hdf_shape *shape,
@@ -210,15 +270,11 @@ hid_t hdf_open_dataset(hid_t file, const char *file_name, const char *path, hdf_
     hid_t dataset = hdf_open_object(file, file_name, path, err);
     if (dataset < 0)
         return -1;
-    if (H5Iget_type(dataset) != H5I_DATASET)
-        error_user(err, "%s: %s is no dataset", file_name, path);
-    else if (!space_shape(dataset, shape) || !type_shape(dataset, shape))
-        error_user(err, "%s: %s has no shape or type that can be read", file_name, path);
-    else if (!storage_trusted(dataset, shape))
-        error_user(err, "%s: %s is stored outside the file or in oversized chunks", file_name,
-                   path);
-    else
+    const char *fault =
+        H5Iget_type(dataset) == H5I_DATASET ? dataset_fault(dataset, shape) : "is no dataset";
+    if (!fault)
         return dataset;
+    error_user(err, "%s: %s %s", file_name, path, fault);
     hdf_close(dataset);
     return -1;
 }

@@ -49,6 +49,9 @@ typedef struct hdf_shape {
 /* hdf_open - open a regular file for reading, whoever has it locked; *n_bytes is its size */
 hid_t hdf_open(const char *path, size_t *n_bytes, error *err);
 
+/* hdf_check_size - is the file still as long as it was when it was opened? */
+bool hdf_check_size(hid_t file, const char *path, size_t n_bytes, error *err);
+
 /* hdf_has - is there a link of that name in a group? */
 bool hdf_has(hid_t group, const char *name);
 
@@ -57,7 +60,7 @@ hid_t hdf_open_object(hid_t file, const char *file_name, const char *path, error
 
 /*
  * hdf_open_dataset - as hdf_open_object, for a dataset whose numbers lie in the file itself, in at
- * most TENSOR_MAX_DIMS dims and in chunks no larger than is reasonable
+ * most TENSOR_MAX_DIMS dims, in chunks no larger than is reasonable, packed by known filters alone
  */
 hid_t hdf_open_dataset(hid_t file, const char *file_name, const char *path, hdf_shape *shape,
                        error *err);

@@ -1,3 +1,6 @@
+#include "child.h"
+#include "direct.h"
+#include "pack.h"
 #include "reader.h"
 
 #include "base/memory.h"
@@ -23,14 +26,15 @@ static char *name_of_attribute(hid_t group, hsize_t i, char *name, size_t n_byte
 }
 
 /* What others have added to the group since, in another form, is passed over. */
-static bool read_pair(const reader *self, hid_t group, hsize_t i, record_pair *pair, size_t *n)
+static bool read_pair(reader *self, hid_t group, hsize_t i, record_pair *pair, size_t *n)
 {
     char name[256];
     char *value = NULL;
     if (name_of_attribute(group, i, name, sizeof name))
-        value = hdf_read_text(group, name, SCHEMA_MAX_TEXT_BYTES);
+        value = hdf_read_text(group, name, self->n_text_bytes);
     if (!value)
         return true;
+    self->n_text_bytes -= strlen(value); /* several attributes may share what the file holds once */
     char *key = memory_new(strlen(name) + 1, 1, self->err);
     if (key)
         strcpy(key, name);
@@ -39,7 +43,7 @@ static bool read_pair(const reader *self, hid_t group, hsize_t i, record_pair *p
     return key != NULL;
 }
 
-static bool read_pairs(const reader *self, const char *group_name, record_pair **pairs, size_t *n)
+static bool read_pairs(reader *self, const char *group_name, record_pair **pairs, size_t *n)
 {
     H5O_info_t info = {0};
     hid_t group = hdf_open_object(self->file, self->path, group_name, self->err);
@@ -228,14 +232,15 @@ static bool read_file(reader *self, record_file *out)
            read_pairs(self, SCHEMA_BUILD, &out->build, &out->n_build) && read_tensors(self, out);
 }
 
-static record_file *read_by(bool (*read)(reader *self, record_file *out), const char *path, error *err)
+static record_file *read_by(bool (*read)(reader *self, record_file *out), const char *path,
+                            error *err)
 {
-    reader self = {.path = path, .err = err};
+    reader self = {.path = path, .n_text_bytes = SCHEMA_MAX_TEXT_BYTES, .err = err};
     self.file = hdf_open(path, &self.n_bytes, err);
     if (self.file < 0)
         return NULL;
     record_file *out = memory_new(1, sizeof *out, err);
-    bool good = out && read(&self, out);
+    bool good = out && read(&self, out) && hdf_check_size(self.file, path, self.n_bytes, err);
     hdf_close(self.file);
     if (good)
         return out;
@@ -243,14 +248,46 @@ static record_file *read_by(bool (*read)(reader *self, record_file *out), const 
     return NULL;
 }
 
-record_file *record_read(const char *path, error *err)
+record_file *direct_read(const char *path, error *err)
 {
     return read_by(read_file, path, err);
 }
 
+static bool pack(record_file *file, FILE *out)
+{
+    if (file)
+        pack_write(file, out);
+    record_file_free(file);
+    return file != NULL;
+}
+
+static bool work(void *arg, FILE *out, error *err)
+{
+    return pack(read_by(read_file, arg, err), out);
+}
+
+static bool work_brief(void *arg, FILE *out, error *err)
+{
+    return pack(read_by(read_brief, arg, err), out);
+}
+
+static record_file *read_in_child(child_work *how, const char *path, error *err)
+{
+    FILE *packed = child_run(path, how, (void *)path, err);
+    record_file *file = packed ? pack_read(path, packed, err) : NULL;
+    if (packed)
+        fclose(packed);
+    return file;
+}
+
+record_file *record_read(const char *path, error *err)
+{
+    return read_in_child(work, path, err);
+}
+
 record_file *record_read_rounds(const char *path, error *err)
 {
-    return read_by(read_brief, path, err);
+    return read_in_child(work_brief, path, err);
 }
 
 static void free_pairs(record_pair *pairs, size_t n)

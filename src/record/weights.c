@@ -1,3 +1,5 @@
+#include "child.h"
+#include "direct.h"
 #include "hdf.h"
 #include "place.h"
 #include "schema.h"
@@ -165,7 +167,7 @@ static bool check_group(const weights *self)
     return good || error_user(self->err, "%s: %s is no group", self->file_name, self->group);
 }
 
-bool record_read_weights(const char *path, const tensor *tensors, size_t n_tensors, float *w,
+bool direct_read_weights(const char *path, const tensor *tensors, size_t n_tensors, float *w,
                          error *err)
 {
     size_t n_bytes;
@@ -184,12 +186,47 @@ bool record_read_weights(const char *path, const tensor *tensors, size_t n_tenso
         good = (self.file = hdf_open(copy, &n_bytes, err)) >= 0;
     if (good) {
         self.group = group ? group : hdf_has(self.file, SCHEMA_MODEL) ? SCHEMA_MODEL : "/";
-        good = check_group(&self) && (is_result(&self) ? read_whole(&self, tensors, n_tensors, w)
-                                                       : read_all(&self, tensors, n_tensors, w));
+        good = check_group(&self) &&
+               (is_result(&self) ? read_whole(&self, tensors, n_tensors, w)
+                                 : read_all(&self, tensors, n_tensors, w)) &&
+               hdf_check_size(self.file, copy, n_bytes, err);
         hdf_close(self.file);
     }
     memory_free(copy);
     return good;
+}
+
+/* ---- in a child ------------------------------------------------------------------------------ */
+
+typedef struct request {
+    const char *path;
+    const tensor *tensors;
+    size_t n_tensors, n_weights;
+    float *w;
+} request;
+
+static bool work(void *arg, FILE *out, error *err)
+{
+    request *r = arg;
+    if (!direct_read_weights(r->path, r->tensors, r->n_tensors, r->w, err))
+        return false;
+    fwrite(r->w, sizeof *r->w, r->n_weights, out);
+    return true;
+}
+
+bool record_read_weights(const char *path, const tensor *tensors, size_t n_tensors, float *w,
+                         error *err)
+{
+    request r = {path, tensors, n_tensors, 0, w};
+    for (size_t i = 0; i < n_tensors; i++)
+        if (tensors[i].offset + tensors[i].count > r.n_weights)
+            r.n_weights = tensors[i].offset + tensors[i].count;
+    FILE *packed = child_run(path, work, &r, err);
+    if (!packed)
+        return false;
+    bool good = fread(w, sizeof *w, r.n_weights, packed) == r.n_weights;
+    fclose(packed);
+    return good || error_user(err, "%s: is damaged: its weights do not add up", path);
 }
 
 const char *record_version(void)

@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import h5py
+import hostile
 import numpy as np
 
 from conftest import SLOW, Runner
@@ -151,6 +152,7 @@ def make_results(bad, runner):
     change(bad, "good.h5", "none.h5", put("/model/round", (), -2))
     change(bad, "none.h5", "unfinished.h5", put("/summary/complete", (), 0))
     change(bad, "unfinished.h5", "unstarted.h5", put("/rounds/n_done", (), 0))
+    hostile.make(bad / "good.h5", bad)
     with h5py.File(bad / "foreign.h5", "w") as file:
         file["numbers"] = np.arange(10.0)
 

@@ -1,6 +1,7 @@
 """What bramble train refuses, alone and under mpirun, and the limits it may run into."""
 import re
 
+import hostile
 import pytest
 from conftest import PRESET
 from mistakes import ALONE, ENVIRONMENT, SOME, Mistake, each, name_of
@@ -72,7 +73,7 @@ MODELS = [
     model("input", "input.ini:3", "3 32 32"),
     model("kernel", "kernel.ini:", "[c]", "kernel = 3", "2 x 2"),
     model("outputs", "outputs.ini:", "11 values", "10 classes"),
-    model("filters", "filters.ini:", "filters = 100000000000", "8192"),
+    model("filters", "filters.ini:7:", "filters = 100000000000", "8192"),
     model("weights", "weights.ini:", "more than", "weights"),
     model("values", "values.ini:", "values: at most"),
     train("model-grey", "--model {bad}/grey.ini", "3 x 32 x 32", "grey.ini", "1 x 28 x 28"),
@@ -100,6 +101,10 @@ WEIGHTS = [
     init("none", "none.h5", "no whole model"),
     init("over-result", "nan.h5", "NaN", path="nan.h5 --force --out existing.h5",
          files=("existing.h5",)),
+    train("init-device", "--init /dev/zero", "/dev/zero", "no regular file"),
+    init("pipe", "pipe.h5", "no regular file"),
+    *(init("hostile-" + name, f"hostile-{name}.h5", says)
+      for name, (_, says) in hostile.WEIGHTS.items()),
 ]
 
 # One of every kind, on all numbers of ranks ...

@@ -2,6 +2,7 @@
 import os
 import random
 
+import hostile
 import pytest
 from bad_files import CUTS
 from mistakes import ALONE, ENVIRONMENT, Mistake, each, name_of, own_lines
@@ -24,6 +25,8 @@ FILES = [reading(command, name, path or f"{name}.h5", *says, path=path, options=
              ("pipe", "pipe.ini", "no regular file"), ("text", None, "no HDF5 file"),
              ("foreign", None, "Bramble"), ("version", None, "format version 99"),
              ("rounds", None, "3 of 2 rounds"),
+             ("device", "../../../../../../../../dev/zero", "no regular file"),
+             *((f"hostile-{name}", None, says) for name, (_, says) in hostile.RESULTS.items()),
              *((f"cut-{cut}", None) for cut in CUTS)]]
 
 RESULTS = [

@@ -103,7 +103,8 @@ def test_one_main():
 def test_only_one_place_ends_the_program():
     """A lone exit on one rank would leave the others waiting."""
     ends = where(r"(?<!\w)(exit|_exit|abort|quick_exit|MPI_Abort)\s*\(", [p for p in SOURCES if p.suffix == ".c"])
-    assert set(ends) <= {name_of(path) for path in (ROOT / "src/transport").glob("*.c")}
+    of_a_rank = {name_of(path) for path in (ROOT / "src/transport").glob("*.c")}
+    assert set(ends) - {"src/record/child.c"} <= of_a_rank  # which ends a process of its own
 
 
 def test_length():

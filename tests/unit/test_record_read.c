@@ -261,7 +261,7 @@ static void test_hostile(void **state)
         {huge_rounds, "/rounds/t_end_s has no shape"},
         {large_rounds, "do not fit"},
         {huge_ranks, "/rounds/ranks/loss"},
-        {huge_chunk, "/rounds/loss is stored outside the file or in oversized chunks"},
+        {huge_chunk, "/rounds/loss is stored in oversized chunks"},
         {too_many_done, "6 of 5 rounds"},
         {negative_done, "-1 of 5 rounds"},
         {bad_model_round, "of round 5 of 5"},

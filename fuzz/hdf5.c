@@ -1,0 +1,117 @@
+/* Result files and weights. */
+#include "fuzz.h"
+
+#include "base/memory.h"
+#include "direct.h"
+
+#include <hdf5.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of HDF5, which does not declare it for others: the checksum of metadata. */
+uint32_t H5_checksum_metadata(const void *data, size_t n, uint32_t start);
+
+/* HDF5 leaves behind what it could not close; once in a while that is too much. */
+static void tidy(void)
+{
+    static unsigned n_reads;
+    if (fuzz_direct && ++n_reads % 512 == 0)
+        H5close();
+}
+
+static void check(bool good, const error *err)
+{
+    fuzz_need(good == (err->kind == ERROR_NONE), "success and an error, or neither");
+    fuzz_need(good || (err->text[0] && strlen(err->text) < sizeof err->text),
+              "an error without a text");
+    fuzz_need(good || fuzz_direct || err->kind == ERROR_USER, "a bad file is the user's mistake");
+}
+
+static void use(const record_file *file)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < file->n_config; i++)
+        sum += strlen(file->config[i].name) + strlen(file->config[i].value);
+    for (size_t i = 0; i < file->n_build; i++)
+        sum += strlen(file->build[i].name) + strlen(file->build[i].value);
+    for (size_t i = 0; i < file->n_ranks; i++)
+        sum += strlen(file->machines[i].host) + strlen(file->machines[i].cpu);
+    for (size_t i = 0; i < file->n_tensors; i++)
+        fuzz_need(file->tensors[i].n_dims >= 1 && file->tensors[i].n_dims <= TENSOR_MAX_DIMS,
+                  "dims");
+    for (int i = 0; i < file->n_classes; i++)
+        sum += strlen(file->class_names[i]);
+    fuzz_need(file->n_rounds <= file->n_rounds_planned &&
+                  sum + strlen(file->model_text) < SIZE_MAX / 2,
+              "rounds");
+}
+
+void fuzz_result(const uint8_t *data, size_t n)
+{
+    error err = {0};
+    const char *path = fuzz_file(data, n);
+    record_file *file = (fuzz_direct ? direct_read : record_read)(path, &err);
+    check(file != NULL, &err);
+    if (file)
+        use(file);
+    record_file_free(file);
+    tidy();
+}
+
+/* The net of the seeds. */
+void fuzz_weights(const uint8_t *data, size_t n)
+{
+    static const tensor tensors[] = {
+        {"conv1.weight", 4, {2, 3, 2, 2}, 0, 24},
+        {"conv1.bias", 1, {2}, 24, 2},
+        {"fc.weight", 2, {10, 2}, 26, 20},
+        {"fc.bias", 1, {10}, 46, 10},
+    };
+    float w[56];
+    error err = {0};
+    const char *path = fuzz_file(data, n);
+    check((fuzz_direct ? direct_read_weights : record_read_weights)(path, tensors, 4, w, &err),
+          &err);
+    tidy();
+}
+
+/* ---- checksums ------------------------------------------------------------------------------- */
+
+static void mend(uint8_t *data, size_t n, size_t at, size_t length)
+{
+    if (at > n || length > n - at || n - at - length < 4)
+        return;
+    uint32_t sum = H5_checksum_metadata(data + at, length, 0);
+    memcpy(data + at + length, &sum, sizeof sum);
+}
+
+/* "OHDR", version 2, flags: then times, phase changes, and the size of the first chunk. */
+static size_t header_bytes(const uint8_t *at, size_t left)
+{
+    if (left < 64)
+        return 0;
+    unsigned flags = at[5], width = 1U << (flags & 3);
+    size_t prefix = 6 + (flags & 0x20 ? 16U : 0U) + (flags & 0x10 ? 4U : 0U);
+    uint64_t size = 0;
+    memcpy(&size, at + prefix, width);
+    return size < left ? prefix + width + (size_t)size : 0;
+}
+
+void fuzz_mend_hdf5(uint8_t *data, size_t n)
+{
+    static const struct {
+        const char *signature;
+        size_t length; /* 0: of an object header */
+    } kinds[] = {{"OHDR", 0}, {"BTHD", 34}, {"FRHP", 142}};
+    for (size_t at = 0; at + 48 <= n; at++) {
+        if (memcmp(data + at, "\x89HDF\r\n\x1a\n", 8) == 0 && data[at + 8] >= 2)
+            mend(data, n, at, 44);
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+            if (memcmp(data + at, kinds[k].signature, 4) != 0)
+                continue;
+            size_t length = kinds[k].length ? kinds[k].length : header_bytes(data + at, n - at);
+            if (length > 0)
+                mend(data, n, at, length);
+        }
+    }
+}
