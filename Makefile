@@ -8,6 +8,7 @@ Q       := $(if $(V),,@)
 
 # ---- presets: machine, optimisation, checks ------------------------------------------------------
 # native  this machine       debug  no optimisation       asan  AddressSanitizer and UBSan
+# tsan    ThreadSanitizer, with clang      memcheck  for valgrind      coverage  counts of every line
 # rpi3, rpi4, rpi5  64-bit Raspberry Pi, cross-built against SYSROOT (make sysroot-arm64)
 OPT     := -O3
 MACHINE :=
@@ -26,11 +27,20 @@ OPT     := -Og
 else ifeq ($(PRESET),asan)
 MACHINE := $(NATIVE)
 OPT     := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+else ifeq ($(PRESET),tsan)
+CC      := clang
+MACHINE := $(NATIVE)
+OPT     := -O1 -fno-omit-frame-pointer -fsanitize=thread
+else ifeq ($(PRESET),memcheck)
+MACHINE := $(if $(filter x86_64,$(HOST)),-march=x86-64-v3)
+OPT     := -O1
+else ifeq ($(PRESET),coverage)
+OPT     := -O1 --coverage -fprofile-update=atomic
 else ifneq ($(filter rpi3 rpi4 rpi5,$(PRESET)),)
 MACHINE := $(PI_$(PRESET))
 CROSS   := $(if $(filter aarch64,$(HOST)),,aarch64-linux-gnu-)
 else
-$(error PRESET=$(PRESET) is none of native debug asan rpi3 rpi4 rpi5)
+$(error PRESET=$(PRESET) is none of native debug asan tsan memcheck coverage rpi3 rpi4 rpi5)
 endif
 
 # SYSROOT=FOLDER: the root of a Pi or a copy of it; the default is made when it is missing.
@@ -56,8 +66,8 @@ WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pro
            -Wformat-security
 
 # ---- a program that is hard to turn against its user, and small ----------------------------------
-# Not under a sanitizer: its own checks come first, and it needs the tables for unwinding.
-SANITIZED := $(filter asan,$(PRESET))
+# Not under a checker: its own checks come first, and it needs the tables for unwinding.
+SANITIZED := $(filter asan tsan memcheck coverage,$(PRESET))
 HARD    := -fPIE $(if $(SANITIZED),,-fstack-protector-strong -fstack-clash-protection \
            -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 # Kernels read and write where the model's checked shapes say, nothing from outside is copied there; a canary
@@ -100,6 +110,7 @@ SRC       := $(wildcard src/*/*.c)
 OVER_MPI  := $(wildcard src/transport/mpi*.c)
 SERIAL    := src/transport/serial.c
 MAIN      := src/app/main.c
+CHECKED   := $(if $(filter asan tsan,$(PRESET)),$(B)/obj/tests/checks/dlclose.o)
 LIB_SRC   := $(filter-out $(OVER_MPI) $(SERIAL) $(MAIN),$(SRC))
 obj        = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIB       := $(B)/libbramble.a
@@ -113,13 +124,13 @@ MPI_TESTS := $(patsubst tests/mpi/%.c,$(B)/tests/%,$(wildcard tests/mpi/*.c))
 all: $(B)/bramble $(if $(filter native,$(PRESET)),bramble) ## build the program (default)
 
 help: ## this list
-	@echo 'make [TARGET] [PRESET=native|debug|asan|rpi3|rpi4|rpi5] [V=1]'
+	@echo 'make [TARGET] [PRESET=native|debug|asan|tsan|memcheck|coverage|rpi3|rpi4|rpi5] [V=1]'
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 18
 
 bramble: build/native/bramble
 	$(Q)ln -sf $< $@
 
-$(B)/bramble: $(call obj,$(MAIN) $(OVER_MPI)) $(LIB) $(B)/flags
+$(B)/bramble: $(call obj,$(MAIN) $(OVER_MPI)) $(CHECKED) $(LIB) $(B)/flags
 	@echo '  LINK    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(MPI_LIBS) $(HDF5_LIBS) $(OTHER_LIBS)
 
@@ -162,6 +173,48 @@ $(B)/tests/%: $(B)/obj/tests/mpi/%.o $(call obj,$(OVER_MPI)) $(LIB)
 	@echo '  LINK    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(MPI_LIBS) $(HDF5_LIBS) $(OTHER_LIBS)
 .PRECIOUS: $(B)/obj/%.o
+
+# ---- checks --------------------------------------------------------------------------------------
+.PHONY: check-compilers check-asan check-tsan check-memcheck lint coverage
+COMPILERS ?= gcc clang
+check-compilers: ## all programs and tests by gcc and clang, every warning an error
+	@tools/install-packages build test checks
+	@for cc in $(COMPILERS); do \
+	  $(MAKE) --no-print-directory WERROR=-Werror PRESET=native CC=$$cc B=build/check-$$cc check-everything || exit 1; \
+	  $(MAKE) --no-print-directory WERROR=-Werror PRESET=debug CC=$$cc B=build/check-$$cc-debug check-everything || exit 1; done
+.PHONY: check-everything
+check-everything: $(B)/bramble $(UNIT) $(MPI_TESTS) $(B)/bench-kernels $(B)/bench-average $(B)/bench-tiles ## what check-compilers builds
+
+THREADED := conv dense pool loss update network network_bits batch
+READERS  := ini cifar10 record_garbage record_read record_weights model_errors
+check-asan: ## unit tests, runs and mistakes under AddressSanitizer, UBSan and its leak check
+	@tools/install-packages build test
+	@$(MAKE) --no-print-directory PRESET=asan all unit
+	@tests/checks/run asan $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
+
+check-tsan: ## threaded unit tests and runs under ThreadSanitizer (clang)
+	@tools/install-packages build test checks
+	@$(MAKE) --no-print-directory PRESET=tsan all $(THREADED:%=build/tsan/tests/test_%)
+	@tests/checks/run tsan $(THREADED)
+
+check-memcheck: ## unit tests of the readers and runs under valgrind
+	@tools/install-packages build test checks
+	@$(MAKE) --no-print-directory PRESET=memcheck all $(READERS:%=build/memcheck/tests/test_%)
+	@tests/checks/run memcheck $(READERS)
+
+lint: ## clang-tidy, cppcheck, shellcheck (.clang-tidy, tools/cppcheck.suppress)
+	@tools/install-packages build test checks
+	@tools/lint -std=gnu11 $(NATIVE) -fopenmp -Iinclude -D_GNU_SOURCE $(MPI_CFLAGS) $(HDF5_CFLAGS) \
+	  -DBUILD_VERSION='"v"' -DBUILD_FLAGS='"f"' -DBUILD_PRESET='"p"' -DBUILD_DATADIR='"d"'
+
+coverage: ## share of the lines of src/ that `make test` runs: build/coverage/index.html
+	@tools/install-packages build test checks
+	@$(MAKE) --no-print-directory PRESET=coverage all unit mpi-tests
+	@find build/coverage -name '*.gcda' -delete
+	@tests/run --preset coverage || true
+	@gcovr --root . --object-directory build/coverage --filter src/ --exclude src/app/main.c \
+	  --exclude-unreachable-branches --html-details build/coverage/index.html --txt build/coverage/report.txt \
+	  --print-summary build/coverage/obj/src
 
 # ---- for users -----------------------------------------------------------------------------------
 .PHONY: demo test data notebooks packages sysroot-arm64 bench bench-peers bench-static install uninstall dist
