@@ -21,7 +21,11 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     """With several workers (tests/run) a file's tests stay together, and share what its fixtures made."""
     for item in items:
-        group = "test_bad_input" if item.path.stem.startswith("test_bad_input") else item.path.stem
+        group = item.path.stem
+        if group.startswith("test_bad_input"):
+            group = "bad input"
+        elif group in ("test_emulate", "test_slurm", "test_study"):
+            group = "emulated hosts"
         item.add_marker(pytest.mark.xdist_group(group))
 
 
