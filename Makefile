@@ -9,6 +9,7 @@ Q       := $(if $(V),,@)
 # ---- presets: machine, optimisation, checks ------------------------------------------------------
 # native  this machine       debug  no optimisation       asan  AddressSanitizer and UBSan
 # fuzz    clang's fuzzer and the same sanitizers (make fuzz)
+# tsan    ThreadSanitizer, with clang      memcheck  for valgrind      coverage  counts of every line
 # rpi3, rpi4, rpi5  64-bit Raspberry Pi, cross-built against SYSROOT (make sysroot-arm64)
 OPT     := -O3
 MACHINE :=
@@ -31,11 +32,20 @@ else ifeq ($(PRESET),fuzz)
 MACHINE := $(NATIVE)
 CC      := clang
 OPT     := -O2 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+else ifeq ($(PRESET),tsan)
+CC      := clang
+MACHINE := $(NATIVE)
+OPT     := -O1 -fno-omit-frame-pointer -fsanitize=thread
+else ifeq ($(PRESET),memcheck)
+MACHINE := $(if $(filter x86_64,$(HOST)),-march=x86-64-v3)
+OPT     := -O1
+else ifeq ($(PRESET),coverage)
+OPT     := -O1 --coverage -fprofile-update=atomic
 else ifneq ($(filter rpi3 rpi4 rpi5,$(PRESET)),)
 MACHINE := $(PI_$(PRESET))
 CROSS   := $(if $(filter aarch64,$(HOST)),,aarch64-linux-gnu-)
 else
-$(error PRESET=$(PRESET) is none of native debug asan fuzz rpi3 rpi4 rpi5)
+$(error PRESET=$(PRESET) is none of native debug asan fuzz tsan memcheck coverage rpi3 rpi4 rpi5)
 endif
 
 # SYSROOT=FOLDER: the root of a Pi or a copy of it; the default is made when it is missing.
@@ -57,18 +67,40 @@ MACHINE += -fno-builtin-fmax -fno-builtin-fmin -fno-builtin-fmaxf -fno-builtin-f
 endif
 
 comma   := ,
-WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith
+WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith \
+           -Wformat-security
+
+# ---- a program that is hard to turn against its user, and small ----------------------------------
+# Not under a checker: its own checks come first, and it needs the tables for unwinding.
+SANITIZED := $(filter asan fuzz tsan memcheck coverage,$(PRESET))
+HARD    := -fPIE $(if $(SANITIZED),,-fstack-protector-strong -fstack-clash-protection \
+           -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+# Kernels read and write where the model's checked shapes say, nothing from outside is copied there; a canary
+# in each tile would cost registers and instructions in the innermost functions.
+BARE    := $(if $(SANITIZED),,-fno-stack-protector)
+# C without exceptions: debuggers read .debug_frame.
+SMALL   := -ffunction-sections -fdata-sections \
+           $(if $(SANITIZED),,-fno-asynchronous-unwind-tables -fno-unwind-tables) \
+           $(if $(CROSS)$(filter aarch64,$(HOST)),,-fno-plt)
+# Relative relocations in a tenth of the space, where linker and C library know them (glibc 2.36).
+RELR    := $(shell $(CC) -Wl,--help 2>/dev/null | grep -q pack-relative-relocs && \
+           grep -q GLIBC_ABI_DT_RELR "$$($(CC) -print-file-name=libc.so.6)" && echo -Wl,-z,pack-relative-relocs)
+# Raspberry Pi OS has pages of 4 or 16 KiB; linkers pad Arm programs for 64.
+HARD_LD := -pie $(if $(CLANG),-fno-openmp-implicit-rpath) -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections $(RELR) \
+           $(if $(filter rpi%,$(PRESET)),-Wl$(comma)-z$(comma)max-page-size=16384)
 CFLAGS  ?=
 # gnu11, not c11: ISO mode turns the contraction to fused multiply-adds off.  GCC, tuned for some machines,
 # would also leave single chains of them apart, and the bits of a sum would depend on its tile.
 CONTRACT := -ffp-contract=fast $(if $(CLANG),,--param avoid-fma-max-bits=0)
-ALL_CFLAGS := -std=gnu11 $(patsubst -O3,-O2,$(OPT)) $(MACHINE) -g $(CONTRACT) -fopenmp $(WARN) $(WERROR) \
+ALL_CFLAGS := -std=gnu11 $(patsubst -O3,-O2,$(OPT)) $(MACHINE) -g $(CONTRACT) -fopenmp $(HARD) $(SMALL) $(WARN) $(WERROR) \
               $(if $(CROSS),--sysroot=$(SYSROOT)) -Iinclude -D_GNU_SOURCE $(CFLAGS)
-ALL_LDFLAGS := -Wl,--as-needed,-z,noseparate-code $(OPT) $(MACHINE) -fopenmp $(if $(CROSS),--sysroot=$(SYSROOT) \
+ALL_LDFLAGS := -Wl,--as-needed,-z,noseparate-code $(HARD_LD) $(OPT) $(MACHINE) -fopenmp $(if $(CROSS),--sysroot=$(SYSROOT) \
               -Wl$(comma)-rpath-link$(comma)$(SYSROOT)/usr/lib/$(TRIPLET):$(SYSROOT)/lib/$(TRIPLET)) $(LDFLAGS)
 
-# Only what runs for every image is worth -O3's size.
-HOT := $(if $(findstring -O3,$(OPT)),-O3)
+# Only what runs for every image is worth -O3's size.  What runs once, or once a step, is made small; what
+# makes the synthetic images would take 1.7 times as long with -Os.
+HOT  := $(if $(findstring -O3,$(OPT)),-O3)
+COLD := $(if $(findstring -O3,$(OPT)),-Os)
 
 # The flags of each library go only where its header may be included (docs/architecture.md).
 MPI_CFLAGS   = $(shell $(PKG) --cflags ompi-c)
@@ -83,6 +115,7 @@ SRC       := $(wildcard src/*/*.c)
 OVER_MPI  := $(wildcard src/transport/mpi*.c)
 SERIAL    := src/transport/serial.c
 MAIN      := src/app/main.c
+CHECKED   := $(if $(filter asan tsan,$(PRESET)),$(B)/obj/tests/checks/dlclose.o)
 LIB_SRC   := $(filter-out $(OVER_MPI) $(SERIAL) $(MAIN),$(SRC))
 obj        = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIB       := $(B)/libbramble.a
@@ -96,25 +129,32 @@ MPI_TESTS := $(patsubst tests/mpi/%.c,$(B)/tests/%,$(wildcard tests/mpi/*.c))
 all: $(B)/bramble $(if $(filter native,$(PRESET)),bramble) ## build the program (default)
 
 help: ## this list
-	@echo 'make [TARGET] [PRESET=native|debug|asan|fuzz|rpi3|rpi4|rpi5] [V=1]'
+	@echo 'make [TARGET] [PRESET=native|debug|asan|fuzz|tsan|memcheck|coverage|rpi3|rpi4|rpi5] [V=1]'
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 18
 
 bramble: build/native/bramble
 	$(Q)ln -sf $< $@
 
-$(B)/bramble: $(call obj,$(MAIN) $(OVER_MPI)) $(LIB) $(B)/flags
+$(B)/bramble: $(call obj,$(MAIN) $(OVER_MPI)) $(CHECKED) $(LIB) $(B)/flags
 	@echo '  LINK    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(MPI_LIBS) $(HDF5_LIBS) $(OTHER_LIBS)
 
 $(LIB): $(call obj,$(LIB_SRC))
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(B)/obj/src/kernels/%.o $(B)/obj/src/data/batch.o: EXTRA = $(HOT)
+$(B)/obj/src/%.o: EXTRA = $(COLD)
+$(B)/obj/src/data/synthetic.o $(B)/obj/src/base/random.o: EXTRA =
+$(B)/obj/src/kernels/%.o: EXTRA = $(HOT) $(BARE)
+$(B)/obj/src/data/batch.o: EXTRA = $(HOT)
 $(B)/obj/src/transport/fixed.o: EXTRA = $(HOT)
 $(B)/obj/src/transport/%.o: EXTRA = $(MPI_CFLAGS)
 $(B)/obj/src/record/%.o: EXTRA = $(HDF5_CFLAGS)
 $(B)/obj/src/app/build.o: EXTRA = -DBUILD_VERSION='"$(VERSION)"' -DBUILD_FLAGS='"$(strip $(ALL_CFLAGS))"' -DBUILD_PRESET='"$(PRESET)"' -DBUILD_DATADIR='"$(PREFIX)/share/bramble"'
 $(B)/obj/tests/%.o $(B)/obj/fuzz/%.o: EXTRA = $(HDF5_CFLAGS) -Isrc/record
+$(B)/obj/src/transport/%.o: EXTRA = $(COLD) $(MPI_CFLAGS)
+$(B)/obj/src/record/%.o: EXTRA = $(COLD) $(HDF5_CFLAGS)
+$(B)/obj/src/app/build.o: EXTRA = $(COLD) -DBUILD_VERSION='"$(VERSION)"' -DBUILD_FLAGS='"$(strip $(ALL_CFLAGS))"' -DBUILD_PRESET='"$(PRESET)"' -DBUILD_DATADIR='"$(PREFIX)/share/bramble"'
+$(B)/obj/tests/%.o: EXTRA = $(HDF5_CFLAGS)
 
 $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -122,7 +162,7 @@ $(B)/obj/%.o: %.c $(B)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
 
 # Changed when any flag has changed, so that everything is built anew then.
-FLAGS_TEXT := $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(VERSION) $(PREFIX)
+FLAGS_TEXT := $(CC) $(ALL_CFLAGS) $(HOT) $(COLD) $(BARE) $(ALL_LDFLAGS) $(VERSION) $(PREFIX)
 $(B)/flags: force | $(if $(CROSS),$(filter $(OWN_SYSROOT)/%,$(SYSROOT)/.complete))
 	$(if $(CROSS),@command -v $(firstword $(CC)) >/dev/null || { echo "no $(CC): make sysroot-arm64 installs it" >&2; exit 1; })
 	@mkdir -p $(@D)
@@ -153,6 +193,49 @@ $(B)/tests/%: $(B)/obj/tests/mpi/%.o $(call obj,$(OVER_MPI)) $(LIB)
 	@echo '  LINK    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(MPI_LIBS) $(HDF5_LIBS) $(OTHER_LIBS)
 .PRECIOUS: $(B)/obj/%.o
+
+# ---- checks --------------------------------------------------------------------------------------
+.PHONY: check-compilers check-asan check-tsan check-memcheck lint coverage
+COMPILERS ?= gcc clang
+check-compilers: ## all programs and tests by gcc and clang, every warning an error
+	@tools/install-packages build test checks
+	@for cc in $(COMPILERS); do \
+	  $(MAKE) --no-print-directory WERROR=-Werror PRESET=native CC=$$cc B=build/check-$$cc check-everything || exit 1; \
+	  $(MAKE) --no-print-directory WERROR=-Werror PRESET=debug CC=$$cc B=build/check-$$cc-debug check-everything || exit 1; done
+.PHONY: check-everything
+check-everything: $(B)/bramble $(UNIT) $(MPI_TESTS) $(B)/bench-kernels $(B)/bench-average $(B)/bench-tiles ## what check-compilers builds
+
+THREADED := conv dense pool loss update network network_bits batch
+READERS  := ini cifar10 record_garbage record_read record_weights model_errors
+# record_faults starts a process for every system call that may fail: minutes under a sanitizer.
+check-asan: ## unit tests, runs and mistakes under AddressSanitizer, UBSan and its leak check
+	@tools/install-packages build test
+	@$(MAKE) --no-print-directory PRESET=asan all unit
+	@tests/checks/run asan $(filter-out record_faults,$(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c)))
+
+check-tsan: ## threaded unit tests and runs under ThreadSanitizer (clang)
+	@tools/install-packages build test checks
+	@$(MAKE) --no-print-directory PRESET=tsan all $(THREADED:%=build/tsan/tests/test_%)
+	@tests/checks/run tsan $(THREADED)
+
+check-memcheck: ## unit tests of the readers and runs under valgrind
+	@tools/install-packages build test checks
+	@$(MAKE) --no-print-directory PRESET=memcheck all $(READERS:%=build/memcheck/tests/test_%)
+	@tests/checks/run memcheck $(READERS)
+
+lint: ## clang-tidy, cppcheck, shellcheck (.clang-tidy, tools/cppcheck.suppress)
+	@tools/install-packages build test checks
+	@tools/lint -std=gnu11 $(NATIVE) -fopenmp -Iinclude -D_GNU_SOURCE $(MPI_CFLAGS) $(HDF5_CFLAGS) \
+	  -DBUILD_VERSION='"v"' -DBUILD_FLAGS='"f"' -DBUILD_PRESET='"p"' -DBUILD_DATADIR='"d"'
+
+coverage: ## share of the lines of src/ that `make test` runs: build/coverage/index.html
+	@tools/install-packages build test checks
+	@$(MAKE) --no-print-directory PRESET=coverage all unit mpi-tests
+	@find build/coverage -name '*.gcda' -delete
+	@tests/run --preset coverage || true
+	@gcovr --root . --object-directory build/coverage --filter src/ --exclude src/app/main.c \
+	  --exclude-unreachable-branches --html-details build/coverage/index.html --txt build/coverage/report.txt \
+	  --print-summary build/coverage/obj/src
 
 # ---- for users -----------------------------------------------------------------------------------
 .PHONY: demo test fuzz data notebooks packages sysroot-arm64 bench bench-peers bench-static install uninstall dist

@@ -22,6 +22,14 @@ typedef struct tiles {
     int n_taps, stride, n;      /* taps of each row; n: tiles */
 } tiles;
 
+#define TAP(kx)                                                                                    \
+    do {                                                                                           \
+        SIMD_UNROLL for (int m = 0; m < n_m; m++)                                                  \
+        {                                                                                          \
+            vec weight = vec_set(w[(kx)*n_m + m]);                                                 \
+            SIMD_UNROLL for (int r = 0; r < n_r; r++) sum[m][r] += weight * x[(kx) + r * step];    \
+        }                                                                                          \
+    } while (0)
 /* taps 0: their number and the stride are known only at run time, else the stride is 1 */
 SIMD_INLINE void tiles_compute(const tiles *t, const int n_m, const int n_r, const int taps)
 {
@@ -36,15 +44,10 @@ SIMD_INLINE void tiles_compute(const tiles *t, const int n_m, const int n_r, con
             sum[m][r] = t->bias ? vec_set(t->bias[m]) : out[(size_t)m * t->out_plane + (size_t)r];
         for (int i = t->n_in; i > 0; i--, x += t->in_skip, w += t->w_skip) {
             for (int ky = t->n_rows; ky > 0; ky--, x += t->in_row, w += t->w_row) {
-                SIMD_UNROLL for (int kx = 0; kx < n_taps; kx++)
-                {
-                    SIMD_UNROLL for (int m = 0; m < n_m; m++)
-                    {
-                        vec weight = vec_set(w[kx * n_m + m]);
-                        SIMD_UNROLL for (int r = 0; r < n_r; r++) sum[m][r] +=
-                            weight * x[kx + r * step];
-                    }
-                }
+                /* Unrolled where the number is known, else a turn of the loop for each. */
+                SIMD_UNROLL for (int kx = 0; kx < taps; kx++) TAP(kx);
+                for (int kx = taps; kx < n_taps; kx++)
+                    TAP(kx);
             }
         }
         SIMD_UNROLL for (int m = 0; m < n_m; m++) SIMD_UNROLL for (int r = 0; r < n_r; r++)

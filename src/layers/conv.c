@@ -122,7 +122,7 @@ static bool workspace_layout(const layer *self, size_t n_blocks, bool training, 
 
 static bool workspace_bytes(const layer *self, size_t n_blocks, bool training, size_t *bytes)
 {
-    workspace ws;
+    workspace ws = {0};
     if (!workspace_layout(self, n_blocks, training, &ws))
         return false;
     *bytes = ws.total;
@@ -136,7 +136,7 @@ static void *at(const layer_pass *pass, size_t bytes)
 
 static void prepare(const layer *self, const layer_pass *pass, const team *us)
 {
-    workspace ws;
+    workspace ws = {0};
     workspace_layout(self, pass->n_blocks, pass->training, &ws);
     conv_shape f = forward_shape(self), g = gradient_shape(self);
     conv_tiling tiling = conv_tiling_choose(&f);
@@ -152,7 +152,7 @@ static void prepare(const layer *self, const layer_pass *pass, const team *us)
 
 static void forward(const layer *self, const layer_pass *pass, const team *us)
 {
-    workspace ws;
+    workspace ws = {0};
     workspace_layout(self, pass->n_blocks, pass->training, &ws);
     conv_shape f = forward_shape(self);
     conv_tiling tiling = conv_tiling_choose(&f);
@@ -192,7 +192,7 @@ static void weight_gradient(const layer *self, const conv_shape *f, const vec *x
 
 static void backward(const layer *self, const layer_pass *pass, const team *us)
 {
-    workspace ws;
+    workspace ws = {0};
     workspace_layout(self, pass->n_blocks, pass->training, &ws);
     conv_shape f = forward_shape(self), g = gradient_shape(self);
     size_t begin, end;

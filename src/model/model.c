@@ -136,7 +136,7 @@ static bool visit(void *user, int line, const char *section, const char *name, c
     layer *last = self->n_layers > 0 ? &self->layers[self->n_layers - 1] : NULL;
     if (!last || strcmp(last->name, section) != 0) {
         for (int k = 0; k < self->n_layers; k++)
-            if (strcmp(self->layers[k].name, section) == 0)
+            if (strcmp(self->layers[k].name, section) == 0) /* NOLINT(*NonNull*): parse_start took them */
                 return error_user(err, "there are two layers called [%s]", section);
         if (self->n_layers == MODEL_MAX_LAYERS)
             return error_user(err, "more than %d layers", MODEL_MAX_LAYERS);

@@ -106,7 +106,8 @@ int place_open(const char *path, char **temporary, error *err)
     errno = EEXIST;
     for (int i = 0; folder && name && fd < 0 && errno == EEXIST && i < ATTEMPTS; i++) {
         uint32_t number = (uint32_t)i;
-        (void)getrandom(&number, sizeof number, GRND_NONBLOCK);
+        if (getrandom(&number, sizeof number, GRND_NONBLOCK) < 0)
+            number ^= (uint32_t)getpid();
         snprintf(name, room, "%s.%.*s.%08x.tmp", folder, NAME_PART_BYTES, name_of(path), number);
         fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
     }

@@ -137,7 +137,7 @@ static bool read_whole(const weights *self, const tensor *tensors, size_t n_tens
 {
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
     for (int i = 0; i < ATTEMPTS; i++) {
-        int64_t before, after;
+        int64_t before = 0, after = 0;
         bool running = place_is_locked(self->file_name);
         if (!read_round(self, &before))
             return false;

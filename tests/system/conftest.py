@@ -11,7 +11,22 @@ ROOT = Path(__file__).resolve().parents[2]
 PRESET = os.environ.get("BRAMBLE_PRESET", "native")
 BUILD = ROOT / "build" / PRESET
 BRAMBLE = BUILD / "bramble"
-SLOW = 10 if PRESET != "native" else 1  # sanitizers take their time
+SLOW = 10 if PRESET != "native" else 1  # checkers take their time
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: measures time or CPU, so nothing else runs beside it")
+
+
+def pytest_collection_modifyitems(items):
+    """With several workers (tests/run) a file's tests stay together, and share what its fixtures made."""
+    for item in items:
+        group = item.path.stem
+        if group.startswith("test_bad_input"):
+            group = "bad input"
+        elif group in ("test_emulate", "test_slurm", "test_study"):
+            group = "emulated hosts"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 class Runner:

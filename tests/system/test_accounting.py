@@ -8,6 +8,8 @@ from conftest import Runner
 from numpy_net import Net
 from runs import PAPER, Run, averaging_rules, write_model
 
+pytestmark = pytest.mark.alone
+
 SUMMARY = {"t_time_s", "w_time_s", "o_time_s", "work_fraction", "overhead_fraction", "speedup", "accuracy",
            "images_per_s", "nodes", "cores", "repeats"}
 N_WEIGHTS = 62006

@@ -35,6 +35,7 @@ def test_stops_when_reached(bramble, ranks, more):
     assert np.isnan(plain.summary["t_target_s"])
 
 
+@pytest.mark.alone
 def test_testing_takes_longer_than_a_round(bramble):
     """Then the workers wait, and still the first round that reaches the target is the last."""
     run = start(bramble, 3, "--data", "synthetic:10000", "--limit-train", 600, "--limit-test", 2000, "--local-steps", 4,
