@@ -44,14 +44,17 @@ _bramble_value()
     --config) _bramble_files .ini ;;
     --init | --out) _bramble_files .h5 ;;
     --trace) _bramble_files .json ;;
+    --checkpoint | --resume) _bramble_files '' ;;
     --order) _bramble_words shuffle sequential ;;
     --schedule) _bramble_words constant linear cosine ;;
+    --on-nan) _bramble_words stop skip ;;
     --average) _bramble_words gather reduce allreduce slices ;;
     --preset) _bramble_words none paper fast ;;
     --format) _bramble_words table csv json ;;
     --limit-train | --limit-test | --shards | --seed | --rounds | --local-epochs | --local-steps | \
         --average-every | --tail-average | --batch | --lr | --warmup | --momentum | --weight-decay | \
-        --target-accuracy | --eval-every | --threads | --case | --base | --patience) ;;
+        --target-accuracy | --eval-every | --checkpoint-every | --stall | --threads | --case | --base | \
+        --patience) ;;
     *) return 1 ;;
     esac
     return 0
@@ -64,7 +67,8 @@ _bramble_options()
     train) echo --data --limit-train --limit-test --shards --order --seed --model --init --preset \
         --config --rounds --local-epochs --local-steps --average-every --tail-average --batch --lr --schedule \
         --warmup --momentum --nesterov --keep-momentum --weight-decay --target-accuracy \
-        --eval-every --average --threads --case --out --force --quiet --json --help ;;
+        --eval-every --average --threads --case --out --force --quiet --json \
+        --checkpoint --checkpoint-every --resume --stall --on-nan --help ;;
     test) echo --data --model --limit-test --threads --seed --json --help ;;
     report) echo --format --base --trace --help ;;
     watch) echo --patience --help ;;

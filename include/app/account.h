@@ -32,6 +32,9 @@ void account_segment(account *self, const segment_note *notes, record_round *rou
  */
 void account_round(account *self, const round_note *ends, record_rank *rows, record_round *round);
 
+/* account_past - begin with the rounds of former starts */
+void account_past(account *self, const record_file *past);
+
 /* account_summarize - what follows from the books and s->t_time_s: work, overhead and its parts, bytes, nodes */
 void account_summarize(const account *self, record_summary *s);
 

@@ -6,12 +6,14 @@
 
 #include "app/evaluate.h"
 #include "app/options.h"
+#include "app/stall.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "data/dataset.h"
 #include "data/sampler.h"
 #include "model/network.h"
 #include "model/schedule.h"
+#include "record/checkpoint.h"
 #include "record/record.h"
 #include "transport/transport.h"
 
@@ -23,11 +25,15 @@ typedef struct job {
     int n_threads;
     double t_begin_s; /* clock_now() when the program started */
     double t_start_mpi_s, t_start_data_s; /* then: until MPI was ready; reading and dealing out images */
+    uint64_t rounds_before; /* done when it was resumed */
+    int signal;             /* the run was asked to stop by, or 0 */
+    uint64_t rounds_saved;  /* then: in the checkpoint */
 
     uint64_t n_train, n_test; /* images used, of all workers together */
     uint64_t *shards;         /* images of each worker */
     char class_names[256][32];
 
+    stall stall;
     float *w;      /* the weights: everyone's */
     void *scratch; /* for averaging */
 
@@ -43,7 +49,12 @@ typedef struct job {
     dataset test;
     evaluation evaluation;
     record *record;
+    checkpoint *checkpoint;
+    checkpoint_file *from;       /* with --resume */
+    data_checksum train_sum, test_sum;
     char out[OPTION_TEXT_BYTES]; /* path of the result file */
+    bool replace;                /* what stands there */
+    size_t n_machines;           /* ranks of this start, or of a former if that had more */
     record_machine *machines;    /* one per rank */
 } job;
 
@@ -63,6 +74,9 @@ uint64_t job_steps(const job *self, int worker);
 
 /* job_segments - averages in one round, the same on every rank */
 uint64_t job_segments(const job *self);
+
+/* job_data_checksum - of the images, all of which have passed the server */
+int64_t job_data_checksum(const job *self);
 
 /* job_eval_every - rounds from one evaluation to the next */
 uint64_t job_eval_every(const job *self);

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@
 enum {
     OPTION_TEXT_BYTES = 4096,
     OPTION_LIST_MAX = 1024,
-    OPTION_MAX = 48,             /* in a table, its end included */
+    OPTION_MAX = 64,             /* in a table, its end included */
     OPTION_ARGUMENTS_MAX = 4096, /* positional ones */
 };
 
@@ -44,6 +45,13 @@ typedef struct option_case {
     uint64_t nodes, cores;
 } option_case;
 
+/* What --resume does with an option of the former start. */
+enum option_resume {
+    RESUME_SAME, /* the result depends on it: it cannot be changed */
+    RESUME_FREE, /* it holds unless another is given */
+    RESUME_NEW   /* it is of one start only */
+};
+
 /* A line of a table. */
 typedef struct option_entry {
     const char *name; /* long name, without "--"; also the key in files; NULL ends a table */
@@ -57,6 +65,7 @@ typedef struct option_entry {
     const char *metavar;           /* NULL for flags and words */
     const char *group;             /* heading in --help; NULL: the heading of the line before */
     const char *help;              /* what it means; --help adds the default */
+    enum option_resume resume;     /* bramble train */
 } option_entry;
 
 /* OPTION_BIND - the members of an option_entry that tie it to a field, whose type gives its own */

@@ -50,9 +50,36 @@ typedef struct train_options {
     char out[OPTION_TEXT_BYTES]; /* empty: bramble-<UTC date and time>.h5 */
     bool force, quiet, json;
 
+    char checkpoint[OPTION_TEXT_BYTES];       /* empty: none */
+    char checkpoint_every[OPTION_TEXT_BYTES]; /* see options_checkpoint_interval */
+    char resume[OPTION_TEXT_BYTES];           /* for checkpoint_read; empty: start anew */
+    double stall;                             /* s; 0: do not look */
+    int on_nan;                               /* enum on_nan */
+
     int preset;                     /* 0: none, else option_presets[preset - 1] */
     char config[OPTION_TEXT_BYTES]; /* empty: none */
+
+    bool given[OPTION_MAX]; /* by line of the table: by preset, file or command line */
 } train_options;
+
+enum on_nan { ON_NAN_STOP, ON_NAN_SKIP };
+
+/*
+ * options_checkpoint_interval - "3" is every 3 rounds, "30s" every 30 seconds
+ * One of the two becomes 0.  Returns false with err (user).
+ */
+bool options_checkpoint_interval(const char *text, uint64_t *rounds, double *t_s, error *err);
+
+/*
+ * options_resume - the options of a run that goes on: those of its former start, changed by what is
+ * given now
+ *   former  in     the pairs of its record
+ *   self    inout  the options now; given tells which of them count
+ * Returns false with err (user): an option the result depends on differs (both values named), or a
+ * value in former will not do.  --data, --model and --rounds are the caller's to judge.
+ */
+bool options_resume(train_options *self, const record_pair *former, size_t n_former,
+                    const char *where, error *err);
 
 /* bramble test */
 typedef struct test_options {

@@ -68,6 +68,17 @@ bool source_read(source *self, enum split split, size_t first, size_t n, uint8_t
 bool dataset_init(dataset *self, image_shape shape, size_t n, error *err);
 void dataset_release(dataset *self);
 
+/*
+ * A checksum of images as they pass, in order and in pieces of any size: of all labels and of every
+ * 1,000th image.
+ */
+typedef struct data_checksum {
+    uint32_t labels, images;
+    size_t n; /* passed so far */
+} data_checksum;
+void data_checksum_add(data_checksum *self, size_t image_bytes, const uint8_t *images,
+                       const uint8_t *labels, size_t n);
+
 /* image_bytes - channels * height * width */
 size_t image_bytes(image_shape shape);
 

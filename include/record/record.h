@@ -46,6 +46,7 @@ typedef struct record_round {
 typedef struct record_rank {
     double t_phase_s[PHASE_COUNT];
     double images, loss, accuracy, steps;
+    double skipped; /* averages its weights were left out of */
     double bytes_sent;
     /* seen last, lowest, highest, all flags; NaN where the system does not tell */
     double clock_mhz, clock_min_mhz, temperature_c, throttled;
@@ -72,8 +73,27 @@ typedef struct record_summary {
     double complete; /* 1 when the run came to its end */
 } record_summary;
 
+/* A row of /stalls: a rank showed no progress. */
+typedef struct record_stall {
+    double n;       /* how often */
+    double round;   /* 0-based, the last time */
+    double t_s;     /* without a sign of life, when that was noticed the last time */
+    char phase[16]; /* in which it was then */
+} record_stall;
+
+/* A row of /interruptions: the run ended and went on from a checkpoint. */
+typedef struct record_interruption {
+    double rounds;   /* done when it went on */
+    double t_lost_s; /* from the end of the last of them until it went on */
+    double workers_before, workers_after;
+    double signal; /* that stopped the run; 0: none, it just ended */
+} record_interruption;
+
+struct record_file;
+
 typedef struct record_plan {
     size_t n_rounds, n_ranks;
+    size_t n_present; /* of the ranks, the first: those record_add_round gets rows of; 0: all */
     const tensor *tensors; /* n_tensors, in order of offset, covering n_weights floats */
     size_t n_tensors, n_weights;
     int n_classes;
@@ -84,7 +104,17 @@ typedef struct record_plan {
     size_t n_build;
     const record_machine *machines; /* n_ranks */
     const char *model_text;         /* the model's INI file */
+    const struct record_file *past; /* rows the file begins with, or NULL; at most n_ranks ranks */
+    const record_interruption *interruptions; /* n_interruptions */
+    size_t n_interruptions;
+    const struct checkpoint_plan *checkpoint; /* for checkpoint_new, else NULL */
 } record_plan;
+
+/* What a checkpoint has besides. */
+typedef struct checkpoint_plan {
+    size_t n_velocities;
+    const char *out; /* name of the result file */
+} checkpoint_plan;
 
 /* /model/round while there is no whole model: before the first, and while one replaces another. */
 enum { RECORD_NO_MODEL = -2 };
@@ -109,13 +139,14 @@ bool record_check_new(const char *path, bool force, error *err);
 record *record_create(const char *path, bool force, const record_plan *plan, error *err);
 
 /*
- * record_add_round - write row `round` (0-based, at most the number of rows done) and its ranks, then
- *                    count it as done
+ * record_add_round - write row `round` (0-based, at most the number of rows done) and its ranks (those
+ *                    present), then count it as done
  * record_add_test  - the evaluation after a round (any order, any time after its row)
  * record_add_weights - the present model; `round` is the 0-based round it is the result of, -1 for none;
  *                    a reader sees /model/round RECORD_NO_MODEL while the numbers are being replaced
  * record_add_confusion - n_classes x n_classes counts, [true][predicted], of the model last written
  * record_add_summary - may be called again
+ * record_add_stall - the row of a rank; may be called again
  * All: false with err (environment: file and cause).  Not collective.
  */
 bool record_add_round(record *self, size_t round, const record_round *row, const record_rank *ranks,
@@ -124,6 +155,7 @@ bool record_add_test(record *self, size_t round, const record_test *row, error *
 bool record_add_weights(record *self, int64_t round, const float *w, error *err);
 bool record_add_confusion(record *self, const int64_t *counts, error *err);
 bool record_add_summary(record *self, const record_summary *summary, error *err);
+bool record_add_stall(record *self, size_t rank, const record_stall *row, error *err);
 
 /* record_close - fsync and close; NULL is legal.  false with err (environment). */
 bool record_close(record *self, error *err);
@@ -147,6 +179,8 @@ typedef struct record_file {
     int n_classes;
     int64_t *confusion; /* n_classes x n_classes; -1 when not written */
     char (*class_names)[32];
+    record_interruption *interruptions; /* n_interruptions */
+    size_t n_interruptions;
 } record_file;
 
 /*
@@ -165,8 +199,9 @@ bool record_is_written(const char *path);
 
 void record_file_free(record_file *self);
 
-/* record_config - value of a /config entry, or NULL */
+/* record_config, record_build - value of a /config or /build entry, or NULL */
 const char *record_config(const record_file *self, const char *name);
+const char *record_build(const record_file *self, const char *name);
 
 /*
  * record_read_weights - the weights named in `tensors` from a result file or any HDF5 file with datasets

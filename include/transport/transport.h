@@ -112,6 +112,22 @@ void transport_call_stop(void);
 bool transport_stop_called(void);
 void transport_clear_stop(void);
 
+/*
+ * transport_tell - a worker sends the server a number, unasked; it arrives while the server looks
+ *   Returns false when the number before has not left yet; nothing is sent then.  True on a server.
+ * transport_heard - the server: take the next number told, and who told it; false when there is none
+ * Neither waits.  Not collective.
+ */
+bool transport_tell(int64_t word);
+bool transport_heard(int *rank, int64_t *word);
+
+/*
+ * transport_on_wait - have a function called again and again while this rank sleeps in a wait; NULL: none
+ * It must not wait itself, nor call anything collective.
+ */
+typedef void transport_hook(void *arg);
+void transport_on_wait(transport_hook *hook, void *arg);
+
 /* ---- averaging --------------------------------------------------------------------------------- */
 
 /*

@@ -14,10 +14,12 @@ void account_segment(account *self, const segment_note *notes, record_round *rou
     double last_s = INFINITY;
     for (int k = 0; k < transport_size(); k++) {
         const segment_note *n = &notes[k];
+        last_s = shortest_wait(self, k, n->t_wait_s, last_s);
+        if (n->diverged)
+            continue;
         round->images += n->images;
         round->loss += n->loss_sum;
         round->accuracy += n->correct;
-        last_s = shortest_wait(self, k, n->t_wait_s, last_s);
         if (n->lr > 0.0)
             round->lr = n->lr;
     }
@@ -44,6 +46,28 @@ void account_round(account *self, const round_note *ends, record_rank *rows, rec
     self->images += round->images;
     round->loss /= round->images;
     round->accuracy /= round->images;
+}
+
+/* Who trained in a round was a worker of it; who was not there has NaN. */
+static void add_past_round(account *self, const record_rank *rows, size_t n)
+{
+    double n_workers = 0.0;
+    for (size_t k = 0; k < n; k++) {
+        n_workers += rows[k].steps > 0.0;
+        if (isfinite(rows[k].bytes_sent))
+            self->bytes_sent += rows[k].bytes_sent;
+    }
+    for (size_t k = 0; k < n; k++)
+        for (int p = 0; p < PHASE_COUNT && rows[k].steps > 0.0; p++)
+            self->t_phase_s[p] += rows[k].t_phase_s[p] / n_workers;
+}
+
+void account_past(account *self, const record_file *past)
+{
+    for (size_t i = 0; i < past->n_rounds; i++) {
+        self->images += past->rounds[i].images;
+        add_past_round(self, past->ranks + i * past->n_ranks, past->n_ranks);
+    }
 }
 
 void account_summarize(const account *self, record_summary *s)

@@ -42,7 +42,8 @@ void evaluation_release(evaluation *self)
 void evaluation_begin(evaluation *self, const float *w)
 {
     size_t n = (size_t)self->model->n_classes;
-    memcpy(self->w, w, self->model->n_weights * sizeof *w);
+    if (w != self->w)
+        memcpy(self->w, w, self->model->n_weights * sizeof *w);
     memset(self->confusion, 0, n * n * sizeof *self->confusion);
     self->position = 0;
     self->loss_sum = 0.0;

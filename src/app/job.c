@@ -1,11 +1,11 @@
 #include "app/job.h"
 
-#include "app/build.h"
 #include "app/files.h"
 #include "app/machine.h"
+#include "app/results.h"
+#include "app/resume.h"
 #include "base/ini.h"
 #include "base/memory.h"
-#include "kernels/simd.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,9 +29,14 @@ static bool check_case(const job *self, error *err)
 static bool prepare_model(job *self, error *err)
 {
     char path[OPTION_TEXT_BYTES] = "";
-    if (transport_is_server() &&
-        files_find_model(self->options.model, path, sizeof path, err))
-        self->model_text = ini_read_file(path, err);
+    if (transport_is_server() && self->from && !resume_model_given(self))
+        {
+        snprintf(path, sizeof path, "%s", self->from->path);
+        self->model_text = resume_model(self, NULL, err);
+    }
+    else if (transport_is_server() &&
+             files_find_model(self->options.model, path, sizeof path, err))
+        self->model_text = self->from ? resume_model(self, path, err) : ini_read_file(path, err);
     if (!transport_agree(err))
         return false;
     self->model_text = transport_broadcast_text(self->model_text);
@@ -80,9 +85,20 @@ static bool deal_shards(job *self, error *err)
 
 static bool read_test_set(job *self, source *from, error *err)
 {
-    return dataset_init(&self->test, source_shape(from), (size_t)self->n_test, err) &&
-           source_read(from, SPLIT_TEST, 0, (size_t)self->n_test, self->test.images,
-                       self->test.labels, err);
+    if (!dataset_init(&self->test, source_shape(from), (size_t)self->n_test, err) ||
+        !source_read(from, SPLIT_TEST, 0, (size_t)self->n_test, self->test.images,
+                     self->test.labels, err))
+        return false;
+    data_checksum_add(&self->test_sum, image_bytes(self->test.shape), self->test.images,
+                      self->test.labels, self->test.n);
+    return true;
+}
+
+int64_t job_data_checksum(const job *self)
+{
+    uint64_t labels = self->train_sum.labels ^ (uint64_t)self->test_sum.labels << 1;
+    uint64_t images = self->train_sum.images ^ (uint64_t)self->test_sum.images << 1;
+    return (int64_t)(labels << 31 ^ images);
 }
 
 /* Everything the server checks before anybody takes memory. */
@@ -106,7 +122,7 @@ static bool open_data(job *self, source **from, error *err)
 }
 
 /* Send a worker its shard.  A byte before each piece says whether the server could read it. */
-static bool send_shard(const job *self, source *from, size_t first, int worker, error *err)
+static bool send_shard(job *self, source *from, size_t first, int worker, error *err)
 {
     size_t bytes = image_bytes(self->shard.shape), left = self->shards[worker];
     uint8_t *images = memory_new(PIECE_IMAGES, bytes + 1, err), good = images != NULL;
@@ -117,6 +133,7 @@ static bool send_shard(const job *self, source *from, size_t first, int worker, 
         transport_send(&good, 1, worker + 1);
         if (!good)
             break;
+        data_checksum_add(&self->train_sum, bytes, images, labels, n);
         transport_send(images, n * bytes, worker + 1);
         transport_send(labels, n, worker + 1);
         first += n;
@@ -146,7 +163,10 @@ static bool distribute(job *self, source *from, error *err)
 {
     double since_s = clock_now();
     if (transport_size() == 1) {
-        source_read(from, SPLIT_TRAIN, 0, self->shard.n, self->shard.images, self->shard.labels, err);
+        if (source_read(from, SPLIT_TRAIN, 0, self->shard.n, self->shard.images, self->shard.labels,
+                        err))
+            data_checksum_add(&self->train_sum, image_bytes(self->shard.shape), self->shard.images,
+                              self->shard.labels, self->shard.n);
     } else if (transport_is_server()) {
         size_t first = 0;
         for (int k = 0; k < transport_workers(); k++) {
@@ -156,6 +176,8 @@ static bool distribute(job *self, source *from, error *err)
     } else {
         receive_shard(self, err);
     }
+    if (self->from && err->kind == ERROR_NONE)
+        resume_check_data(self, err);
     bool good = transport_agree(err);
     self->t_start_data_s += clock_now() - since_s;
     return good;
@@ -207,6 +229,10 @@ static bool prepare_worker(job *self, error *err)
                                 .lr = o->lr,
                                 .warmup_steps = o->warmup * steps,
                                 .total_steps = (double)o->rounds * steps};
+    self->step = self->rounds_before * job_steps(self, worker);
+    uint64_t per_epoch = (n + o->batch - 1) / o->batch;
+    sampler_seek(&self->sampler, (uint32_t)(self->step / per_epoch),
+                 (size_t)(self->step % per_epoch * o->batch));
     return true;
 }
 
@@ -235,7 +261,9 @@ static bool prepare_memory(job *self, error *err)
 static bool prepare_weights(job *self, error *err)
 {
     if (transport_is_server()) {
-        if (self->options.init[0])
+        if (self->from)
+            resume_weights(self, err);
+        else if (self->options.init[0])
             record_read_weights(self->options.init, self->model->tensors,
                                 (size_t)self->model->n_tensors, self->w, err);
         else
@@ -244,56 +272,9 @@ static bool prepare_weights(job *self, error *err)
     if (!transport_agree(err))
         return false;
     transport_broadcast(self->w, self->model->n_weights * sizeof *self->w);
+    if (self->options.resume[0])
+        resume_momentum(self);
     return true;
-}
-
-/* ---- result file ------------------------------------------------------------------------------- */
-
-static bool create_record(job *self, const options_pairs *config, error *err)
-{
-    char width[16], date[32];
-    const char *names[256];
-    snprintf(width, sizeof width, "%d", VEC_WIDTH);
-    clock_date(date);
-    for (int c = 0; c < self->model->n_classes; c++)
-        names[c] = self->class_names[c];
-    const record_pair build[] = {
-        {"version", build_version()}, {"preset", build_preset()},       {"compiler", build_compiler()},
-        {"flags", build_flags()},     {"simd", SIMD_NAME},              {"vector_width", width},
-        {"mpi", transport_version()}, {"hdf5", record_version()},       {"started", date},
-    };
-    record_plan plan = {.n_rounds = self->options.rounds,
-                        .n_ranks = (size_t)transport_size(),
-                        .tensors = self->model->tensors,
-                        .n_tensors = (size_t)self->model->n_tensors,
-                        .n_weights = self->model->n_weights,
-                        .n_classes = self->model->n_classes,
-                        .class_names = names,
-                        .config = config->pairs,
-                        .n_config = config->n,
-                        .build = build,
-                        .n_build = sizeof build / sizeof *build,
-                        .machines = self->machines,
-                        .model_text = self->model_text};
-    self->record = record_create(self->out, self->options.force, &plan, err);
-    return self->record != NULL;
-}
-
-static bool prepare_record(job *self, error *err)
-{
-    record_machine mine;
-    machine_describe(self->n_threads, &mine);
-    if (transport_is_server())
-        self->machines = memory_new((size_t)transport_size(), sizeof *self->machines, err);
-    if (!transport_agree(err))
-        return false;
-    transport_gather(&mine, sizeof mine, self->machines);
-    options_pairs config;
-    if (transport_is_server() && options_pairs_init(&config, &self->options, err)) {
-        create_record(self, &config, err);
-        options_pairs_release(&config);
-    }
-    return transport_agree(err);
 }
 
 /* ---- all of it --------------------------------------------------------------------------------- */
@@ -317,7 +298,8 @@ static bool prepare_data(job *self, source **from, error *err)
     self->shards = memory_new((size_t)transport_workers(), sizeof *self->shards, err);
     if (err->kind == ERROR_NONE && transport_is_server()) {
         name_output(self);
-        if (record_check_new(self->out, self->options.force, err))
+        if ((!self->from || resume_place(self, err)) &&
+            record_check_new(self->out, self->replace || self->options.force, err))
             open_data(self, from, err);
     }
     if (!transport_agree(err))
@@ -337,7 +319,7 @@ bool job_prepare(job *self, error *err)
     self->rule = average_rules[self->options.average];
     bool good = check_case(self, err) && prepare_model(self, err) && prepare_data(self, &from, err) &&
                 prepare_memory(self, err) && prepare_weights(self, err) &&
-                distribute(self, from, err) && prepare_record(self, err);
+                distribute(self, from, err) && results_create(self, err);
     source_free(from);
     return good;
 }
@@ -347,6 +329,9 @@ void job_release(job *self)
     error err = {0};
     if (!record_close(self->record, &err))
         error_print(&err); /* besides the failure that has brought us here */
+    checkpoint_free(self->checkpoint);
+    stall_release(&self->stall);
+    checkpoint_file_free(self->from);
     evaluation_release(&self->evaluation);
     dataset_release(&self->test);
     dataset_release(&self->shard);

@@ -75,6 +75,7 @@ static bool set_from_preset(const option_entry *table, train_options *options, e
         assert(entry);
         if (!option_set(entry, options, setting->value, err))
             return error_prefix(err, "preset %s, %s", preset->name, setting->name);
+        options->given[entry - table] = true;
     }
     return end_level(options, before, err);
 }
@@ -103,6 +104,7 @@ static bool visit_setting(void *user, int line, const char *section, const char 
     if (*given)
         return error_user(err, "%s: given before, in line %d", name, *given);
     *given = line;
+    self->options->given[entry - self->table] = true;
     return option_set(entry, self->options, value, err) ||
            error_prefix(err, "%s = %.60s", name, value);
 }
@@ -131,6 +133,31 @@ static bool set_from_file(const option_entry *table, train_options *options, con
 
 /* ---- train ----------------------------------------------------------------------------------- */
 
+bool options_checkpoint_interval(const char *text, uint64_t *rounds, double *t_s, error *err)
+{
+    size_t length = strlen(text);
+    char digits[16] = "";
+    bool seconds = length > 0 && text[length - 1] == 's';
+    uint64_t number = 0;
+    if (length < sizeof digits)
+        memcpy(digits, text, length - seconds);
+    if (!option_whole(digits, 1, 1000000, &number))
+        return error_user(err,
+                          "--checkpoint-every %.60s: expected a number of rounds, or of seconds "
+                          "as in 30s, from 1 to 1000000",
+                          text);
+    *rounds = seconds ? 0 : number;
+    *t_s = seconds ? (double)number : 0.0;
+    return true;
+}
+
+static bool options_check(const train_options *options, error *err)
+{
+    uint64_t rounds;
+    double t_s;
+    return options_checkpoint_interval(options->checkpoint_every, &rounds, &t_s, err);
+}
+
 /* The preset's name may stand on the command line or in the file; all else waits for its level. */
 static bool find_preset(const option_command *command, const option_line *line, const char *text,
                         train_options *options, error *err)
@@ -151,7 +178,10 @@ static bool set_levels(const option_command *command, const option_line *line, c
         (text && !set_from_file(command->options, options, text, err)))
         return false;
     struct round_length before = start_level(options);
-    return set_from_line(command, line, options, err) && end_level(options, before, err);
+    for (size_t i = 0; command->options[i].name; i++)
+        options->given[i] = options->given[i] || line->values[i];
+    return set_from_line(command, line, options, err) && end_level(options, before, err) &&
+           options_check(options, err);
 }
 
 enum parse_outcome options_parse_train(int argc, char **argv, bool print, options_reader *read,
@@ -165,6 +195,7 @@ enum parse_outcome options_parse_train(int argc, char **argv, bool print, option
         return outcome;
     const char *path = line.values[config - command->options];
     char *text = NULL;
+    memset(options->given, 0, sizeof options->given);
     bool ok = option_set_defaults(command->options, options, err);
     if (ok && path && *path) {
         ok = option_set(config, options, path, err) || error_prefix(err, "--config %.60s", path);

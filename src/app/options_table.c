@@ -32,10 +32,17 @@ static const char *preset_word(size_t i)
     return i == 0 ? "none" : option_presets[i - 1].name;
 }
 
+static const char *on_nan_word(size_t i)
+{
+    static const char *const words[] = {[ON_NAN_STOP] = "stop", [ON_NAN_SKIP] = "skip"};
+    return i < sizeof words / sizeof *words ? words[i] : NULL;
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 const option_entry option_train_table[] = {
     {.name = "data",
+     .resume = RESUME_FREE,
      TRAIN(data),
      .least = 1,
      .initial = "data",
@@ -58,6 +65,7 @@ const option_entry option_train_table[] = {
      .metavar = "N",
      .help = "Test on the first N test images only; 0: on all."},
     {.name = "shards",
+     .resume = RESUME_FREE,
      TRAIN(shards),
      .least = 1,
      .most = OPTION_MAX_IMAGES,
@@ -79,6 +87,7 @@ const option_entry option_train_table[] = {
      .help = "Everything random follows from it: first weights, order, synthetic images."},
 
     {.name = "model",
+     .resume = RESUME_FREE,
      TRAIN(model),
      .least = 1,
      .initial = "paper",
@@ -93,12 +102,14 @@ const option_entry option_train_table[] = {
              "PyTorch's names; without it from random weights."},
 
     {.name = "preset",
+     .resume = RESUME_FREE,
      TRAIN(preset),
      .word = preset_word,
      .initial = "none",
      .group = "Presets and files:",
      .help = "A recipe, see below; any other option given overrides it."},
     {.name = "config",
+     .resume = RESUME_NEW,
      TRAIN(config),
      .initial = "",
      .metavar = "FILE",
@@ -106,6 +117,7 @@ const option_entry option_train_table[] = {
              "or in none. They override a preset's, and those of the command line override both."},
 
     {.name = "rounds",
+     .resume = RESUME_FREE,
      TRAIN(rounds),
      .least = 1,
      .most = 1000000,
@@ -136,7 +148,8 @@ const option_entry option_train_table[] = {
      .high = 1,
      .initial = "0",
      .metavar = "F",
-     .help = "A round's model is the mean of the last share F of its averages, which evens out the noise "
+     .help = "A round's model is the mean of the last share F of its averages, which evens out the "
+             "noise "
              "of the steps; 0: the very last."},
     {.name = "batch",
      TRAIN(batch),
@@ -181,12 +194,14 @@ const option_entry option_train_table[] = {
      .metavar = "D",
      .help = "Add D times the weights to the gradient."},
     {.name = "target-accuracy",
+     .resume = RESUME_FREE,
      TRAIN(target_accuracy),
      .high = 1,
      .initial = "0",
      .metavar = "A",
      .help = "Stop as soon as the test accuracy is A, 0 to 1; 0: go through all rounds."},
     {.name = "eval-every",
+     .resume = RESUME_FREE,
      TRAIN(eval_every),
      .most = 1000000,
      .initial = "0",
@@ -195,18 +210,21 @@ const option_entry option_train_table[] = {
              "--local-steps about once per pass."},
 
     {.name = "average",
+     .resume = RESUME_FREE,
      TRAIN(average),
      .word = average_word,
      .initial = "gather",
      .group = "Cluster:",
      .help = "How the weights travel; all give the same bits."},
     {.name = "threads",
+     .resume = RESUME_FREE,
      TRAIN(threads),
      .most = 1024,
      .initial = "0",
      .metavar = "T",
      .help = "OpenMP threads of each rank; 0: as many as cores it is bound to."},
     {.name = "case",
+     .resume = RESUME_FREE,
      TRAIN(label),
      .least = 1,
      .most = 1000000,
@@ -216,6 +234,7 @@ const option_entry option_train_table[] = {
              "number of workers; C says how many cores they share when that is capped."},
 
     {.name = "out",
+     .resume = RESUME_NEW,
      TRAIN(out),
      .initial = "",
      .metavar = "FILE.h5",
@@ -223,8 +242,59 @@ const option_entry option_train_table[] = {
      .help =
          "The result file; without it bramble-DATE.h5 in the present folder, DATE being the date "
          "and time in UTC."},
-    {.name = "force", TRAIN(force), .initial = "false", .help = "Replace an existing result file."},
-    {.name = "quiet", TRAIN(quiet), .initial = "false", .help = "No progress on stderr."},
-    {.name = "json", TRAIN(json), .initial = "false", .help = "Print the summary as JSON."},
+    {.name = "force",
+     .resume = RESUME_NEW,
+     TRAIN(force),
+     .initial = "false",
+     .help = "Replace an existing result file."},
+    {.name = "quiet",
+     .resume = RESUME_NEW,
+     TRAIN(quiet),
+     .initial = "false",
+     .help = "No progress on stderr."},
+    {.name = "json",
+     .resume = RESUME_NEW,
+     TRAIN(json),
+     .initial = "false",
+     .help = "Print the summary as JSON."},
+    {.name = "checkpoint",
+     .resume = RESUME_NEW,
+     TRAIN(checkpoint),
+     .initial = "",
+     .metavar = "FILE",
+     .group = "Stop and go on:",
+     .help =
+         "Save the run in FILE, to go on from there after it was stopped or has failed; the one "
+         "before is kept as FILE.previous."},
+    {.name = "checkpoint-every",
+     .resume = RESUME_FREE,
+     TRAIN(checkpoint_every),
+     .least = 1,
+     .initial = "1",
+     .metavar = "R|Ns",
+     .help =
+         "Save after every R-th round, or after the first round that ends N seconds after the last "
+         "time (30s)."},
+    {.name = "resume",
+     .resume = RESUME_NEW,
+     TRAIN(resume),
+     .initial = "",
+     .metavar = "FILE",
+     .help = "Go on from a checkpoint, with its options, to the same result as without the break. "
+             "Options on which the result does not depend may be given anew."},
+    {.name = "stall",
+     .resume = RESUME_FREE,
+     TRAIN(stall),
+     .high = 1000000,
+     .initial = "60",
+     .metavar = "SECONDS",
+     .help = "Report a rank that shows no progress for so long; 0: none."},
+    {.name = "on-nan",
+     .resume = RESUME_FREE,
+     TRAIN(on_nan),
+     .word = on_nan_word,
+     .initial = "stop",
+     .help = "When a worker's loss or weights are no longer finite: stop, or leave it out of the "
+             "average and go on."},
     {.name = NULL},
 };

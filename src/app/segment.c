@@ -1,10 +1,12 @@
 #include "app/segment.h"
 
+#include "app/interrupt.h"
 #include "app/sensors.h"
 #include "data/batch.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 typedef struct loading {
     const dataset *set;
@@ -54,19 +56,37 @@ static void note_divergence(const job *j, segment_note *mine)
              bad < j->model->n_weights ? model_layer_of(j->model, bad) : "");
 }
 
+/*
+ * For tests: BRAMBLE_TEST_FAULT=nan:RANK:ROUND:SEGMENT makes a weight of that rank NaN at the end of that
+ * segment; all count from 0.
+ */
+static void fault_provoke(const job *j, uint64_t segment, uint64_t end)
+{
+    int rank;
+    unsigned long long round, part;
+    const char *fault = getenv("BRAMBLE_TEST_FAULT");
+    if (fault && sscanf(fault, "nan:%d:%llu:%llu", &rank, &round, &part) == 3 &&
+        rank == transport_rank() && part == segment &&
+        j->step == round * job_steps(j, transport_worker()) + end)
+        j->w[j->model->n_weights - 1] = NAN;
+}
+
 void segment_train(job *self, phases *times, uint64_t segment, segment_note *mine)
 {
     uint64_t steps = job_steps(self, transport_worker()), n = job_segments(self);
     uint64_t end = steps_before(steps, n, segment + 1);
     phases_enter(times, PHASE_TRAIN);
     for (uint64_t k = steps_before(steps, n, segment); k < end; k++) {
-        if (transport_stop_called())
+        mine->signal = interrupt_signal();
+        if (mine->signal || transport_stop_called())
             return;
         train_step(self, times, mine);
         sensors_watch();
+        stall_tell(&self->stall, PHASE_TRAIN);
         if (!isfinite(mine->loss_sum))
             break;
     }
+    fault_provoke(self, segment, end);
     if (!isfinite(mine->loss_sum) ||
         !vector_finite_below(self->w, self->model->n_weights, AVERAGE_LIMIT))
         note_divergence(self, mine);

@@ -1,5 +1,7 @@
 #include "app/commands.h"
+#include "app/interrupt.h"
 #include "app/output.h"
+#include "app/resume.h"
 #include "app/training.h"
 #include "base/ini.h"
 
@@ -50,6 +52,17 @@ static bool print_summary(const job *j, const record_summary *s, error *err)
     return output_finish(err);
 }
 
+static void print_stop(const job *j)
+{
+    fprintf(stderr, "bramble: stopped by %s", interrupt_name(j->signal));
+    if (j->options.checkpoint[0] && j->rounds_saved > 0)
+        fprintf(stderr, "; %llu of %llu rounds are saved, go on with --resume %s\n",
+                (unsigned long long)j->rounds_saved, (unsigned long long)j->options.rounds,
+                j->options.checkpoint);
+    else
+        fprintf(stderr, "; nothing is saved to go on from\n");
+}
+
 static enum parse_outcome run(job *j, int argc, char **argv, error *err)
 {
     enum parse_outcome outcome =
@@ -57,12 +70,14 @@ static enum parse_outcome run(job *j, int argc, char **argv, error *err)
     if (!transport_agree(err))
         return PARSE_FAILED;
     record_summary summary;
-    if (outcome != PARSE_RUN || !job_prepare(j, err) || !training_run(j, &summary, err))
+    if (outcome != PARSE_RUN || !resume_begin(j, err) || !job_prepare(j, err) || !training_run(j, &summary, err))
         return outcome == PARSE_DONE ? PARSE_DONE : PARSE_FAILED;
     if (transport_is_server()) {
         record_close(j->record, err);
         j->record = NULL;
-        if (err->kind == ERROR_NONE)
+        if (err->kind == ERROR_NONE && j->signal)
+            print_stop(j);
+        else if (err->kind == ERROR_NONE)
             print_summary(j, &summary, err);
     }
     return transport_agree(err) ? PARSE_RUN : PARSE_FAILED;
@@ -78,7 +93,8 @@ int command_train(int argc, char **argv)
     run(&j, argc, argv, &err);
     if (err.kind != ERROR_NONE && transport_is_server())
         error_print(&err);
+    int signal = j.signal;
     job_release(&j);
     transport_stop();
-    return (int)err.kind;
+    return err.kind == ERROR_NONE && signal ? INTERRUPT_STATUS : (int)err.kind;
 }

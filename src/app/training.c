@@ -1,9 +1,9 @@
 #include "app/training.h"
 
-#include "app/account.h"
+#include "training_state.h"
+
+#include "app/interrupt.h"
 #include "app/machine.h"
-#include "app/progress.h"
-#include "app/segment.h"
 #include "app/sensors.h"
 #include "base/memory.h"
 
@@ -11,127 +11,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What the server answers; the notes of all ranks follow it. */
-typedef struct decision {
-    int32_t stop;  /* the target is reached: drop this round */
-    int32_t error; /* the server has failed: transport_agree tells */
-} decision;
-
-typedef struct training {
-    job *job;
-    phases phases;
-    progress progress;
-    decision *decision;  /* followed by: */
-    segment_note *notes; /* of all ranks */
-    double *weights;     /* of all ranks in an average */
-    record_rank *rows;   /* of all ranks in a round (server) */
-    round_note *ends;    /* likewise */
-    double t_wait_s;     /* mine in the exchange before */
-
-    /* the server's books */
-    double t_zero_s;            /* when all were ready */
-    double t_inline_s;          /* evaluation by a rank that also trains: not in T_time */
-    double t_eval_s, cpu_eval_s; /* of the server, up to now */
-    double cpu_zero_s;
-    account account;
-    record_round round;       /* the one that is going on */
-    double *tail;             /* sum of its last averages */
-    float *tail_mean;
-    size_t n_tail;
-    int64_t eval_round;       /* whose model is or was evaluated last; -1: none */
-    bool eval_noted;          /* its result has been recorded */
-    bool stop;
-    double t_target_s;
-    progress_state shown;
-    error error; /* the server's own: said at the next decision */
-} training;
-
 /* ---- the server's half -------------------------------------------------------------------------- */
 
-static void show(training *t)
-{
-    progress_show(&t->progress, &t->shown);
-}
-
-/* An evaluation has come to its end: write it down, and see whether the target is reached. */
-static void note_evaluation(training *t)
-{
-    job *j = t->job;
-    evaluation *e = &j->evaluation;
-    record_test row = {evaluation_loss(e), evaluation_accuracy(e)};
-    t->eval_noted = true;
-    t->shown.accuracy = row.accuracy;
-    t->shown.accuracy_round = (uint64_t)t->eval_round + 1;
-    record_add_test(j->record, (size_t)t->eval_round, &row, &t->error);
-    record_add_weights(j->record, t->eval_round, e->w, &t->error);
-    record_add_confusion(j->record, e->confusion, &t->error);
-    double target = j->options.target_accuracy;
-    if (target > 0.0 && row.accuracy >= target && !t->stop) {
-        t->stop = true;
-        t->t_target_s = clock_now() - t->t_zero_s - t->t_inline_s;
-        if (transport_size() > 1 && t->shown.rounds < j->options.rounds)
-            transport_call_stop();
-    }
-}
-
-/* Some evaluation, while nothing else is to be done; returns whether there was any. */
-static bool evaluate_some(void *arg)
+/* Called while a worker waits. */
+static void pass_on(void *arg)
 {
     training *t = arg;
-    if (t->eval_noted)
-        return false;
-    double cpu = clock_cpu(), start = clock_now();
-    enum phase before = phases_enter(&t->phases, PHASE_EVALUATE);
-    bool more = evaluation_slice(&t->job->evaluation);
-    if (!more || !t->job->evaluation.running)
-        note_evaluation(t);
-    phases_enter(&t->phases, before);
-    t->cpu_eval_s += clock_cpu() - cpu;
-    t->t_eval_s += clock_now() - start;
-    return true;
-}
-
-static void evaluate_rest(training *t)
-{
-    while (evaluate_some(t))
-        ;
-}
-
-/*
- * With --tail-average a round's model is the mean of its last averages, while training goes on from the
- * very last: the mean has less of the noise of the steps (Polyak and Juditsky, SIAM J. Control Optim. 30,
- * 1992; Izmailov et al., arXiv:1803.05407).
- */
-static void add_to_tail(training *t, uint64_t segment)
-{
-    const job *j = t->job;
-    double n = (double)job_segments(j), share = j->options.tail_average;
-    if (share <= 0.0 || (double)(segment + 1) <= (1.0 - share) * n)
-        return;
-    for (size_t k = 0; k < j->model->n_weights; k++)
-        t->tail[k] += (double)j->w[k];
-    t->n_tail++;
-}
-
-static const float *model_of_round(const training *t)
-{
-    if (t->n_tail <= 1)
-        return t->job->w;
-    for (size_t k = 0; k < t->job->model->n_weights; k++)
-        t->tail_mean[k] = (float)(t->tail[k] / (double)t->n_tail);
-    return t->tail_mean;
-}
-
-static void begin_evaluation(training *t, uint64_t round)
-{
-    t->eval_round = (int64_t)round;
-    t->eval_noted = false;
-    evaluation_begin(&t->job->evaluation, model_of_round(t));
-}
-
-static bool evaluation_due(const training *t, uint64_t round)
-{
-    return (round + 1) % job_eval_every(t->job) == 0 || round + 1 == t->job->options.rounds;
+    stall_tell(&t->job->stall, PHASE_WAIT);
+    if (interrupt_signal() != 0 && t->signal == 0 && transport_tell(interrupt_signal()))
+        t->signal = interrupt_signal();
 }
 
 static void finish_round(training *t, uint64_t round)
@@ -147,34 +35,49 @@ static void finish_round(training *t, uint64_t round)
     t->shown.images = t->account.images;
     t->shown.loss = row->loss;
     if (transport_size() > 1) /* a single rank shows the round once it is evaluated */
-        show(t);
+        server_show(t);
 }
 
 /* ---- both halves -------------------------------------------------------------------------------- */
 
+/* May training go on without those whose weights are no longer finite? */
 static bool report_divergence(const training *t, uint64_t round, error *err)
 {
+    const job *j = t->job;
+    int n_diverged = 0;
+    for (int k = 0; k < transport_size(); k++)
+        n_diverged += t->notes[k].diverged != 0;
+    if (j->options.on_nan == ON_NAN_SKIP && n_diverged < transport_workers())
+        return true;
     for (int k = 0; k < transport_size(); k++)
         if (t->notes[k].diverged)
-            return error_user(err, "round %llu, rank %d: the weights%s%s are no longer finite or far too "
+            return error_user(err, "round %llu, rank %d on %s: the weights%s%s are no longer finite or far too "
                               "large, training has diverged: choose a smaller --lr",
-                              (unsigned long long)round + 1, k, t->notes[k].layer[0] ? " of layer " : "",
+                              (unsigned long long)round + 1, k, j->machines ? j->machines[k].host : "",
+                              t->notes[k].layer[0] ? " of layer " : "",
                               t->notes[k].layer);
     return true;
 }
 
 /* Everyone's notes to the server, its decision and the notes back to everyone. */
-static bool exchange(training *t, const segment_note *mine, bool last, error *err)
+static bool exchange(training *t, const segment_note *mine, uint64_t round, bool last, error *err)
 {
     bool server = transport_is_server();
     phases_enter(&t->phases, PHASE_WAIT);
     double since_s = clock_now();
-    transport_collect(mine, sizeof *mine, t->notes, server ? evaluate_some : NULL, t);
+    if (server)
+        stall_begin(&t->job->stall);
+    transport_collect(mine, sizeof *mine, t->notes, server ? server_evaluate_some : NULL, t);
     if (server) {
         phases_enter(&t->phases, PHASE_SERVE);
         if (last)
-            evaluate_rest(t); /* so that it does not depend on who was faster */
-        t->decision->stop = t->stop;
+            server_evaluate_rest(t); /* so that it does not depend on who was faster */
+        server_listen(t);
+        for (int k = 0; k < transport_size() && t->signal == 0; k++)
+            t->signal = t->notes[k].signal;
+        t->decision->signal = t->signal;
+        t->decision->stop = t->signal ? STOP_ASKED : t->stop ? STOP_TARGET : STOP_NOT;
+        t->decision->save = last && saving_due(&t->saving, t->job, round);
         t->decision->error = t->error.kind != ERROR_NONE;
     }
     transport_announce(t->decision, sizeof *t->decision + (size_t)transport_size() * sizeof *mine);
@@ -192,7 +95,7 @@ static bool run_segment(training *t, uint64_t round, uint64_t segment, record_ra
     segment_note mine = {.t_wait_s = segment > 0 ? t->t_wait_s : 0.0};
     if (transport_is_worker())
         segment_train(j, &t->phases, segment, &mine);
-    if (!exchange(t, &mine, segment + 1 == job_segments(j), err))
+    if (!exchange(t, &mine, round, segment + 1 == job_segments(j), err))
         return false;
     if (t->decision->stop)
         return true;
@@ -200,20 +103,25 @@ static bool run_segment(training *t, uint64_t round, uint64_t segment, record_ra
         return false;
     phases_enter(&t->phases, PHASE_PACK);
     for (int k = 0; k < transport_size(); k++)
-        t->weights[k] = t->notes[k].images;
+        t->weights[k] = t->notes[k].diverged ? 0.0 : t->notes[k].images;
     double t_wire_s =
         transport_average(j->rule, j->w, j->model->n_weights, t->weights, j->scratch);
     phases_enter(&t->phases, transport_is_server() ? PHASE_SERVE : PHASE_OTHER);
     phases_move(&t->phases, PHASE_PACK, PHASE_WIRE, t_wire_s);
-    row->images += mine.images;
-    row->loss += mine.loss_sum;
-    row->accuracy += mine.correct;
+    if (mine.diverged) { /* it begins anew with the others' weights */
+        row->skipped += 1.0;
+        memset(j->v, 0, j->model->n_weights * sizeof *j->v);
+    } else {
+        row->images += mine.images;
+        row->loss += mine.loss_sum;
+        row->accuracy += mine.correct;
+    }
     row->steps += mine.steps;
     row->bytes_sent +=
         (double)j->rule->bytes(j->model->n_weights, transport_rank(), transport_size());
     if (transport_is_server()) {
         account_segment(&t->account, t->notes, &t->round);
-        add_to_tail(t, segment);
+        server_add_to_tail(t, segment);
         phases_enter(&t->phases, PHASE_OTHER);
     }
     return true;
@@ -225,6 +133,7 @@ static bool run_round(training *t, uint64_t round, error *err)
     job *j = t->job;
     round_note end = {0};
     record_rank *row = &end.row;
+    t->present = round;
     memset(&t->round, 0, sizeof t->round);
     memset(t->tail, 0, j->model->n_weights * sizeof *t->tail);
     t->n_tail = 0;
@@ -244,29 +153,23 @@ static bool run_round(training *t, uint64_t round, error *err)
     end.t_wait_s = t->t_wait_s;
     phases_take(&t->phases, row->t_phase_s);
     transport_collect(&end, sizeof end, t->ends, NULL, NULL);
-    if (!transport_is_server())
-        return true;
     phases_enter(&t->phases, PHASE_OUTPUT);
-    finish_round(t, round);
-    if (evaluation_due(t, round))
-        begin_evaluation(t, round);
+    if (transport_is_server()) {
+        finish_round(t, round);
+        if (server_evaluation_due(t, round))
+            server_begin_evaluation(t, round);
+    }
+    saving_keep(&t->saving, j, round + 1, t->eval_round);
+    if (t->decision->save)
+        training_save(t);
     phases_enter(&t->phases, PHASE_OTHER);
     return true;
-}
-
-/* A rank that also trains cannot evaluate meanwhile: it does so between the rounds, off the clock. */
-static void evaluate_inline(training *t)
-{
-    double start = clock_now();
-    evaluate_rest(t);
-    t->t_inline_s += clock_now() - start;
-    show(t);
 }
 
 static void summarize(training *t, uint64_t rounds, record_summary *s)
 {
     const job *j = t->job;
-    double wall = clock_now() - t->t_zero_s - t->t_eval_s;
+    double wall = clock_now() - t->t_ready_s - t->t_eval_s;
     double cpu = clock_cpu() - t->cpu_zero_s - t->cpu_eval_s;
     s->t_time_s = t->shown.t_s;
     account_summarize(&t->account, s);
@@ -274,7 +177,7 @@ static void summarize(training *t, uint64_t rounds, record_summary *s)
         s->cores = (double)j->options.label.cores;
     s->accuracy = evaluation_accuracy(&j->evaluation);
     s->loss = evaluation_loss(&j->evaluation);
-    s->t_start_s = t->t_zero_s - j->t_begin_s;
+    s->t_start_s = t->t_ready_s - j->t_begin_s;
     s->t_start_mpi_s = j->t_start_mpi_s;
     s->t_start_data_s = j->t_start_data_s;
     s->t_target_s = t->t_target_s;
@@ -285,14 +188,16 @@ static void summarize(training *t, uint64_t rounds, record_summary *s)
 
 static bool run_rounds(training *t, uint64_t *rounds, error *err)
 {
-    uint64_t n = t->job->options.rounds, round = 0;
+    uint64_t n = t->job->options.rounds, round = t->job->rounds_before;
+    if (transport_size() == 1 && !t->eval_noted)
+        server_evaluate_inline(t);
     for (; round < n && !t->stop; round++) {
         if (!run_round(t, round, err))
             return false;
         if (t->decision->stop)
             break; /* this round is dropped */
         if (transport_size() == 1)
-            evaluate_inline(t);
+            server_evaluate_inline(t);
     }
     *rounds = round;
     return true;
@@ -306,9 +211,32 @@ static bool allocate(training *t, error *err)
     t->weights = memory_new(size, sizeof *t->weights, err);
     t->rows = memory_new(size, sizeof *t->rows, err);
     t->ends = memory_new(size, sizeof *t->ends, err);
+    stall_init(&t->job->stall, t->job->options.stall, err);
+    saving_init(&t->saving, t->job, err);
     t->tail = memory_new(t->job->model->n_weights, sizeof *t->tail, err);
     t->tail_mean = memory_new(t->job->model->n_weights, sizeof *t->tail_mean, err);
     return transport_agree(err);
+}
+
+/* Asked to stop: the round is dropped, what was kept of the one before is saved.  Collective. */
+static void stop_run(training *t, error *err)
+{
+    t->job->signal = t->decision->signal;
+    t->job->rounds_saved = t->saving.rounds;
+    saving_write(&t->saving, t->job, t->job->signal, err);
+}
+
+static void finish_run(training *t, uint64_t rounds, record_summary *summary, error *err)
+{
+    server_evaluate_rest(t);
+    if (t->signal != 0) { /* all rounds are done, and saved if they were to be */
+        t->job->signal = t->signal;
+        t->job->rounds_saved = t->saving.rounds;
+    } else {
+        summarize(t, rounds, summary);
+        record_add_summary(t->job->record, summary, &t->error);
+    }
+    *err = t->error;
 }
 
 bool training_run(job *self, record_summary *summary, error *err)
@@ -320,19 +248,21 @@ bool training_run(job *self, record_summary *summary, error *err)
         progress_start(&t.progress, self->options.quiet || !transport_is_server(),
                        self->options.rounds);
         t.shown.accuracy = NAN;
+        interrupt_catch();
+        transport_on_wait(transport_is_server() ? server_listen : pass_on, &t);
         transport_meet(NULL, 0, NULL);
         t.account.machines = self->machines;
-        t.t_zero_s = clock_now();
+        t.t_zero_s = t.t_ready_s = clock_now();
+        training_go_on(&t);
         t.cpu_zero_s = clock_cpu();
         phases_start(&t.phases, PHASE_OTHER);
         good = run_rounds(&t, &rounds, err);
     }
-    if (good && transport_is_server()) {
-        evaluate_rest(&t);
-        summarize(&t, rounds, summary);
-        record_add_summary(self->record, summary, &t.error);
-        *err = t.error;
-    }
+    if (good && t.decision->stop == STOP_ASKED)
+        stop_run(&t, err);
+    else if (good && transport_is_server())
+        finish_run(&t, rounds, summary, err);
+    transport_on_wait(NULL, NULL);
     progress_stop(&t.progress);
     if (transport_size() > 1) { /* take back a stop that came too late for somebody */
         transport_meet(NULL, 0, NULL);
@@ -343,6 +273,7 @@ bool training_run(job *self, record_summary *summary, error *err)
     memory_free(t.weights);
     memory_free(t.rows);
     memory_free(t.ends);
+    saving_release(&t.saving);
     memory_free(t.tail);
     memory_free(t.tail_mean);
     return good;

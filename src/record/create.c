@@ -25,20 +25,36 @@ static bool write_class_names(record *self, const record_plan *plan, error *err)
     return good;
 }
 
+/* Rows of an earlier start, perhaps of fewer ranks. */
+static bool write_past(record *self, const record_file *past, error *err)
+{
+    for (size_t i = 0; past && i < past->n_rounds; i++)
+        if (!state_write(self, TABLE_ROUND, i, 1, &past->rounds[i], err) ||
+            !state_write(self, TABLE_RANK, i * self->sizes.n_ranks, past->n_ranks,
+                         past->ranks + i * past->n_ranks, err) ||
+            !state_write(self, TABLE_TEST, i, 1, &past->tests[i], err))
+            return false;
+    return true;
+}
+
 static bool write_contents(record *self, const record_plan *plan, error *err)
 {
-    const int64_t n_done = 0, none = RECORD_NO_MODEL;
     const double nan_value = NAN;
     record_summary summary;
     for (size_t i = 0; i < sizeof summary; i += sizeof nan_value)
         memcpy((char *)&summary + i, &nan_value, sizeof nan_value);
     summary.complete = 0;
+    self->n_done = plan->past ? (int64_t)plan->past->n_rounds : 0;
+    const int64_t n_done = self->n_done, none = RECORD_NO_MODEL;
     return state_write(self, TABLE_MACHINE, 0, plan->n_ranks, plan->machines, err) &&
            state_write(self, TABLE_DONE, 0, 1, &n_done, err) &&
            state_write(self, TABLE_ROUND_OF_MODEL, 0, 1, &none, err) &&
            state_write(self, TABLE_TEXT_OF_MODEL, 0, 1, plan->model_text, err) &&
            state_write(self, TABLE_SUMMARY, 0, 1, &summary, err) &&
-           write_class_names(self, plan, err);
+           (plan->n_interruptions == 0 ||
+            state_write(self, TABLE_INTERRUPTION, 0, plan->n_interruptions, plan->interruptions,
+                        err)) &&
+           write_class_names(self, plan, err) && write_past(self, plan->past, err);
 }
 
 static double pairs_bytes(const record_pair *pairs, size_t n)
@@ -52,7 +68,11 @@ static double pairs_bytes(const record_pair *pairs, size_t n)
 /* A little more than the file is going to have. */
 static double plan_bytes(const record_plan *plan, const schema_sizes *sizes)
 {
-    return schema_bytes(sizes) + 1024.0 * (double)plan->n_tensors + 4.0 * (double)plan->n_weights +
+    double vectors = 1.0; /* the model, and what a checkpoint has */
+    if (plan->checkpoint)
+        vectors += 1.0 + (double)plan->checkpoint->n_velocities;
+    return schema_bytes(sizes) + 1024.0 * (double)plan->n_tensors +
+           4.0 * (double)plan->n_weights * vectors +
            pairs_bytes(plan->config, plan->n_config) + pairs_bytes(plan->build, plan->n_build);
 }
 
@@ -74,7 +94,8 @@ static size_t buffer_bytes(const schema_sizes *sizes)
 {
     size_t most = sizes->n_text_bytes;
     for (int id = 0; id < TABLE_COUNT; id++) {
-        schema_sizes piece = {1, sizes->n_ranks, sizes->n_classes, sizes->n_text_bytes};
+        schema_sizes piece = *sizes;
+        piece.n_rounds = 1;
         size_t dims[2] = {1, 1};
         schema_dims(schema_tables[id].shape, &piece, dims);
         for (size_t i = 0; i < schema_tables[id].n_columns; i++) {
@@ -86,10 +107,11 @@ static size_t buffer_bytes(const schema_sizes *sizes)
     return most;
 }
 
-static record *state_new(const char *path, const record_plan *plan, error *err)
+static record *state_allocate(const char *path, const record_plan *plan, error *err)
 {
     schema_sizes sizes = {plan->n_rounds, plan->n_ranks, (size_t)plan->n_classes,
-                          strlen(plan->model_text) + 1};
+                          strlen(plan->model_text) + 1, plan->n_interruptions,
+                          plan->checkpoint != NULL};
     assert(plan->n_rounds > 0 && plan->n_ranks > 0 && plan->n_classes > 0);
     record *self = check_size(path, plan, &sizes, err) ? memory_new(1, sizeof *self, err) : NULL;
     if (!self)
@@ -98,6 +120,9 @@ static record *state_new(const char *path, const record_plan *plan, error *err)
     self->sizes = sizes;
     self->path = memory_new(strlen(path) + 1, 1, err);
     self->n_tensors = plan->n_tensors;
+    self->n_weights = plan->n_weights;
+    self->n_present = plan->n_present > 0 ? plan->n_present : plan->n_ranks;
+    self->n_velocities = plan->checkpoint ? plan->checkpoint->n_velocities : 0;
     self->tensors = memory_new(plan->n_tensors, sizeof *self->tensors, err);
     self->tensor_at = memory_new(plan->n_tensors, sizeof *self->tensor_at, err);
     self->buffer = memory_new(buffer_bytes(&sizes), 1, err);
@@ -124,22 +149,38 @@ static bool check_room(const record *self, const record_plan *plan, error *err)
                              strerror(errno), n_bytes / 1e6);
 }
 
-record *record_create(const char *path, bool force, const record_plan *plan, error *err)
+record *state_new(const char *path, const record_plan *plan, char **temporary, error *err)
 {
     hdf_quiet();
-    record *self = place_check(path, force, err) ? state_new(path, plan, err) : NULL;
+    *temporary = NULL;
+    record *self = state_allocate(path, plan, err);
     if (!self)
         return NULL;
+    self->fd = place_open(path, temporary, err);
+    if (self->fd >= 0 && check_room(self, plan, err) &&
+        state_create(self, *temporary, plan, err) && write_contents(self, plan, err))
+        return self;
+    if (*temporary)
+        unlink(*temporary);
+    memory_free(*temporary);
+    *temporary = NULL;
+    state_free(self);
+    return NULL;
+}
+
+record *record_create(const char *path, bool force, const record_plan *plan, error *err)
+{
     char *temporary;
-    self->fd = place_open(path, &temporary, err);
-    bool good = self->fd >= 0 && check_room(self, plan, err) &&
-                state_create(self, temporary, plan, err) && write_contents(self, plan, err) &&
-                state_sync(self, err);
+    record *self =
+        place_check(path, force, "--out", err) ? state_new(path, plan, &temporary, err) : NULL;
+    if (!self)
+        return NULL;
+    bool good = state_sync(self, err);
     if (good) {
         place_lock(self->fd);
         good = place_publish(temporary, path, force, err);
     }
-    if (!good && temporary)
+    if (!good)
         unlink(temporary);
     memory_free(temporary);
     if (good)

@@ -59,7 +59,7 @@ bool record_is_written(const char *path)
     return place_is_locked(path);
 }
 
-static bool check_folder(const char *path, error *err)
+static bool check_folder(const char *path, const char *option, error *err)
 {
     struct stat status;
     char *folder = folder_of(path, err);
@@ -70,31 +70,32 @@ static bool check_folder(const char *path, error *err)
         good = errno == EACCES
                    ? error_environment(err, "%s: the folder cannot be entered: %s", path,
                                        strerror(errno))
-                   : error_user(err, "%s: no such folder; make it first or choose another --out",
-                                path);
+                   : error_user(err, "%s: no such folder; make it first or choose another %s",
+                                path, option);
     memory_free(folder);
     return good;
 }
 
-bool place_check(const char *path, bool force, error *err)
+bool place_check(const char *path, bool force, const char *option, error *err)
 {
     struct stat status;
     const char *name = name_of(path);
     if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return error_user(err, "--out %s: is no file name", path);
+        return error_user(err, "%s %s: is no file name", option, path);
     if (lstat(path, &status) != 0) {
         if (errno == ENAMETOOLONG)
-            return error_user(err, "%.100s...: the name is too long; choose another --out", path);
+            return error_user(err, "%.100s...: the name is too long; choose another %s", path, option);
         if (errno == ENOENT || errno == ENOTDIR || errno == EACCES)
-            return check_folder(path, err);
+            return check_folder(path, option, err);
         return error_environment(err, "%s: %s", path, strerror(errno));
     }
     if (!S_ISREG(status.st_mode))
-        return error_user(err, "%s: is there and is no regular file; choose another --out", path);
+        return error_user(err, "%s: is there and is no regular file; choose another %s", path,
+                          option);
     if (!force)
-        return error_user(err, "%s: exists; choose another --out or add --force", path);
+        return error_user(err, "%s: exists; choose another %s or add --force", path, option);
     if (place_is_locked(path))
-        return error_user(err, "%s: a run is writing it just now; choose another --out", path);
+        return error_user(err, "%s: a run is writing it just now; choose another %s", path, option);
     return true;
 }
 
@@ -149,7 +150,7 @@ static bool sync_folder(const char *path, error *err)
 
 bool place_publish(const char *temporary, const char *path, bool force, error *err)
 {
-    if (force && !place_check(path, true, err))
+    if (force && !place_check(path, true, "--out", err))
         return false;
     if ((force ? rename(temporary, path) : move_new(temporary, path)) != 0) {
         if (errno == EEXIST)
@@ -162,10 +163,22 @@ bool place_publish(const char *temporary, const char *path, bool force, error *e
     return false;
 }
 
+bool place_replace(const char *temporary, const char *path, const char *previous, error *err)
+{
+    if (previous) {
+        (void)unlink(previous); /* the one at path is whole */
+        if (link(path, previous) != 0 && errno != ENOENT)
+            (void)rename(path, previous); /* no hard links here */
+    }
+    if (rename(temporary, path) != 0)
+        return error_environment(err, "%s: cannot be given its name: %s", path, strerror(errno));
+    return sync_folder(path, err);
+}
+
 bool record_check_new(const char *path, bool force, error *err)
 {
     char *temporary;
-    if (!place_check(path, force, err))
+    if (!place_check(path, force, "--out", err))
         return false;
     int fd = place_open(path, &temporary, err);
     if (fd < 0)

@@ -8,8 +8,11 @@
 
 #include "base/error.h"
 
-/* place_check - may a file be put at path?  As record_check_new, but writes nothing. */
-bool place_check(const char *path, bool force, error *err);
+/*
+ * place_check - may a file be put at path?  As record_check_new, but writes nothing.
+ *   option  in  by which it was named, for messages
+ */
+bool place_check(const char *path, bool force, const char *option, error *err);
 
 /*
  * place_open - make an empty file of a new name in path's folder, open for reading and writing
@@ -24,6 +27,14 @@ int place_open(const char *path, char **temporary, error *err);
  * (environment); the temporary is still there then.
  */
 bool place_publish(const char *temporary, const char *path, bool force, error *err);
+
+/*
+ * place_replace - give the temporary its final name, over what stands there
+ *   previous  in  the name which that gets, or NULL
+ * At every moment there is a file at path if there was one before.  Returns false with err
+ * (environment); the temporary is still there then.
+ */
+bool place_replace(const char *temporary, const char *path, const char *previous, error *err);
 
 /* place_lock - tell others that a run is writing this file, for as long as fd is open */
 void place_lock(int fd);

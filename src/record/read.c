@@ -225,11 +225,27 @@ static bool read_brief(reader *self, record_file *out)
            read_rows(self, out);
 }
 
+/* Only files of runs that went on have them. */
+static bool read_interruptions(reader *self, record_file *out)
+{
+    if (!hdf_has(self->file, SCHEMA_INTERRUPTIONS))
+        return true;
+    if (!reader_length(self, TABLE_INTERRUPTION, &self->sizes.n_interruptions))
+        return false;
+    if (self->sizes.n_interruptions > self->n_bytes / sizeof *out->interruptions)
+        return error_user(self->err, "%s: is damaged: %zu interruptions do not fit in it",
+                          self->path, self->sizes.n_interruptions);
+    out->n_interruptions = self->sizes.n_interruptions;
+    out->interruptions = memory_new(out->n_interruptions, sizeof *out->interruptions, self->err);
+    return out->interruptions && reader_table(self, TABLE_INTERRUPTION, 0, out->interruptions);
+}
+
 static bool read_file(reader *self, record_file *out)
 {
     return check_format(self) && read_sizes(self, out) && new_rows(self, out) &&
            read_rows(self, out) && read_pairs(self, SCHEMA_CONFIG, &out->config, &out->n_config) &&
-           read_pairs(self, SCHEMA_BUILD, &out->build, &out->n_build) && read_tensors(self, out);
+           read_pairs(self, SCHEMA_BUILD, &out->build, &out->n_build) &&
+           read_tensors(self, out) && read_interruptions(self, out);
 }
 
 static record_file *read_by(bool (*read)(reader *self, record_file *out), const char *path,
@@ -313,13 +329,24 @@ void record_file_free(record_file *self)
     memory_free(self->model_text);
     memory_free(self->confusion);
     memory_free(self->class_names);
+    memory_free(self->interruptions);
     memory_free(self);
+}
+
+static const char *value_of(const record_pair *pairs, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(pairs[i].name, name) == 0)
+            return pairs[i].value;
+    return NULL;
 }
 
 const char *record_config(const record_file *self, const char *name)
 {
-    for (size_t i = 0; i < self->n_config; i++)
-        if (strcmp(self->config[i].name, name) == 0)
-            return self->config[i].value;
-    return NULL;
+    return value_of(self->config, self->n_config, name);
+}
+
+const char *record_build(const record_file *self, const char *name)
+{
+    return value_of(self->build, self->n_build, name);
 }

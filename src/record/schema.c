@@ -60,6 +60,8 @@ static const schema_column rank_columns[] = {
     F64(record_rank, loss, "1", "Training loss, the mean over the rank's images of the round."),
     F64(record_rank, accuracy, "1", "Share of the rank's images classified rightly."),
     F64(record_rank, steps, "steps", "Optimizer steps the rank took in the round."),
+    F64(record_rank, skipped, "1",
+        "Averages the rank's weights were left out of, because they were not finite."),
     F64(record_rank, bytes_sent, "byte", "Bytes the rank sent to average the models."),
     F64(record_rank, clock_mhz, "MHz", "Processor clock seen last in the round."),
     F64(record_rank, clock_min_mhz, "MHz", "Lowest processor clock seen in the round."),
@@ -130,6 +132,35 @@ static const schema_column summary_columns[] = {
     F64(record_summary, complete, "1", "1 when the run came to its end, else 0."),
 };
 
+static const schema_column stall_columns[] = {
+    F64(record_stall, n, "1", "How often the rank showed no progress for longer than --stall."),
+    F64(record_stall, round, "1", "Round (from 0) of the last time."),
+    F64(record_stall, t_s, "s", "Time without a sign of life, when it was noticed the last time."),
+    TEXT(record_stall, phase, "Phase the rank was in then."),
+};
+
+static const schema_column interruption_columns[] = {
+    F64(record_interruption, rounds, "rounds", "Rounds that were done when the run went on."),
+    F64(record_interruption, t_lost_s, "s",
+        "Time from the end of the last of them to the moment the run went on."),
+    F64(record_interruption, workers_before, "1", "Workers until then."),
+    F64(record_interruption, workers_after, "1", "Workers from then on."),
+    F64(record_interruption, signal, "1",
+        "Number of the signal that stopped the run; 0: none, it just ended."),
+};
+
+static const schema_column position_columns[] = {
+    {"n_workers", "1", "Workers of the run.", COLUMN_I64, offsetof(record_position, n_workers), 8},
+    {"n_train", "images", "Training images of all workers.", COLUMN_I64,
+     offsetof(record_position, n_train), 8},
+    {"n_test", "images", "Test images.", COLUMN_I64, offsetof(record_position, n_test), 8},
+    {"data_checksum", "1", "Checksum of labels and of samples of the images.", COLUMN_I64,
+     offsetof(record_position, data_checksum), 8},
+    {"signal", "1", "Number of the signal that stopped the run; 0: none.", COLUMN_I64,
+     offsetof(record_position, signal), 8},
+    F64(record_position, t_date_s, "s", "End of the last round, in seconds since 1970."),
+};
+
 const schema_table schema_tables[TABLE_COUNT] = {
     [TABLE_MACHINE] = TABLE("/machine", SHAPE_RANKS, record_machine, machine_columns),
     [TABLE_DONE] = TABLE("/rounds", SHAPE_SCALAR, int64_t, done_columns),
@@ -141,6 +172,11 @@ const schema_table schema_tables[TABLE_COUNT] = {
     [TABLE_ROUND_OF_MODEL] = TABLE(SCHEMA_MODEL, SHAPE_SCALAR, int64_t, model_round_columns),
     [TABLE_TEXT_OF_MODEL] = TABLE(SCHEMA_MODEL, SHAPE_SCALAR, char, model_text_columns),
     [TABLE_SUMMARY] = TABLE("/summary", SHAPE_SCALAR, record_summary, summary_columns),
+    [TABLE_STALL] = TABLE("/stalls", SHAPE_RANKS, record_stall, stall_columns),
+    [TABLE_INTERRUPTION] = TABLE(SCHEMA_INTERRUPTIONS, SHAPE_INTERRUPTIONS, record_interruption,
+                                 interruption_columns),
+    [TABLE_POSITION] =
+        TABLE(SCHEMA_CHECKPOINT, SHAPE_SCALAR, record_position, position_columns),
 };
 
 _Static_assert(N_OF(rank_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
@@ -149,7 +185,8 @@ _Static_assert(N_OF(machine_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS"
 
 const char *const schema_groups[] = {SCHEMA_CONFIG, SCHEMA_BUILD,    "/machine",
                                      "/rounds",     "/rounds/ranks", "/test",
-                                     SCHEMA_MODEL,  "/summary",      NULL};
+                                     SCHEMA_MODEL,  "/summary",      "/stalls",      SCHEMA_INTERRUPTIONS,
+                                     SCHEMA_CHECKPOINT, NULL};
 
 const char *const schema_tensor_unit = "1";
 const char *const schema_tensor_about =
@@ -174,10 +211,19 @@ int schema_dims(enum shape shape, const schema_sizes *sizes, size_t dims[2])
     case SHAPE_PAIRS:
         dims[0] = dims[1] = sizes->n_classes;
         return 2;
+    case SHAPE_INTERRUPTIONS:
+        dims[0] = sizes->n_interruptions;
+        return 1;
     case SHAPE_SCALAR:
         break;
     }
     return 0;
+}
+
+bool schema_has(enum table_id id, const schema_sizes *sizes)
+{
+    return (id != TABLE_INTERRUPTION || sizes->n_interruptions > 0) &&
+           (id != TABLE_POSITION || sizes->is_checkpoint);
 }
 
 size_t schema_element_bytes(const schema_column *column, const schema_sizes *sizes)
@@ -190,6 +236,8 @@ double schema_bytes(const schema_sizes *sizes)
     double sum = SCHEMA_OVERHEAD_BYTES;
     for (int id = 0; id < TABLE_COUNT; id++) {
         const schema_table *table = &schema_tables[id];
+        if (!schema_has((enum table_id)id, sizes))
+            continue;
         size_t dims[2];
         int n_dims = schema_dims(table->shape, sizes, dims);
         double n = 1;

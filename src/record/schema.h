@@ -8,6 +8,7 @@
 #ifndef BRAMBLE_RECORD_SCHEMA_H
 #define BRAMBLE_RECORD_SCHEMA_H
 
+#include "record/checkpoint.h"
 #include "record/record.h"
 
 enum { SCHEMA_VERSION = 1, SCHEMA_MAX_COLUMNS = 40, SCHEMA_MAX_TEXT_BYTES = 1 << 20 };
@@ -17,6 +18,11 @@ enum { SCHEMA_VERSION = 1, SCHEMA_MAX_COLUMNS = 40, SCHEMA_MAX_TEXT_BYTES = 1 <<
 #define SCHEMA_CONFIG "/config" /* a string attribute per pair */
 #define SCHEMA_BUILD "/build"
 #define SCHEMA_MODEL "/model" /* the tensors stand here too, under their own names */
+#define SCHEMA_INTERRUPTIONS "/interruptions"
+#define SCHEMA_CHECKPOINT "/checkpoint" /* besides its table: */
+#define SCHEMA_WEIGHTS "w"              /* [n_weights] */
+#define SCHEMA_MOMENTUM "v"             /* [n_velocities][n_weights], where there are any */
+#define SCHEMA_OUT "out"                /* string attribute */
 
 enum column_type {
     COLUMN_F64,  /* double;  float64 in the file */
@@ -38,7 +44,8 @@ enum shape {
     SHAPE_ROUNDS,
     SHAPE_ROUNDS_RANKS,
     SHAPE_CLASSES,
-    SHAPE_PAIRS /* of classes */
+    SHAPE_PAIRS,        /* of classes */
+    SHAPE_INTERRUPTIONS /* the table is missing where there are none */
 };
 
 typedef struct schema_table {
@@ -60,6 +67,9 @@ enum table_id {
     TABLE_ROUND_OF_MODEL, /* row: int64_t */
     TABLE_TEXT_OF_MODEL,  /* row: the text */
     TABLE_SUMMARY,
+    TABLE_STALL,
+    TABLE_INTERRUPTION,
+    TABLE_POSITION, /* of a checkpoint only */
     TABLE_COUNT
 };
 
@@ -73,7 +83,12 @@ extern const char *const schema_groups[];
 
 typedef struct schema_sizes {
     size_t n_rounds, n_ranks, n_classes, n_text_bytes;
+    size_t n_interruptions;
+    bool is_checkpoint;
 } schema_sizes;
+
+/* schema_has - does a file of these sizes have the table? */
+bool schema_has(enum table_id id, const schema_sizes *sizes);
 
 /* schema_dims - dims of a table's columns; returns their number, 0 for a single value */
 int schema_dims(enum shape shape, const schema_sizes *sizes, size_t dims[2]);

@@ -12,14 +12,23 @@ struct record {
     int fd;
     char *path; /* the final name, for messages */
     schema_sizes sizes;
+    size_t n_present; /* ranks that rows come from */
     int64_t n_done;
     double t_synced_s;
     uint64_t at[TABLE_COUNT][SCHEMA_MAX_COLUMNS]; /* offset in the file of every column */
     tensor *tensors;
     uint64_t *tensor_at;
-    size_t n_tensors;
+    size_t n_tensors, n_weights, n_velocities;
+    uint64_t w_at, v_at; /* of a checkpoint */
     char *buffer; /* one column of the largest piece ever written at once */
 };
+
+/*
+ * state_new - a whole file of a new name in path's folder, open for reading and writing
+ *   temporary  out  its name; memory_free it; NULL when no such file is left
+ * Returns NULL with err.
+ */
+record *state_new(const char *path, const record_plan *plan, char **temporary, error *err);
 
 /*
  * state_create - make the HDF5 file under its temporary name, complete but for its numbers, close it
@@ -35,6 +44,12 @@ bool state_create(record *self, const char *temporary, const record_plan *plan, 
  */
 bool state_write(record *self, enum table_id id, size_t first, size_t n, const void *rows,
                  error *err);
+
+/* state_write_bytes - n bytes at an offset.  Returns false with err (environment). */
+bool state_write_bytes(record *self, const void *data, size_t n, uint64_t offset, error *err);
+
+/* state_write_model - as record_add_weights, but nothing is synced */
+bool state_write_model(record *self, int64_t round, const float *w, error *err);
 
 /* state_sync - fdatasync.  Returns false with err (environment). */
 bool state_sync(record *self, error *err);

@@ -2,6 +2,7 @@
 #include "state.h"
 
 #include <math.h>
+#include <string.h>
 
 static const char about_file[] =
     "A training run of Bramble: /rounds over time, /summary in short, /model the weights.";
@@ -70,6 +71,8 @@ static bool create_table(record *self, hid_t file, enum table_id id)
 {
     const schema_table *table = &schema_tables[id];
     size_t dims[2];
+    if (!schema_has(id, &self->sizes))
+        return true;
     int n_dims = schema_dims(table->shape, &self->sizes, dims);
     hid_t group = H5Gopen2(file, table->group, H5P_DEFAULT);
     bool good = group >= 0;
@@ -96,8 +99,23 @@ static bool create_tensors(record *self, hid_t file)
     return hdf_close(group) && good;
 }
 
+static bool create_vectors(record *self, hid_t file, const checkpoint_plan *plan)
+{
+    if (!plan)
+        return true;
+    const size_t dims[2] = {self->n_velocities, self->n_weights};
+    const schema_column w = {SCHEMA_WEIGHTS, "1", "Weights from which training goes on.", 0, 0, 0};
+    const schema_column v = {SCHEMA_MOMENTUM, "1", "Momentum of each worker.", 0, 0, 0};
+    hid_t group = H5Gopen2(file, SCHEMA_CHECKPOINT, H5P_DEFAULT);
+    bool good = group >= 0 && hdf_write_text(group, SCHEMA_OUT, plan->out) &&
+                create_dataset(group, &w, H5T_IEEE_F32LE, 1, dims + 1, &self->w_at) &&
+                (plan->n_velocities == 0 ||
+                 create_dataset(group, &v, H5T_IEEE_F32LE, 2, dims, &self->v_at));
+    return hdf_close(group) && good;
+}
+
 /* Links and attributes keep the order they are made in. */
-static bool create_groups(hid_t file)
+static bool create_groups(hid_t file, const schema_sizes *sizes)
 {
     const unsigned order = H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED;
     hid_t creation = H5Pcreate(H5P_GROUP_CREATE);
@@ -105,6 +123,9 @@ static bool create_groups(hid_t file)
                 H5Pset_attr_creation_order(creation, order) >= 0 &&
                 H5Pset_obj_track_times(creation, false) >= 0;
     for (size_t i = 0; good && schema_groups[i]; i++) {
+        if ((strcmp(schema_groups[i], SCHEMA_INTERRUPTIONS) == 0 && sizes->n_interruptions == 0) ||
+            (strcmp(schema_groups[i], SCHEMA_CHECKPOINT) == 0 && !sizes->is_checkpoint))
+            continue;
         hid_t group = H5Gcreate2(file, schema_groups[i], H5P_DEFAULT, creation, H5P_DEFAULT);
         good = hdf_close(group) && group >= 0;
     }
@@ -144,12 +165,12 @@ bool state_create(record *self, const char *temporary, const record_plan *plan, 
     hid_t file = create_file(temporary);
     bool good = file >= 0 && hdf_write_text(file, "format", SCHEMA_FORMAT) &&
                 hdf_write_int(file, "format_version", SCHEMA_VERSION) &&
-                hdf_write_note(file, "about", about_file) && create_groups(file) &&
+                hdf_write_note(file, "about", about_file) && create_groups(file, &self->sizes) &&
                 write_pairs(file, SCHEMA_CONFIG, plan->config, plan->n_config) &&
                 write_pairs(file, SCHEMA_BUILD, plan->build, plan->n_build);
     for (enum table_id id = 0; good && id < TABLE_COUNT; id++)
         good = create_table(self, file, id);
-    good = good && create_tensors(self, file);
+    good = good && create_tensors(self, file) && create_vectors(self, file, plan->checkpoint);
     if (!good)
         hdf_cause(cause); /* before closing replaces it */
     if (file >= 0 && H5Fclose(file) < 0 && good) {

@@ -15,7 +15,7 @@ _Static_assert(sizeof(off_t) == 8, "compile with _FILE_OFFSET_BITS=64");
 
 enum { SYNC_INTERVAL_S = 1 };
 
-static bool write_bytes(record *self, const void *data, size_t n, uint64_t offset, error *err)
+bool state_write_bytes(record *self, const void *data, size_t n, uint64_t offset, error *err)
 {
     const char *from = data;
     while (n > 0) {
@@ -55,7 +55,7 @@ bool state_write(record *self, enum table_id id, size_t first, size_t n, const v
     for (size_t i = 0; i < table->n_columns; i++) {
         size_t n_bytes = schema_element_bytes(&table->columns[i], &self->sizes);
         gather_column(self->buffer, &table->columns[i], n_bytes, rows, table->row_bytes, n);
-        if (!write_bytes(self, self->buffer, n * n_bytes, self->at[id][i] + first * n_bytes, err))
+        if (!state_write_bytes(self, self->buffer, n * n_bytes, self->at[id][i] + first * n_bytes, err))
             return false;
     }
     return true;
@@ -87,8 +87,7 @@ bool record_add_round(record *self, size_t round, const record_round *row, const
 {
     assert(round < self->sizes.n_rounds &&
            round <= (size_t)self->n_done); /* n_done leaves no gaps */
-    size_t n_ranks = self->sizes.n_ranks;
-    if (!state_write(self, TABLE_RANK, round * n_ranks, n_ranks, ranks, err) ||
+    if (!state_write(self, TABLE_RANK, round * self->sizes.n_ranks, self->n_present, ranks, err) ||
         !state_write(self, TABLE_ROUND, round, 1, row, err))
         return false;
     if ((int64_t)round == self->n_done) {
@@ -106,7 +105,7 @@ bool record_add_test(record *self, size_t round, const record_test *row, error *
     return state_write(self, TABLE_TEST, round, 1, row, err);
 }
 
-bool record_add_weights(record *self, int64_t round, const float *w, error *err)
+bool state_write_model(record *self, int64_t round, const float *w, error *err)
 {
     int64_t none = RECORD_NO_MODEL;
     assert(round >= -1 && round < (int64_t)self->sizes.n_rounds);
@@ -114,10 +113,15 @@ bool record_add_weights(record *self, int64_t round, const float *w, error *err)
         return false;
     for (size_t i = 0; i < self->n_tensors; i++) {
         const tensor *part = &self->tensors[i];
-        if (!write_bytes(self, w + part->offset, part->count * sizeof *w, self->tensor_at[i], err))
+        if (!state_write_bytes(self, w + part->offset, part->count * sizeof *w, self->tensor_at[i], err))
             return false;
     }
-    return state_write(self, TABLE_ROUND_OF_MODEL, 0, 1, &round, err) && state_sync(self, err);
+    return state_write(self, TABLE_ROUND_OF_MODEL, 0, 1, &round, err);
+}
+
+bool record_add_weights(record *self, int64_t round, const float *w, error *err)
+{
+    return state_write_model(self, round, w, err) && state_sync(self, err);
 }
 
 bool record_add_confusion(record *self, const int64_t *counts, error *err)
@@ -129,6 +133,12 @@ bool record_add_confusion(record *self, const int64_t *counts, error *err)
 bool record_add_summary(record *self, const record_summary *summary, error *err)
 {
     return state_write(self, TABLE_SUMMARY, 0, 1, summary, err) && state_sync(self, err);
+}
+
+bool record_add_stall(record *self, size_t rank, const record_stall *row, error *err)
+{
+    assert(rank < self->sizes.n_ranks);
+    return state_write(self, TABLE_STALL, rank, 1, row, err) && state_sync(self, err);
 }
 
 bool record_close(record *self, error *err)

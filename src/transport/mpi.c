@@ -71,6 +71,12 @@ void transport_start(int *argc, char ***argv)
 
 void transport_stop(void)
 {
+    int rank;
+    int64_t word;
+    transport_on_wait(NULL, NULL);
+    wait_all();
+    while (transport_heard(&rank, &word)) /* too late */
+        ;
     wait_all(); /* MPI_Finalize waits for the last rank too, but spins */
     meet_stop();
     move_stop();

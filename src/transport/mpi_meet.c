@@ -22,9 +22,22 @@ static double nap_length(double waited_s)
     return waited_s < 256 * 4e-3 ? waited_s / 256 : 4e-3;
 }
 
+static struct {
+    transport_hook *call;
+    void *arg;
+} hook;
+
+void transport_on_wait(transport_hook *call, void *arg)
+{
+    hook.call = call;
+    hook.arg = arg;
+}
+
 static void wait_nap(double since_s)
 {
     double waited_s = clock_now() - since_s;
+    if (hook.call)
+        hook.call(hook.arg);
     if (waited_s < 20e-6) {
         sched_yield();
         return;
@@ -73,6 +86,8 @@ static struct {
     uint64_t called;    /* latest round in which stop was called, as far as this rank has heard */
     bool told;          /* a meet said that it was called in this round */
     MPI_Request *sends; /* the server's, one per rank */
+    int64_t word;       /* a worker's, on its way by: */
+    MPI_Request telling;
     char *mine, *all;   /* records of a meet: HEAD_BYTES, then the caller's */
 } meet;
 
@@ -90,12 +105,15 @@ void meet_start(void)
         transport_abort(&err);
     }
     meet.round = 1;
+    meet.telling = MPI_REQUEST_NULL;
     for (size_t r = 0; r < size; r++)
         meet.sends[r] = MPI_REQUEST_NULL;
 }
 
 void meet_stop(void)
 {
+    if (meet.telling != MPI_REQUEST_NULL)
+        MPI_Request_free(&meet.telling);
     memory_free(meet.mine);
     memory_free(meet.all);
     memory_free(meet.sends);
@@ -135,6 +153,31 @@ void transport_progress(void)
 {
     int there;
     MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &there, MPI_STATUS_IGNORE);
+}
+
+bool transport_tell(int64_t word)
+{
+    int done = 1;
+    if (transport_is_server())
+        return true;
+    MPI_Test(&meet.telling, &done, MPI_STATUS_IGNORE);
+    if (!done)
+        return false;
+    meet.word = word;
+    MPI_Isend(&meet.word, 1, MPI_INT64_T, 0, TAG_WORD, MPI_COMM_WORLD, &meet.telling);
+    return true;
+}
+
+bool transport_heard(int *rank, int64_t *word)
+{
+    int there;
+    MPI_Status status;
+    MPI_Iprobe(MPI_ANY_SOURCE, TAG_WORD, MPI_COMM_WORLD, &there, &status);
+    if (!there)
+        return false;
+    MPI_Recv(word, 1, MPI_INT64_T, status.MPI_SOURCE, TAG_WORD, MPI_COMM_WORLD, &status);
+    *rank = status.MPI_SOURCE;
+    return true;
 }
 
 void transport_call_stop(void)

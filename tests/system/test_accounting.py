@@ -208,7 +208,7 @@ def test_config_holds_every_option(bramble, pictures, tmp_path):
              "local-epochs": "3", "average-every": "2", "tail-average": "0.5", "batch": "9", "lr": "0.0123",
              "schedule": "cosine", "warmup": "0.5", "momentum": "0.85", "weight-decay": "0.001",
              "target-accuracy": "0.99", "eval-every": "2", "average": "reduce", "threads": "2", "case": "2:7",
-             "out": "x.h5"}
+             "out": "x.h5", "checkpoint": "c.h5", "checkpoint-every": "7s", "stall": "30", "on-nan": "skip"}
     flags = ["nesterov", "keep-momentum", "force", "quiet", "json"]
     write_model(tmp_path, PAPER)
     (tmp_path / "run.ini").write_text("[train]\nmomentum = 0.85\nlr = 0.5\n")
@@ -217,7 +217,7 @@ def test_config_holds_every_option(bramble, pictures, tmp_path):
     assert done.returncode == 0
     config = {name: value.decode() for name, value in Run(tmp_path / "x.h5").config.items()}
     assert set(config) == set(options_of(bramble, "train"))
-    expected = {**given, **dict.fromkeys(flags, "true"), "config": "run.ini", "local-steps": "0"}
+    expected = {**given, **dict.fromkeys(flags, "true"), "config": "run.ini", "local-steps": "0", "resume": ""}
     assert {name: config[name] for name in expected} == expected
     assert set(config) == set(expected), "a new option: give it a value above"
 

@@ -139,7 +139,9 @@ def test_document_names_every_dataset(finished):
             documented[f"{group}/{name}"] = unit.strip()
     written = {name: attributes["unit"] for name, attributes in datasets(finished).items()
                if not re.fullmatch(r"/model/.*\.(weight|bias)", name)}
-    assert documented == written
+    resumed = {name for name in documented if name.startswith("/interruptions/")}  # test_checkpoint.py
+    assert len(resumed) == 5
+    assert {name: unit for name, unit in documented.items() if name not in resumed} == written
 
 
 @pytest.mark.parametrize("number, language, text",

@@ -1,0 +1,44 @@
+/*
+ * saving.h - when checkpoints are written, and what of a rank goes into them
+ *
+ * All that a run goes on from is the state at the end of a round.  Each rank keeps a copy of its part, so
+ * that a round that is cut short can be dropped.
+ */
+#ifndef BRAMBLE_APP_SAVING_H
+#define BRAMBLE_APP_SAVING_H
+
+#include "app/job.h"
+
+typedef struct saving {
+    uint64_t every_rounds; /* 0: by time */
+    double every_s;
+    double t_saved_s;      /* clock_now() of the last */
+    uint64_t rounds;       /* done in the state kept; 0: none is */
+    float *w, *v;          /* kept: the server's weights, a worker's momentum, each or NULL */
+    float *all;            /* the server's: momentum of all ranks */
+    int64_t model_round;   /* of the model in evaluation.w; -1: none */
+    double t_date_s;
+} saving;
+
+/*
+ * saving_init - memory, as --checkpoint and --checkpoint-every ask for; without them it saves nothing
+ * false with err (environment) on this rank.  Not collective.
+ */
+bool saving_init(saving *self, const job *of, error *err);
+void saving_release(saving *self);
+
+/* saving_due - the server: is a checkpoint to be written after round (0-based)?  Not collective. */
+bool saving_due(const saving *self, const job *of, uint64_t round);
+
+/* saving_keep - a round is over: copy what a checkpoint needs.  On every rank; not collective. */
+void saving_keep(saving *self, const job *of, uint64_t rounds, int64_t model_round);
+
+/*
+ * saving_write - write what was kept; nothing where that is nothing
+ *   signal  in  that stops the run, or 0
+ * Returns false with err (environment) on the server when it cannot be written.  Collective with
+ * --keep-momentum.
+ */
+bool saving_write(saving *self, job *of, int signal, error *err);
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * checkpoint.h - a run at the end of a round, in a file from which it can go on
+ *
+ * A checkpoint is a result file (record.h) of the rounds so far plus /checkpoint: weights, momentum and
+ * position of the run, and behind the last byte of HDF5's a length and a checksum of everything.  Its
+ * structure is made once; to save is to copy numbers and bytes, without HDF5.
+ */
+#ifndef BRAMBLE_RECORD_CHECKPOINT_H
+#define BRAMBLE_RECORD_CHECKPOINT_H
+
+#include "record/record.h"
+
+#define CHECKPOINT_PREVIOUS ".previous" /* behind the name: the one before */
+
+/* Where a run stands, besides its rows. */
+typedef struct record_position {
+    int64_t n_workers, n_train, n_test;
+    int64_t data_checksum;
+    int64_t signal;  /* that stopped the run; 0: none */
+    double t_date_s; /* end of the last round, seconds since 1970 */
+} record_position;
+
+typedef struct checkpoint_state {
+    record_position position;
+    const float *w;     /* n_weights: where training goes on from */
+    const float *v;     /* [n_velocities][n_weights] */
+    const float *model; /* tested or to be tested: what /model holds; NULL: none */
+    int64_t model_round;
+} checkpoint_state;
+
+typedef struct checkpoint checkpoint;
+
+/*
+ * checkpoint_new - check the place and make the structure, in a file without a name
+ *   path   in  of the checkpoints; its folder must exist
+ *   force  in  a file may stand there already: it is kept as the previous one if it is whole
+ *   plan   in  as for record_create of the run's own file; plan->checkpoint is set
+ * Returns NULL with err: a file stands there without force, or one that a run is writing, or no regular
+ * file, or no such folder (user); cannot be written (environment).  Not collective: the server's.
+ */
+checkpoint *checkpoint_new(const char *path, bool force, const record_plan *plan, error *err);
+void checkpoint_free(checkpoint *self);
+
+/*
+ * checkpoint_save - write a checkpoint: the rows done in `run`, and state
+ * A temporary file in the same folder is written, synced and renamed; what stood at path has the name
+ * path.previous then.  After a failure both are what they were.
+ * false with err (environment: file and cause).  Not collective.
+ */
+bool checkpoint_save(checkpoint *self, const record *run, const checkpoint_state *state, error *err);
+
+/* What a checkpoint holds. */
+typedef struct checkpoint_file {
+    char *path; /* of the file that was read: path or path.previous */
+    record_file *past;
+    record_position position;
+    size_t n_weights, n_velocities;
+    float *w, *v; /* finite */
+    char *out;    /* name of the result file, as the run was given it */
+} checkpoint_file;
+
+/*
+ * checkpoint_read - read the checkpoint at path or, where it is missing or damaged, the previous one
+ *   warning  out  kind ERROR_NONE, or why it is the previous one
+ * As in record_read nothing in the file is trusted, and the checksum is no proof.  Release with
+ * checkpoint_file_free.  Returns NULL with err (user) when neither can be used.  Not collective.
+ */
+checkpoint_file *checkpoint_read(const char *path, error *warning, error *err);
+void checkpoint_file_free(checkpoint_file *self);
+
+#endif

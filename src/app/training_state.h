@@ -1,0 +1,89 @@
+/*
+ * training_state.h - the state of the rounds, and the server's half of them (server.c)
+ *
+ * Private to src/app: training.c and server.c.
+ */
+#ifndef BRAMBLE_APP_TRAINING_STATE_H
+#define BRAMBLE_APP_TRAINING_STATE_H
+
+#include "app/account.h"
+#include "app/job.h"
+#include "app/progress.h"
+#include "app/saving.h"
+#include "app/segment.h"
+
+/* What the server answers; the notes of all ranks follow it. */
+typedef struct decision {
+    int32_t stop;   /* enum stop: drop this round */
+    int32_t signal; /* for STOP_ASKED */
+    int32_t save;   /* write a checkpoint when this round is over */
+    int32_t error;  /* the server has failed: transport_agree tells */
+} decision;
+
+enum stop { STOP_NOT, STOP_TARGET, STOP_ASKED };
+
+typedef struct training {
+    job *job;
+    phases phases;
+    progress progress;
+    saving saving;
+    decision *decision;  /* followed by: */
+    segment_note *notes; /* of all ranks */
+    double *weights;     /* of all ranks in an average */
+    record_rank *rows;   /* of all ranks in a round (server) */
+    round_note *ends;    /* likewise */
+    double t_wait_s;     /* mine in the exchange before */
+
+    /* the server's books */
+    double t_ready_s;           /* when all were ready */
+    double t_zero_s;            /* the same, earlier by the time of former starts */
+    double t_inline_s;          /* evaluation by a rank that also trains: not in T_time */
+    double t_eval_s, cpu_eval_s; /* of the server, up to now */
+    double cpu_zero_s;
+    account account;
+    uint64_t present;         /* round that is going on */
+    record_round round;       /* its row */
+    double *tail;             /* sum of its last averages */
+    float *tail_mean;
+    size_t n_tail;
+    int64_t eval_round;       /* whose model is or was evaluated last; -1: none */
+    bool eval_noted;          /* its result has been recorded */
+    bool stop, stop_called;
+    int signal; /* that somebody got: stop */
+    double t_target_s;
+    progress_state shown;
+    error error; /* the server's own: said at the next decision */
+} training;
+
+/* server_show - progress on stderr */
+void server_show(training *t);
+
+/* server_listen - called while the server waits: has anybody been asked to stop, does anybody hang?
+ * arg: a training */
+void server_listen(void *arg);
+
+/*
+ * server_evaluate_some - some evaluation, while nothing else is to be done; returns whether there was any
+ * server_evaluate_rest - all that is left of it
+ * server_evaluate_inline - the same between the rounds, off the clock: a rank that also trains cannot
+ *                          evaluate meanwhile
+ */
+bool server_evaluate_some(void *arg);
+void server_evaluate_rest(training *t);
+void server_evaluate_inline(training *t);
+
+/* server_evaluation_due, server_begin_evaluation - of the model after a round (0-based) */
+bool server_evaluation_due(const training *t, uint64_t round);
+void server_begin_evaluation(training *t, uint64_t round);
+
+/* server_add_to_tail - for --tail-average: an average of the round is there */
+void server_add_to_tail(training *t, uint64_t segment);
+
+/* training_go_on - begin with what former starts have done; on every rank, not collective */
+void training_go_on(training *t);
+
+/* training_save - write a checkpoint, or a warning: training may come to its end without.  Collective
+ * as saving_write. */
+void training_save(training *t);
+
+#endif

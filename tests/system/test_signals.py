@@ -1,0 +1,154 @@
+"""Asked to stop, a run ends in order and can go on; a rank that hangs is named; NaN on one worker."""
+import os
+import signal
+import subprocess
+import time
+
+import h5py
+import numpy as np
+import pytest
+from conftest import SLOW
+from runs import LINEAR, PAPER, Run, differences, write_model
+from test_kill import ranks_of, rounds_done, wait_for
+
+STOPPED = 3
+
+
+def start(bramble, pictures, ranks, *more, model=LINEAR, rounds=100000):
+    options = write_model(bramble.folder, model)[0]
+    line = bramble.command(ranks, "train", "--quiet", "--data", pictures, *options, "--limit-test", 20, "--batch", 2, "--lr",
+                           1e-4, "--keep-momentum", "--rounds", rounds, "--threads", 1, "--out", "out.h5", *more)
+    return subprocess.Popen(line, cwd=bramble.folder, env=bramble.env, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def end_of(process, folder):
+    try:
+        out, err = process.communicate(timeout=60 * SLOW)
+    finally:
+        process.kill()
+    wait_for(lambda: not ranks_of(folder))
+    assert out == ""
+    return process.returncode, [line for line in err.splitlines() if line.startswith("bramble: ")]
+
+
+# Rounds of 200 steps, so that the signal comes in the middle of one.
+SHORT = ["--limit-train", 4, "--local-steps", 200, "--average-every", 70, "--eval-every", 5, "--checkpoint-every", 3]
+TARGETS = [(1, 0, signal.SIGINT), (1, 0, signal.SIGTERM), (1, 0, signal.SIGUSR1), (3, 0, signal.SIGTERM), (3, 1, signal.SIGINT),
+           (3, 2, signal.SIGUSR1), (3, None, signal.SIGUSR1), (3, None, signal.SIGTERM), (3, None, signal.SIGINT)]
+
+
+@pytest.mark.parametrize("ranks, victim, number", TARGETS,
+                         ids=[f"{n.name} to {'mpirun' if v is None else f'rank {v} of {r}'}" for r, v, n in TARGETS])
+def test_stops_and_goes_on(bramble, pictures, tmp_path, ranks, victim, number):
+    with start(bramble, pictures, ranks, *SHORT, "--checkpoint", "c.h5") as process:
+        wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 4)
+        if victim is None:
+            process.send_signal(number)
+        else:
+            os.kill(ranks_of(tmp_path)[victim], number)
+        status, said = end_of(process, tmp_path)
+    passed_on = victim is None and number != signal.SIGUSR1  # mpirun makes SIGTERM of both, and ends with 1
+    assert status == (1 if passed_on else STOPPED)
+    stopped = Run(tmp_path / "out.h5")
+    n = stopped.n_done
+    name = "SIGTERM" if passed_on else number.name
+    assert said == [f"bramble: stopped by {name}; {n} of 100000 rounds are saved, go on with --resume c.h5"]
+    assert n >= 4 and stopped["summary/complete"] == 0
+    with h5py.File(tmp_path / "c.h5") as file:
+        assert file["rounds/n_done"][()] == n and file["checkpoint/signal"][()] == signal.Signals[name]
+    if ranks == 3 and victim is None:  # the break costs no bit
+        n += 2
+        resumed = Run(bramble.train(3, "--resume", "c.h5", "--rounds", n))
+        assert resumed["interruptions/signal"] == signal.Signals[name]
+        whole = bramble.train(3, "--data", pictures, *write_model(tmp_path, LINEAR)[0], "--limit-test", 20, "--batch", 2,
+                              "--lr", 1e-4, "--keep-momentum", "--rounds", n, "--threads", 1, *SHORT, out="whole.h5")
+        assert differences(Run(whole), resumed) == []
+
+
+def test_nothing_to_save(bramble, pictures, tmp_path):
+    """Without --checkpoint the files are closed all the same; in the first round there is nothing to save yet."""
+    with start(bramble, pictures, 3, *SHORT) as process:
+        wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 2)
+        os.kill(ranks_of(tmp_path)[1], signal.SIGTERM)
+        status, said = end_of(process, tmp_path)
+    assert status == STOPPED and said == ["bramble: stopped by SIGTERM; nothing is saved to go on from"]
+    (tmp_path / "out.h5").unlink()
+    with start(bramble, pictures, 3, "--local-steps", 1000000, "--checkpoint", "c.h5") as process:
+        wait_for(lambda: rounds_done(tmp_path / "out.h5") == 0)
+        time.sleep(0.5)  # the files are there; the first step is not far
+        os.kill(ranks_of(tmp_path)[2], signal.SIGUSR1)
+        status, said = end_of(process, tmp_path)
+    assert status in (STOPPED, 128 + signal.SIGUSR1)
+    assert not (tmp_path / "c.h5").exists()
+
+
+def test_second_sigint_ends_at_once(bramble, pictures, tmp_path):
+    """A rank that cannot finish its step, because it is stopped, is the reason to ask twice."""
+    with start(bramble, pictures, 3, *SHORT, "--checkpoint", "c.h5") as process:
+        wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 2)
+        ranks = ranks_of(tmp_path)
+        os.kill(ranks[2], signal.SIGSTOP)
+        os.kill(ranks[1], signal.SIGINT)
+        time.sleep(0.3)
+        assert process.poll() is None
+        os.kill(ranks[1], signal.SIGINT)
+        os.kill(ranks[2], signal.SIGCONT)
+        status, said = end_of(process, tmp_path)
+    assert status in (128 + signal.SIGINT, STOPPED)
+    assert h5py.File(tmp_path / "out.h5")["rounds/n_done"][()] >= 2
+
+
+def test_stalled_rank_is_named(bramble, pictures, tmp_path):
+    """One that hangs is, one that waits for it is not; and when it goes on the run does."""
+    options = ["--limit-train", 4, "--local-steps", 150, "--stall", 5]
+    with start(bramble, pictures, 4, *options, model=PAPER, rounds=4) as process:
+        wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 1, 120 * SLOW)
+        victim = ranks_of(tmp_path)[2]
+        os.kill(victim, signal.SIGSTOP)
+
+        def noticed():
+            with h5py.File(tmp_path / "out.h5") as file:
+                return file["stalls/n"][2] >= 1
+        try:
+            wait_for(noticed, 60 * SLOW)
+        finally:
+            os.kill(victim, signal.SIGCONT)
+        out, err = process.communicate(timeout=120 * SLOW)
+    host = os.uname().nodename
+    said = [line for line in err.splitlines() if line.startswith("bramble: ")]
+    assert process.returncode == 0 and len(said) == 2, err
+    assert f"rank 2 on {host} has shown no progress for " in said[0] and "phase train" in said[0]
+    assert said[1] == f"bramble: rank 2 on {host} goes on"
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert np.isnan(file["stalls/n"][[0, 1, 3]]).all() and file["stalls/t_s"][2] >= 5
+        assert file["stalls/phase"][2] == b"train" and file["summary/complete"][()] == 1
+
+
+NAN = ["--limit-train", 60, "--limit-test", 20, "--batch", 4, "--rounds", 3, "--average-every", 2, "--threads", 1, "--keep-momentum"]
+
+
+def test_nan_on_one_worker(bramble, pictures, tmp_path):
+    """stop names round, rank, host and layer; skip leaves it out of one average, and counts that."""
+    fault = {"BRAMBLE_TEST_FAULT": "nan:2:1:1"}
+    stopped = bramble(3, "train", "--quiet", "--data", pictures, *NAN, "--out", "stop.h5", env=fault)
+    said = [line for line in stopped.stderr.splitlines() if line.startswith("bramble: ")]
+    assert stopped.returncode == 2 and len(said) == 1
+    assert f"round 2, rank 2 on {os.uname().nodename}: the weights of layer fc3 are no longer finite" in said[0]
+    run = Run(bramble.train(3, "--data", pictures, *NAN, "--on-nan", "skip", env=fault))
+    expected = np.zeros((3, 3))
+    expected[1, 2] = 1
+    assert np.array_equal(run["rounds/ranks/skipped"], expected)
+    assert all(np.isfinite(value).all() for value in run.weights.values())
+    assert np.isfinite(run["rounds/loss"]).all() and run["rounds/images"][1] < run["rounds/images"][0]
+    plain = Run(bramble.train(3, "--data", pictures, *NAN, "--on-nan", "skip", out="plain.h5"))
+    assert differences(run, plain) != [] and np.array_equal(run["rounds/loss"][0], plain["rounds/loss"][0])
+    assert (plain["rounds/ranks/skipped"] == 0).all()
+
+
+def test_nan_on_all_workers(bramble, pictures):
+    done = bramble(3, "train", "--quiet", "--data", pictures, *NAN, "--on-nan", "skip", "--lr", 1000, "--out", "x.h5")
+    assert done.returncode == 2 and "no longer finite" in done.stderr
+    alone = bramble(1, "train", "--quiet", "--data", pictures, *NAN, "--on-nan", "skip", "--out", "y.h5",
+                    env={"BRAMBLE_TEST_FAULT": "nan:0:0:0"})
+    assert alone.returncode == 2 and "round 1, rank 0" in alone.stderr
