@@ -25,8 +25,9 @@ static void name_run(const job *self, char run[RUN_BYTES], char date[32])
     const record_file *past = self->from ? self->from->past : NULL;
     const char *before = past ? record_build(past, "run") : NULL;
     const char *started = past ? record_build(past, "started") : NULL;
-    unsigned long long number = (unsigned long long)(1e9 * results_date());
-    (void)getrandom(&number, sizeof number, GRND_NONBLOCK);
+    unsigned long long number;
+    if (getrandom(&number, sizeof number, GRND_NONBLOCK) != sizeof number)
+        number = (unsigned long long)(1e9 * results_date());
     clock_date(date);
     if (started)
         snprintf(date, 32, "%s", started);
