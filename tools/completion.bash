@@ -74,6 +74,7 @@ _bramble_options()
     watch) echo --patience --help ;;
     info) echo --json --help ;;
     data) echo --seed --help ;;
+    doctor) echo --model --batch --data --threads --out --force --json --help ;;
     esac
 }
 
@@ -88,7 +89,7 @@ _bramble_arguments()
         else
             _bramble_folders
         fi ;;
-    help) _bramble_words train test report watch info data ;;
+    help) _bramble_words train test report watch info data doctor ;;
     esac
 }
 
@@ -98,7 +99,7 @@ _bramble()
     local command=${COMP_WORDS[1]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        _bramble_words train test report watch info data help --help --version
+        _bramble_words train test report watch info data doctor help --help --version
         return
     fi
     # --option=value comes as three words

@@ -27,4 +27,7 @@ void machine_describe(int n_threads, record_machine *row);
 double machine_memory(void);
 double machine_peak_rss(void);
 
+/* machine_available_memory - bytes that can be taken without swapping; NaN when the system does not tell */
+double machine_available_memory(void);
+
 #endif

@@ -90,6 +90,15 @@ typedef struct test_options {
     bool json;
 } test_options;
 
+/* bramble doctor; as for train */
+typedef struct doctor_options {
+    char model[OPTION_TEXT_BYTES]; /* never empty */
+    char data[OPTION_TEXT_BYTES];  /* never empty */
+    uint64_t batch, threads;       /* 1..65536; 0: the cores the rank is bound to */
+    char out[OPTION_TEXT_BYTES];   /* empty: no file */
+    bool force, json;
+} doctor_options;
+
 enum report_format { REPORT_TABLE, REPORT_CSV, REPORT_JSON };
 
 /* bramble report */
@@ -150,6 +159,8 @@ enum parse_outcome options_parse_report(int argc, char **argv, bool print, repor
                                         error *err);
 enum parse_outcome options_parse_watch(int argc, char **argv, bool print, watch_options *options,
                                        error *err);
+enum parse_outcome options_parse_doctor(int argc, char **argv, bool print, doctor_options *options,
+                                        error *err);
 enum parse_outcome options_parse_info(int argc, char **argv, bool print, info_options *options,
                                       error *err);
 enum parse_outcome options_parse_data(int argc, char **argv, bool print, data_options *options,

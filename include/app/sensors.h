@@ -27,4 +27,13 @@ void sensors_take(record_rank *row);
  */
 double sensors_cpu_quota(void);
 
+/*
+ * sensors_governor - of the first core's clock: "performance", "ondemand"; "" where there is none to choose
+ * sensors_clock_max - its highest clock in MHz
+ * sensors_under_voltage - for kernels without the firmware's flags: 1 now, 0 not now
+ */
+void sensors_governor(char *text, int n_bytes);
+double sensors_clock_max(void);
+double sensors_under_voltage(void);
+
 #endif

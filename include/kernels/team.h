@@ -11,6 +11,7 @@
 #define BRAMBLE_KERNELS_TEAM_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct team {
     int thread, n_threads;
@@ -37,5 +38,19 @@ int team_cores(void);
 
 /* team_cpu_list - the affinity mask as text, "0-3,8" */
 void team_cpu_list(char *text, size_t n_bytes);
+
+/* Where the threads of a team sit: see team_seat. */
+enum { TEAM_MAX_CORES = 1024 };
+typedef struct team_seats {
+    int n_threads;                       /* that came; OpenMP may start fewer than asked for */
+    int n_cores;                         /* different cores they computed on at one moment, at best */
+    uint64_t mask[TEAM_MAX_CORES / 64];  /* cores that any of them may run on, a bit each */
+} team_seats;
+
+/*
+ * team_seat - let n_threads threads compute for about t_s seconds, and look several times on which core each
+ * of them is.  Never fewer cores than they really have, for a moment of bad luck does not count.
+ */
+void team_seat(int n_threads, double t_s, team_seats *seats);
 
 #endif

@@ -67,6 +67,12 @@ char *transport_broadcast_text(char *text);
 void transport_send(const void *data, size_t n_bytes, int rank);
 void transport_receive(void *data, size_t n_bytes);
 
+/* transport_pass, transport_take - n bytes (any number) from this rank to another, and from another to this
+ * one, in order.  At full speed, without sleeping: for two ranks that have just met (transport_meet).  Not
+ * collective, but each pass needs its take, with the same n. */
+void transport_pass(const void *data, size_t n_bytes, int to);
+void transport_take(void *data, size_t n_bytes, int from);
+
 /* transport_gather - n bytes (below 2^30) from each rank, in rank order, to the server (all:
  * size * n bytes there, NULL elsewhere).  Collective. */
 void transport_gather(const void *mine, size_t n_bytes, void *all);

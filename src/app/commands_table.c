@@ -3,6 +3,7 @@
 #define TEST(field) OPTION_BIND(test_options, field)
 #define REPORT(field) OPTION_BIND(report_options, field)
 #define WATCH(field) OPTION_BIND(watch_options, field)
+#define DOCTOR(field) OPTION_BIND(doctor_options, field)
 #define INFO(field) OPTION_BIND(info_options, field)
 #define DATA(field) OPTION_BIND(data_options, field)
 
@@ -82,6 +83,45 @@ static const option_entry watch_table[] = {
      .metavar = "S",
      .group = "Options:",
      .help = "Give up after S seconds without the file, or without a new round in one that no run is writing."},
+    {.name = NULL},
+};
+
+static const option_entry doctor_table[] = {
+    {.name = "model",
+     DOCTOR(model),
+     .least = 1,
+     .initial = "paper",
+     .metavar = "FILE",
+     .group = "Options:",
+     .help = "The network to try: an INI file; a bare name means models/NAME.ini."},
+    {.name = "batch",
+     DOCTOR(batch),
+     .least = 1,
+     .most = 65536,
+     .initial = "32",
+     .metavar = "B",
+     .help = "Images a worker takes for one step; 1 to 65536."},
+    {.name = "data",
+     DOCTOR(data),
+     .least = 1,
+     .initial = "data",
+     .variable = "BRAMBLE_DATA",
+     .metavar = "DIR|synthetic:[N]",
+     .help = "The images a run would use: are they there, and is there memory for them?"},
+    {.name = "threads",
+     DOCTOR(threads),
+     .most = 1024,
+     .initial = "0",
+     .metavar = "T",
+     .help = "OpenMP threads of each worker; 0: as many as cores it is bound to."},
+    {.name = "out",
+     DOCTOR(out),
+     .initial = "",
+     .metavar = "FILE.h5",
+     .help = "Store everything in this file. Its folder, or without it the present one, is where "
+             "results would go."},
+    {.name = "force", DOCTOR(force), .initial = "false", .help = "Replace an existing file."},
+    {.name = "json", DOCTOR(json), .initial = "false", .help = "Print JSON."},
     {.name = NULL},
 };
 
@@ -170,5 +210,15 @@ const option_command option_commands[] = {
      .examples = "  bramble data check data\n"
                  "  bramble data synth /tmp/shapes 5000 --seed 7\n",
      .options = data_table},
+    {.name = "doctor",
+     .summary = "look at the cluster: nodes, links, and what is wrong",
+     .arguments = "",
+     .about = "Look at every node and at what is between them, under mpirun as a training would run, "
+              "for some seconds: builds, binding, clock, heat, power, memory, disk, speed, network. "
+              "Each finding is said in plain words, with the remedy. Exit status 0: no problem, 1: "
+              "at least one.",
+     .examples = "  bramble doctor --data synthetic:\n"
+                 "  mpirun -n 4 --hostfile pis --map-by ppr:1:node:pe=4 bramble doctor --out pis.h5\n",
+     .options = doctor_table},
     {.name = NULL},
 };

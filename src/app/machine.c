@@ -136,3 +136,15 @@ void machine_describe(int n_threads, record_machine *row)
         number_in("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", 10) / 1000.0;
     row->cpu_quota = sensors_cpu_quota();
 }
+
+double machine_available_memory(void)
+{
+    char line[128];
+    double kib = NAN;
+    FILE *file = fopen("/proc/meminfo", "r");
+    while (file && fgets(line, sizeof line, file) && sscanf(line, "MemAvailable: %lf", &kib) != 1)
+        ;
+    if (file)
+        fclose(file);
+    return 1024.0 * kib;
+}

@@ -241,6 +241,13 @@ enum parse_outcome options_parse_watch(int argc, char **argv, bool print, watch_
     return outcome;
 }
 
+enum parse_outcome options_parse_doctor(int argc, char **argv, bool print, doctor_options *options,
+                                        error *err)
+{
+    option_line line;
+    return parse_plain("doctor", argc, argv, print, &line, options, err);
+}
+
 enum parse_outcome options_parse_info(int argc, char **argv, bool print, info_options *options,
                                       error *err)
 {

@@ -150,6 +150,36 @@ void sensors_take(record_rank *row)
     seen.all_throttled = seen.throttled;
 }
 
+/* ---- asked once ---------------------------------------------------------------------------- */
+
+static const char cpufreq[] = "/sys/devices/system/cpu/cpu0/cpufreq";
+
+void sensors_governor(char *text, int n_bytes)
+{
+    char line[LINE_BYTES];
+    text[0] = '\0';
+    if (read_line(cpufreq, "scaling_driver", line) && strstr(line, "pstate"))
+        return; /* the processor chooses by itself, and "powersave" is no word for it */
+    if (read_line(cpufreq, "scaling_governor", line))
+        snprintf(text, (size_t)n_bytes, "%.*s", (int)strcspn(line, "\n"), line);
+}
+
+double sensors_clock_max(void)
+{
+    return read_number(cpufreq, "cpuinfo_max_freq", 10) / 1000.0;
+}
+
+double sensors_under_voltage(void)
+{
+    char folder[64], line[LINE_BYTES];
+    for (int k = 0; k < 16; k++) {
+        snprintf(folder, sizeof folder, "/sys/class/hwmon/hwmon%d", k);
+        if (read_line(folder, "name", line) && strncmp(line, "rpi_volt", 8) == 0)
+            return read_number(folder, "in0_lcrit_alarm", 10);
+    }
+    return NAN;
+}
+
 /* ---- control groups -------------------------------------------------------------------------- */
 
 /* The limit of one group, in cores; NaN for none, or no such group. */

@@ -1,10 +1,12 @@
 #include "kernels/team.h"
 
+#include "base/clock.h"
 #include "kernels/simd.h"
 
 #include <omp.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 
 /* A barrier for each generation: the last to arrive opens the next. */
 struct team_meeting {
@@ -79,4 +81,52 @@ void team_cpu_list(char *text, size_t n_bytes)
         used += n > 0 ? (size_t)n : 0;
         first = last;
     }
+}
+
+/* ---- seats -------------------------------------------------------------------------------------- */
+
+enum { LOOKS = 8 };
+
+struct seating {
+    team_seats *seats;
+    double t_s;
+    uint64_t taken[TEAM_MAX_CORES / 64];
+};
+
+static void take_seat(const team *us, void *arg)
+{
+    struct seating *self = arg;
+    team_seats *seats = self->seats;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    (void)sched_getaffinity(0, sizeof set, &set);
+    for (size_t k = 0; k < TEAM_MAX_CORES; k++)
+        if (k < CPU_SETSIZE && CPU_ISSET(k, &set))
+            __atomic_fetch_or(&seats->mask[k / 64], UINT64_C(1) << k % 64, __ATOMIC_RELAXED);
+    for (int look = 0; look < LOOKS; look++) {
+        team_barrier(us);
+        if (us->thread == 0)
+            memset(self->taken, 0, sizeof self->taken);
+        double start = clock_now();
+        while (clock_now() - start < self->t_s / LOOKS)
+            simd_pause();
+        team_barrier(us);
+        size_t core = (size_t)sched_getcpu() % TEAM_MAX_CORES;
+        __atomic_fetch_or(&self->taken[core / 64], UINT64_C(1) << core % 64, __ATOMIC_RELAXED);
+        team_barrier(us);
+        int n = 0;
+        for (size_t k = 0; us->thread == 0 && k < TEAM_MAX_CORES / 64; k++)
+            n += __builtin_popcountll(self->taken[k]);
+        if (us->thread == 0 && n > seats->n_cores)
+            seats->n_cores = n;
+    }
+    if (us->thread == 0)
+        seats->n_threads = us->n_threads;
+}
+
+void team_seat(int n_threads, double t_s, team_seats *seats)
+{
+    struct seating self = {.seats = seats, .t_s = t_s};
+    memset(seats, 0, sizeof *seats);
+    team_run(n_threads, take_seat, &self);
 }

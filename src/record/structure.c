@@ -146,7 +146,7 @@ static bool write_pairs(hid_t file, const char *name, const record_pair *pairs, 
  * The format of HDF5 1.8: every reader knows it, SWMR readers accept it, its metadata have checksums,
  * and its superblock, unlike that of 1.10, has no mark of being open that a reader would stumble over.
  */
-static hid_t create_file(const char *temporary)
+hid_t structure_create_file(const char *temporary)
 {
     hid_t access = H5Pcreate(H5P_FILE_ACCESS), creation = H5Pcreate(H5P_FILE_CREATE), file = -1;
     if (H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0 &&
@@ -162,7 +162,7 @@ static hid_t create_file(const char *temporary)
 bool state_create(record *self, const char *temporary, const record_plan *plan, error *err)
 {
     char cause[HDF_CAUSE_BYTES] = "";
-    hid_t file = create_file(temporary);
+    hid_t file = structure_create_file(temporary);
     bool good = file >= 0 && hdf_write_text(file, "format", SCHEMA_FORMAT) &&
                 hdf_write_int(file, "format_version", SCHEMA_VERSION) &&
                 hdf_write_note(file, "about", about_file) && create_groups(file, &self->sizes) &&

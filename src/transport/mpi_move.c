@@ -73,6 +73,20 @@ void transport_receive(void *data, size_t n_bytes)
                  MPI_COMM_WORLD, MPI_STATUS_IGNORE);
 }
 
+void transport_pass(const void *data, size_t n_bytes, int to)
+{
+    for (size_t done = 0; done < n_bytes; done += piece_bytes(n_bytes - done))
+        MPI_Send((const char *)data + done, (int)piece_bytes(n_bytes - done), MPI_BYTE, to, TAG_PASS,
+                 MPI_COMM_WORLD);
+}
+
+void transport_take(void *data, size_t n_bytes, int from)
+{
+    for (size_t done = 0; done < n_bytes; done += piece_bytes(n_bytes - done))
+        MPI_Recv((char *)data + done, (int)piece_bytes(n_bytes - done), MPI_BYTE, from, TAG_PASS,
+                 MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+}
+
 void transport_gather(const void *mine, size_t n_bytes, void *all)
 {
     assert(n_bytes < (size_t)1 << 30);

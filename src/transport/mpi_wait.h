@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-enum { TAG_SIZE = 1, TAG_DATA, TAG_STOP, TAG_WORD };
+enum { TAG_SIZE = 1, TAG_DATA, TAG_STOP, TAG_WORD, TAG_PASS };
 
 /* wait_request - until the request is done; looks in ever longer intervals, see transport_meet */
 void wait_request(MPI_Request *request);

@@ -106,6 +106,17 @@ void transport_receive(void *data, size_t n_bytes)
     assert(false); /* there is no other rank */
 }
 
+void transport_pass(const void *data, size_t n_bytes, int to)
+{
+    transport_send(data, n_bytes, to);
+}
+
+void transport_take(void *data, size_t n_bytes, int from)
+{
+    (void)from;
+    transport_receive(data, n_bytes);
+}
+
 void transport_gather(const void *mine, size_t n_bytes, void *all)
 {
     if (n_bytes > 0)

@@ -180,7 +180,7 @@ def test_scripts_pass_shellcheck():
 
 # ---- commands, options, targets ---------------------------------------------------------------------------
 
-COMMANDS = ["train", "test", "report", "watch", "info", "data"]
+COMMANDS = ["train", "test", "report", "watch", "info", "data", "doctor"]
 
 
 def manual_of(command):

@@ -1,0 +1,62 @@
+/*
+ * table.h - an HDF5 file of plain tables, written in one go
+ *
+ * For what is measured once and is no training run.  Each column becomes a dataset of its own, with the
+ * attributes `unit` and `about`, as in a result file.
+ */
+#ifndef BRAMBLE_RECORD_TABLE_H
+#define BRAMBLE_RECORD_TABLE_H
+
+#include "base/error.h"
+#include "record/record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum record_type {
+    RECORD_F64,  /* double; NaN: not known */
+    RECORD_I32,  /* int32_t; int64 in the file; -1: not known */
+    RECORD_TEXT, /* char[n_bytes], NUL-terminated */
+};
+
+/* A column, bound to a member of the struct that is a row. */
+typedef struct record_column {
+    const char
+        *name; /* behind its NUL the unit, behind that one's the sentence: one text, one pointer */
+    uint16_t type;            /* enum record_type */
+    uint16_t offset, n_bytes; /* of the member */
+} record_column;
+
+#define RECORD_COLUMN(row, member, unit, about)                                                    \
+    {                                                                                              \
+#member "\0" unit "\0" about,                                                                 \
+     _Generic(((row *)0)->member, double: RECORD_F64, int32_t: RECORD_I32, char *: RECORD_TEXT),    \
+     offsetof(row, member), sizeof(((row *)0)->member)    \
+    }
+
+typedef struct record_table {
+    const char *name; /* of its group */
+    const record_column *columns;
+    size_t n_columns;
+    const void *rows; /* n_rows structs of row_bytes */
+    size_t n_rows, row_bytes;
+} record_table;
+
+typedef struct record_tables {
+    const char *format, *group,
+        *about; /* the root's `format`; the group that holds all; what it is */
+    const record_table *tables;
+    size_t n_tables;
+    const record_pair *pairs; /* string attributes of the group */
+    size_t n_pairs;
+} record_tables;
+
+/*
+ * record_write_tables - make the file, whole, under its final name
+ * Without force an existing file is never replaced.  Returns false with err as record_create does; then no
+ * file of ours is left behind.  Not collective.
+ */
+bool record_write_tables(const char *path, bool force, const record_tables *what, error *err);
+
+#endif
