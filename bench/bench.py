@@ -65,7 +65,7 @@ def kernels(table, threads):
     with tempfile.TemporaryDirectory() as folder:
         run(BUILD / "bench-kernels", "--threads", threads, "--json", f"{folder}/kernels.json")
         rows = json.loads(Path(f"{folder}/kernels.json").read_text())
-    share = {(row["name"], row["what"]): row for row in rows}
+    share = {(row["name"], row["what"]): row for row in rows if "what" in row}
     all_threads = f"{threads} thread{'s' if threads > 1 else ''}"
     step = share["step, batch 32", all_threads]
     table.add(f"training step, batch 32, {all_threads}: share of the FMA peak", step["share"], "", 0.60)
@@ -110,7 +110,7 @@ def torch(table, threads, rows):
         times = run("/usr/bin/python3", "bench/peer_torch_conv.py", threads, channels, side, 32).split()
         name = f"conv 3x3 {channels} x {side} x {side}"
         for what, t_s in zip(("forward", "both gradients"), times):
-            ours = next(row["t_s"] for row in rows if (row["name"], row["what"]) == (name, what))
+            ours = next(row["t_s"] for row in rows if (row["name"], row.get("what")) == (name, what))
             table.add(f"{name} {what}: Bramble over PyTorch", float(t_s) / ours, "x", 1)
 
 

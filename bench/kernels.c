@@ -65,7 +65,7 @@ static figure measure(action *act, void *arg, double flops, int n_threads)
 
 static json_t *rows;
 
-static void print(const char *name, const char *what, const figure *f)
+static json_t *print(const char *name, const char *what, const figure *f)
 {
     printf("%-26s %-18s %8.1f %8.1f %7.1f %% %7.1f %%\n", name, what, f->gflops, f->peak_gflops,
            100.0 * f->share, 100.0 * f->median_share);
@@ -78,6 +78,50 @@ static void print(const char *name, const char *what, const figure *f)
     json_object_set_new(row, "median_share", json_real(f->median_share));
     json_object_set_new(row, "t_s", json_real(f->t_s));
     json_array_append_new(rows, row);
+    return row;
+}
+
+/* ---- reading memory, for the roofline ----------------------------------------------------------- */
+
+typedef struct stream {
+    const vec *x;
+    size_t n; /* of each thread */
+    int turns;
+} stream;
+
+static void stream_work(const team *us, void *arg)
+{
+    const stream *s = arg;
+    const vec *x = s->x + (size_t)us->thread * s->n;
+    vec sum[8] = {{0}};
+    for (int turn = 0; turn < s->turns; turn++)
+        for (size_t k = 0; k + 8 <= s->n; k += 8)
+            SIMD_UNROLL for (size_t j = 0; j < 8; j++)
+                sum[j] += x[k + j];
+    __asm__ volatile("" : : "m"(sum));
+}
+
+/* Bytes per second that all threads together read, each from its own `bytes`. */
+static void bench_stream(size_t bytes, int n_threads, error *err)
+{
+    stream s = {.n = bytes / sizeof(vec), .turns = 1};
+    vec *x = memory_new((size_t)n_threads * s.n, sizeof(vec), err);
+    double best = 0.0;
+    s.x = x;
+    s.turns = (int)((64U << 20) / bytes) + 1;
+    for (int k = 0; x && k < 9; k++) {
+        double start = clock_now();
+        team_run(n_threads, stream_work, &s);
+        double rate = (double)bytes * s.turns * n_threads / (clock_now() - start);
+        best = rate > best ? rate : best;
+    }
+    memory_free(x);
+    json_t *row = json_object();
+    json_object_set_new(row, "name", json_string("read"));
+    json_object_set_new(row, "bytes", json_real((double)bytes));
+    json_object_set_new(row, "bytes_per_s", json_real(best));
+    json_array_append_new(rows, row);
+    printf("%-26s %8.0f kB %16.1f GB/s\n", "reading, each thread", (double)bytes / 1e3, 1e-9 * best);
 }
 
 /* ---- one layer ---------------------------------------------------------------------------------- */
@@ -113,6 +157,13 @@ static vec *random_blocks(size_t n, error *err)
     return x;
 }
 
+/* What a pass must read and write at least, for n images: features of in and out, and the weights. */
+static void note_bytes(json_t *row, double vecs, double weights, double flops, size_t n)
+{
+    json_object_set_new(row, "bytes", json_real((vecs * (double)n + weights) * sizeof(float)));
+    json_object_set_new(row, "flops", json_real(flops * (double)n));
+}
+
 /* Forward, gradient of the weights, and with the gradient of the input. */
 static void bench_layer(const char *name, const layer *l, size_t n_images, int n_threads, error *err)
 {
@@ -132,13 +183,15 @@ static void bench_layer(const char *name, const layer *l, size_t n_images, int n
         c.pass = (layer_pass){.n_images = n_images, .n_blocks = blocks, .block_end = blocks, .training = true, .w = w, .g = g,
                               .x = x, .y = y, .gy = gy, .workspace = workspace};
         figure f = measure(layer_act, &c, l->flops_forward * (double)n_images, n_threads);
-        print(name, "forward", &f);
+        double in = (double)layer_features(l->in), out = (double)layer_features(l->out);
+        double n_w = (double)l->n_weights;
+        note_bytes(print(name, "forward", &f), in + out, n_w, l->flops_forward, n_images);
         c.backward = true;
         figure weights = measure(layer_act, &c, l->flops_weights * (double)n_images, n_threads);
-        print(name, "weight gradient", &weights);
+        note_bytes(print(name, "weight gradient", &weights), in + out, n_w, l->flops_weights, n_images);
         c.pass.gx = gx;
         f = measure(layer_act, &c, l->flops_backward * (double)n_images, n_threads);
-        print(name, "both gradients", &f);
+        note_bytes(print(name, "both gradients", &f), 2.0 * in + out, 2.0 * n_w, l->flops_backward, n_images);
     }
     memory_free(x);
     memory_free(gy);
@@ -249,6 +302,9 @@ static void bench_conv3x3(int channels, int side, size_t n_images, int n_threads
 static void bench_all(const model *m, int n_threads, error *err)
 {
     printf("%-26s %-18s %8s %8s %9s %9s\n", "", "", "GFLOP/s", "peak", "of peak", "median");
+    static const size_t memories[] = {16U << 10, 192U << 10, 4U << 20, 128U << 20};
+    for (size_t k = 0; k < sizeof memories / sizeof *memories; k++)
+        bench_stream(memories[k], n_threads, err);
     for (int k = 0; k < m->n_layers; k++)
         if (m->layers[k].flops_forward > 0.0)
             bench_layer(m->layers[k].name, &m->layers[k], 32, n_threads, err);

@@ -1,0 +1,61 @@
+#!/usr/bin/python3
+"""Draw the roofline of the kernels from a result of `make bench`.
+
+usage: bench/roofline.py [results/bench.json [docs/roofline.png]]
+
+Across: operations per byte that a pass must read and write at least, its images and weights once.  Up: what
+was reached.  The roofs are the measured peak of multiply-adds and the measured speed of reading from each
+level of memory.  Source: S. Williams, A. Waterman, D. Patterson, Communications of the ACM 52(4), 2009.
+"""
+import json
+import sys
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+ROOT = Path(__file__).resolve().parent.parent
+MEMORIES = ("level-1 cache", "level-2 cache", "level-3 cache", "main memory")
+COLOURS = {"forward": "#0072B2", "weight gradient": "#D55E00", "both gradients": "#009E73"}
+MARKERS = {"forward": "o", "weight gradient": "s", "both gradients": "^"}
+
+
+def main():
+    source = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "results/bench.json")
+    target = Path(sys.argv[2] if len(sys.argv) > 2 else ROOT / "docs/roofline.png")
+    rows = json.loads(source.read_text())["kernels"]
+    points = [row for row in rows if "flops" in row]
+    reads = sorted((row for row in rows if row["name"] == "read"), key=lambda row: row["bytes"])
+    peak = max(row["peak_gflops"] for row in points)
+    figure, axes = plt.subplots(figsize=(8, 5), dpi=110)
+    x = [0.25, 2000]
+    for read, name in zip(reads, MEMORIES):
+        speed = read["bytes_per_s"] / 1e9
+        knee = peak / speed
+        axes.plot([x[0], knee], [x[0] * speed, peak], color="0.55", linewidth=1)
+        axes.annotate(f"{name} {speed:.0f} GB/s", (x[0] * 1.15, x[0] * 1.15 * speed), color="0.3", fontsize=8,
+                      rotation=35, rotation_mode="anchor", va="bottom")
+    axes.plot(x, [peak, peak], color="black", linewidth=1)
+    axes.annotate(f"multiply-adds {peak:.0f} GFLOP/s", (x[1] * 0.95, peak * 1.04), ha="right", fontsize=8)
+    for row in points:
+        intensity = row["flops"] / row["bytes"]
+        axes.plot(intensity, row["gflops"], MARKERS[row["what"]], color=COLOURS[row["what"]], markersize=6,
+                  markerfacecolor="none" if row["name"].startswith("conv 3x3") else None)
+        if row["what"] == "forward" and not row["name"].startswith("conv 3x3"):
+            axes.annotate(row["name"], (intensity, row["gflops"]), textcoords="offset points", xytext=(5, -11),
+                          fontsize=8)
+    for what, colour in COLOURS.items():
+        axes.plot([], [], MARKERS[what], color=colour, label=what)
+    axes.plot([], [], "o", color="0.4", markerfacecolor="none", label="hollow: 3x3, 32 to 256 channels")
+    axes.set(xscale="log", yscale="log", xlim=x, ylim=(4, peak * 1.5), xlabel="operations per byte",
+             ylabel="GFLOP/s")
+    axes.legend(loc="lower right", fontsize=8)
+    axes.grid(True, which="major", color="0.9")
+    figure.tight_layout()
+    figure.savefig(target)
+    print(f"written to {target}")
+
+
+main()
