@@ -1,5 +1,6 @@
 #include "record/checkpoint.h"
 
+#include "child.h"
 #include "hdf.h"
 #include "reader.h"
 #include "schema.h"
@@ -133,7 +134,71 @@ static bool read_state(reader *self, checkpoint_file *out)
     if (width != out->n_weights)
         return error_user(self->err, "%s: momentum of %zu weights, but there are %zu", self->path,
                           width, out->n_weights);
-    return check_position(self, out);
+    return true;
+}
+
+/* ---- from the process that reads it ------------------------------------------------------------ */
+
+typedef struct head {
+    record_position position;
+    size_t n_weights, n_velocities, n_out;
+} head;
+
+static bool work(void *arg, FILE *to, error *err)
+{
+    checkpoint_file *out = arg;
+    reader self = {.path = out->path, .err = err};
+    self.file = hdf_open(out->path, &self.n_bytes, err);
+    bool good = self.file >= 0 && read_state(&self, out);
+    hdf_close(self.file);
+    if (!good)
+        return false;
+    head all = {out->position, out->n_weights, out->n_velocities, strlen(out->out)};
+    fwrite(&all, sizeof all, 1, to);
+    fwrite(out->w, sizeof *out->w, out->n_weights, to);
+    if (out->v)
+        fwrite(out->v, sizeof *out->v, out->n_weights * out->n_velocities, to);
+    fwrite(out->out, 1, all.n_out, to);
+    return true;
+}
+
+static void *take(FILE *in, size_t n, size_t n_bytes, error *err)
+{
+    char *to = memory_new(n + 1, n_bytes, err); /* the last byte ends a text */
+    if (to && fread(to, n_bytes, n, in) == n)
+        return to;
+    memory_free(to);
+    return NULL;
+}
+
+static bool unpack(checkpoint_file *out, FILE *in, error *err)
+{
+    struct stat status;
+    head all;
+    size_t n_v, n_floats, n_bytes;
+    if (fstat(fileno(in), &status) != 0 || fread(&all, sizeof all, 1, in) != 1 ||
+        !memory_multiply(all.n_weights, all.n_velocities, &n_v) ||
+        __builtin_add_overflow(n_v, all.n_weights, &n_floats) ||
+        !memory_multiply(n_floats, sizeof *out->w, &n_bytes) || n_bytes > (size_t)status.st_size ||
+        all.n_out > MAX_OUT_BYTES)
+        return false;
+    out->position = all.position;
+    out->n_weights = all.n_weights;
+    out->n_velocities = all.n_velocities;
+    return (out->w = take(in, all.n_weights, sizeof *out->w, err)) &&
+           (n_v == 0 || (out->v = take(in, n_v, sizeof *out->v, err))) &&
+           (out->out = take(in, all.n_out, 1, err));
+}
+
+static bool read_in_child(checkpoint_file *out, error *err)
+{
+    FILE *in = child_run(out->path, work, out, err);
+    if (!in)
+        return false;
+    bool good = unpack(out, in, err);
+    fclose(in);
+    return good ||
+           error_user(err, "%s: is damaged: what HDF5 reads from it does not add up", out->path);
 }
 
 static checkpoint_file *read_one(const char *path, error *err)
@@ -141,15 +206,13 @@ static checkpoint_file *read_one(const char *path, error *err)
     checkpoint_file *out = seal_check(path, err) ? memory_new(1, sizeof *out, err) : NULL;
     if (!out)
         return NULL;
-    reader self = {.path = path, .err = err, .file = -1};
-    bool good = (out->path = memory_new(strlen(path) + 1, 1, err)) &&
-                (out->past = record_read(path, err)) &&
-                (self.file = hdf_open(path, &self.n_bytes, err)) >= 0;
+    reader self = {.path = path, .err = err};
+    bool good =
+        (out->path = memory_new(strlen(path) + 1, 1, err)) && (out->past = record_read(path, err));
     if (good) {
         strcpy(out->path, path);
-        good = read_state(&self, out);
+        good = read_in_child(out, err) && check_position(&self, out);
     }
-    hdf_close(self.file);
     if (good)
         return out;
     checkpoint_file_free(out);

@@ -10,7 +10,7 @@ typedef struct block {
     size_t n, n_bytes;
 } block;
 
-enum { N_BLOCKS = 7 };
+enum { N_BLOCKS = 8 };
 
 /* false when the numbers are too large for any memory. */
 static bool list_blocks(record_file *f, block blocks[N_BLOCKS])
@@ -27,6 +27,7 @@ static bool list_blocks(record_file *f, block blocks[N_BLOCKS])
         {&f->tensors, f->n_tensors, sizeof *f->tensors},
         {&f->confusion, n_pairs, sizeof *f->confusion},
         {&f->class_names, n_classes, sizeof *f->class_names},
+        {&f->interruptions, f->n_interruptions, sizeof *f->interruptions},
     };
     memcpy(blocks, all, sizeof all);
     return true;

@@ -208,7 +208,7 @@ def test_config_holds_every_option(bramble, pictures, tmp_path):
              "local-epochs": "3", "average-every": "2", "tail-average": "0.5", "batch": "9", "lr": "0.0123",
              "schedule": "cosine", "warmup": "0.5", "momentum": "0.85", "weight-decay": "0.001",
              "target-accuracy": "0.99", "eval-every": "2", "average": "reduce", "threads": "2", "case": "2:7",
-             "out": "x.h5", "checkpoint": "c.h5", "checkpoint-every": "7s", "stall": "30", "on-nan": "skip"}
+             "out": "x.h5", "checkpoint": "c.h5", "checkpoint-every": "7s", "stall": "12.5", "on-nan": "skip"}
     flags = ["nesterov", "keep-momentum", "force", "quiet", "json"]
     write_model(tmp_path, PAPER)
     (tmp_path / "run.ini").write_text("[train]\nmomentum = 0.85\nlr = 0.5\n")
