@@ -19,10 +19,9 @@ typedef struct tile {
     size_t row_sums;
 } tile;
 
-/* stride 0: known only at run time */
-SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t, const int stride)
+SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t)
 {
-    const int step = stride ? stride : t->stride;
+    const int step = t->stride;
     vec *sums = t->sums;
     for (int ky = 0; ky < t->n_ky; ky++, sums += t->row_sums) {
         const vec *g = t->gout, *x_row = t->in + (size_t)ky * t->in_row;
@@ -35,7 +34,8 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t, const
                 /* The fewer of the two stay in registers while the others pass. */
                 if (n_t <= n_m) {
                     vec pixel[MAX_TAPS];
-                    SIMD_UNROLL for (int k = 0; k < n_t; k++) pixel[k] = x[k];
+                    SIMD_UNROLL for (int k = 0; k < n_t; k++) pixel[k] =
+                        vec_in_register(x[k]);
                     SIMD_UNROLL for (int m = 0; m < n_m; m++)
                     {
                         vec gradient = vec_in_register(g[(size_t)m * t->gout_plane]);
@@ -47,7 +47,7 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t, const
                         g[(size_t)m * t->gout_plane];
                     SIMD_UNROLL for (int k = 0; k < n_t; k++)
                     {
-                        vec pixel = x[k];
+                        vec pixel = vec_in_register(x[k]);
                         SIMD_UNROLL for (int m = 0; m < n_m; m++) sum[m][k] += gradient[m] * pixel;
                     }
                 }
@@ -58,25 +58,25 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t, const
     }
 }
 
-#define TILE(m, n, s)                                                                              \
-    static void tile_##m##x##n##_##s(const tile *t)                                                \
+#define TILE(m, n)                                                                                 \
+    static void tile_##m##x##n(const tile *t)                                                      \
     {                                                                                              \
-        tile_compute(t, m, n, s);                                                                  \
+        tile_compute(t, m, n);                                                                     \
     }
-#define TILES_OF(m, s) TILE(m, 1, s) TILE(m, 2, s) TILE(m, 3, s) TILE(m, 4, s) TILE(m, 5, s)
-#define TILES(s) TILES_OF(1, s) TILES_OF(2, s) TILES_OF(3, s) TILES_OF(4, s)
-TILES(0) TILES(1)
+/* Those whose sums the registers hold. */
+#define ALL_SMALL(OF)                                                                              \
+    OF(1, 1) OF(1, 2) OF(1, 3) OF(1, 4) OF(1, 5) OF(2, 1) OF(2, 2) OF(2, 3) OF(2, 4) OF(2, 5)      \
+    OF(3, 1) OF(3, 2) OF(3, 3) OF(4, 1) OF(4, 2)
+#if SIMD_TILE_SUMS < 20
+#define ALL(OF) ALL_SMALL(OF)
+#else
+#define ALL(OF) ALL_SMALL(OF) OF(3, 4) OF(3, 5) OF(4, 3) OF(4, 4) OF(4, 5)
+#endif
+ALL(TILE)
 
-#define ROW(m, s)                                                                                  \
-    {                                                                                              \
-        tile_##m##x1_##s, tile_##m##x2_##s, tile_##m##x3_##s, tile_##m##x4_##s, tile_##m##x5_##s   \
-    }
-#define TABLE(s)                                                                                   \
-    {                                                                                              \
-        ROW(1, s), ROW(2, s), ROW(3, s), ROW(4, s)                                                 \
-    }
 typedef void tile_function(const tile *t);
-static tile_function *const tile_functions[2][MAX_CHANNELS][MAX_TAPS] = {TABLE(0), TABLE(1)};
+#define ENTRY(m, n) [m - 1][n - 1] = tile_##m##x##n,
+static tile_function *const tile_functions[MAX_CHANNELS][MAX_TAPS] = {ALL(ENTRY)};
 
 /* How the kernel's rows are cut into taps, and the out channels into groups. */
 typedef struct cut {
@@ -184,7 +184,7 @@ static void add_strip(const conv_shape *s, const item *p, int y, int n, const ve
         int n_t = piece_begin(s->kernel, p->cut.n_taps, piece + 1) - kx;
         t.in = first + kx;
         t.sums = sums + kx * p->n_m;
-        tile_functions[s->stride == 1][p->n_m - 1][n_t - 1](&t);
+        tile_functions[p->n_m - 1][n_t - 1](&t);
     }
 }
 

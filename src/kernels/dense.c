@@ -44,13 +44,18 @@ static void product_rows(product p, int n_m, int n_r)
         product_tile(&p, m, r);                                                                    \
         break;
     switch (n_m * 4 + n_r) {
-        CASE(1, 1) CASE(2, 1) CASE(3, 1) CASE(4, 1) CASE(5, 1) CASE(6, 1)
-        CASE(1, 2) CASE(2, 2) CASE(3, 2) CASE(4, 2) CASE(5, 2) CASE(6, 2)
-        CASE(12, 1)
+        CASE(1, 1) CASE(2, 1) CASE(3, 1) CASE(6, 1) CASE(12, 1)
+        CASE(1, 2) CASE(2, 2) CASE(3, 2) CASE(6, 2)
     default:
         break;
     }
 #undef CASE
+}
+
+/* The largest tile for what is left. */
+static size_t rows_of_tile(size_t n_rows, size_t n_blocks)
+{
+    return n_rows >= 12 && n_blocks == 1 ? 12 : n_rows >= 6 ? 6 : n_rows >= 3 ? 3 : n_rows;
 }
 
 /* All rows begin .. end - 1 for all blocks: 6 beside two blocks, 12 beside a last one. */
@@ -61,7 +66,7 @@ static void product_all(product p, size_t n_blocks, size_t begin, size_t end)
         size_t n_r = n_blocks - b < MAX_BLOCKS ? n_blocks - b : MAX_BLOCKS;
         p.x = whole.x + b * p.x_block;
         for (size_t m = begin, n_m; m < end; m += n_m) {
-            n_m = n_r == 1 && end - m >= 12 ? 12 : end - m < 6 ? end - m : 6;
+            n_m = rows_of_tile(end - m, n_r);
             p.w = whole.w + m * p.w_row;
             p.start = whole.start ? whole.start + m : NULL;
             p.out = whole.out + b * p.out_block + m;
@@ -146,8 +151,7 @@ static void outer_compute(const outer *p, int n_m, int n_c, vec sum[GRADIENT_ROW
         outer_tile(p, m, c, sum);                                                                  \
         break;
     switch (n_m * 4 + n_c) {
-        CASE(1, 1) CASE(1, 2) CASE(1, 3) CASE(2, 1) CASE(2, 2) CASE(2, 3)
-        CASE(3, 1) CASE(3, 2) CASE(3, 3) CASE(4, 1) CASE(4, 2) CASE(4, 3)
+        CASE(1, 1) CASE(1, 2) CASE(1, 3) CASE(4, 1) CASE(4, 2) CASE(4, 3)
     default:
         break;
     }
@@ -162,8 +166,8 @@ void dense_weight_gradient(int n_in, int n_out, const float *rows, const vec *gy
     for (size_t i = 0; i < n_i; i += (size_t)MAX_VECTORS * VEC_WIDTH) {
         size_t vectors = (row - i) / VEC_WIDTH, n_c = vectors < MAX_VECTORS ? vectors : MAX_VECTORS;
         size_t length = n_i - i < n_c * VEC_WIDTH ? n_i - i : n_c * VEC_WIDTH;
-        for (size_t o = begin; o < end; o += GRADIENT_ROWS) {
-            size_t n_m = end - o < GRADIENT_ROWS ? end - o : GRADIENT_ROWS;
+        for (size_t o = begin, n_m; o < end; o += n_m) {
+            n_m = end - o < GRADIENT_ROWS ? 1 : GRADIENT_ROWS;
             outer p = {g + o * VEC_WIDTH, gy_block, rows + i, row, n};
             vec sum[GRADIENT_ROWS][MAX_VECTORS];
             outer_compute(&p, (int)n_m, (int)n_c, sum);
