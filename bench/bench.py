@@ -4,7 +4,8 @@
 usage: bench/bench.py [--threads T] [--out FILE.json] [--peers]
 
 Uses ./bramble and build/native/bench-*; CIFAR-10 from BRAMBLE_DATA or data/, else synthetic images (then
-without the time to 57 %).  --peers compares with PyTorch where /usr/bin/python3 has it.  Ratios are taken
+without the time to 57 %).  --peers compares with PyTorch where /usr/bin/python3 has it, and
+with Flower where pip can fetch it.  Ratios are taken
 within one run, pair by pair where two programs are compared; nothing else should run meanwhile.
 """
 import argparse
@@ -114,6 +115,33 @@ def torch(table, threads, rows):
             table.add(f"{name} {what}: Bramble over PyTorch", float(t_s) / ours, "x", 1)
 
 
+def flower_python():
+    """The interpreter of build/flower, made when missing: Debian has PyTorch, but not Flower."""
+    folder = ROOT / "build/flower"
+    python = folder / "bin/python"
+    if not (folder / ".complete").exists():
+        try:
+            run("/usr/bin/python3", "-m", "venv", "--clear", "--system-site-packages", folder,
+                stderr=subprocess.DEVNULL, timeout=60)
+            run(python, "-m", "pip", "install", "-q", "flwr==1.0.0", stderr=subprocess.DEVNULL, timeout=300)
+            (folder / ".complete").touch()
+        except (subprocess.SubprocessError, OSError):
+            return None
+    return python
+
+
+def flower(table, data, ours):
+    python = flower_python()
+    if not python or subprocess.run([python, "-c", "import flwr, torch"], capture_output=True).returncode:
+        table.add("Flower", None, "skipped: needs python3-venv python3-torch and the network, for pip")
+        return
+    theirs, accuracy, rounds = run(python, "bench/peer_flower.py", data, 2, 0.57,
+                                   stderr=subprocess.DEVNULL, timeout=900).split()
+    table.add(f"Flower's and PyTorch's time to 57 %, 2 clients x 1 thread, {rounds} rounds", float(theirs), "s")
+    table.add("time to 57 %: Bramble's over Flower's and PyTorch's", ours / float(theirs), "x", 0.05,
+              least=False)
+
+
 def runs(table, data, real):
     ratios = []
     for _ in range(3):
@@ -144,6 +172,8 @@ def runs(table, data, real):
             t_s.append(summary["t_time_s"])
         table.add("time to 57 %, preset fast, 2 workers x 1 thread", statistics.median(t_s), "s", 2.75,
                   least=False)
+        return statistics.median(t_s)
+    return None
 
 
 def binary(table):
@@ -172,7 +202,9 @@ def main():
         torch(table, args.threads, rows)
     else:
         table.add("PyTorch", None, "skipped: make bench-peers compares with it")
-    runs(table, folder if real else "synthetic:", real)
+    t_target_s = runs(table, folder if real else "synthetic:", real)
+    if args.peers and real:
+        flower(table, folder, t_target_s)
     binary(table)
     info = json.loads(run("./bramble", "info", "--json"))
     Path(ROOT / args.out).parent.mkdir(exist_ok=True)
