@@ -151,7 +151,7 @@ def test_a_quota_is_in_force(three):
 
 
 def test_small_shares_are_exact(three):
-    """Below what the kernel deals out in a period of 10 ms."""
+    """Below what the kernel deals out in a short period."""
     first = three.hosts()[0]
     three("cpu", 0.04, first)
     group = next(Path("/sys/fs/cgroup").glob(f"**/{three.name}-emulate/{first}"))
