@@ -140,7 +140,24 @@ static void layer_work(const team *us, void *arg)
         c->of->kind->prepare(c->of, &c->pass, us);
         team_barrier(us);
     }
-    (c->backward ? c->of->kind->backward : c->of->kind->forward)(c->of, &c->pass, us);
+    if (!c->of->by_blocks) {
+        (c->backward ? c->of->kind->backward : c->of->kind->forward)(c->of, &c->pass, us);
+        return;
+    }
+    /* As a network runs it: each thread its own blocks, one by one. */
+    const team alone = {0, 1, NULL};
+    layer_pass pass = c->pass;
+    size_t begin, end;
+    pass.by_blocks = true;
+    team_share(us, pass.n_blocks, &begin, &end);
+    for (size_t b = begin; b < end; b++) {
+        pass.block_begin = b;
+        pass.block_end = b + 1;
+        (c->backward ? c->of->kind->backward : c->of->kind->forward)(c->of, &pass, &alone);
+    }
+    team_barrier(us);
+    if (c->backward && c->of->kind->collect)
+        c->of->kind->collect(c->of, &pass, us);
 }
 
 static void layer_act(void *arg)
@@ -178,10 +195,11 @@ static void bench_layer(const char *name, const layer *l, size_t n_images, int n
     float *w = memory_new(l->n_weights, sizeof(float), err);
     float *g = memory_new(l->n_weights, sizeof(float), err);
     void *workspace = memory_new(bytes, 1, err);
+    vec *sums = memory_new(blocks * l->n_sums, sizeof(vec), err);
     if (err->kind == ERROR_NONE) {
         l->kind->init(l, w, 1, 0);
         c.pass = (layer_pass){.n_images = n_images, .n_blocks = blocks, .block_end = blocks, .training = true, .w = w, .g = g,
-                              .x = x, .y = y, .gy = gy, .workspace = workspace};
+                              .x = x, .y = y, .gy = gy, .workspace = workspace, .sums = sums};
         figure f = measure(layer_act, &c, l->flops_forward * (double)n_images, n_threads);
         double in = (double)layer_features(l->in), out = (double)layer_features(l->out);
         double n_w = (double)l->n_weights;
@@ -200,6 +218,7 @@ static void bench_layer(const char *name, const layer *l, size_t n_images, int n
     memory_free(w);
     memory_free(g);
     memory_free(workspace);
+    memory_free(sums);
 }
 
 /* ---- the whole step ------------------------------------------------------------------------------ */

@@ -32,7 +32,7 @@
 #define SIMD_NAME "avx2"
 #define SIMD_TILE_CHANNELS 6
 #define SIMD_TILE_PIXELS 2
-#define SIMD_TILE_SUMS 10
+#define SIMD_TILE_SUMS 12
 #define SIMD_IN_FLIGHT 8
 #elif defined(__AVX__)
 #define VEC_WIDTH 8

@@ -66,11 +66,11 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t)
 /* Those whose sums the registers hold. */
 #define ALL_SMALL(OF)                                                                              \
     OF(1, 1) OF(1, 2) OF(1, 3) OF(1, 4) OF(1, 5) OF(2, 1) OF(2, 2) OF(2, 3) OF(2, 4) OF(2, 5)      \
-    OF(3, 1) OF(3, 2) OF(3, 3) OF(4, 1) OF(4, 2)
+    OF(3, 1) OF(3, 2) OF(3, 3) OF(3, 4) OF(4, 1) OF(4, 2) OF(4, 3)
 #if SIMD_TILE_SUMS < 20
 #define ALL(OF) ALL_SMALL(OF)
 #else
-#define ALL(OF) ALL_SMALL(OF) OF(3, 4) OF(3, 5) OF(4, 3) OF(4, 4) OF(4, 5)
+#define ALL(OF) ALL_SMALL(OF) OF(3, 5) OF(4, 4) OF(4, 5)
 #endif
 ALL(TILE)
 
