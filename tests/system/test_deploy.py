@@ -8,7 +8,7 @@ from pathlib import Path
 import emulated
 import pytest
 from conftest import BRAMBLE, PRESET, ROOT, SLOW
-from emulated import Cluster, share_of, until
+from emulated import Cluster, until
 
 SSHD = "/usr/sbin/sshd"
 STUDY = ["--name", "far", "--repeats", 1, "--data", "synthetic:600", "--rounds", 2, "--limit-test", 100, "1:1"]
@@ -21,7 +21,10 @@ class Pis:
         self.cluster = Cluster(folder)
         self.folder, self.target = folder, folder / "target"
         self.target.mkdir()
-        self.cluster("up", 3, "--cpu", share_of(3, 0.3), "--link", "1gbit")
+        self.sshd = []
+
+    def start(self):
+        self.cluster("up", 3, "--cpu", "none", "--link", "1gbit")
         self.hosts = self.cluster.hosts()
         self.hostfile = folder / "hosts"
         self.hostfile.write_text("# the Pis\n" + "".join(f"{host} slots=1\n" for host in self.hosts))
@@ -72,6 +75,7 @@ def pis(tmp_path_factory):
         pytest.skip("jobs/deploy builds programs for hosts, not checkers")
     pis = Pis(tmp_path_factory.mktemp("pis"))
     try:
+        pis.start()
         pis.start_ssh()
         yield pis
     finally:
@@ -204,8 +208,8 @@ def test_a_study_is_stopped_and_there_is_one_at_a_time(deployed):
 
 def test_remote_names_mistakes(deployed):
     pis = deployed
-    done = pis.remote("--lr", "fast", "1:1")
-    assert done.returncode == 2 and "--lr" in done.stderr
+    done = pis.remote("--learning", "fast", "1:1")
+    assert done.returncode == 2 and done.stderr.startswith("study: --learning: no such option")
     done = pis.here(ROOT / "jobs/remote", "--dir", "/nowhere", pis.hosts[0], "status")
     assert done.returncode == 1 and "Bramble is not in /nowhere there" in done.stderr
     done = pis.here(ROOT / "jobs/remote", pis.hosts[0])
