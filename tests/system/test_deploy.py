@@ -26,7 +26,7 @@ class Pis:
     def start(self):
         self.cluster("up", 3, "--cpu", "none", "--link", "1gbit")
         self.hosts = self.cluster.hosts()
-        self.hostfile = folder / "hosts"
+        self.hostfile = self.folder / "hosts"
         self.hostfile.write_text("# the Pis\n" + "".join(f"{host} slots=1\n" for host in self.hosts))
 
     def start_ssh(self):
@@ -146,6 +146,21 @@ def test_a_missing_library_is_named_with_its_package(deployed):
     assert sorted(line.split(":")[0] for line in lines.values()) == ["failed", "ok", "ok"]
 
 
+def test_hosts_of_several_kinds_need_a_word(deployed):
+    pis = deployed
+    if os.uname().machine != "x86_64":
+        pytest.skip("for a PC among Pis")
+    uname = shutil.which("uname")
+    (pis.folder / "uname").write_text("#!/bin/sh\necho aarch64\n")
+    (pis.folder / "uname").chmod(0o755)
+    pis.cluster.run(pis.hosts[1], "mount", "--bind", pis.folder / "uname", uname)
+    try:
+        status, _, said = pis.deploy()
+    finally:
+        pis.cluster.run(pis.hosts[1], "umount", "--lazy", uname)
+    assert (status, said) == (2, "deploy: no preset fits all hosts for sure (aarch64 x86_64): say which --preset\n")
+
+
 @pytest.mark.parametrize("words, says", [
     ([], "which hosts?"),
     (["nowhere"], "nowhere: cannot be read"),
@@ -175,9 +190,9 @@ def test_a_study_goes_on_without_us(deployed):
     # Nothing of the connection is left, and the study is there.
     sessions = pis.cluster.run(pis.hosts[0], "sh", "-c", "ss -Htn state established '( sport = :22 )'").stdout
     assert sessions == ""
-    assert until(lambda: "ended with status 0" in pis.remote("status").stdout, timeout=60)
+    assert re.search(r"^1:1 +1 ", pis.remote("log", "-f").stdout, re.M)  # which ends with the study
+    assert until(lambda: "ended with status 0" in pis.remote("status").stdout)
     assert "1 run, 0 done before, 0 failed" in pis.remote("status").stdout
-    assert re.search(r"^1:1 +1 ", pis.remote("log").stdout, re.M)
 
     into = pis.folder / "fetched"
     assert pis.remote("fetch", into).stdout == f"2 files fetched to {into}\n"
