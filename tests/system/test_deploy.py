@@ -1,0 +1,231 @@
+"""jobs/deploy and jobs/remote, over ssh to emulated hosts that each have an sshd and a folder of their own."""
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import emulated
+import pytest
+from conftest import BRAMBLE, PRESET, ROOT, SLOW
+from emulated import Cluster, until
+
+SSHD = "/usr/sbin/sshd"
+STUDY = ["--name", "far", "--repeats", 1, "--data", "synthetic:600", "--rounds", 2, "--limit-test", 100, "1:1"]
+
+
+class Pis:
+    """Three hosts with sshd; commands run as on a laptop at their switch."""
+
+    def __init__(self, folder):
+        self.cluster = Cluster(folder)
+        self.folder, self.target = folder, folder / "target"
+        self.target.mkdir()
+        self.sshd = []
+
+    def start(self):
+        self.cluster("up", 3, "--cpu", "none", "--link", "1gbit")
+        self.hosts = self.cluster.hosts()
+        self.hostfile = self.folder / "hosts"
+        self.hostfile.write_text("# the Pis\n" + "".join(f"{host} slots=1\n" for host in self.hosts))
+
+    def start_ssh(self):
+        for name in ("host", "user"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / name], check=True)
+        (self.folder / "sshd_config").write_text(
+            f"HostKey {self.folder}/host\nAuthorizedKeysFile {self.folder}/user.pub\nPidFile none\nUsePAM no\n"
+            "StrictModes no\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n")
+        lines = [f"IdentityFile {self.folder}/user", "IdentitiesOnly yes", f"UserKnownHostsFile {self.folder}/known",
+                 "StrictHostKeyChecking accept-new", "LogLevel ERROR"]
+        for k, host in enumerate(self.hosts, 1):
+            lines += [f"Host {host}", f"HostName 10.77.0.{k}"]
+        (self.folder / "ssh_config").write_text("\n".join(lines) + "\n")
+        Path("/run/sshd").mkdir(exist_ok=True)
+        self.sshd = [self.cluster.start("run", host, SSHD, "-D", "-e", "-f", self.folder / "sshd_config")
+                     for host in self.hosts]
+        for host in self.hosts:
+            self.cluster.run(host, "mount", "-t", "tmpfs", "tmpfs", self.target)
+            assert until(lambda: self.here("ssh", "-F", self.folder / "ssh_config", host, "true").returncode == 0)
+
+    def here(self, *words, timeout=120):
+        line = ["nsenter", f"--net=/run/netns/{self.cluster.name}-switch", *map(str, words)]
+        env = dict(self.cluster.env, BRAMBLE_SSH=f"ssh -F {self.folder}/ssh_config -o ConnectTimeout=3")
+        print("$", *line)
+        done = subprocess.run(line, env=env, cwd=self.folder, text=True, capture_output=True, timeout=timeout * SLOW,
+                              stdin=subprocess.DEVNULL)
+        print(done.stdout, done.stderr, sep="\n")
+        return done
+
+    def deploy(self, *options):
+        """Returns the status, a line for each host, and what was said besides."""
+        done = self.here(ROOT / "jobs/deploy", self.hostfile, "--dir", self.target, *options)
+        return done.returncode, dict(re.findall(r"^(\S+) +(.*)$", done.stdout, re.M)), done.stderr
+
+    def remote(self, *words):
+        return self.here(ROOT / "jobs/remote", "--dir", self.target, self.hosts[0], *words)
+
+
+@pytest.fixture(scope="module")
+def pis(tmp_path_factory):
+    emulated.need()
+    for command in (SSHD, "ssh", "ssh-keygen", "rsync"):
+        if not shutil.which(command):
+            pytest.skip(f"{command} is missing: tools/install-packages ssh-test")
+    if PRESET != "native":
+        pytest.skip("jobs/deploy builds programs for hosts, not checkers")
+    pis = Pis(tmp_path_factory.mktemp("pis"))
+    try:
+        pis.start()
+        pis.start_ssh()
+        yield pis
+    finally:
+        pis.cluster("down")
+        for sshd in pis.sshd:
+            sshd.communicate(timeout=30)
+        assert pis.cluster.traces() == []
+
+
+@pytest.fixture(scope="module")
+def deployed(pis):
+    assert pis.deploy()[0] == 0
+    return pis
+
+
+def test_hosts_get_the_program_and_one_that_is_off_is_named(pis):
+    first, second, third = pis.hosts
+    pis.cluster("link", "down", second)
+    try:
+        status, lines, _ = pis.deploy()
+    finally:
+        pis.cluster("link", "up", second)
+    assert status == 1 and list(lines) == pis.hosts
+    assert lines[second].startswith("failed: cannot be reached")
+    for host in (first, third):
+        assert re.match(r"ok: \d+ files copied; bramble \d", lines[host])
+        assert pis.cluster.run(host, "cmp", pis.target / "bramble", BRAMBLE).returncode == 0
+        pis.cluster.run(host, "cmp", pis.target / "jobs/hostfile", pis.hostfile)
+
+    status, lines, _ = pis.deploy()
+    assert status == 0
+    assert "files copied" in lines[second]
+    assert all("nothing to copy" in lines[host] for host in (first, third))
+
+
+def test_another_version_is_named(deployed):
+    pis = deployed
+    second = pis.hosts[1]
+    version = (ROOT / "VERSION").read_text().strip().encode()
+    other = version.replace(b"0", b"7", 1)
+    (pis.folder / "older").write_bytes(BRAMBLE.read_bytes().replace(version + b"\0", other + b"\0"))
+    pis.cluster.run(second, "cp", pis.folder / "older", pis.target / "bramble")
+    status, lines, _ = pis.deploy("--check")
+    assert status == 1
+    assert lines[second] == (f"failed: version is {other.decode()}, elsewhere {version.decode()}: "
+                             "run this without --check")
+    assert sorted(line.split(":")[0] for line in lines.values()) == ["failed", "ok", "ok"]
+    status, lines, _ = pis.deploy("--jobs", 1)
+    assert status == 0 and "ok: 1 file copied" in lines[second]
+
+
+def test_a_missing_library_is_named_with_its_package(deployed):
+    pis = deployed
+    third = pis.hosts[2]
+    library = re.search(r"libjansson\S* => (\S+)", subprocess.check_output(["ldd", BRAMBLE], text=True))[1]
+    folder = os.path.dirname(os.path.realpath(library))
+    layer = pis.target / ".layer"
+    pis.cluster.run(third, "sh", "-euc", f"""
+        mkdir -p {layer}/upper {layer}/work
+        mount -t overlay overlay -o lowerdir={folder},upperdir={layer}/upper,workdir={layer}/work {folder}
+        rm {folder}/libjansson.so.4*""")
+    try:
+        status, lines, _ = pis.deploy()
+    finally:
+        pis.cluster.run(third, "umount", "--lazy", folder)
+    assert status == 1
+    assert lines[third] == "failed: libjansson.so.4: missing there: `sudo apt-get install libjansson4` there"
+    assert sorted(line.split(":")[0] for line in lines.values()) == ["failed", "ok", "ok"]
+
+
+def test_hosts_of_several_kinds_need_a_word(deployed):
+    pis = deployed
+    if os.uname().machine != "x86_64":
+        pytest.skip("for a PC among Pis")
+    uname = shutil.which("uname")
+    (pis.folder / "uname").write_text("#!/bin/sh\necho aarch64\n")
+    (pis.folder / "uname").chmod(0o755)
+    pis.cluster.run(pis.hosts[1], "mount", "--bind", pis.folder / "uname", uname)
+    try:
+        status, _, said = pis.deploy()
+    finally:
+        pis.cluster.run(pis.hosts[1], "umount", "--lazy", uname)
+    assert (status, said) == (2, "deploy: no preset fits all hosts for sure (aarch64 x86_64): say which --preset\n")
+
+
+@pytest.mark.parametrize("words, says", [
+    ([], "which hosts?"),
+    (["nowhere"], "nowhere: cannot be read"),
+    (["empty"], "empty: names no host"),
+    (["bad"], "bad: -oProxyCommand=x: no name of a host"),
+    (["hosts", "--jobs", "0"], "--jobs 0: expected 1 to 99"),
+    (["hosts", "--preset", "rpi9"], "--preset rpi9: expected"),
+    (["hosts", "--dir", "a;b"], "--dir a;b: expected"),
+    (["hosts", "--frob"], "--frob: no such option"),
+])
+def test_deploy_names_mistakes(tmp_path, words, says):
+    (tmp_path / "empty").write_text("# none\n")
+    (tmp_path / "bad").write_text("-oProxyCommand=x\n")
+    (tmp_path / "hosts").write_text("pi1\n")
+    done = subprocess.run([ROOT / "jobs/deploy", *words], cwd=tmp_path, text=True, capture_output=True, timeout=60)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith(f"deploy: {says}") and done.stderr.count("\n") == 1
+
+
+# ---- remote --------------------------------------------------------------------------------------------------
+
+
+def test_a_study_goes_on_without_us(deployed):
+    pis = deployed
+    started = pis.remote(*STUDY)
+    assert started.returncode == 0 and started.stdout.startswith("started")
+    # Nothing of the connection is left, and the study is there.
+    sessions = pis.cluster.run(pis.hosts[0], "sh", "-c", "ss -Htn state established '( sport = :22 )'").stdout
+    assert sessions == ""
+    assert re.search(r"^1:1 +1 ", pis.remote("log", "-f").stdout, re.M)  # which ends with the study
+    assert until(lambda: "ended with status 0" in pis.remote("status").stdout)
+    assert "1 run, 0 done before, 0 failed" in pis.remote("status").stdout
+
+    into = pis.folder / "fetched"
+    assert pis.remote("fetch", into).stdout == f"2 files fetched to {into}\n"
+    told = subprocess.run([BRAMBLE, "report", into / "cases-1-1-r1.h5"], text=True, capture_output=True)
+    assert told.returncode == 0
+    assert pis.remote("fetch", into).stdout.startswith("0 files")
+
+    again = pis.remote(*STUDY)
+    assert again.returncode == 0
+    assert until(lambda: "0 run, 1 done before" in pis.remote("status").stdout)
+
+
+def test_a_study_is_stopped_and_there_is_one_at_a_time(deployed):
+    pis = deployed
+    long = ["--name", "long", "--repeats", 1, "--data", "synthetic:600", "--rounds", 1000000, "1:1"]
+    assert pis.remote(*long).returncode == 0
+    assert until(lambda: "run 1 of 1: cases-1-1-r1" in pis.remote("status").stdout)
+    status = pis.remote("status")
+    assert status.returncode == 0 and "running for" in status.stdout
+    other = pis.remote(*STUDY)
+    assert other.returncode == 1 and "a study runs there already" in other.stderr
+    assert "is left out" in pis.remote("fetch", pis.folder / "part").stdout
+    assert pis.remote("stop").stdout.startswith("stopped")
+    status = pis.remote("status")
+    assert status.returncode == 1 and "ended with status 143" in status.stdout
+    assert pis.remote("stop").stdout == "it does not run\n"
+
+
+def test_remote_names_mistakes(deployed):
+    pis = deployed
+    done = pis.remote("--learning", "fast", "1:1")
+    assert done.returncode == 2 and done.stderr.startswith("study: --learning: no such option")
+    done = pis.here(ROOT / "jobs/remote", "--dir", "/nowhere", pis.hosts[0], "status")
+    assert done.returncode == 1 and "Bramble is not in /nowhere there" in done.stderr
+    done = pis.here(ROOT / "jobs/remote", pis.hosts[0])
+    assert done.returncode == 2 and done.stderr.startswith("remote: expected HOST")
