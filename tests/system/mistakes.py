@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from bad_files import missing_disk
-from conftest import Runner
+from conftest import WAIT_S, Runner
 
-TIMEOUT_S = 30   # for what takes a second, also while others compute
 AT_ONCE = 8      # runs; most of a run is waiting
 ALL, SOME, ALONE = (1, 2, 4), (1, 3), (1,)
 USER, ENVIRONMENT = 2, 1
@@ -63,7 +62,7 @@ def attempt(mistake, ranks, bad, folder):
         (folder / name).write_bytes((bad / name).read_bytes())
     line = mistake.command(runner, bad, ranks)
     before = fingerprints(folder)
-    done = runner.run(line, TIMEOUT_S, mistake.env)
+    done = runner.run(line, WAIT_S, mistake.env)
     return Outcome(line, done, before, fingerprints(folder))
 
 
