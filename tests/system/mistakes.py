@@ -14,8 +14,8 @@ AT_ONCE = 8      # runs; most of a run is waiting
 ALL, SOME, ALONE = (1, 2, 4), (1, 3), (1,)
 USER, ENVIRONMENT = 2, 1
 
-# What mpirun has to say about a status other than 0, and about signals.
-OF_MPIRUN = re.compile(r"^-{50,}\n.*?^-{50,}\n|^mpirun: [^\n]*\n", re.M | re.S)
+# What mpirun, or MPI without it, has to say about a status other than 0, and about signals.
+OF_MPIRUN = re.compile(r"^-{50,}\n.*?^-{50,}\n|^(mpirun|\(null\)): [^\n]*\n", re.M | re.S)
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class Outcome:
     after: dict
 
 
-def attempt(mistake, ranks, bad, folder):
+def attempt(mistake, ranks, bad, runner):
     """Run it in a folder of its own."""
-    runner = Runner(folder)
+    folder = runner.folder
     for name in mistake.files:
         (folder / name).write_bytes((bad / name).read_bytes())
     line = mistake.command(runner, bad, ranks)
@@ -93,8 +93,7 @@ class Attempts:
             folder = folders / f"{number}-{mistake.name}-{ranks}"
             folder.mkdir()
             if not missing_disk(bad, mistake.line):
-                self.outcomes[mistake, ranks] = self.pool.submit(attempt, mistake, ranks, bad,
-                                                                 folder)
+                self.outcomes[mistake, ranks] = self.pool.submit(attempt, mistake, ranks, bad, Runner(folder))
 
     def judge(self, mistake, ranks):
         if (mistake, ranks) not in self.outcomes:
