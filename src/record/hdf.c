@@ -122,7 +122,8 @@ hid_t hdf_open(const char *path, size_t *n_bytes, error *err)
     hdf_quiet();
     for (int left = 100;; left--) {
         error found = {0};
-        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would wait for its writer */
+        /* A pipe would wait for its writer. */
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         hid_t file = open_checked(fd, path, n_bytes, &found);
         bool again = file < 0 && left > 0 && was_replaced(fd);
         if (fd >= 0)
