@@ -191,7 +191,7 @@ static bool is_suspect(const char *name)
 /* This end's address of a connection to another host; false for whatever else a descriptor is. */
 static bool local_address(int fd, struct in_addr *address)
 {
-    struct sockaddr_in there, here;
+    struct sockaddr_in there = {0}, here = {0};
     socklen_t n_there = sizeof there, n_here = sizeof here;
     if (getpeername(fd, (struct sockaddr *)&there, &n_there) != 0 || there.sin_family != AF_INET ||
         getsockname(fd, (struct sockaddr *)&here, &n_here) != 0 || here.sin_family != AF_INET)

@@ -110,14 +110,30 @@ static hid_t open_checked(int fd, const char *path, size_t *n_bytes, error *err)
     return -1;
 }
 
+/* HDF5 does not open what was replaced since open(): another file has the name by then. */
+static bool was_replaced(int fd)
+{
+    struct stat status;
+    return fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 0;
+}
+
 hid_t hdf_open(const char *path, size_t *n_bytes, error *err)
 {
     hdf_quiet();
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would wait for its writer */
-    hid_t file = open_checked(fd, path, n_bytes, err);
-    if (fd >= 0)
-        close(fd);
-    return file;
+    for (int left = 100;; left--) {
+        error found = {0};
+        /* A pipe would wait for its writer. */
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        hid_t file = open_checked(fd, path, n_bytes, &found);
+        bool again = file < 0 && left > 0 && was_replaced(fd);
+        if (fd >= 0)
+            close(fd);
+        if (again)
+            continue;
+        if (file < 0 && err && err->kind == ERROR_NONE)
+            *err = found;
+        return file;
+    }
 }
 
 /* HDF5 reads zeros where a file has lost its end. */

@@ -1,8 +1,8 @@
 /*
- * transport_driver - one case of tests/system/test_transport.py, run under mpirun
+ * transport_driver - the cases of tests/system/test_transport.py, run under mpirun
  *
- * transport_driver CASE [ARGUMENT...]; prints "passed" on rank 0, or ends the job with a line about
- * what went wrong.
+ * transport_driver CASE [ARGUMENT...]... runs one after the other; prints "passed" on rank 0, or ends
+ * the job with a line about what went wrong.
  */
 #include "base/memory.h"
 #include "base/random.h"
@@ -592,19 +592,31 @@ static const struct {
     {"wrong_size", 0, case_wrong_size},
 };
 
+static int find_case(int n_words, char **words)
+{
+    int n = (int)(sizeof CASES / sizeof *CASES);
+    for (int i = 0; i < n; i++)
+        if (strcmp(words[0], CASES[i].name) == 0 && n_words > CASES[i].n_arguments)
+            return i;
+    return -1;
+}
+
 int main(int argc, char **argv)
 {
     transport_start(&argc, &argv);
-    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
-        if (argc > 1 && strcmp(argv[1], CASES[i].name) == 0 && argc == 2 + CASES[i].n_arguments) {
-            CASES[i].run(argv + 2);
-            transport_meet(NULL, 0, NULL);
-            if (transport_is_server())
-                puts("passed");
-            transport_stop();
-            return 0;
+    for (int at = 1; at < argc;) {
+        error err = {0};
+        int i = find_case(argc - at, argv + at);
+        if (i < 0) {
+            error_user(&err, "usage: transport_driver CASE [ARGUMENT...]...");
+            transport_abort(&err);
         }
-    error err = {0};
-    error_user(&err, "usage: transport_driver CASE [ARGUMENT...]");
-    transport_abort(&err);
+        CASES[i].run(argv + at + 1);
+        transport_meet(NULL, 0, NULL);
+        at += 1 + CASES[i].n_arguments;
+    }
+    if (transport_is_server())
+        puts("passed");
+    transport_stop();
+    return 0;
 }

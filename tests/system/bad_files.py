@@ -10,7 +10,7 @@ import h5py
 import hostile
 import numpy as np
 
-from conftest import SLOW, Runner
+from conftest import WAIT_S, Runner
 
 RECORD = 3073
 N_TRAIN, N_TEST = 200, 40  # of the good data set {bad}/data, 40 in each file
@@ -164,7 +164,7 @@ class LiveRun:
         line = runner.command(1, "train", "--data", bad / "data", "--rounds", 10000, "--quiet",
                               "--out", "live.h5")
         self.process = subprocess.Popen(line, cwd=bad, env=runner.env)
-        end = time.monotonic() + 20 * SLOW
+        end = time.monotonic() + WAIT_S
         while not self.has_round(bad / "live.h5"):
             assert self.process.poll() is None and time.monotonic() < end, "the run does not get on"
             self.process.send_signal(signal.SIGCONT)

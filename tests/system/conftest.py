@@ -12,6 +12,7 @@ PRESET = os.environ.get("BRAMBLE_PRESET", "native")
 BUILD = ROOT / "build" / PRESET
 BRAMBLE = BUILD / "bramble"
 SLOW = 10 if PRESET != "native" else 1  # checkers take their time
+WAIT_S = 180 * SLOW  # for what takes a second or two: a busy machine may stand still for some time
 
 
 def pytest_configure(config):
@@ -48,13 +49,13 @@ class Runner:
             line = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)] + line
         return line
 
-    def run(self, line, timeout=60, env=None, stdout=subprocess.PIPE):
+    def run(self, line, timeout=WAIT_S, env=None, stdout=subprocess.PIPE):
         """Run a line made by `command`, silently; may be called from several threads."""
         return subprocess.run(line, cwd=self.folder, env=dict(self.env, **(env or {})), text=True,
-                              stdout=stdout, stderr=subprocess.PIPE, timeout=timeout * SLOW,
+                              stdout=stdout, stderr=subprocess.PIPE, timeout=timeout,
                               errors="replace", stdin=subprocess.DEVNULL)
 
-    def __call__(self, ranks, *args, timeout=60, env=None):
+    def __call__(self, ranks, *args, timeout=WAIT_S, env=None):
         """Run `bramble ARGS` on that many ranks; returns status, stdout, stderr, and the line to copy."""
         line = self.command(ranks, *args)
         print("$", " ".join(line))
@@ -62,7 +63,7 @@ class Runner:
         print(done.stdout, done.stderr, sep="\n")
         return done
 
-    def train(self, ranks, *args, out="out.h5", timeout=120, env=None):
+    def train(self, ranks, *args, out="out.h5", timeout=WAIT_S, env=None):
         """Run `bramble train`, which must succeed, and return the path of its result file."""
         done = self(ranks, "train", "--quiet", "--out", out, *args, timeout=timeout, env=env)
         assert done.returncode == 0, done.stderr
@@ -88,7 +89,7 @@ def cifar10():
 def pictures(tmp_path_factory):
     """A small synthetic data set as files in CIFAR-10's form: 600 training and 120 test images."""
     folder = tmp_path_factory.mktemp("pictures") / "synth"
-    subprocess.run([BRAMBLE, "data", "synth", folder, "600", "--seed", "5"], check=True, timeout=60 * SLOW,
+    subprocess.run([BRAMBLE, "data", "synth", folder, "600", "--seed", "5"], check=True, timeout=WAIT_S,
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     return folder
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import BRAMBLE, ROOT, SLOW
+from conftest import BRAMBLE, ROOT, WAIT_S
 
 EMULATE = ROOT / "jobs" / "emulate"
 
@@ -58,11 +58,11 @@ class Cluster:
             if name.startswith(("OMPI_", "SLURM_")) or name == "OMP_NUM_THREADS":
                 del self.env[name]
 
-    def __call__(self, *words, timeout=60, env=None, ok=True):
+    def __call__(self, *words, timeout=WAIT_S, env=None, ok=True):
         line = [str(EMULATE), *map(str, words)]
         print("$", *line)
         done = subprocess.run(line, cwd=self.folder, env=dict(self.env, **(env or {})), text=True, errors="replace",
-                              capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout * SLOW)
+                              capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout)
         print(done.stdout, done.stderr, sep="\n")
         assert not ok or done.returncode == 0, done.stderr
         return done
@@ -84,7 +84,7 @@ class Cluster:
         """bramble train over the hosts, one rank each."""
         hostfile = self("hostfile").stdout.strip()
         self.run("mpirun", "--hostfile", hostfile, "-n", ranks, BRAMBLE, "train", "--quiet", "--out", out, *options,
-                 timeout=120)
+                 timeout=WAIT_S)
         return out
 
     def traces(self):
@@ -102,9 +102,9 @@ class Cluster:
         return found
 
 
-def until(true, timeout=30):
+def until(true, timeout=WAIT_S):
     """Wait for something to become true; returns whether it did."""
-    end = time.monotonic() + timeout * SLOW
+    end = time.monotonic() + timeout
     while not true():
         if time.monotonic() > end:
             return False

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 from bad_files import missing_disk
-from conftest import Runner
+from conftest import WAIT_S, Runner
 
-TIMEOUT_S = 30   # for what takes a second, also while others compute
 AT_ONCE = 8      # runs; most of a run is waiting
 ALL, SOME, ALONE = (1, 2, 4), (1, 3), (1,)
 USER, ENVIRONMENT = 2, 1
 
-# What mpirun has to say about a status other than 0, and about signals.
-OF_MPIRUN = re.compile(r"^-{50,}\n.*?^-{50,}\n|^mpirun: [^\n]*\n", re.M | re.S)
+# What mpirun, or MPI without it, has to say about a status other than 0, and about signals.
+OF_MPIRUN = re.compile(r"^-{50,}\n.*?^-{50,}\n|^(mpirun|\(null\)): [^\n]*\n", re.M | re.S)
 
 
 @dataclass(frozen=True)
@@ -56,14 +55,14 @@ class Outcome:
     after: dict
 
 
-def attempt(mistake, ranks, bad, folder):
+def attempt(mistake, ranks, bad, runner):
     """Run it in a folder of its own."""
-    runner = Runner(folder)
+    folder = runner.folder
     for name in mistake.files:
         (folder / name).write_bytes((bad / name).read_bytes())
     line = mistake.command(runner, bad, ranks)
     before = fingerprints(folder)
-    done = runner.run(line, TIMEOUT_S, mistake.env)
+    done = runner.run(line, WAIT_S, mistake.env)
     return Outcome(line, done, before, fingerprints(folder))
 
 
@@ -94,8 +93,7 @@ class Attempts:
             folder = folders / f"{number}-{mistake.name}-{ranks}"
             folder.mkdir()
             if not missing_disk(bad, mistake.line):
-                self.outcomes[mistake, ranks] = self.pool.submit(attempt, mistake, ranks, bad,
-                                                                 folder)
+                self.outcomes[mistake, ranks] = self.pool.submit(attempt, mistake, ranks, bad, Runner(folder))
 
     def judge(self, mistake, ranks):
         if (mistake, ranks) not in self.outcomes:

@@ -26,7 +26,8 @@ FILES = [reading(command, name, path or f"{name}.h5", *says, path=path, options=
              ("foreign", None, "Bramble"), ("version", None, "format version 99"),
              ("rounds", None, "3 of 2 rounds"),
              ("device", "../../../../../../../../dev/zero", "no regular file"),
-             *((f"hostile-{name}", None, says) for name, (_, says) in hostile.RESULTS.items()),
+             *((f"hostile-{name}", None, says) for name, (_, says) in hostile.RESULTS.items()
+               if command != "watch" or name == "negative"),  # the rounds are all it reads
              *((f"cut-{cut}", None) for cut in CUTS)]]
 
 RESULTS = [
@@ -163,6 +164,6 @@ def test_damaged_result_file(bramble, bad, seed):
         content[at:at + 4] = rng.randbytes(4)
     (bramble.folder / "damaged.h5").write_bytes(content)
     for command in (["info"], ["report"], ["test", "--data", bad / "data"]):
-        done = bramble(1, *command, "damaged.h5", timeout=20)
+        done = bramble(1, *command, "damaged.h5")
         assert done.returncode in (0, 2)
         assert len(own_lines(done.stderr)) == (1 if done.returncode else 0)

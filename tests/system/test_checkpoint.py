@@ -6,7 +6,7 @@ import subprocess
 import h5py
 import numpy as np
 import pytest
-from conftest import SLOW
+from conftest import WAIT_S
 from runs import Run, SMALL, differences, write_model
 
 # Everything that has a state from round to round: momentum, a falling rate, averages inside, their mean.
@@ -128,7 +128,7 @@ def test_mistakes(bramble, options, tmp_path):
     whole(bramble, 1, options, *STATE)
     (tmp_path / "other.ini").write_text(SMALL.replace("units = 13", "units = 14"))
     subprocess.run([bramble.command(1)[0], "data", "synth", "other", "600", "--seed", "6"], cwd=tmp_path, check=True,
-                   timeout=60 * SLOW, stdout=subprocess.DEVNULL)
+                   timeout=WAIT_S, stdout=subprocess.DEVNULL)
     here = sorted(path.name for path in tmp_path.iterdir())
     resume = ["--resume", "c.h5.previous", "--checkpoint", "n.h5", "--out", "x.h5"]
     for option, now, was in [("--lr", 0.01, "0.02"), ("--batch", 9, "8"), ("--seed", 2, "1"), ("--schedule", "linear", "cosine"),

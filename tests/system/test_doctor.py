@@ -7,7 +7,7 @@ import subprocess
 
 import h5py
 import pytest
-from conftest import BRAMBLE, ROOT
+from conftest import BRAMBLE, ROOT, WAIT_S
 
 IMAGES = ["--data", "synthetic:200"]
 LEVELS = ["ok", "note", "warning", "problem"]
@@ -15,7 +15,7 @@ LEVELS = ["ok", "note", "warning", "problem"]
 
 def look(bramble, line, status=None, **options):
     """The JSON of a doctor; `status` is what it must end with, its own word by default."""
-    done = bramble.run(line, timeout=120, **options)
+    done = bramble.run(line, timeout=WAIT_S, **options)
     print("$", " ".join(map(str, line)), done.stdout, done.stderr, sep="\n")
     assert done.stdout, done.stderr
     found = json.loads(done.stdout)
@@ -70,7 +70,7 @@ def test_three_ranks_in_json_and_file(bramble, tmp_path):
 
 
 def test_text_names_the_remedy(bramble):
-    done = bramble(1, "doctor", "--data", "nowhere", "--threads", 1, timeout=120)
+    done = bramble(1, "doctor", "--data", "nowhere", "--threads", 1, timeout=WAIT_S)
     assert done.returncode == 0
     assert re.search(r"^warning +data +\S+: 'nowhere': no such folder.*\n +-> make data", done.stdout, re.M)
     assert re.search(r"^ok +build +bramble \d", done.stdout, re.M)
@@ -160,7 +160,7 @@ class Cluster:
 
     def emulate(self, *words):
         return subprocess.run([ROOT / "jobs" / "emulate", *words], env=dict(self.bramble.env, EMULATE_NAME=self.name),
-                              text=True, capture_output=True, timeout=60, check=True).stdout.strip()
+                              text=True, capture_output=True, timeout=WAIT_S, check=True).stdout.strip()
 
     def look(self, program, *options):
         line = [str(ROOT / "jobs" / "emulate"), "run", "mpirun", "--hostfile", self.emulate("hostfile"), "--map-by",
@@ -181,7 +181,7 @@ def cluster(bramble, tmp_path):
         yield made
     finally:
         subprocess.run([ROOT / "jobs" / "emulate", "down"], env=dict(os.environ, EMULATE_NAME=made.name),
-                       capture_output=True, timeout=60, check=False)
+                       capture_output=True, timeout=WAIT_S, check=False)
         subprocess.run(["umount", tmp_path / "full"], check=False)
 
 

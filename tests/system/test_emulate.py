@@ -9,7 +9,7 @@ from pathlib import Path
 
 import emulated
 import pytest
-from conftest import BRAMBLE
+from conftest import BRAMBLE, WAIT_S
 from emulated import EMULATE, Cluster, share_of, until
 from runs import Run, differences
 
@@ -59,7 +59,7 @@ def bandwidth(cluster, sender, receiver, n_bytes):
     listening = cluster.start("run", receiver, PYTHON, "-c", SEND, "receive", n_bytes)
     assert listening.stdout.readline() == "ready\n", listening.communicate()[1]
     cluster.run(sender, PYTHON, "-c", SEND, receiver, n_bytes)
-    rate = float(listening.communicate(timeout=60)[0])
+    rate = float(listening.communicate(timeout=WAIT_S)[0])
     print(f"{sender} to {receiver}: {rate:.1f} Mbit/s")
     return rate
 
@@ -118,7 +118,7 @@ def test_a_signal_ends_what_runs(three, number):
     running = three.start("run", "mpirun", "--hostfile", hostfile, "-n", "3", "sleep", "100")
     assert until(lambda: "0" not in processes(three))
     os.killpg(running.pid, number)
-    running.communicate(timeout=30)
+    running.communicate(timeout=WAIT_S)
     assert running.returncode != 0
     assert until(lambda: processes(three) == ["0", "0", "0"])
 
@@ -171,7 +171,7 @@ def test_a_killed_host_is_down_until_it_is_started(three):
     running = three.start("run", victim, "sleep", "100")
     assert until(lambda: processes(three)[2] == "1")
     three("kill", victim)
-    running.communicate(timeout=30)
+    running.communicate(timeout=WAIT_S)
     assert running.returncode == -signal.SIGKILL
     refused = three.run(victim, "true", ok=False)
     assert refused.returncode == 1 and f"{victim} is down" in refused.stderr
@@ -201,7 +201,7 @@ def test_down_leaves_nothing(other):
     assert until(lambda: processes(other)[0] == "3")
     other("down")
     assert other.traces() == []
-    running.communicate(timeout=30)
+    running.communicate(timeout=WAIT_S)
     assert other("down").returncode == 0
 
 
@@ -220,7 +220,7 @@ def test_ctrl_c_in_up_leaves_nothing(other, moment):
     while not any(path.exists() for path in wanted) and time.monotonic() < end:
         time.sleep(0.001)
     os.killpg(running.pid, signal.SIGINT)
-    running.communicate(timeout=30)
+    running.communicate(timeout=WAIT_S)
     assert running.returncode == 130
     assert other.traces() == []
 

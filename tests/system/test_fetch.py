@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from conftest import WAIT_S
 
 FETCH = Path(__file__).resolve().parents[2] / "tools" / "fetch-cifar10"
 NAMES = [f"data_batch_{k}.bin" for k in range(1, 6)] + ["test_batch.bin"]
@@ -19,7 +20,7 @@ PART = ARCHIVE + ".part"
 
 def fetch(folder, url, **env):
     env = dict(os.environ, CIFAR10_URL=str(url), no_proxy="*", **env)
-    done = subprocess.run([str(FETCH), str(folder)], env=env, text=True, capture_output=True, timeout=100,
+    done = subprocess.run([str(FETCH), str(folder)], env=env, text=True, capture_output=True, timeout=WAIT_S,
                           stdin=subprocess.DEVNULL)
     print(done.stderr)
     return done
@@ -95,7 +96,7 @@ def test_download_that_fails(tmp_path, url, why):
 def test_without_curl(tmp_path):
     tools = tmp_path / "bin"
     tools.mkdir()
-    for name in ("sh", "dirname", "basename", "mkdir", "md5sum", "sed", "head", "rm"):
+    for name in ("sh", "dirname", "basename", "mkdir", "md5sum", "sed", "head", "rm", "flock"):
         (tools / name).symlink_to(shutil.which(name))
     done = fetch(tmp_path / "data", "file:///x", PATH=str(tools))
     assert done.returncode == 1 and "curl is not installed" in last_line(done)

@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import BRAMBLE, SLOW
+from conftest import BRAMBLE, WAIT_S
 from runs import LINEAR, write_model
 
 N_ROUNDS = 50000  # of a fraction of a millisecond: far more than there is time for
@@ -32,7 +32,7 @@ def ranks_of(folder):
     return found
 
 
-def wait_for(condition, seconds=30 * SLOW):
+def wait_for(condition, seconds=WAIT_S):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
@@ -54,7 +54,7 @@ def start(bramble, pictures, ranks, *more):
 def end_of(process):
     """It must come to its end by itself, and say that it failed."""
     try:
-        process.communicate(timeout=30 * SLOW)
+        process.communicate(timeout=WAIT_S)
     finally:
         process.kill()
     assert process.returncode != 0

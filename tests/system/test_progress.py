@@ -8,7 +8,7 @@ import subprocess
 import termios
 
 import pytest
-from conftest import SLOW
+from conftest import WAIT_S
 
 N_ROUNDS = 6
 LINE = re.compile(r"round (\d+)/6  [\d.]+ s  \d+ images/s  loss \d\.\d{4}"
@@ -64,7 +64,7 @@ def on_terminal(bramble, ranks, args, columns):
             if not piece:
                 break
             shown += piece
-        process.communicate(timeout=60 * SLOW)
+        process.communicate(timeout=WAIT_S)
     os.close(ours)
     assert process.returncode == 0
     return shown.decode().replace("\r\n", "\n")

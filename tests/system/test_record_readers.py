@@ -6,7 +6,7 @@ import subprocess
 import h5py
 import pandas as pd
 import pytest
-from conftest import BUILD, ROOT
+from conftest import BUILD, ROOT, WAIT_S
 
 WRITER = BUILD / "tests" / "test_record"  # with BRAMBLE_TEST_WRITER it writes a run as it is told to
 DOCUMENT = (ROOT / "docs" / "results.md").read_text()
@@ -30,7 +30,7 @@ class Run:
 
     def finish(self):
         self.process.stdin.close()
-        assert self.process.wait(timeout=60) == 0
+        assert self.process.wait(timeout=WAIT_S) == 0
         return self.path
 
 

@@ -7,7 +7,7 @@ import time
 import h5py
 import numpy as np
 import pytest
-from conftest import SLOW
+from conftest import WAIT_S
 from runs import LINEAR, PAPER, Run, differences, write_model
 from test_kill import ranks_of, rounds_done, wait_for
 
@@ -24,7 +24,7 @@ def start(bramble, pictures, ranks, *more, model=LINEAR, rounds=100000):
 
 def end_of(process, folder):
     try:
-        out, err = process.communicate(timeout=60 * SLOW)
+        out, err = process.communicate(timeout=WAIT_S)
     finally:
         process.kill()
     wait_for(lambda: not ranks_of(folder))
@@ -103,7 +103,7 @@ def test_stalled_rank_is_named(bramble, pictures, tmp_path):
     """One that hangs is, one that waits for it is not; and when it goes on the run does."""
     options = ["--limit-train", 4, "--local-steps", 150, "--stall", 5]
     with start(bramble, pictures, 4, *options, model=PAPER, rounds=4) as process:
-        wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 1, 120 * SLOW)
+        wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 1, WAIT_S)
         victim = ranks_of(tmp_path)[2]
         os.kill(victim, signal.SIGSTOP)
 
@@ -111,10 +111,10 @@ def test_stalled_rank_is_named(bramble, pictures, tmp_path):
             with h5py.File(tmp_path / "out.h5") as file:
                 return file["stalls/n"][2] >= 1
         try:
-            wait_for(noticed, 60 * SLOW)
+            wait_for(noticed, WAIT_S)
         finally:
             os.kill(victim, signal.SIGCONT)
-        out, err = process.communicate(timeout=120 * SLOW)
+        out, err = process.communicate(timeout=WAIT_S)
     host = os.uname().nodename
     said = [line for line in err.splitlines() if line.startswith("bramble: ")]
     assert process.returncode == 0 and len(said) == 2, err

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import emulated
 import pytest
-from conftest import BRAMBLE, ROOT
+from conftest import BRAMBLE, ROOT, WAIT_S
 from emulated import Cluster, share_of, until
 from runs import Run, differences
 
@@ -28,7 +28,7 @@ class Slurm(Cluster):
     def ended(self, *jobs):
         """Wait for jobs; returns {number or (array, task): (state, exit status)}."""
         waits = ["squeue", "--noheader", "--jobs=" + ",".join(map(str, jobs))]
-        assert until(lambda: self.run(*waits, ok=False).stdout.strip() == "", timeout=120)
+        assert until(lambda: self.run(*waits, ok=False).stdout.strip() == "", timeout=WAIT_S)
         outcomes = {}
         for line in Path(f"/run/{self.name}-emulate/slurm/jobcomp").read_text().splitlines():
             fields = dict(word.split("=", 1) for word in line.split() if "=" in word)
@@ -131,8 +131,8 @@ def test_a_node_dies_and_comes_back(slurm):
     line = slurm("status").stdout.splitlines()[2].split()
     assert line[0] == second and line[2] == "down" and line[-1] == "0"
     running.kill()
-    running.communicate(timeout=30)
+    running.communicate(timeout=WAIT_S)
     slurm("start", second)
     slurm.run("scancel", "--user=root")
-    assert until(lambda: slurm.run("sinfo", "--noheader", "--format=%T").stdout.split() == ["idle"], timeout=90)
+    assert until(lambda: slurm.run("sinfo", "--noheader", "--format=%T").stdout.split() == ["idle"], timeout=WAIT_S)
     assert sorted(slurm.run("srun", "--nodes=2", "hostname").stdout.split()) == slurm.hosts()

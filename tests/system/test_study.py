@@ -10,7 +10,7 @@ import emulated
 import h5py
 import numpy as np
 import pytest
-from conftest import BRAMBLE, ROOT, SLOW
+from conftest import BRAMBLE, ROOT, WAIT_S
 from emulated import Cluster, until
 
 STUDY, CAPPED = ROOT / "jobs" / "study", ROOT / "jobs" / "capped"
@@ -39,7 +39,7 @@ class Study:
         line = [*map(str, below), *self.line(*words, tiny=tiny)]
         print("$", *line)
         done = subprocess.run(line, cwd=self.folder, env=self.env, text=True, stdin=subprocess.DEVNULL,
-                              capture_output=True, timeout=120 * SLOW)
+                              capture_output=True, timeout=WAIT_S)
         print(done.stdout, done.stderr, sep="\n")
         assert done.returncode == status, done.stderr
         return done
@@ -171,7 +171,7 @@ def test_interrupted_and_resumed(study, stop, status):
         other = study(cases, status=2)
         assert "another study is at work" in other.stderr
         process.send_signal(stop)
-        told = process.communicate(timeout=60 * SLOW)[1]
+        told = process.communicate(timeout=WAIT_S)[1]
     assert process.returncode == status and "interrupted" in told
     assert processes(str(files)) == []
     assert value(files / "mine-2-2-r1.h5", "summary/complete") == 0
@@ -185,7 +185,7 @@ def test_a_failed_run_is_named_and_the_study_goes_on(study):
     with study.start(cases) as process:
         assert until(lambda: rounds_done(files / "mine-2-2-r1.h5") >= 3)
         os.kill(processes(str(files))[-1], signal.SIGKILL)
-        told, progress = process.communicate(timeout=60 * SLOW)
+        told, progress = process.communicate(timeout=WAIT_S)
     assert process.returncode == 1, progress
     assert re.search(r"mine-2-2-r1 failed \(status \d+\): .+; see .*mine-2-2-r1.log", progress)
     assert "2 run, 0 done before, 1 failed" in progress
@@ -263,7 +263,7 @@ def test_a_cap_is_kept_to():
     cap_here()
     for cores in ("0.1", "0.4"):
         line = [CAPPED, cores, PYTHON, "-c", BURN, "1.5"]
-        share = float(subprocess.run(line, capture_output=True, text=True, check=True, timeout=60).stdout)
+        share = float(subprocess.run(line, capture_output=True, text=True, check=True, timeout=WAIT_S).stdout)
         print(cores, share)
         assert 0 < share < 1.4 * float(cores)
     free = subprocess.run([CAPPED, "--workers", "0.1", "cat", "/proc/self/cgroup"], check=True, capture_output=True,
@@ -379,8 +379,8 @@ def test_in_slurm(study, cluster):
     with subprocess.Popen([*map(str, below), *study.line("--slurm", study.cases(LONG, "long"))], env=study.env,
                           stderr=subprocess.PIPE, text=True) as process:
         path = study.results / "long" / "long-2-2-r1.h5"
-        assert until(lambda: rounds_done(path) >= 3, timeout=60)
+        assert until(lambda: rounds_done(path) >= 3, timeout=WAIT_S)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60 * SLOW)
+        process.communicate(timeout=WAIT_S)
     assert process.returncode == 143 and value(path, "summary/complete") == 0
     assert cluster.run("squeue", "--noheader").stdout.strip() == ""

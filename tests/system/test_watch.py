@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import BRAMBLE, SLOW
+from conftest import BRAMBLE, WAIT_S
 from runs import Run
 
 LINE = re.compile(r"round (\d+)/(\d+)  [\d.]+ s  \d+ images/s  loss [\d.]+(  test accuracy [\d.]+ % \(round \d+\))?"
@@ -23,8 +23,8 @@ def training(bramble, pictures, rounds, ranks=3):
                                           "--threads", 1, "--out", "out.h5"))
 
 
-def ended(process, timeout=60):
-    out, err = process.communicate(timeout=timeout * SLOW)
+def ended(process, timeout=WAIT_S):
+    out, err = process.communicate(timeout=timeout)
     return process.returncode, out, err
 
 
