@@ -25,7 +25,7 @@ const option_preset option_presets[] = {
                 {"keep-momentum", "true"},
                 {"schedule", "linear"},
                 {"warmup", "0.25"},
-                {"average-every", "4"},
+                {"average-every", "16"},
                 {"tail-average", "0.5"},
                 {"rounds", "5"},
             },

@@ -7,10 +7,10 @@ from conftest import PRESET
 pytestmark = pytest.mark.skipif(PRESET != "native", reason="too slow but for the native build")
 
 
-@pytest.mark.parametrize("workers", [2, 3])
-def test_fast(bramble, cifar10, workers):
+@pytest.mark.parametrize("workers, more", [(2, []), (3, ["--average-every", 4])])
+def test_fast(bramble, cifar10, workers, more):
     """57 % within two passes over the training images, 62 % within five."""
-    out = bramble.train(workers + 1, "--preset", "fast", "--threads", 1, "--data", cifar10, timeout=400)
+    out = bramble.train(workers + 1, "--preset", "fast", "--threads", 1, "--data", cifar10, *more, timeout=400)
     with h5py.File(out) as run:
         accuracy, passes = run["test/accuracy"][()], run["rounds/passes"][()]
     assert accuracy[passes <= 2.0001].max() >= 0.57
