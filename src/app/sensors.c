@@ -96,7 +96,7 @@ static double ask_firmware(const char *program, const char *question)
 {
     char command[PATH_BYTES], line[LINE_BYTES], *end;
     snprintf(command, sizeof command, "'%s' %s 2>/dev/null", program, question);
-    FILE *answer = popen(command, "re");
+    FILE *answer = popen(command, "re"); /* NOLINT(cert-env33-c): both words are our own */
     if (!answer)
         return NAN;
     const char *value = fgets(line, sizeof line, answer) ? strchr(line, '=') : NULL;
