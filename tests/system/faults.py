@@ -12,16 +12,16 @@ from runs import LINEAR, Run, differences, write_model
 from test_kill import ranks_of
 
 SUPERVISE = ROOT / "jobs" / "supervise"
-PATIENCE = 3  # seconds; a stop is noticed after two of them at the latest, once the run goes on
-FIRST_ROUND = 12  # and after so many before
+PATIENCE = 6  # seconds; a rank that hangs is noticed after two of them or little more
+FIRST_ROUND = 12
 N_RANKS = 3
 
 
-def command(bramble, pictures, *more, ranks=N_RANKS, rounds=40):
+def command(bramble, pictures, *more, ranks=N_RANKS, rounds=16):
     options = write_model(Path(bramble.folder), LINEAR)[0]
     return bramble.command(ranks, "train", "--quiet", "--data", pictures, *options, "--limit-train", 300, "--limit-test", 20,
-                           "--batch", 4, "--local-steps", 60, "--average-every", 20, "--lr", 1e-3, "--keep-momentum",
-                           "--rounds", rounds, "--threads", 1, "--eval-every", 5, "--checkpoint-every", 3,
+                           "--batch", 4, "--local-steps", 150, "--average-every", 75, "--lr", 1e-3, "--keep-momentum",
+                           "--rounds", rounds, "--threads", 1, "--eval-every", 5, "--checkpoint-every", 2,
                            "--checkpoint", "c.h5", "--out", "out.h5", *more)
 
 
@@ -47,7 +47,7 @@ class Supervised:
         return [line for _, line in self.said if line.startswith("supervise: ")]
 
     def all(self):
-        return "\n".join(line for _, line in self.said)
+        return "\n".join(f"{when - self.began:.1f} s: {line}" for when, line in self.said)
 
     def end(self, timeout=90):
         """Its status; it must end by itself."""
@@ -89,8 +89,11 @@ def one_fault(bramble, pictures, seed, expected, t_whole):
             except ProcessLookupError:
                 pass
             time.sleep(0.01)
-    finally:
         status = run.end()
+    except subprocess.TimeoutExpired:
+        status = None
+    finally:
+        run.process.kill()
     left = ranks_of(folder)
     broken = run.restarted_after(hit) if hit else None
     return {"seed": seed, "signal": number.name, "rank": victim, "moment": moment, "hit": hit is not None, "status": status,

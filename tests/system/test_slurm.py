@@ -7,6 +7,7 @@ import pytest
 from conftest import BRAMBLE, ROOT, WAIT_S
 from emulated import Cluster, share_of, until
 from runs import Run, differences
+from test_kill import rounds_done
 
 TINY = ["--data", "synthetic:300", "--rounds", "1"]
 
@@ -136,3 +137,35 @@ def test_a_node_dies_and_comes_back(slurm):
     slurm.run("scancel", "--user=root")
     assert until(lambda: slurm.run("sinfo", "--noheader", "--format=%T").stdout.split() == ["idle"], timeout=WAIT_S)
     assert sorted(slurm.run("srun", "--nodes=2", "hostname").stdout.split()) == slurm.hosts()
+
+
+def test_a_job_goes_on(slurm):
+    """Warned of the time limit, and then after its node has crashed, it is queued again and finds its checkpoint."""
+    first = slurm.hosts()[0]
+    job = slurm.submit("--nodes=2", "--job-name=long", "jobs/train.sbatch", "--data", "synthetic:300", "--rounds", 400,
+                       "--eval-every", 50, "--quiet")
+    out = slurm.folder / f"results/long-{job}.h5"
+
+    def state():
+        return slurm.run("squeue", "--noheader", f"--jobs={job}", "--format=%T", ok=False).stdout.strip()
+
+    def wait_queued():
+        assert until(lambda: state() == "PENDING", timeout=120)
+        assert until(lambda: slurm.run("scontrol", "update", f"JobId={job}", "StartTime=now", ok=False).returncode == 0)
+
+    assert until(lambda: rounds_done(out) >= 5, timeout=90)
+    slurm.run("scancel", "--batch", "--signal=USR1", job)  # what Slurm does a minute before the limit
+    wait_queued()
+    saved = rounds_done(out)
+    assert until(lambda: rounds_done(out) >= saved + 5, timeout=90)
+    slurm("kill", first)
+    saved = rounds_done(out)
+    slurm("start", first)
+    wait_queued()
+    assert slurm.ended(job)[job] == ("COMPLETED", 0)
+    log = (slurm.folder / f"results/long-{job}.log").read_text()
+    print(log)
+    run = Run(out)
+    assert "the time limit is near" in log and f"go on with --resume results/long-{job}.checkpoint.h5" in log
+    assert run.n_done == 400 and run.summary["complete"] == 1 and run["interruptions/rounds"].size == 2
+    assert run["interruptions/rounds"][1] >= saved - 2
