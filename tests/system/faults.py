@@ -46,6 +46,9 @@ class Supervised:
         """What the supervisor said, a line each."""
         return [line for _, line in self.said if line.startswith("supervise: ")]
 
+    def text(self):
+        return "\n".join(line for _, line in self.said)
+
     def all(self):
         return "\n".join(f"{when - self.began:.1f} s: {line}" for when, line in self.said)
 

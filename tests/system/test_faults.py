@@ -64,7 +64,7 @@ def test_what_is_tried_again(bramble, pictures, tmp_path, whole):
     assert again.end() == 0 and again.words() == []
     assert differences(whole[0], Run(tmp_path / "out.h5")) == []
     mistake = Supervised(bramble, command(bramble, pictures, "--lr", "fast"))
-    assert mistake.end() == 2 and mistake.words() == [] and len(lines_of(mistake.all())) == 1
+    assert mistake.end() == 2 and mistake.words() == [] and len(lines_of(mistake.text())) == 1
 
 
 def test_it_gives_up(bramble, pictures, tmp_path):
@@ -83,7 +83,7 @@ def test_asked_to_stop(bramble, pictures, tmp_path):
     run.process.terminate()
     assert run.end() == 3, run.all()
     wait_for(lambda: not ranks_of(tmp_path))
-    assert len(lines_of(run.all())) == 1 and "stopped by SIGUSR1" in run.all() and run.words() == []
+    assert len(lines_of(run.text())) == 1 and "stopped by SIGUSR1" in run.all() and run.words() == []
 
 
 @pytest.mark.parametrize("words", [[], ["--patience", "no", "mpirun"], ["bramble", "train"], ["mpirun", "bramble", "train"],
@@ -278,7 +278,7 @@ def test_out_of_memory(bramble, pictures, tmp_path):
         done = bramble.run(line, 60)
         print(done.stderr)
         assert done.returncode in (1, 137)
-        assert f"process rank 2 with PID" in done.stderr and "signal 9 (Killed)" in done.stderr or \
+        assert "process rank 2 with PID" in done.stderr and "signal 9 (Killed)" in done.stderr or \
             len(lines_of(done.stderr)) == 1 and "memory" in done.stderr
         assert not ranks_of(tmp_path)
         if (tmp_path / "out.h5").exists():
