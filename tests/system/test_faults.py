@@ -14,7 +14,7 @@ import faults
 import h5py
 import numpy as np
 import pytest
-from conftest import ROOT, SLOW, Runner
+from conftest import BRAMBLE, ROOT, SLOW, Runner
 from faults import Supervised, command
 from runs import LINEAR, PAPER, Run, differences, write_model
 from test_kill import ranks_of, rounds_done, wait_for
@@ -84,6 +84,34 @@ def test_asked_to_stop(bramble, pictures, tmp_path):
     assert run.end() == 3, run.all()
     wait_for(lambda: not ranks_of(tmp_path))
     assert len(lines_of(run.text())) == 1 and "stopped by SIGUSR1" in run.all() and run.words() == []
+
+
+def worker_of(out):
+    """The process of rank 1 of the run that writes this file."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.path.samefile(entry / "exe", BRAMBLE) and str(out).encode() in (entry / "cmdline").read_bytes() and \
+                    b"OMPI_COMM_WORLD_RANK=1\0" in (entry / "environ").read_bytes():
+                return int(entry.name)
+        except OSError:
+            pass  # gone in the meantime
+    raise AssertionError("no such process")
+
+
+def test_a_study(bramble, pictures, tmp_path):
+    """jobs/study --supervise: a run whose worker dies is done all the same, and its checkpoint is gone then."""
+    study = [ROOT / "jobs" / "study", "--supervise", "--results", tmp_path, "--repeats", 1, "--data", pictures, "--model",
+             write_model(tmp_path, LINEAR)[0][1].replace(".", str(tmp_path), 1), "--rounds", 30, "--local-steps", 200, "1:1"]
+    with subprocess.Popen([*map(str, study)], env=dict(bramble.env, BRAMBLE=str(BRAMBLE)), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        out = tmp_path / "cases" / "cases-1-1-r1.h5"
+        wait_for(lambda: rounds_done(out) >= 2)
+        os.kill(worker_of(out), signal.SIGKILL)
+        said = run.communicate(timeout=90 * SLOW)
+    assert run.returncode == 0, said
+    assert Run(out).summary["complete"] == 1 and Run(out)["interruptions/rounds"].size == 1
+    assert sorted(path.name for path in out.parent.iterdir() if path.suffix != ".log") in (
+        [".lock", out.name], [out.name])
 
 
 @pytest.mark.parametrize("words", [[], ["--patience", "no", "mpirun"], ["bramble", "train"], ["mpirun", "bramble", "train"],

@@ -149,19 +149,22 @@ def test_a_job_goes_on(slurm):
     def state():
         return slurm.run("squeue", "--noheader", f"--jobs={job}", "--format=%T", ok=False).stdout.strip()
 
-    def wait_queued():
+    def wait_started_again():
+        def runs():  # Slurm would wait for two minutes
+            slurm.run("scontrol", "update", f"JobId={job}", "StartTime=now", ok=False)
+            return state() == "RUNNING"
         assert until(lambda: state() == "PENDING", timeout=120)
-        assert until(lambda: slurm.run("scontrol", "update", f"JobId={job}", "StartTime=now", ok=False).returncode == 0)
+        assert until(runs, timeout=120)
 
     assert until(lambda: rounds_done(out) >= 5, timeout=90)
     slurm.run("scancel", "--batch", "--signal=USR1", job)  # what Slurm does a minute before the limit
-    wait_queued()
+    wait_started_again()
     saved = rounds_done(out)
     assert until(lambda: rounds_done(out) >= saved + 5, timeout=90)
     slurm("kill", first)
     saved = rounds_done(out)
     slurm("start", first)
-    wait_queued()
+    wait_started_again()
     assert slurm.ended(job)[job] == ("COMPLETED", 0)
     log = (slurm.folder / f"results/long-{job}.log").read_text()
     print(log)
