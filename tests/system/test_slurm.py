@@ -140,35 +140,28 @@ def test_a_node_dies_and_comes_back(slurm):
 
 
 def test_a_job_goes_on(slurm):
-    """Warned of the time limit, and then after its node has crashed, it is queued again and finds its checkpoint."""
-    first = slurm.hosts()[0]
-    job = slurm.submit("--nodes=2", "--job-name=long", "jobs/train.sbatch", "--data", "synthetic:300", "--rounds", 400,
-                       "--eval-every", 50, "--quiet")
+    """Warned of the time limit a job saves, is queued again, and finds its checkpoint."""
+    job = slurm.submit("--nodes=2", "--job-name=long", "jobs/train.sbatch", "--data", "synthetic:300", "--rounds", 60,
+                       "--quiet")
     out = slurm.folder / f"results/long-{job}.h5"
-
-    def state():
-        return slurm.run("squeue", "--noheader", f"--jobs={job}", "--format=%T", ok=False).stdout.strip()
-
-    def wait_started_again():
-        def runs():  # Slurm would wait for two minutes
-            slurm.run("scontrol", "update", f"JobId={job}", "StartTime=now", ok=False)
-            return state() == "RUNNING"
-        assert until(lambda: state() == "PENDING", timeout=120)
-        assert until(runs, timeout=120)
-
-    assert until(lambda: rounds_done(out) >= 5, timeout=90)
+    waits = ["squeue", "--noheader", f"--jobs={job}", "--format=%T"]
+    assert until(lambda: rounds_done(out) >= 2, timeout=90)
     slurm.run("scancel", "--batch", "--signal=USR1", job)  # what Slurm does a minute before the limit
-    wait_started_again()
-    saved = rounds_done(out)
-    assert until(lambda: rounds_done(out) >= saved + 5, timeout=90)
-    slurm("kill", first)
-    saved = rounds_done(out)
-    slurm("start", first)
-    wait_started_again()
+    assert until(lambda: slurm.run(*waits, ok=False).stdout.strip() == "PENDING", timeout=120)
+
+    def idle():  # what is left of the first start would be in the way of the next
+        return set(slurm.run("sinfo", "--noheader", "--format=%T").stdout.split()) == {"idle"}
+
+    assert until(idle, timeout=60)
+
+    def started_again():  # Slurm would wait for two minutes
+        slurm.run("scontrol", "update", f"JobId={job}", "StartTime=now", ok=False)
+        return slurm.run(*waits, ok=False).stdout.strip() in ("RUNNING", "")
+
+    assert until(started_again, timeout=120)
     assert slurm.ended(job)[job] == ("COMPLETED", 0)
     log = (slurm.folder / f"results/long-{job}.log").read_text()
     print(log)
     run = Run(out)
     assert "the time limit is near" in log and f"go on with --resume results/long-{job}.checkpoint.h5" in log
-    assert run.n_done == 400 and run.summary["complete"] == 1 and run["interruptions/rounds"].size == 2
-    assert run["interruptions/rounds"][1] >= saved - 2
+    assert run.n_done == 60 and run.summary["complete"] == 1 and run["interruptions/rounds"].size == 1
