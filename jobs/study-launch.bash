@@ -36,7 +36,7 @@ obstacle() { # I
 prepare_mpirun() { # I; sets command
     local n=${run_nodes[$1]} k
     command=(mpirun)
-    [ $supervise = 0 ] || command=("$home/jobs/supervise" mpirun)
+    [ "$supervise" = 0 ] || command=("$home/jobs/supervise" mpirun)
     [ "$(id -u)" != 0 ] || command+=(--allow-run-as-root)
     [ -z "$interface" ] || command+=(--mca btl_tcp_if_include "$interface" --mca oob_tcp_if_include "$interface")
     if [ "$where" = local ]; then
