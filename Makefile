@@ -238,7 +238,7 @@ coverage: ## share of the lines of src/ that `make test` runs: build/coverage/in
 	  --print-summary build/coverage/obj/src
 
 # ---- for users -----------------------------------------------------------------------------------
-.PHONY: demo test fuzz data notebooks packages sysroot-arm64 bench bench-peers bench-static install uninstall dist
+.PHONY: demo test soak fuzz data notebooks packages sysroot-arm64 bench bench-peers bench-static install uninstall dist
 
 demo: ## install what is missing, build, get CIFAR-10, train and test the paper's CNN
 	@tools/install-packages build
@@ -252,6 +252,12 @@ test: ## build and run every test (PRESET=asan: with the sanitizers)
 	@tools/install-packages build test
 	@$(MAKE) --no-print-directory all unit mpi-tests
 	@tests/run --preset $(PRESET)
+
+SOAK_N ?= 200
+soak: ## kill or stop a rank at SOAK_N=200 random moments; each run must come to the same bits
+	@tools/install-packages build test
+	@$(MAKE) --no-print-directory all
+	@tests/soak $(SOAK_N)
 
 # Of the seconds each target gets its share.
 FUZZ_S ?= 60

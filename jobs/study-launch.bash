@@ -36,6 +36,7 @@ obstacle() { # I
 prepare_mpirun() { # I; sets command
     local n=${run_nodes[$1]} k
     command=(mpirun)
+    [ "$supervise" = 0 ] || command=("$home/jobs/supervise" mpirun)
     [ "$(id -u)" != 0 ] || command+=(--allow-run-as-root)
     [ -z "$interface" ] || command+=(--mca btl_tcp_if_include "$interface" --mca oob_tcp_if_include "$interface")
     if [ "$where" = local ]; then
@@ -142,7 +143,7 @@ end_job() {
         return 0
     fi
     kill -TERM "$job" 2>/dev/null || :
-    for ((tries = 0; tries < 150; tries++)); do
+    for ((tries = 0; tries < 150 + 150 * supervise; tries++)); do # a supervisor waits before it uses force
         kill -0 "$job" 2>/dev/null || return 0
         sleep 0.1
     done

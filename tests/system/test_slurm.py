@@ -7,6 +7,7 @@ import pytest
 from conftest import BRAMBLE, ROOT, WAIT_S
 from emulated import Cluster, share_of, until
 from runs import Run, differences
+from test_kill import rounds_done
 
 TINY = ["--data", "synthetic:300", "--rounds", "1"]
 
@@ -136,3 +137,31 @@ def test_a_node_dies_and_comes_back(slurm):
     slurm.run("scancel", "--user=root")
     assert until(lambda: slurm.run("sinfo", "--noheader", "--format=%T").stdout.split() == ["idle"], timeout=WAIT_S)
     assert sorted(slurm.run("srun", "--nodes=2", "hostname").stdout.split()) == slurm.hosts()
+
+
+def test_a_job_goes_on(slurm):
+    """Warned of the time limit a job saves, is queued again, and finds its checkpoint."""
+    job = slurm.submit("--nodes=2", "--job-name=long", "jobs/train.sbatch", "--data", "synthetic:300", "--rounds", 60,
+                       "--quiet")
+    out = slurm.folder / f"results/long-{job}.h5"
+    waits = ["squeue", "--noheader", f"--jobs={job}", "--format=%T"]
+    assert until(lambda: rounds_done(out) >= 2, timeout=90)
+    slurm.run("scancel", "--batch", "--signal=USR1", job)  # what Slurm does a minute before the limit
+    assert until(lambda: slurm.run(*waits, ok=False).stdout.strip() == "PENDING", timeout=120)
+
+    def idle():  # what is left of the first start would be in the way of the next
+        return set(slurm.run("sinfo", "--noheader", "--format=%T").stdout.split()) == {"idle"}
+
+    assert until(idle, timeout=60)
+
+    def started_again():  # Slurm would wait for two minutes
+        slurm.run("scontrol", "update", f"JobId={job}", "StartTime=now", ok=False)
+        return slurm.run(*waits, ok=False).stdout.strip() in ("RUNNING", "")
+
+    assert until(started_again, timeout=120)
+    assert slurm.ended(job)[job] == ("COMPLETED", 0)
+    log = (slurm.folder / f"results/long-{job}.log").read_text()
+    print(log)
+    run = Run(out)
+    assert "the time limit is near" in log and f"go on with --resume results/long-{job}.checkpoint.h5" in log
+    assert run.n_done == 60 and run.summary["complete"] == 1 and run["interruptions/rounds"].size == 1

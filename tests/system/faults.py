@@ -1,0 +1,110 @@
+"""Faults at random moments: a rank is killed or stopped, jobs/supervise goes on, and no bit is lost."""
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from conftest import ROOT, SLOW
+from runs import LINEAR, Run, differences, write_model
+from test_kill import ranks_of
+
+SUPERVISE = ROOT / "jobs" / "supervise"
+PATIENCE = 6  # seconds; a rank that hangs is noticed after two of them or little more
+FIRST_ROUND = 12
+N_RANKS = 3
+
+
+def command(bramble, pictures, *more, ranks=N_RANKS, rounds=16):
+    options = write_model(Path(bramble.folder), LINEAR)[0]
+    return bramble.command(ranks, "train", "--quiet", "--data", pictures, *options, "--limit-train", 300, "--limit-test", 20,
+                           "--batch", 4, "--local-steps", 150, "--average-every", 75, "--lr", 1e-3, "--keep-momentum",
+                           "--rounds", rounds, "--threads", 1, "--eval-every", 5, "--checkpoint-every", 2,
+                           "--checkpoint", "c.h5", "--out", "out.h5", *more)
+
+
+class Supervised:
+    """A run under jobs/supervise, and when it said what."""
+
+    def __init__(self, bramble, line, *options, start=(SUPERVISE,)):
+        self.said = []  # (moment, line)
+        self.began = time.monotonic()
+        self.process = subprocess.Popen([*map(str, start), "--patience", str(PATIENCE * SLOW), "--first-round",
+                                         str(FIRST_ROUND * SLOW), *map(str, options), *line], cwd=bramble.folder,
+                                        env=bramble.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE, text=True, errors="replace")
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        for line in self.process.stderr:
+            self.said.append((time.monotonic(), line.rstrip()))
+
+    def words(self):
+        """What the supervisor said, a line each."""
+        return [line for _, line in self.said if line.startswith("supervise: ")]
+
+    def text(self):
+        return "\n".join(line for _, line in self.said)
+
+    def all(self):
+        return "\n".join(f"{when - self.began:.1f} s: {line}" for when, line in self.said)
+
+    def end(self, timeout=90):
+        """Its status; it must end by itself."""
+        try:
+            self.process.wait(timeout * SLOW)
+        finally:
+            self.process.terminate()
+            self.reader.join(timeout=20)
+        return self.process.returncode
+
+    def restarted_after(self, moment):
+        """Seconds from a moment to the next restart, or None."""
+        return next((when - moment for when, line in self.said if when >= moment and "; restart " in line), None)
+
+
+def reference(bramble, pictures):
+    """The run that never stopped, and how long it took."""
+    began = time.monotonic()
+    done = bramble.run(command(bramble, pictures), 60)
+    assert done.returncode == 0, done.stderr
+    return Run(Path(bramble.folder) / "out.h5"), time.monotonic() - began
+
+
+def one_fault(bramble, pictures, seed, expected, t_whole):
+    """SIGKILL or SIGSTOP to one rank at a moment that follows from the seed; returns what happened."""
+    draw = random.Random(seed)
+    number, victim = draw.choice([signal.SIGKILL, signal.SIGSTOP]), draw.randrange(N_RANKS)
+    moment, folder = draw.uniform(0, t_whole), Path(bramble.folder)
+    run = Supervised(bramble, command(bramble, pictures))
+    hit = None
+    try:
+        time.sleep(moment)
+        while run.process.poll() is None and not hit:  # not there yet when it has just begun
+            pid = ranks_of(folder).get(victim)
+            try:
+                if pid:
+                    os.kill(pid, number)
+                    hit = time.monotonic()
+            except ProcessLookupError:
+                pass
+            time.sleep(0.01)
+        status = run.end()
+    except subprocess.TimeoutExpired:
+        status = None
+    finally:
+        run.process.kill()
+    left = ranks_of(folder)
+    broken = run.restarted_after(hit) if hit else None
+    return {"seed": seed, "signal": number.name, "rank": victim, "moment": moment, "hit": hit is not None, "status": status,
+            "restart_s": broken, "restarts": sum("; restart " in line for line in run.words()), "left": sorted(left),
+            "differences": differences(expected, Run(folder / "out.h5")) if status == 0 else None, "said": run.all()}
+
+
+def good(outcome):
+    """No bit lost, nothing left behind, no hang of more than 30 s."""
+    return outcome["status"] == 0 and outcome["differences"] == [] and not outcome["left"] and \
+        (outcome["restart_s"] or 0) < 30 * SLOW
