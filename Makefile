@@ -11,6 +11,7 @@ Q       := $(if $(V),,@)
 # fuzz    clang's fuzzer and the same sanitizers (make fuzz)
 # tsan    ThreadSanitizer, with clang      memcheck  for valgrind      coverage  counts of every line
 # rpi3, rpi4, rpi5  64-bit Raspberry Pi, cross-built against SYSROOT (make sysroot-arm64)
+# amd64, arm64  for packages: any x86-64 with AVX2 and FMA, any 64-bit Raspberry Pi
 OPT     := -O3
 MACHINE :=
 CROSS   :=
@@ -21,6 +22,7 @@ NATIVE  := $(if $(filter aarch64,$(HOST)),-mcpu=native,-march=native)
 PI_rpi3 := -mcpu=cortex-a53 -mno-outline-atomics -mfix-cortex-a53-835769
 PI_rpi4 := -mcpu=cortex-a72 -mno-outline-atomics
 PI_rpi5 := -mcpu=cortex-a76
+PI_arm64 := -march=armv8-a -mtune=cortex-a72 -mno-outline-atomics -mfix-cortex-a53-835769
 ifeq ($(PRESET),native)
 MACHINE := $(NATIVE)
 else ifeq ($(PRESET),debug)
@@ -41,11 +43,13 @@ MACHINE := $(if $(filter x86_64,$(HOST)),-march=x86-64-v3)
 OPT     := -O1
 else ifeq ($(PRESET),coverage)
 OPT     := -O1 --coverage -fprofile-update=atomic
-else ifneq ($(filter rpi3 rpi4 rpi5,$(PRESET)),)
+else ifeq ($(PRESET),amd64)
+MACHINE := -march=x86-64-v3
+else ifneq ($(filter rpi3 rpi4 rpi5 arm64,$(PRESET)),)
 MACHINE := $(PI_$(PRESET))
 CROSS   := $(if $(filter aarch64,$(HOST)),,aarch64-linux-gnu-)
 else
-$(error PRESET=$(PRESET) is none of native debug asan fuzz tsan memcheck coverage rpi3 rpi4 rpi5)
+$(error PRESET=$(PRESET) is none of native debug asan fuzz tsan memcheck coverage rpi3 rpi4 rpi5 amd64 arm64)
 endif
 
 # SYSROOT=FOLDER: the root of a Pi or a copy of it; the default is made when it is missing.
@@ -129,7 +133,7 @@ MPI_TESTS := $(patsubst tests/mpi/%.c,$(B)/tests/%,$(wildcard tests/mpi/*.c))
 all: $(B)/bramble $(if $(filter native,$(PRESET)),bramble) ## build the program (default)
 
 help: ## this list
-	@echo 'make [TARGET] [PRESET=native|debug|asan|fuzz|tsan|memcheck|coverage|rpi3|rpi4|rpi5] [V=1]'
+	@echo 'make [TARGET] [PRESET=native|debug|asan|fuzz|tsan|memcheck|coverage|rpi3|rpi4|rpi5|amd64|arm64] [V=1]'
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 18
 
 bramble: build/native/bramble
@@ -147,14 +151,10 @@ $(B)/obj/src/data/synthetic.o $(B)/obj/src/base/random.o: EXTRA =
 $(B)/obj/src/kernels/%.o: EXTRA = $(HOT) $(BARE)
 $(B)/obj/src/data/batch.o: EXTRA = $(HOT)
 $(B)/obj/src/transport/fixed.o: EXTRA = $(HOT)
-$(B)/obj/src/transport/%.o: EXTRA = $(MPI_CFLAGS)
-$(B)/obj/src/record/%.o: EXTRA = $(HDF5_CFLAGS)
-$(B)/obj/src/app/build.o: EXTRA = -DBUILD_VERSION='"$(VERSION)"' -DBUILD_FLAGS='"$(strip $(ALL_CFLAGS))"' -DBUILD_PRESET='"$(PRESET)"' -DBUILD_DATADIR='"$(PREFIX)/share/bramble"'
 $(B)/obj/tests/%.o $(B)/obj/fuzz/%.o: EXTRA = $(HDF5_CFLAGS) -Isrc/record
 $(B)/obj/src/transport/%.o: EXTRA = $(COLD) $(MPI_CFLAGS)
 $(B)/obj/src/record/%.o: EXTRA = $(COLD) $(HDF5_CFLAGS)
-$(B)/obj/src/app/build.o: EXTRA = $(COLD) -DBUILD_VERSION='"$(VERSION)"' -DBUILD_FLAGS='"$(strip $(ALL_CFLAGS))"' -DBUILD_PRESET='"$(PRESET)"' -DBUILD_DATADIR='"$(PREFIX)/share/bramble"'
-$(B)/obj/tests/%.o: EXTRA = $(HDF5_CFLAGS)
+$(B)/obj/src/app/build.o: EXTRA = $(COLD) -DBUILD_VERSION='"$(VERSION)"' -DBUILD_FLAGS='"$(strip $(filter-out --sysroot=% -ffile-prefix-map=% -fdebug-prefix-map=%,$(ALL_CFLAGS)))"' -DBUILD_PRESET='"$(PRESET)"' -DBUILD_DATADIR='"$(PREFIX)/share/bramble"'
 
 $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -238,7 +238,8 @@ coverage: ## share of the lines of src/ that `make test` runs: build/coverage/in
 	  --print-summary build/coverage/obj/src
 
 # ---- for users -----------------------------------------------------------------------------------
-.PHONY: demo test soak fuzz data notebooks packages sysroot-arm64 bench bench-peers bench-static install uninstall dist
+.PHONY: demo test soak fuzz data notebooks packages sysroot-arm64 bench bench-peers bench-static install uninstall dist deb
+.PHONY: container-test
 
 demo: ## install what is missing, build, get CIFAR-10, train and test the paper's CNN
 	@tools/install-packages build
@@ -313,11 +314,15 @@ $(B)/bench-average: $(B)/obj/bench/average.o $(call obj,$(OVER_MPI)) $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(MPI_LIBS) $(HDF5_LIBS) $(OTHER_LIBS)
 
 # DESTDIR goes before every path, for packages.
+SHARED := models/README.md $(wildcard notebooks/*.md notebooks/*.py notebooks/*.ipynb) tools/run-notebooks tools/fetch-cifar10 tools/cifar10.md5
 install: all ## install under PREFIX (default /usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/bramble/models \
 	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(B)/bramble $(DESTDIR)$(PREFIX)/bin/bramble
 	install -m 644 models/*.ini $(DESTDIR)$(PREFIX)/share/bramble/models
+	for file in jobs/* jobs/cases/* $(SHARED); do \
+	  [ ! -f $$file ] || [ $$file = jobs/hostfile ] || \
+	  install -D -m $$([ -x $$file ] && echo 755 || echo 644) $$file $(DESTDIR)$(PREFIX)/share/bramble/$$file || exit 1; done
 	install -m 644 docs/bramble.1 $(DESTDIR)$(PREFIX)/share/man/man1/bramble.1
 	install -m 644 tools/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/bramble
 
@@ -329,6 +334,16 @@ uninstall: ## remove what install has put there
 dist: ## a source archive of the last commit in build/
 	@mkdir -p build
 	git archive --prefix=bramble-$(VERSION)/ -o build/bramble-$(VERSION).tar.gz HEAD
+
+# DEB_ARCH=arm64: that one alone
+DEB_ARCH ?= amd64 arm64
+deb: ## Debian packages for amd64 and 64-bit Raspberry Pis in build/deb (DEB_ARCH=arm64: one of them)
+	@tools/install-packages build deb $(if $(filter-out $(shell dpkg --print-architecture),$(DEB_ARCH)),cross)
+	@tools/deb $(DEB_ARCH)
+
+container-test: ## build containers/Dockerfile without Docker, train on two containers (root; minutes)
+	@tools/install-packages build containers
+	@containers/test
 
 clean: ## remove what was built (not data/ and results/)
 	rm -rf $(filter-out build/sysroot-arm64,$(wildcard build/*)) bramble

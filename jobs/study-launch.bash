@@ -86,7 +86,7 @@ write_batch() { # I; a batch script for sbatch on stdout
         srun=(srun --mpi=pmix --kill-on-bad-exit=1 "--cpus-per-task=$threads" --cpu-bind=cores)
     fi
     cat <<END
-cd ${home@Q} || exit 1
+cd ${work@Q} || exit 1
 ${srun[@]@Q} ${train[@]@Q} &
 wait \$!
 status=\$?

@@ -9,6 +9,7 @@
 #ifndef BRAMBLE_KERNELS_SIMD_H
 #define BRAMBLE_KERNELS_SIMD_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -80,6 +81,24 @@ SIMD_INLINE void simd_pause(void)
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
+}
+
+/* simd_missing - what the program is built for and this processor lacks; NULL when it has all */
+SIMD_INLINE const char *simd_missing(void)
+{
+#if defined(__AVX512F__)
+    if (!__builtin_cpu_supports("avx512f"))
+        return "AVX-512";
+#endif
+#if defined(__AVX2__)
+    if (!__builtin_cpu_supports("avx2"))
+        return "AVX2";
+#endif
+#if defined(__FMA__)
+    if (!__builtin_cpu_supports("fma"))
+        return "FMA";
+#endif
+    return NULL;
 }
 
 /* vec_in_register - x, loaded now: else a compiler may load it anew for each of its uses */

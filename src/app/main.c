@@ -2,6 +2,7 @@
 #include "app/commands.h"
 #include "app/option.h"
 #include "app/output.h"
+#include "kernels/simd.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -79,7 +80,7 @@ static bool answer(int argc, char **argv, error *err)
     return !is_first_process() || option_print_help(command, stdout, err);
 }
 
-int main(int argc, char **argv)
+static int run_command(int argc, char **argv)
 {
     error err = {0};
     signal(SIGPIPE, SIG_IGN); /* a reader that goes away must not end a run: writing tells */
@@ -95,4 +96,17 @@ int main(int argc, char **argv)
         return 0;
     error_print(&err);
     return (int)err.kind;
+}
+
+/* Every other function may be compiled to the very instructions that this one asks for. */
+int main(int argc, char **argv)
+{
+    const char *missing = simd_missing();
+    if (!missing)
+        return run_command(argc, argv);
+    fprintf(stderr,
+            "bramble: this processor has no %s, and the program is built for it: build it from its "
+            "source on this machine (make)\n",
+            missing);
+    return ERROR_ENVIRONMENT;
 }
