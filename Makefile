@@ -281,7 +281,8 @@ data: ## download CIFAR-10 (162 MiB) into data/ and check it
 
 # BRAMBLE_RESULTS=FOLDER, BRAMBLE_RUN=FILE, BRAMBLE_DATA=FOLDER: see tools/run-notebooks
 notebooks: ## execute the notebooks on results/paper-emulated/, or on BRAMBLE_RESULTS=FOLDER
-	@tools/install-packages notebooks
+	@tools/install-packages build notebooks
+	@$(MAKE) --no-print-directory all
 	@tools/run-notebooks
 
 BENCH := $(B)/bench-kernels $(B)/bench-average

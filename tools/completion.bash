@@ -48,13 +48,16 @@ _bramble_value()
     --order) _bramble_words shuffle sequential ;;
     --schedule) _bramble_words constant linear cosine ;;
     --on-nan) _bramble_words stop skip ;;
-    --average) _bramble_words gather reduce allreduce slices ;;
+    --average)
+        local rules=(gather reduce allreduce slices)
+        [[ ${COMP_WORDS[1]} != plan ]] || rules+=(measured)
+        _bramble_words "${rules[@]}" ;;
     --preset) _bramble_words none paper fast ;;
     --format) _bramble_words table csv json ;;
     --limit-train | --limit-test | --shards | --seed | --rounds | --local-epochs | --local-steps | \
         --average-every | --tail-average | --batch | --lr | --warmup | --momentum | --weight-decay | \
         --target-accuracy | --eval-every | --checkpoint-every | --stall | --threads | --case | --base | \
-        --patience) ;;
+        --patience | --nodes | --cores | --link | --link-measured) ;;
     *) return 1 ;;
     esac
     return 0
@@ -71,6 +74,7 @@ _bramble_options()
         --checkpoint --checkpoint-every --resume --stall --on-nan --help ;;
     test) echo --data --model --limit-test --threads --seed --json --help ;;
     report) echo --format --base --trace --help ;;
+    plan) echo --nodes --cores --average --local-steps --local-epochs --link --link-measured --json --help ;;
     watch) echo --patience --help ;;
     info) echo --json --help ;;
     data) echo --seed --help ;;
@@ -82,14 +86,14 @@ _bramble_options()
 _bramble_arguments()
 {
     case $1 in
-    test | report | watch | info) _bramble_files .h5 ;;
+    test | report | plan | watch | info) _bramble_files .h5 ;;
     data)
         if ((COMP_CWORD == 2)); then
             _bramble_words check synth
         else
             _bramble_folders
         fi ;;
-    help) _bramble_words train test report watch info data doctor ;;
+    help) _bramble_words train test report plan watch info data doctor ;;
     esac
 }
 
@@ -99,7 +103,7 @@ _bramble()
     local command=${COMP_WORDS[1]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        _bramble_words train test report watch info data doctor help --help --version
+        _bramble_words train test report plan watch info data doctor help --help --version
         return
     fi
     # --option=value comes as three words

@@ -110,6 +110,18 @@ typedef struct report_options {
     char trace[OPTION_TEXT_BYTES]; /* for trace_write, instead of a report; empty: none */
 } report_options;
 
+/* bramble plan */
+typedef struct plan_options {
+    size_t n_files;                          /* >= 1 */
+    const char *files[OPTION_ARGUMENTS_MAX]; /* point into argv */
+    int average;                             /* 0: as measured, else 1 + index into average_rules */
+    uint64_t nodes;                          /* 0: as measured */
+    double cores;                            /* of a node; 0: as measured */
+    uint64_t local_steps, local_epochs;      /* between two averages; both 0: as measured */
+    double link, link_measured;              /* Mbit/s; link 0: as measured */
+    bool json;
+} plan_options;
+
 /* bramble watch */
 typedef struct watch_options {
     const char *file; /* points into argv */
@@ -157,6 +169,8 @@ enum parse_outcome options_parse_test(int argc, char **argv, bool print, test_op
                                       error *err);
 enum parse_outcome options_parse_report(int argc, char **argv, bool print, report_options *options,
                                         error *err);
+enum parse_outcome options_parse_plan(int argc, char **argv, bool print, plan_options *options,
+                                      error *err);
 enum parse_outcome options_parse_watch(int argc, char **argv, bool print, watch_options *options,
                                        error *err);
 enum parse_outcome options_parse_doctor(int argc, char **argv, bool print, doctor_options *options,

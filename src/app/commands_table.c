@@ -1,7 +1,9 @@
+#include "app/fit.h"
 #include "app/options.h"
 
 #define TEST(field) OPTION_BIND(test_options, field)
 #define REPORT(field) OPTION_BIND(report_options, field)
+#define PLAN(field) OPTION_BIND(plan_options, field)
 #define WATCH(field) OPTION_BIND(watch_options, field)
 #define DOCTOR(field) OPTION_BIND(doctor_options, field)
 #define INFO(field) OPTION_BIND(info_options, field)
@@ -12,6 +14,13 @@ static const char *format_word(size_t i)
     static const char *const words[] = {
         [REPORT_TABLE] = "table", [REPORT_CSV] = "csv", [REPORT_JSON] = "json"};
     return i < sizeof words / sizeof *words ? words[i] : NULL;
+}
+
+static const char *plan_average_word(size_t i)
+{
+    if (i == 0)
+        return "measured";
+    return average_rules[i - 1] ? average_rules[i - 1]->name : NULL;
 }
 
 static const option_entry test_table[] = {
@@ -72,6 +81,54 @@ static const option_entry report_table[] = {
      .metavar = "FILE.json",
      .help = "Print nothing, but write the phases of one run, also of one that is going on, as a timeline "
              "that Perfetto (ui.perfetto.dev) and chrome://tracing open."},
+    {.name = NULL},
+};
+
+static const option_entry plan_table[] = {
+    {.name = "nodes",
+     PLAN(nodes),
+     .most = FIT_NODES,
+     .initial = "0",
+     .metavar = "N",
+     .group = "Options:",
+     .help = "Workers of the cluster to be improved; 0: the most of the runs."},
+    {.name = "cores",
+     PLAN(cores),
+     .high = 1024,
+     .initial = "0",
+     .metavar = "C",
+     .help = "Cores of a node, fractions too; 0: of the run with the most workers."},
+    {.name = "average",
+     PLAN(average),
+     .word = plan_average_word,
+     .initial = "measured",
+     .help = "How the weights travel."},
+    {.name = "local-steps",
+     PLAN(local_steps),
+     .most = 1000000000,
+     .initial = "0",
+     .metavar = "H",
+     .help = "Batches between two averages; 0: as measured."},
+    {.name = "local-epochs",
+     PLAN(local_epochs),
+     .most = 1000000,
+     .initial = "0",
+     .metavar = "E",
+     .help = "Passes over the images between two averages; 0: as measured."},
+    {.name = "link",
+     PLAN(link),
+     .high = 1e6,
+     .initial = "0",
+     .metavar = "MBIT",
+     .help = "Speed of a node's link in Mbit/s; 0: as measured."},
+    {.name = "link-measured",
+     PLAN(link_measured),
+     .low = 0.001,
+     .high = 1e6,
+     .initial = "1000",
+     .metavar = "MBIT",
+     .help = "Speed of the links the runs were measured with."},
+    {.name = "json", PLAN(json), .initial = "false", .help = "Print JSON."},
     {.name = NULL},
 };
 
@@ -179,6 +236,17 @@ const option_command option_commands[] = {
                  "  bramble report --format csv --base 3:3 results/*.h5 > cores.csv\n"
                  "  bramble report --trace run.json results/run.h5\n",
      .options = report_table},
+    {.name = "plan",
+     .summary = "predict other clusters from measured runs",
+     .arguments = "FILE.h5...",
+     .min_arguments = 1,
+     .max_arguments = OPTION_ARGUMENTS_MAX,
+     .about = "Fit compute, averaging and waiting times to measured runs, at least one with two or more "
+              "workers, and predict time T, overhead O and speedup S for 1 to 64 nodes; tell from where "
+              "on overhead exceeds work or the next node does not pay, and what would help most.",
+     .examples = "  bramble plan results/*.h5\n"
+                 "  bramble plan --link 100 --local-steps 32 --json results/*.h5\n",
+     .options = plan_table},
     {.name = "watch",
      .summary = "follow a run that is going on",
      .arguments = "FILE.h5",

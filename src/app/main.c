@@ -13,8 +13,8 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"train", command_train}, {"test", command_test}, {"report", command_report},
-    {"watch", command_watch}, {"info", command_info}, {"data", command_data},
-    {"doctor", command_doctor},
+    {"plan", command_plan},   {"watch", command_watch}, {"info", command_info},
+    {"data", command_data},   {"doctor", command_doctor},
 };
 
 /* Under a launcher one process speaks; nobody has joined the job yet, so the environment tells. */

@@ -231,6 +231,21 @@ enum parse_outcome options_parse_report(int argc, char **argv, bool print, repor
     return outcome;
 }
 
+enum parse_outcome options_parse_plan(int argc, char **argv, bool print, plan_options *options,
+                                      error *err)
+{
+    option_line line;
+    enum parse_outcome outcome = parse_plain("plan", argc, argv, print, &line, options, err);
+    if (outcome != PARSE_RUN)
+        return outcome;
+    options->n_files = line.n_arguments;
+    memcpy(options->files, line.arguments, sizeof options->files);
+    if (options->local_steps == 0 || options->local_epochs == 0)
+        return PARSE_RUN;
+    error_user(err, "--local-steps and --local-epochs exclude each other");
+    return PARSE_FAILED;
+}
+
 enum parse_outcome options_parse_watch(int argc, char **argv, bool print, watch_options *options,
                                        error *err)
 {

@@ -286,7 +286,11 @@ def test_executed(folder, results, pictures):
                   "Asked here about the first 120 test images"):
         assert words in text, words
     assert n_pictures(run) >= 5
-    for path in (paper, run):
+    text = words_of(folder / "plan.ipynb")
+    for words in ("3 runs", "Planned: 600 images on nodes of 2 cores", "the most is saved by", "Overhead takes more time"):
+        assert words in text, words
+    assert n_pictures(folder / "plan.ipynb") == 3
+    for path in (paper, run, folder / "plan.ipynb"):
         assert path.stat().st_size < 1.5e6
         assert str(folder) not in path.read_text() and str(pictures) not in path.read_text()
 
@@ -296,7 +300,7 @@ def test_nothing_to_execute_on(tmp_path):
     assert done.returncode == 2 and re.fullmatch(r"run-notebooks: .*: no result files there: .*\n", done.stderr)
 
 
-@pytest.mark.parametrize("name", ["paper", "run"])
+@pytest.mark.parametrize("name", ["paper", "run", "plan"])
 def test_what_is_kept_in_the_repository(name):
     """Small, without errors, without names of the machine it was executed on."""
     path = ROOT / "notebooks" / f"{name}.ipynb"

@@ -1,0 +1,239 @@
+#include "app/commands.h"
+#include "app/output.h"
+#include "app/plan.h"
+
+#include <math.h>
+
+static const int shown[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
+enum { N_SHOWN = sizeof shown / sizeof *shown };
+
+/* ---- as text ------------------------------------------------------------------------------------ */
+
+static void print_model(const plan *self)
+{
+    const fit *f = &self->fit;
+    const fit_case *c = &self->now;
+    double worst = 0.0;
+    printf("Planned: %.0f images, %zu weights, %g cores a node, averaged by %s, ", c->images,
+           c->n_weights, c->cores, c->rule->name);
+    if (self->steps > 0.0)
+        printf("every %.0f steps\n", self->steps);
+    else
+        printf("%.0f times\n", c->averages);
+    printf("\nFitted to %zu runs\n", self->n_runs);
+    printf("compute      %.0f images/s on a core; on c cores c^%.2f times that\n", 1.0 / f->w_s,
+           f->power);
+    for (size_t k = 0; k < self->n_runs; k++) {
+        const fit_run *run = &self->runs[k];
+        worst = fmax(worst, fabs(self->error[k]));
+        if (run->nodes == c->nodes && !isnan(run->node_cv) &&
+            (k + 1 == self->n_runs || run->cores == c->cores)) {
+            printf("             varies by %.1f %% between nodes, %.1f %% between rounds (%d:%g)\n",
+                   100.0 * run->node_cv, 100.0 * run->round_cv, run->nodes,
+                   run->nodes * run->cores);
+            break;
+        }
+    }
+    printf("waiting      %.1f %% of the work x expected maximum of N normal draws\n",
+           100.0 * f->spread);
+    printf("an average   %.2f ms + %.2f ms a worker to agree; %.2f ms a message, %.2f ns a byte; "
+           "%.2f ns to add a weight\n",
+           1e3 * f->serve_s[0], 1e3 * f->serve_s[1], 1e3 * f->message_s, 1e9 * f->byte_s,
+           1e9 * f->add_s);
+    printf("largest difference between a measured T and the model's: %.1f %%\n\n", 100.0 * worst);
+}
+
+static void print_table(const plan *self)
+{
+    printf("%4s %9s %19s %6s %7s   T s by rule:", "N", "T s", "90 % interval", "O%", "S");
+    for (size_t k = 0; average_rules[k] && k < PLAN_RULES; k++)
+        printf(" %9s", average_rules[k]->name);
+    putchar('\n');
+    for (int k = 0; k < N_SHOWN; k++) {
+        const plan_row *row = &self->rows[shown[k] - 1];
+        printf("%4d %9.2f %9.2f-%9.2f %6.1f %7.2f              ", shown[k], row->t_s.value,
+               row->t_s.low, row->t_s.high, 100.0 * row->overhead.value, row->speedup.value);
+        for (size_t j = 0; average_rules[j] && j < PLAN_RULES; j++)
+            printf(" %9.2f", row->t_rule_s[j]);
+        putchar('\n');
+    }
+}
+
+static void print_count(double n)
+{
+    if (isfinite(n))
+        printf("%.0f", n);
+    else
+        printf("over %d", FIT_NODES);
+}
+
+static void print_bounds(const plan_value *value)
+{
+    fputs(" (", stdout);
+    print_count(value->low);
+    fputs(" to ", stdout);
+    print_count(value->high);
+    fputs(").\n", stdout);
+}
+
+static void print_findings(const plan *self)
+{
+    if (isfinite(self->overtaken.value))
+        printf("\nFrom %.0f workers on overhead takes more time than work", self->overtaken.value);
+    else
+        printf("\nUp to %d workers overhead takes less time than work", FIT_NODES);
+    print_bounds(&self->overtaken);
+    if (isfinite(self->enough.value))
+        printf("With %.0f workers or more the next one saves less than 5 %%", self->enough.value);
+    else
+        printf("Up to %d workers the next one saves 5 %% or more", FIT_NODES);
+    print_bounds(&self->enough);
+    printf("What would help %d worker%s most (share of T saved, 90 %% interval):\n",
+           self->now.nodes, self->now.nodes == 1 ? "" : "s");
+    for (size_t k = 0; k < self->n_changes; k++) {
+        const plan_change *c = &self->changes[k];
+        printf("  %-30s T %9.2f s  %6.1f %%  (%.1f to %.1f)\n", c->what, c->t_s,
+               100.0 * c->saving.value, 100.0 * c->saving.low, 100.0 * c->saving.high);
+    }
+    printf("Intervals are from %d bootstrap samples of runs and rounds. They know nothing of what "
+           "was not "
+           "measured:\nmore workers than %d, other links, cores or rules are predicted by the "
+           "model alone.\n",
+           PLAN_DRAWS, self->now.nodes);
+}
+
+/* ---- as JSON ------------------------------------------------------------------------------------ */
+
+static void set(json_t *object, const char *name, double value)
+{
+    json_object_set_new(object, name, output_number(value));
+}
+
+/* NAME, NAME_low, NAME_high */
+static void set_value(json_t *object, const char *name, const plan_value *value,
+                      json_t *(*make)(double value))
+{
+    char text[64];
+    json_object_set_new(object, name, make(value->value));
+    snprintf(text, sizeof text, "%s_low", name);
+    json_object_set_new(object, text, make(value->low));
+    snprintf(text, sizeof text, "%s_high", name);
+    json_object_set_new(object, text, make(value->high));
+}
+
+static json_t *json_model(const plan *self)
+{
+    const fit *f = &self->fit;
+    json_t *object = json_object();
+    set(object, "images_per_s_core", 1.0 / f->w_s);
+    set(object, "core_exponent", f->power);
+    set(object, "spread", f->spread);
+    set(object, "serve_s", f->serve_s[0]);
+    set(object, "serve_worker_s", f->serve_s[1]);
+    set(object, "message_s", f->message_s);
+    set(object, "byte_s", f->byte_s);
+    set(object, "link_byte_s", f->link_byte_s);
+    set(object, "add_s", f->add_s);
+    return object;
+}
+
+static json_t *json_case(const plan *self)
+{
+    const fit_case *c = &self->now;
+    json_t *object = json_object();
+    json_object_set_new(object, "nodes", output_count(c->nodes));
+    set(object, "cores", c->cores);
+    json_object_set_new(object, "average", json_string(c->rule->name));
+    set(object, "images", c->images);
+    set(object, "averages", c->averages);
+    set(object, "steps", self->steps > 0.0 ? self->steps : NAN);
+    set(object, "link_ratio", c->link_ratio);
+    return object;
+}
+
+static json_t *json_row(const plan_row *row, int nodes)
+{
+    json_t *object = json_object(), *rules = json_object();
+    json_object_set_new(object, "nodes", output_count(nodes));
+    set_value(object, "t_time_s", &row->t_s, output_number);
+    set_value(object, "overhead_fraction", &row->overhead, output_number);
+    set_value(object, "speedup", &row->speedup, output_number);
+    set(object, "w_time_s", row->parts.work_s);
+    set(object, "wait_s", row->parts.wait_s);
+    set(object, "serve_s", row->parts.serve_s);
+    set(object, "wire_s", row->parts.wire_s);
+    set(object, "pack_s", row->parts.pack_s);
+    for (size_t k = 0; average_rules[k] && k < PLAN_RULES; k++)
+        set(rules, average_rules[k]->name, row->t_rule_s[k]);
+    json_object_set_new(object, "t_time_s_by_rule", rules);
+    return object;
+}
+
+static json_t *json_measured(const plan *self)
+{
+    json_t *array = json_array();
+    for (size_t k = 0; k < self->n_runs; k++) {
+        const fit_run *run = &self->runs[k];
+        fit_sample all;
+        fit_sample_all(&all, run);
+        json_t *object = json_object();
+        json_object_set_new(object, "file", json_string(run->path));
+        json_object_set_new(object, "nodes", output_count(run->nodes));
+        set(object, "cores", run->cores);
+        json_object_set_new(object, "average", json_string(run->rule->name));
+        set(object, "averages", all.sum.averages);
+        set(object, "t_time_s", all.sum.t_s);
+        set(object, "overhead_fraction", 1.0 - all.sum.work_s / all.sum.t_s);
+        set(object, "images_per_s_core", run->images / (all.sum.work_s * run->nodes * run->cores));
+        set(object, "node_deviation", run->node_cv);
+        set(object, "round_deviation", run->round_cv);
+        set(object, "error", self->error[k]);
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
+static bool print_json(const plan *self, error *err)
+{
+    json_t *root = json_object(), *rows = json_array(), *changes = json_array();
+    for (int n = 1; n <= FIT_NODES; n++)
+        json_array_append_new(rows, json_row(&self->rows[n - 1], n));
+    for (size_t k = 0; k < self->n_changes; k++) {
+        json_t *change = json_object();
+        json_object_set_new(change, "what", json_string(self->changes[k].what));
+        set(change, "t_time_s", self->changes[k].t_s);
+        set_value(change, "saving", &self->changes[k].saving, output_number);
+        json_array_append_new(changes, change);
+    }
+    json_object_set_new(root, "planned", json_case(self));
+    json_object_set_new(root, "model", json_model(self));
+    json_object_set_new(root, "measured", json_measured(self));
+    json_object_set_new(root, "rows", rows);
+    set_value(root, "overhead_exceeds_work_from", &self->overtaken, output_count);
+    set_value(root, "next_saves_under_5_percent_from", &self->enough, output_count);
+    json_object_set_new(root, "changes", changes);
+    return output_json(root, stdout, err);
+}
+
+/* ---- the command -------------------------------------------------------------------------------- */
+
+int command_plan(int argc, char **argv)
+{
+    error err = {0};
+    static plan_options o; /* large: many files */
+    static plan result;
+    if (options_parse_plan(argc, argv, true, &o, &err) == PARSE_RUN) {
+        if (plan_make(&result, &o, &err) && o.json) {
+            print_json(&result, &err);
+        } else if (err.kind == ERROR_NONE) {
+            print_model(&result);
+            print_table(&result);
+            print_findings(&result);
+        }
+        output_finish(&err);
+        plan_release(&result);
+    }
+    if (err.kind != ERROR_NONE)
+        error_print(&err);
+    return (int)err.kind;
+}
