@@ -48,10 +48,7 @@ _bramble_value()
     --order) _bramble_words shuffle sequential ;;
     --schedule) _bramble_words constant linear cosine ;;
     --on-nan) _bramble_words stop skip ;;
-    --average)
-        local rules=(gather reduce allreduce slices)
-        [[ ${COMP_WORDS[1]} != plan ]] || rules+=(measured)
-        _bramble_words "${rules[@]}" ;;
+    --average) _bramble_words gather reduce allreduce slices "$([[ ${COMP_WORDS[1]} != plan ]] || echo measured)" ;;
     --preset) _bramble_words none paper fast ;;
     --format) _bramble_words table csv json ;;
     --limit-train | --limit-test | --shards | --seed | --rounds | --local-epochs | --local-steps | \

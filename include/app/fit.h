@@ -14,12 +14,14 @@
  *   pack   p * adds          to and from fixed point and sums, on the busiest rank
  *
  *   rule       B                                        m                  adds
- *   gather     N x + x log2(N+1)                        N + log2(N+1)      N n
- *   reduce     3 x log2(N+1)                            log2(N+1)(k + 1)   n (1 + log2(N+1))
- *   allreduce  4 x N / (N+1)                            2 log2(N+1)        n (1 + log2(N+1))
+ *   gather     2 N x                                    2 N                N n
+ *   reduce     2 x log2(N+1) + N x                      N + k log2(N+1)    n (1 + log2(N+1))
+ *   allreduce  4 x (1 - 1/P), and 4 x if P != N+1       2 log2(P), and 3   n (1 + log2(N+1))
  *   slices     what a worker sends (average_rule)       2 N                n
- *   x: the weights as floats; log2 rounded up: the depth of a tree; k: blocks of 16384 weights
+ *   x: the weights as floats; log2 rounded up: the depth of a tree; k: blocks of 16384 weights; P: the largest
+ *   power of two up to N+1.  One worker alone: x, 1 and 0, and its weights only go to the server.
  *
+ * Wait, wire and pack are fitted to runs with two or more workers.
  * All parameters are at least 0, by least squares, each squared error divided by what was measured.  Where
  * there is one number of workers only, s1 is 0.  Gather alone cannot tell a from b: then b is what the link
  * takes (its speed has to be known), as far as that is no more than was measured.
@@ -105,11 +107,11 @@ typedef struct fit_sample {
 
 /*
  * fit_sample_all - all of a run
- * fit_sample_draw - a run drawn from n, and blocks drawn from it, with replacement (bootstrap); the draw is
- *                   a function of `number` alone
+ * fit_sample_draw - one of the n runs of the same case and rule as runs[like], and blocks drawn from it, with
+ *                   replacement (bootstrap); a function of `number` alone
  */
 void fit_sample_all(fit_sample *self, const fit_run *run);
-void fit_sample_draw(fit_sample *self, const fit_run *runs, size_t n, uint64_t number);
+void fit_sample_draw(fit_sample *self, const fit_run *runs, size_t n, size_t like, uint64_t number);
 
 /*
  * fit_make - the parameters that suit the samples (at least one)

@@ -31,12 +31,17 @@ static demand demand_of(const average_rule *rule, int nodes, size_t n_weights)
     double workers = nodes, depth = ceil(log2(workers + 1.0)), n = (double)n_weights;
     double x = (double)sizeof(float) * n, blocks = ceil(n / 16384.0);
     double sent = (double)rule->bytes(n_weights, 1, nodes + 1);
+    double low = floor(log2(workers + 1.0)), part = 1.0 - pow(0.5, low);
+    if (nodes == 1)
+        return (demand){1.0, x, 0.0};
+    double broadcast = (double)rule->bytes(n_weights, 0, nodes + 1);
     if (strcmp(rule->name, "gather") == 0)
-        return (demand){workers + depth, workers * sent + depth * x, workers * n};
+        return (demand){2.0 * workers, workers * sent + broadcast, workers * n};
     if (strcmp(rule->name, "reduce") == 0)
-        return (demand){depth * (blocks + 1.0), depth * (sent + x), n * (1.0 + depth)};
+        return (demand){depth * blocks + workers, depth * sent + broadcast, n * (1.0 + depth)};
     if (strcmp(rule->name, "allreduce") == 0)
-        return (demand){2.0 * depth, sent, n * (1.0 + depth)};
+        return (demand){2.0 * low + 3.0 * (depth - low), 4.0 * x * (part + depth - low),
+                        n * (1.0 + depth)};
     return (demand){2.0 * workers, sent, n};
 }
 
@@ -62,13 +67,20 @@ void fit_sample_all(fit_sample *self, const fit_run *run)
         fit_block_add(&self->sum, &run->blocks[k]);
 }
 
-void fit_sample_draw(fit_sample *self, const fit_run *runs, size_t n, uint64_t number)
+void fit_sample_draw(fit_sample *self, const fit_run *runs, size_t n, size_t like, uint64_t number)
 {
     uint64_t stream = random_stream(RANDOM_PLAN, 0, (uint32_t)number);
-    *self = (fit_sample){.run = &runs[random_below(0, stream, 0, n)]};
-    for (size_t k = 0; k < self->run->n_blocks; k++)
-        fit_block_add(&self->sum,
-                      &self->run->blocks[random_below(0, stream, 1 + k, self->run->n_blocks)]);
+    const fit_run *run = &runs[like];
+    for (uint64_t k = 0; k < 32; k++) {
+        const fit_run *other = &runs[random_below(0, stream, k, n)];
+        if (other->nodes == run->nodes && other->cores == run->cores && other->rule == run->rule) {
+            run = other;
+            break;
+        }
+    }
+    *self = (fit_sample){.run = run};
+    for (size_t k = 0; k < run->n_blocks; k++)
+        fit_block_add(&self->sum, &run->blocks[random_below(0, stream, 32 + k, run->n_blocks)]);
 }
 
 /* ---- least squares ------------------------------------------------------------------------------ */
@@ -163,11 +175,9 @@ void fit_make(fit *self, const fit_sample *samples, size_t n, double cores, doub
     for (size_t k = 0; k < n; k++) {
         const fit_block *b = &samples[k].sum;
         const fit_run *run = samples[k].run;
-        if (run->nodes > 1) {
+        if (run->nodes > 1 && b->averages > 0.0) {
             wait += b->wait_s;
             expected += b->work_s * fit_slowest(run->nodes);
-        }
-        if (b->averages > 0.0) {
             pack += fmax(b->server_pack_s, b->pack_s);
             adds += b->averages * demand_of(run->rule, run->nodes, run->n_weights).adds;
         }
@@ -180,6 +190,8 @@ void fit_make(fit *self, const fit_sample *samples, size_t n, double cores, doub
         if (b->averages > 0.0) {
             demand d = demand_of(run->rule, run->nodes, run->n_weights);
             line_add(&serve, 1.0, run->nodes, b->rest_s / b->averages);
+            if (run->nodes == 1)
+                continue;
             line_add(&wire, d.messages, d.bytes,
                      (b->wire_s + b->pack_s) / b->averages - self->add_s * d.adds);
         }

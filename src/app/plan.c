@@ -222,7 +222,7 @@ static bool bootstrap(plan *self, fit_sample *samples, double link_s, error *err
     for (uint64_t draw = 0; draw < PLAN_DRAWS; draw++) {
         fit f;
         for (size_t k = 0; k < self->n_runs; k++)
-            fit_sample_draw(&samples[k], self->runs, self->n_runs, draw * self->n_runs + k);
+            fit_sample_draw(&samples[k], self->runs, self->n_runs, k, draw * self->n_runs + k);
         fit_make(&f, samples, self->n_runs, self->now.cores, link_s);
         note_draw(self, &f, draw, answers);
     }
