@@ -86,13 +86,15 @@ bool fit_run_read(fit_run *self, const record_file *file, error *err)
     for (size_t k = 0; k < file->n_ranks; k++)
         self->nodes += file->machines[k].is_worker != 0;
     self->cores = file->summary.cores / self->nodes;
-    if (self->nodes != (file->n_ranks > 1 ? (int)file->n_ranks - 1 : 1) || !(self->cores > 0.0) ||
-        self->n_weights == 0)
-        return error_user(err, "it does not tell workers, cores and weights");
     self->batch = option_number(file, "batch");
     self->steps = option_number(file, "average-every");
     if (!(self->steps > 0.0))
         self->steps = option_number(file, "local-steps");
+    bool whole = self->nodes == (file->n_ranks > 1 ? (int)file->n_ranks - 1 : 1);
+    if (!whole || !(self->cores > 0.0 && self->cores < 1e6) || self->n_weights == 0 ||
+        !(self->batch >= 1.0 && self->batch <= 65536.0) ||
+        !(self->steps >= 0.0 && self->steps <= 1e9))
+        return error_user(err, "it does not tell workers, cores, weights, batch and local steps");
     self->rounds = (double)file->n_rounds;
     self->passes = file->rounds[file->n_rounds - 1].passes;
     self->n_blocks = file->n_rounds < FIT_BLOCKS ? file->n_rounds : FIT_BLOCKS;

@@ -1,4 +1,4 @@
-"""What bramble test, report, watch, info and data refuse, commands that are none, output nobody takes."""
+"""What bramble test, report, plan, watch, info and data refuse, commands that are none, output nobody takes."""
 import os
 import random
 
@@ -19,7 +19,7 @@ def reading(command, name, *says, path=None, options="", **more):
 
 # Every command that reads result files, and whatever stands in the place of one.
 FILES = [reading(command, name, path or f"{name}.h5", *says, path=path, options=options)
-         for command, options in (("info", ""), ("report", ""), ("test", ""), ("watch", "--patience 0"))
+         for command, options in (("info", ""), ("report", ""), ("plan", ""), ("test", ""), ("watch", "--patience 0"))
          for name, path, *says in [
              ("nowhere", None, "No such file"), ("folder", "folder", "no regular file"),
              ("pipe", "pipe.ini", "no regular file"), ("text", None, "no HDF5 file"),

@@ -180,7 +180,7 @@ def test_scripts_pass_shellcheck():
 
 # ---- commands, options, targets ---------------------------------------------------------------------------
 
-COMMANDS = ["train", "test", "report", "watch", "info", "data", "doctor"]
+COMMANDS = ["train", "test", "report", "plan", "watch", "info", "data", "doctor"]
 
 
 def manual_of(command):

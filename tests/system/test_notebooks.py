@@ -287,7 +287,7 @@ def test_executed(folder, results, pictures):
         assert words in text, words
     assert n_pictures(run) >= 5
     text = words_of(folder / "plan.ipynb")
-    for words in ("3 runs", "Planned: 600 images on nodes of 2 cores", "the most is saved by", "Overhead takes more time"):
+    for words in ("3 runs", "Planned: 1200 images on nodes of 2 cores", "the most is saved by", "Overhead takes more time"):
         assert words in text, words
     assert n_pictures(folder / "plan.ipynb") == 3
     for path in (paper, run, folder / "plan.ipynb"):
