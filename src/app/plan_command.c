@@ -46,14 +46,14 @@ static void print_model(const plan *self)
 static void print_table(const plan *self)
 {
     printf("%4s %9s %19s %6s %7s   T s by rule:", "N", "T s", "90 % interval", "O%", "S");
-    for (size_t k = 0; average_rules[k] && k < PLAN_RULES; k++)
+    for (size_t k = 0; k < PLAN_RULES && average_rules[k]; k++)
         printf(" %9s", average_rules[k]->name);
     putchar('\n');
     for (int k = 0; k < N_SHOWN; k++) {
         const plan_row *row = &self->rows[shown[k] - 1];
         printf("%4d %9.2f %9.2f-%9.2f %6.1f %7.2f              ", shown[k], row->t_s.value,
                row->t_s.low, row->t_s.high, 100.0 * row->overhead.value, row->speedup.value);
-        for (size_t j = 0; average_rules[j] && j < PLAN_RULES; j++)
+        for (size_t j = 0; j < PLAN_RULES && average_rules[j]; j++)
             printf(" %9.2f", row->t_rule_s[j]);
         putchar('\n');
     }
@@ -163,7 +163,7 @@ static json_t *json_row(const plan_row *row, int nodes)
     set(object, "serve_s", row->parts.serve_s);
     set(object, "wire_s", row->parts.wire_s);
     set(object, "pack_s", row->parts.pack_s);
-    for (size_t k = 0; average_rules[k] && k < PLAN_RULES; k++)
+    for (size_t k = 0; k < PLAN_RULES && average_rules[k]; k++)
         set(rules, average_rules[k]->name, row->t_rule_s[k]);
     json_object_set_new(object, "t_time_s_by_rule", rules);
     return object;
