@@ -104,7 +104,7 @@ ALL_LDFLAGS := -Wl,--as-needed,-z,noseparate-code $(HARD_LD) $(OPT) $(MACHINE) -
 # Only what runs for every image is worth -O3's size.  What runs once, or once a step, is made small; what
 # makes the synthetic images would take 1.7 times as long with -Os.
 HOT  := $(if $(findstring -O3,$(OPT)),-O3)
-COLD := $(if $(findstring -O3,$(OPT)),-Os)
+COLD := $(if $(findstring -O3,$(OPT)),-Oz)
 
 # The flags of each library go only where its header may be included (docs/architecture.md).
 MPI_CFLAGS   = $(shell $(PKG) --cflags ompi-c)
@@ -149,6 +149,7 @@ $(LIB): $(call obj,$(LIB_SRC))
 $(B)/obj/src/%.o: EXTRA = $(COLD)
 $(B)/obj/src/data/synthetic.o $(B)/obj/src/base/random.o: EXTRA =
 $(B)/obj/src/kernels/%.o: EXTRA = $(HOT) $(BARE)
+$(B)/obj/src/kernels/loss.o $(B)/obj/src/kernels/team.o $(B)/obj/src/kernels/peak.o: EXTRA = $(BARE)
 $(B)/obj/src/data/batch.o: EXTRA = $(HOT)
 $(B)/obj/src/transport/fixed.o: EXTRA = $(HOT)
 $(B)/obj/tests/%.o $(B)/obj/fuzz/%.o: EXTRA = $(HDF5_CFLAGS) -Isrc/record

@@ -10,6 +10,9 @@
 #define BRAMBLE_KERNELS_SIMD_H
 
 #include <stddef.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <stdint.h>
 #include <string.h>
 
@@ -83,20 +86,29 @@ SIMD_INLINE void simd_pause(void)
 #endif
 }
 
-/* simd_missing - what the program is built for and this processor lacks; NULL when it has all */
+/*
+ * simd_missing - what the program is built for and this processor lacks; NULL when it has all
+ * Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, CPUID.  (GCC's
+ * __builtin_cpu_supports takes 5 kB.)
+ */
 SIMD_INLINE const char *simd_missing(void)
 {
+#if defined(__x86_64__)
+    unsigned a = 0, b1 = 0, c1 = 0, d = 0, b7 = 0, c7 = 0;
+    __get_cpuid(1, &a, &b1, &c1, &d);
+    __get_cpuid_count(7, 0, &a, &b7, &c7, &d);
 #if defined(__AVX512F__)
-    if (!__builtin_cpu_supports("avx512f"))
+    if (!(b7 >> 16 & 1))
         return "AVX-512";
 #endif
 #if defined(__AVX2__)
-    if (!__builtin_cpu_supports("avx2"))
+    if (!(b7 >> 5 & 1))
         return "AVX2";
 #endif
 #if defined(__FMA__)
-    if (!__builtin_cpu_supports("fma"))
+    if (!(c1 >> 12 & 1))
         return "FMA";
+#endif
 #endif
     return NULL;
 }

@@ -62,7 +62,7 @@ SIMD_INLINE void tiles_compute(const tiles *t, const int n_m, const int n_r, con
     }
 /*
  * Tiles for any number of taps, and, from 3 channels x 2 pixels on, for the numbers that matter: kernels
- * of 1, 3 and 5, and what is left of them at a border.
+ * of 3 and 5, and for as many channels as there may be also 1 and what borders leave of the others.
  */
 enum { MAX_TAPS = 5 };
 #if SIMD_TILE_PIXELS == 2
@@ -73,11 +73,13 @@ enum { MAX_TAPS = 5 };
 #if SIMD_TILE_CHANNELS == 6
 #define OF_CHANNELS(OF, k)                                                                         \
     OF_PIXELS(OF, 3, k) OF_PIXELS(OF, 4, k) OF_PIXELS(OF, 5, k) OF_PIXELS(OF, 6, k)
+#define OF_MOST(OF, k) OF_PIXELS(OF, 5, k) OF_PIXELS(OF, 6, k)
 #else
 #define OF_CHANNELS(OF, k) OF_PIXELS(OF, 3, k) OF_PIXELS(OF, 4, k)
+#define OF_MOST(OF, k) OF_CHANNELS(OF, k)
 #endif
 #define OF_TAPS(OF)                                                                                \
-    OF_CHANNELS(OF, 1) OF_CHANNELS(OF, 2) OF_CHANNELS(OF, 3) OF_CHANNELS(OF, 4) OF_CHANNELS(OF, 5)
+    OF_MOST(OF, 1) OF_MOST(OF, 2) OF_CHANNELS(OF, 3) OF_MOST(OF, 4) OF_CHANNELS(OF, 5)
 #if SIMD_TILE_CHANNELS == 6
 #define OF_ANY(OF)                                                                                 \
     OF(1, 1, 0)                                                                                    \
