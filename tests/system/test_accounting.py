@@ -164,7 +164,7 @@ def test_server_sleeps(bramble, pictures):
     """Its CPU time beside the evaluation, as a share of the time: CPU time does not depend on who else runs."""
     options = ["--data", pictures, "--local-steps", 100, "--rounds", 4, "--threads", 1, "--eval-every", 4]
     busy = Run(bramble.train(2, *options)).summary["server_cpu_fraction"]
-    assert 0 < busy < 0.05
+    assert 0 < busy < 0.2  # it is about 0.01; MPI waiting by itself takes 1
     alone = Run(bramble.train(1, *options, "--local-steps", 2, out="alone.h5"))
     assert np.isnan(alone.summary["server_cpu_fraction"]), "a rank that trains has no use for the number"
 
