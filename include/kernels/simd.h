@@ -10,9 +10,6 @@
 #define BRAMBLE_KERNELS_SIMD_H
 
 #include <stddef.h>
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 #include <stdint.h>
 #include <string.h>
 
@@ -94,9 +91,14 @@ SIMD_INLINE void simd_pause(void)
 SIMD_INLINE const char *simd_missing(void)
 {
 #if defined(__x86_64__)
-    unsigned a = 0, b1 = 0, c1 = 0, d = 0, b7 = 0, c7 = 0;
-    __get_cpuid(1, &a, &b1, &c1, &d);
-    __get_cpuid_count(7, 0, &a, &b7, &c7, &d);
+    unsigned leaves = 0, b1 = 0, c1 = 0, b7 = 0, c7 = 0, d;
+    __asm__("cpuid" : "+a"(leaves), "=b"(b1), "=c"(c1), "=d"(d));
+    unsigned a1 = 1, a7 = leaves < 7 ? 0 : 7;
+    __asm__("cpuid" : "+a"(a1), "=b"(b1), "=c"(c1), "=d"(d));
+    if (a7 == 7)
+        __asm__("cpuid" : "+a"(a7), "=b"(b7), "+c"(c7), "=d"(d));
+    (void)c1;
+    (void)b7;
 #if defined(__AVX512F__)
     if (!(b7 >> 16 & 1))
         return "AVX-512";
