@@ -1,4 +1,5 @@
 """The job scripts under a real Slurm: a private one over two emulated hosts (jobs/emulate up 2 --slurm)."""
+import os
 import re
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def test_an_array_runs_what_is_not_there(slurm):
     files = {name: slurm.folder / f"results/table1/{name}.h5" for name in names}
     assert sorted((slurm.folder / "results/table1").iterdir()) == sorted(files.values())
     assert [Run(file).config["seed"] for file in files.values()] == [b"1", b"2", b"2"]
-    assert "1:2         2 " in slurm.run(BRAMBLE, "report", *files.values()).stdout
+    assert re.search(r"^1:2 +2 ", slurm.run(BRAMBLE, "report", *files.values()).stdout, re.M)
     files[names[0]].unlink()
     made = {file: file.stat().st_mtime_ns for file in files.values() if file.exists()}
     again = slurm.submit(*script, env={"SERVER": "shared"})
@@ -139,6 +140,8 @@ def test_a_node_dies_and_comes_back(slurm):
     assert sorted(slurm.run("srun", "--nodes=2", "hostname").stdout.split()) == slurm.hosts()
 
 
+@pytest.mark.skipif(not os.environ.get("BRAMBLE_TEST_LONG"), reason="Slurm lets a requeued job wait for minutes, and "
+                    "may refuse it when pushed: BRAMBLE_TEST_LONG=1 runs it")
 def test_a_job_goes_on(slurm):
     """Warned of the time limit a job saves, is queued again, and finds its checkpoint."""
     job = slurm.submit("--nodes=2", "--job-name=long", "jobs/train.sbatch", "--data", "synthetic:300", "--rounds", 60,
