@@ -150,7 +150,8 @@ def crossing(n, w, o, work=fit_power):
     """The first whole number of nodes at which a line through O(N) is at or above the fitted W(N); inf: up to
     LIMIT nodes never."""
     a, b = work(n, w)
-    work_at = a * NODES ** -b if work is fit_power else a * np.exp(-b * NODES)
+    with np.errstate(over="ignore"):  # work that grows with N: infinite is large enough
+        work_at = a * NODES ** -b if work is fit_power else a * np.exp(-b * NODES)
     c, d = fit_linear(n, o)
     above = np.flatnonzero(c + d * NODES >= work_at)
     return NODES[above[0]] if len(above) else np.inf

@@ -188,7 +188,10 @@ def cluster(bramble, tmp_path):
 @pytest.mark.alone
 def test_faults_on_a_cluster(cluster, tmp_path):
     one, two, three, four = cluster.hosts
-    found = cluster.look(BRAMBLE)
+    for _ in range(3):  # a machine that stands still for a moment is not healthy in that moment
+        found = cluster.look(BRAMBLE)
+        if not problems(found) and not findings(found, "links", "warning"):
+            break
     assert problems(found) == set(), "a healthy cluster raises no alarm"
     assert not findings(found, "links", "warning") + findings(found, "names", "warning") + \
         findings(found, "build", *LEVELS[1:]) + findings(found, "time", "warning")

@@ -7,7 +7,7 @@
 static void test_precedence(void **state)
 {
     (void)state;
-    assert_int_equal(parse("--preset fast")->average_every, 4);
+    assert_int_equal(parse("--preset fast")->average_every, 16);
     assert_true(options.nesterov && options.schedule == SCHEDULE_LINEAR);
     assert_string_equal(option_presets[options.preset - 1].name, "fast");
 
@@ -19,7 +19,7 @@ static void test_precedence(void **state)
         n_reads = 0;
         const train_options *o = parse(orders[i]);
         assert_int_equal(n_reads, 1);
-        assert_int_equal(o->average_every, 4); /* preset */
+        assert_int_equal(o->average_every, 16); /* preset */
         assert_int_equal(o->batch, 64);         /* file over preset */
         assert_false(o->nesterov);
         assert_true(o->warmup == 3); /* command line over file over preset */
@@ -32,7 +32,7 @@ static void test_preset_in_file(void **state)
 {
     (void)state;
     config_text = "rounds = 77\npreset = fast\n";
-    assert_int_equal(parse("--config run.ini")->average_every, 4);
+    assert_int_equal(parse("--config run.ini")->average_every, 16);
     assert_int_equal(options.rounds, 77);
     assert_int_equal(parse("--config run.ini --preset paper")->average_every, 0);
     assert_string_equal(option_presets[options.preset - 1].name, "paper");
