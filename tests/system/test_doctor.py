@@ -159,7 +159,9 @@ class Cluster:
         self.hosts = [f"{self.name}{k}" for k in range(1, 5)]
 
     def emulate(self, *words):
-        return subprocess.run([ROOT / "jobs" / "emulate", *words], env=dict(self.bramble.env, EMULATE_NAME=self.name),
+        # A host that sleeps for long between its shares of CPU looks like one with a slow link.
+        env = dict(self.bramble.env, EMULATE_NAME=self.name, EMULATE_PERIOD_US="10000")
+        return subprocess.run([ROOT / "jobs" / "emulate", *words], env=env,
                               text=True, capture_output=True, timeout=WAIT_S, check=True).stdout.strip()
 
     def look(self, program, *options):
