@@ -15,23 +15,12 @@ import time
 import flwr
 import numpy
 import torch
-from torch import nn
 import torch.nn.functional as F
+
+from peer_torch import Net
 
 ADDRESS = "127.0.0.1:18080"
 ROUNDS = 20
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(3, 6, 5), nn.Conv2d(6, 16, 5)
-        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
-
-    def forward(self, x):
-        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
-        x = F.max_pool2d(F.relu(self.conv2(x)), 2).flatten(1)
-        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
 
 
 def load(folder, names):
