@@ -122,7 +122,8 @@ const layer_kind *layer_kind_find(const char *name);
 
 /*
  * layer_setting_get - the value of a setting, or the fallback where it is not given
- * false with err (user) when it is outside low .. high, self->line then being the setting's; fallback below low: the setting is required.
+ * false with err (user) when it is outside low .. high, self->line then being the setting's; fallback
+ * below low: the setting is required.
  */
 bool layer_setting_get(layer *self, const char *name, long fallback, long low, long high,
                        long *value, error *err);

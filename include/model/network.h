@@ -65,10 +65,4 @@ float network_logit(const network *self, size_t k, int class_number);
 uint8_t network_guess(const network *self, size_t k);
 uint8_t network_label(const network *self, size_t k);
 
-/*
- * network_profile - seconds of the first thread per layer since the last call, forward and backward;
- * for benchmarks: measuring starts with the first call.  t_s: n_layers x 2.
- */
-void network_profile(network *self, double (*t_s)[2]);
-
 #endif

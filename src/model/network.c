@@ -17,7 +17,6 @@ struct network {
     int n_by_blocks, n_single; /* the first layers: see choose_by_blocks */
     uint8_t *labels, *guesses;
     float *losses;
-    double (*profile)[2]; /* n_layers, while measuring */
 };
 
 /* One call of network_forward, _gradient or _step, as the team sees it. */
@@ -147,7 +146,6 @@ void network_free(network *self)
     memory_free(self->labels);
     memory_free(self->guesses);
     memory_free(self->losses);
-    memory_free(self->profile);
     memory_free(self);
 }
 
@@ -190,12 +188,8 @@ enum stage { FORWARD, BACKWARD };
 static void run_layer(const run *r, const team *us, int k, enum stage stage, layer_pass pass)
 {
     const layer *l = &r->net->model->layers[k];
-    double(*profile)[2] = us->thread == 0 ? r->net->profile : NULL;
-    double start = profile ? clock_now() : 0.0;
     (stage == BACKWARD ? l->kind->backward : l->kind->forward)(l, &pass, us);
     team_barrier(us);
-    if (profile)
-        profile[k][stage] += clock_now() - start;
 }
 
 /* Layers from..to - 1, or backward, of some blocks. */
@@ -275,7 +269,7 @@ static void work(const team *us, void *arg)
     bool all_by_blocks = r->n_by_blocks == n_layers;
     prepare(r, us);
     run_blocks(r, us, FORWARD);
-    if (!all_by_blocks)
+    if (r->n_by_blocks > 0 && !all_by_blocks)
         team_barrier(us);
     for (int k = r->n_by_blocks; k < n_layers; k++)
         run_layer(r, us, k, FORWARD, pass_of(r, k));
@@ -346,15 +340,4 @@ uint8_t network_guess(const network *self, size_t k)
 uint8_t network_label(const network *self, size_t k)
 {
     return self->labels[k];
-}
-
-void network_profile(network *self, double (*t_s)[2])
-{
-    size_t bytes = (size_t)self->model->n_layers * sizeof *self->profile;
-    if (!self->profile)
-        self->profile = memory_new(bytes, 1, NULL);
-    if (!self->profile)
-        return;
-    memcpy(t_s, self->profile, bytes);
-    memset(self->profile, 0, bytes);
 }
