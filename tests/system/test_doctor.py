@@ -160,7 +160,7 @@ class Cluster:
 
     def emulate(self, *words):
         # A host that sleeps for long between its shares of CPU looks like one with a slow link.
-        env = dict(self.bramble.env, EMULATE_NAME=self.name, EMULATE_PERIOD_US="10000")
+        env = dict(self.bramble.env, EMULATE_NAME=self.name, EMULATE_BURST_US="3000")
         return subprocess.run([ROOT / "jobs" / "emulate", *words], env=env,
                               text=True, capture_output=True, timeout=WAIT_S, check=True).stdout.strip()
 
