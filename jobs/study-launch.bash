@@ -60,7 +60,7 @@ prepare_mpirun() { # I; sets command
 
 # Give the emulated hosts their shares for case N:C; prints why it cannot be, if it cannot.
 share_hosts() { # N C
-    local share rest
+    local share rest last=$(($(nproc) - 1)) workers_on=all server_on=all
     [ "$dry_run" = 0 ] || return 0
     share=$(awk -v n="$1" -v c="$2" -v s="$core" 'BEGIN { printf "%.4f", s * c / n }')
     if awk -v s="$share" 'BEGIN { exit !(s > 1) }'; then
@@ -68,6 +68,12 @@ share_hosts() { # N C
         return
     fi
     rest=("${host_names[@]:1:$1}")
+    # What else the machine has to do may slow one core more than another.  So the workers take turns on one where
+    # they fit, and none is the slower one.
+    if [ "$last" -gt 0 ] && awk -v s="$share" -v n="$1" 'BEGIN { exit s * n > 0.8 }'; then
+        workers_on=$last server_on=0-$((last - 1))
+    fi
+    "$home/jobs/emulate" cores "$server_on" "${host_names[0]}" && "$home/jobs/emulate" cores "$workers_on" "${rest[@]}"
     # All small first: at no moment may they add up to more than the machine has.
     { "$home/jobs/emulate" cpu 0.002 && "$home/jobs/emulate" cpu "$server_core" "${host_names[0]}" &&
         "$home/jobs/emulate" cpu "$share" "${rest[@]}"; } 2>&1 || :
