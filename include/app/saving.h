@@ -14,6 +14,7 @@ typedef struct saving {
     double every_s;
     double t_saved_s;      /* clock_now() of the last */
     uint64_t rounds;       /* done in the state kept; 0: none is */
+    int64_t n_workers;     /* then */
     float *w, *v;          /* kept: the server's weights, a worker's momentum, each or NULL */
     float *all;            /* the server's: momentum of all ranks */
     int64_t model_round;   /* of the model in evaluation.w; -1: none */
@@ -21,7 +22,8 @@ typedef struct saving {
 } saving;
 
 /*
- * saving_init - memory, as --checkpoint and --checkpoint-every ask for; without them it saves nothing
+ * saving_init - memory, as --checkpoint and --checkpoint-every ask for; without them it saves nothing, but
+ * keeps what a run needs that goes on when a rank has died (transport_guards)
  * false with err (environment) on this rank.  Not collective.
  */
 bool saving_init(saving *self, const job *of, error *err);
@@ -40,5 +42,12 @@ void saving_keep(saving *self, const job *of, uint64_t rounds, int64_t model_rou
  * --keep-momentum.
  */
 bool saving_write(saving *self, job *of, int signal, error *err);
+
+/*
+ * saving_rescue - the same on the ranks that are left when others have died, whose momentum is replaced by the
+ * mean of those left
+ * There is something kept.  When the server alone is left, momentum is lost and nothing is written.  Collective.
+ */
+bool saving_rescue(saving *self, job *of, error *err);
 
 #endif

@@ -17,4 +17,11 @@
  */
 bool training_run(job *self, record_summary *summary, error *err);
 
+/*
+ * training_rescue - other ranks have died in training_run (transport_guard): save the rounds done
+ *   rounds  out  on the server: how many; 0: there is nothing to go on from
+ * false with err, the same on every rank (environment).  Collective.
+ */
+bool training_rescue(job *self, uint64_t *rounds, error *err);
+
 #endif

@@ -134,6 +134,24 @@ bool transport_heard(int *rank, int64_t *word);
 typedef void transport_hook(void *arg);
 void transport_on_wait(transport_hook *hook, void *arg);
 
+/* ---- ranks that die -------------------------------------------------------------------------------- */
+
+/* transport_guards - can a rank die without taking the others with it?  Needs an MPI that does fault
+ * tolerance (ULFM: Bland et al., "Post-failure recovery of MPI communication capability", IJHPCA 27, 2013)
+ * at compile time, and asked for when the job starts (Open MPI 5: mpirun --with-ft ulfm). */
+bool transport_guards(void);
+
+/*
+ * transport_guard - call body(arg); where transport_guards, come back early when another rank dies
+ *   lost  out  NULL, or a text that names who died; memory_free it
+ * Returns true on all ranks when body has come to its end on all of them, else false on all that are left.  Then
+ * body was left for good inside a call to this header: what it held is not released, what was on its way
+ * is lost, and rank, size and worker number are those of a smaller job.  Rank 0 stays rank 0: when it
+ * dies the job ends.  Body must not call MPI from threads.  Collective.
+ */
+typedef void transport_body(void *arg);
+bool transport_guard(transport_body *body, void *arg, char **lost);
+
 /* ---- averaging --------------------------------------------------------------------------------- */
 
 /*

@@ -292,6 +292,20 @@ static void name_output(job *self)
         snprintf(self->out, sizeof self->out, "bramble-%s.h5", date);
 }
 
+/* Where the server keeps the rounds done when a rank dies and the others go on. */
+static void name_rescue(job *self)
+{
+    static const char suffix[] = ".rescue.h5";
+    const char *kept = self->options.checkpoint;
+    if (!transport_guards() || transport_size() == 1)
+        return;
+    if (kept[0])
+        snprintf(self->rescue, sizeof self->rescue, "%s", kept);
+    else
+        snprintf(self->rescue, sizeof self->rescue, "%.*s%s", OPTION_TEXT_BYTES - (int)sizeof suffix, self->out,
+                 suffix);
+}
+
 static bool prepare_data(job *self, source **from, error *err)
 {
     double since_s = clock_now();
@@ -302,6 +316,7 @@ static bool prepare_data(job *self, source **from, error *err)
             record_check_new(self->out, self->replace || self->options.force, err))
             open_data(self, from, err);
     }
+    name_rescue(self);
     if (!transport_agree(err))
         return false;
     self->t_start_data_s += clock_now() - since_s;

@@ -124,9 +124,12 @@ static bool create_record(job *self, const options_pairs *config,
                         .n_interruptions = n_interruptions,
                         .checkpoint = &kept};
     bool force = self->options.force;
-    if (self->options.checkpoint[0]) {
-        bool same = strcmp(self->options.checkpoint, self->options.resume) == 0;
-        self->checkpoint = checkpoint_new(self->options.checkpoint, force || same, &plan, err);
+    const char *kept_at = self->options.checkpoint;
+    if (!kept_at[0])
+        kept_at = self->rescue;
+    if (kept_at[0]) {
+        bool same = strcmp(kept_at, self->options.resume) == 0;
+        self->checkpoint = checkpoint_new(kept_at, force || same, &plan, err);
         if (!self->checkpoint)
             return false;
     }

@@ -121,7 +121,7 @@ static bool read_checkpoint(job *self, error *err)
     if (!options_resume(o, past->config, past->n_config, self->from->path, err) ||
         !check_rounds(self, err) || !settle_shards(self, err))
         return false;
-    if (!is_given(o, "checkpoint"))
+    if (!is_given(o, "checkpoint") && !self->rescued)
         snprintf(o->checkpoint, sizeof o->checkpoint, "%s", o->resume);
     self->rounds_before = past->n_rounds;
     return true;

@@ -1,9 +1,11 @@
 #include "app/commands.h"
 #include "app/interrupt.h"
 #include "app/output.h"
+#include "app/rescue.h"
 #include "app/resume.h"
 #include "app/training.h"
 #include "base/ini.h"
+#include "base/memory.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -63,22 +65,43 @@ static void print_stop(const job *j)
         fprintf(stderr, "; nothing is saved to go on from\n");
 }
 
+typedef struct attempt {
+    job *job;
+    record_summary summary;
+    bool good;
+    error *err;
+} attempt;
+
+static void try_run(void *arg)
+{
+    attempt *a = arg;
+    a->good = resume_begin(a->job, a->err) && job_prepare(a->job, a->err) &&
+              training_run(a->job, &a->summary, a->err);
+}
+
 static enum parse_outcome run(job *j, int argc, char **argv, error *err)
 {
     enum parse_outcome outcome =
         options_parse_train(argc, argv, transport_is_server(), read_config, &j->options, err);
     if (!transport_agree(err))
         return PARSE_FAILED;
-    record_summary summary;
-    if (outcome != PARSE_RUN || !resume_begin(j, err) || !job_prepare(j, err) || !training_run(j, &summary, err))
-        return outcome == PARSE_DONE ? PARSE_DONE : PARSE_FAILED;
+    if (outcome != PARSE_RUN)
+        return outcome;
+    static attempt a;
+    a = (attempt){.job = j, .err = err};
+    for (char *lost; !transport_guard(try_run, &a, &lost); memory_free(lost))
+        if (!rescue_job(j, lost, err))
+            return PARSE_FAILED;
+    if (!a.good)
+        return PARSE_FAILED;
     if (transport_is_server()) {
         record_close(j->record, err);
         j->record = NULL;
         if (err->kind == ERROR_NONE && j->signal)
             print_stop(j);
         else if (err->kind == ERROR_NONE)
-            print_summary(j, &summary, err);
+            print_summary(j, &a.summary, err);
+        rescue_tidy(j);
     }
     return transport_agree(err) ? PARSE_RUN : PARSE_FAILED;
 }

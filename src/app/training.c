@@ -218,6 +218,20 @@ static bool allocate(training *t, error *err)
     return transport_agree(err);
 }
 
+static void release(training *t)
+{
+    transport_on_wait(NULL, NULL);
+    progress_stop(&t->progress);
+    memory_free(t->decision);
+    memory_free(t->weights);
+    memory_free(t->rows);
+    memory_free(t->ends);
+    saving_release(&t->saving);
+    memory_free(t->tail);
+    memory_free(t->tail_mean);
+    *t = (training){0};
+}
+
 /* Asked to stop: the round is dropped, what was kept of the one before is saved.  Collective. */
 static void stop_run(training *t, error *err)
 {
@@ -239,42 +253,48 @@ static void finish_run(training *t, uint64_t rounds, record_summary *summary, er
     *err = t->error;
 }
 
+static training state; /* outlives a training_run that is left because a rank has died */
+
 bool training_run(job *self, record_summary *summary, error *err)
 {
-    training t = {.job = self, .eval_round = -1, .eval_noted = true, .t_target_s = NAN};
+    training *t = &state;
     uint64_t rounds = 0;
-    bool good = allocate(&t, err);
+    *t = (training){.job = self, .eval_round = -1, .eval_noted = true, .t_target_s = NAN};
+    bool good = allocate(t, err);
     if (good) {
-        progress_start(&t.progress, self->options.quiet || !transport_is_server(),
+        progress_start(&t->progress, self->options.quiet || !transport_is_server(),
                        self->options.rounds);
-        t.shown.accuracy = NAN;
+        t->shown.accuracy = NAN;
         interrupt_catch();
-        transport_on_wait(transport_is_server() ? server_listen : pass_on, &t);
+        transport_on_wait(transport_is_server() ? server_listen : pass_on, t);
         transport_meet(NULL, 0, NULL);
-        t.account.machines = self->machines;
-        t.t_zero_s = t.t_ready_s = clock_now();
-        training_go_on(&t);
-        t.cpu_zero_s = clock_cpu();
-        phases_start(&t.phases, PHASE_OTHER);
-        good = run_rounds(&t, &rounds, err);
+        t->account.machines = self->machines;
+        t->t_zero_s = t->t_ready_s = clock_now();
+        training_go_on(t);
+        t->cpu_zero_s = clock_cpu();
+        phases_start(&t->phases, PHASE_OTHER);
+        good = run_rounds(t, &rounds, err);
     }
-    if (good && t.decision->stop == STOP_ASKED)
-        stop_run(&t, err);
+    if (good && t->decision->stop == STOP_ASKED)
+        stop_run(t, err);
     else if (good && transport_is_server())
-        finish_run(&t, rounds, summary, err);
+        finish_run(t, rounds, summary, err);
     transport_on_wait(NULL, NULL);
-    progress_stop(&t.progress);
     if (transport_size() > 1) { /* take back a stop that came too late for somebody */
         transport_meet(NULL, 0, NULL);
         transport_clear_stop();
     }
     good = good && transport_agree(err);
-    memory_free(t.decision);
-    memory_free(t.weights);
-    memory_free(t.rows);
-    memory_free(t.ends);
-    saving_release(&t.saving);
-    memory_free(t.tail);
-    memory_free(t.tail_mean);
+    release(t);
     return good;
+}
+
+bool training_rescue(job *self, uint64_t *rounds, error *err)
+{
+    transport_broadcast(&state.saving.rounds, sizeof state.saving.rounds); /* the server may be one behind */
+    *rounds = state.saving.rounds;
+    if (*rounds > 0)
+        saving_rescue(&state.saving, self, err);
+    release(&state);
+    return transport_agree(err);
 }

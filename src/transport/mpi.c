@@ -6,7 +6,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+MPI_Comm job_ranks;
+
 static struct {
+    MPI_Errhandler handler;
     int rank, size;
     int n_local, number;
     char host[MPI_MAX_PROCESSOR_NAME];
@@ -17,6 +20,7 @@ static struct {
 static void job_fail(MPI_Comm *comm, int *code, ...)
 {
     (void)comm;
+    guard_fail(*code);
     char text[MPI_MAX_ERROR_STRING] = "unknown error";
     int length;
     MPI_Error_string(*code, text, &length);
@@ -25,17 +29,14 @@ static void job_fail(MPI_Comm *comm, int *code, ...)
     transport_abort(&err);
 }
 
-static void job_describe(void)
+void job_describe(void)
 {
-    int length;
-    MPI_Comm_rank(MPI_COMM_WORLD, &job.rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &job.size);
-    MPI_Get_processor_name(job.host, &length);
-    MPI_Get_library_version(job.version, &length);
-    job.version[strcspn(job.version, "\n")] = '\0';
+    MPI_Comm_set_errhandler(job_ranks, job.handler);
+    MPI_Comm_rank(job_ranks, &job.rank);
+    MPI_Comm_size(job_ranks, &job.size);
 
     MPI_Comm local;
-    MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, job.rank, MPI_INFO_NULL, &local);
+    MPI_Comm_split_type(job_ranks, MPI_COMM_TYPE_SHARED, job.rank, MPI_INFO_NULL, &local);
     MPI_Comm_size(local, &job.n_local);
     MPI_Comm_rank(local, &job.number);
     MPI_Comm_free(&local);
@@ -52,12 +53,13 @@ void transport_start(int *argc, char ***argv)
     /* Sleeps are 50 us longer otherwise, and stay so where the kernel refuses. */
     (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
 
-    int provided;
+    int provided, length;
     MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided);
-    MPI_Errhandler handler;
-    MPI_Comm_create_errhandler(job_fail, &handler);
-    MPI_Comm_set_errhandler(MPI_COMM_WORLD, handler);
-    MPI_Errhandler_free(&handler);
+    MPI_Get_processor_name(job.host, &length);
+    MPI_Get_library_version(job.version, &length);
+    job.version[strcspn(job.version, "\n")] = '\0';
+    MPI_Comm_create_errhandler(job_fail, &job.handler);
+    job_ranks = MPI_COMM_WORLD;
     job_describe();
     if (provided < MPI_THREAD_FUNNELED) {
         error_environment(&err,
@@ -80,6 +82,9 @@ void transport_stop(void)
     wait_all(); /* MPI_Finalize waits for the last rank too, but spins */
     meet_stop();
     move_stop();
+    if (guard_lost()) /* Open MPI 5 may wait for the dead for ever in there */
+        return;
+    MPI_Errhandler_free(&job.handler);
     MPI_Finalize();
 }
 

@@ -4,7 +4,7 @@
 void transport_collect(const void *mine, size_t n_bytes, void *all, transport_idle *idle, void *arg)
 {
     MPI_Request request;
-    MPI_Igather(mine, (int)n_bytes, MPI_BYTE, all, (int)n_bytes, MPI_BYTE, 0, MPI_COMM_WORLD, &request);
+    MPI_Igather(mine, (int)n_bytes, MPI_BYTE, all, (int)n_bytes, MPI_BYTE, 0, job_ranks, &request);
     int done = 0;
     bool busy = transport_is_server() && idle;
     while (busy && !done) {
@@ -18,6 +18,6 @@ void transport_collect(const void *mine, size_t n_bytes, void *all, transport_id
 void transport_announce(void *data, size_t n_bytes)
 {
     MPI_Request request;
-    MPI_Ibcast(data, (int)n_bytes, MPI_BYTE, 0, MPI_COMM_WORLD, &request);
+    MPI_Ibcast(data, (int)n_bytes, MPI_BYTE, 0, job_ranks, &request);
     wait_request(&request);
 }

@@ -59,15 +59,15 @@ void wait_message(int source, int tag)
 {
     double since_s = clock_now();
     int there;
-    for (MPI_Iprobe(source, tag, MPI_COMM_WORLD, &there, MPI_STATUS_IGNORE); !there;
-         MPI_Iprobe(source, tag, MPI_COMM_WORLD, &there, MPI_STATUS_IGNORE))
+    for (MPI_Iprobe(source, tag, job_ranks, &there, MPI_STATUS_IGNORE); !there;
+         MPI_Iprobe(source, tag, job_ranks, &there, MPI_STATUS_IGNORE))
         wait_nap(since_s);
 }
 
 void wait_exchange(const void *mine, size_t n_bytes, void *all)
 {
     MPI_Request request;
-    MPI_Iallgather(mine, (int)n_bytes, MPI_BYTE, all, (int)n_bytes, MPI_BYTE, MPI_COMM_WORLD,
+    MPI_Iallgather(mine, (int)n_bytes, MPI_BYTE, all, (int)n_bytes, MPI_BYTE, job_ranks,
                    &request);
     wait_request(&request);
 }
@@ -97,6 +97,7 @@ void meet_start(void)
 {
     error err = {0};
     size_t size = (size_t)transport_size(), record = HEAD_BYTES + MEET_MAX_BYTES;
+    memset(&meet, 0, sizeof meet);
     meet.mine = memory_new(1, record, &err);
     meet.all = memory_new(size, record, &err);
     meet.sends = memory_new(size, sizeof *meet.sends, &err);
@@ -131,7 +132,7 @@ bool transport_agree(error *err)
     const char *lowest = memchr(meet.all, 1, (size_t)transport_size());
     if (!lowest)
         return true;
-    MPI_Bcast(err, (int)sizeof *err, MPI_BYTE, (int)(lowest - meet.all), MPI_COMM_WORLD);
+    MPI_Bcast(err, (int)sizeof *err, MPI_BYTE, (int)(lowest - meet.all), job_ranks);
     return false;
 }
 
@@ -152,7 +153,7 @@ void transport_meet(const void *mine, size_t n_bytes, void *all)
 void transport_progress(void)
 {
     int there;
-    MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &there, MPI_STATUS_IGNORE);
+    MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, job_ranks, &there, MPI_STATUS_IGNORE);
 }
 
 bool transport_tell(int64_t word)
@@ -164,7 +165,7 @@ bool transport_tell(int64_t word)
     if (!done)
         return false;
     meet.word = word;
-    MPI_Isend(&meet.word, 1, MPI_INT64_T, 0, TAG_WORD, MPI_COMM_WORLD, &meet.telling);
+    MPI_Isend(&meet.word, 1, MPI_INT64_T, 0, TAG_WORD, job_ranks, &meet.telling);
     return true;
 }
 
@@ -172,10 +173,10 @@ bool transport_heard(int *rank, int64_t *word)
 {
     int there;
     MPI_Status status;
-    MPI_Iprobe(MPI_ANY_SOURCE, TAG_WORD, MPI_COMM_WORLD, &there, &status);
+    MPI_Iprobe(MPI_ANY_SOURCE, TAG_WORD, job_ranks, &there, &status);
     if (!there)
         return false;
-    MPI_Recv(word, 1, MPI_INT64_T, status.MPI_SOURCE, TAG_WORD, MPI_COMM_WORLD, &status);
+    MPI_Recv(word, 1, MPI_INT64_T, status.MPI_SOURCE, TAG_WORD, job_ranks, &status);
     *rank = status.MPI_SOURCE;
     return true;
 }
@@ -185,19 +186,19 @@ void transport_call_stop(void)
     assert(transport_is_server() && meet.called < meet.round);
     meet.called = meet.round;
     for (int r = 1; r < transport_size(); r++)
-        MPI_Isend(&meet.called, 1, MPI_UINT64_T, r, TAG_STOP, MPI_COMM_WORLD, &meet.sends[r]);
+        MPI_Isend(&meet.called, 1, MPI_UINT64_T, r, TAG_STOP, job_ranks, &meet.sends[r]);
 }
 
 static void stop_receive(void)
 {
-    MPI_Recv(&meet.called, 1, MPI_UINT64_T, 0, TAG_STOP, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    MPI_Recv(&meet.called, 1, MPI_UINT64_T, 0, TAG_STOP, job_ranks, MPI_STATUS_IGNORE);
 }
 
 bool transport_stop_called(void)
 {
     int there = !transport_is_server() && !meet.told;
     while (there && meet.called < meet.round) {
-        MPI_Iprobe(0, TAG_STOP, MPI_COMM_WORLD, &there, MPI_STATUS_IGNORE);
+        MPI_Iprobe(0, TAG_STOP, job_ranks, &there, MPI_STATUS_IGNORE);
         if (there)
             stop_receive();
     }

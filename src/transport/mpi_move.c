@@ -18,7 +18,7 @@ void transport_broadcast(void *data, size_t n_bytes)
     wait_all();
     for (size_t done = 0; done < n_bytes; done += piece_bytes(n_bytes - done))
         MPI_Bcast((char *)data + done, (int)piece_bytes(n_bytes - done), MPI_BYTE, 0,
-                  MPI_COMM_WORLD);
+                  job_ranks);
 }
 
 char *transport_broadcast_text(char *text)
@@ -46,11 +46,11 @@ void transport_send(const void *data, size_t n_bytes, int rank)
     assert(transport_is_server() && rank != 0);
     uint64_t announced = n_bytes;
     MPI_Request request;
-    MPI_Issend(&announced, 1, MPI_UINT64_T, rank, TAG_SIZE, MPI_COMM_WORLD, &request);
+    MPI_Issend(&announced, 1, MPI_UINT64_T, rank, TAG_SIZE, job_ranks, &request);
     wait_request(&request);
     for (size_t done = 0; done < n_bytes; done += piece_bytes(n_bytes - done))
         MPI_Send((const char *)data + done, (int)piece_bytes(n_bytes - done), MPI_BYTE, rank,
-                 TAG_DATA, MPI_COMM_WORLD);
+                 TAG_DATA, job_ranks);
 }
 
 void transport_receive(void *data, size_t n_bytes)
@@ -58,7 +58,7 @@ void transport_receive(void *data, size_t n_bytes)
     assert(!transport_is_server());
     uint64_t announced;
     wait_message(0, TAG_SIZE);
-    MPI_Recv(&announced, 1, MPI_UINT64_T, 0, TAG_SIZE, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    MPI_Recv(&announced, 1, MPI_UINT64_T, 0, TAG_SIZE, job_ranks, MPI_STATUS_IGNORE);
     if (announced != n_bytes) {
         error err = {0};
         error_environment(&err,
@@ -70,28 +70,28 @@ void transport_receive(void *data, size_t n_bytes)
     }
     for (size_t done = 0; done < n_bytes; done += piece_bytes(n_bytes - done))
         MPI_Recv((char *)data + done, (int)piece_bytes(n_bytes - done), MPI_BYTE, 0, TAG_DATA,
-                 MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+                 job_ranks, MPI_STATUS_IGNORE);
 }
 
 void transport_pass(const void *data, size_t n_bytes, int to)
 {
     for (size_t done = 0; done < n_bytes; done += piece_bytes(n_bytes - done))
         MPI_Send((const char *)data + done, (int)piece_bytes(n_bytes - done), MPI_BYTE, to, TAG_PASS,
-                 MPI_COMM_WORLD);
+                 job_ranks);
 }
 
 void transport_take(void *data, size_t n_bytes, int from)
 {
     for (size_t done = 0; done < n_bytes; done += piece_bytes(n_bytes - done))
         MPI_Recv((char *)data + done, (int)piece_bytes(n_bytes - done), MPI_BYTE, from, TAG_PASS,
-                 MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+                 job_ranks, MPI_STATUS_IGNORE);
 }
 
 void transport_gather(const void *mine, size_t n_bytes, void *all)
 {
     assert(n_bytes < (size_t)1 << 30);
     wait_all();
-    MPI_Gather(mine, (int)n_bytes, MPI_BYTE, all, (int)n_bytes, MPI_BYTE, 0, MPI_COMM_WORLD);
+    MPI_Gather(mine, (int)n_bytes, MPI_BYTE, all, (int)n_bytes, MPI_BYTE, 0, job_ranks);
 }
 
 /* ---- for the averaging rules ----------------------------------------------------------------- */
@@ -108,7 +108,7 @@ double wire_take_time(void)
 void wire_broadcast(float *w, size_t n, int root)
 {
     double since_s = clock_now();
-    MPI_Bcast(w, (int)n, MPI_FLOAT, root, MPI_COMM_WORLD);
+    MPI_Bcast(w, (int)n, MPI_FLOAT, root, job_ranks);
     t_wire_s += clock_now() - since_s;
 }
 
@@ -116,7 +116,7 @@ void wire_gather(const float *w, size_t n, float *rows)
 {
     double since_s = clock_now();
     MPI_Gather(transport_is_server() ? MPI_IN_PLACE : w, (int)n, MPI_FLOAT, rows, (int)n, MPI_FLOAT,
-               0, MPI_COMM_WORLD);
+               0, job_ranks);
     t_wire_s += clock_now() - since_s;
 }
 
@@ -124,16 +124,16 @@ void wire_reduce(int64_t *q, size_t n)
 {
     double since_s = clock_now();
     if (transport_is_server())
-        MPI_Reduce(MPI_IN_PLACE, q, (int)n, MPI_INT64_T, MPI_SUM, 0, MPI_COMM_WORLD);
+        MPI_Reduce(MPI_IN_PLACE, q, (int)n, MPI_INT64_T, MPI_SUM, 0, job_ranks);
     else
-        MPI_Reduce(q, NULL, (int)n, MPI_INT64_T, MPI_SUM, 0, MPI_COMM_WORLD);
+        MPI_Reduce(q, NULL, (int)n, MPI_INT64_T, MPI_SUM, 0, job_ranks);
     t_wire_s += clock_now() - since_s;
 }
 
 void wire_allreduce(int64_t *q, size_t n)
 {
     double since_s = clock_now();
-    MPI_Allreduce(MPI_IN_PLACE, q, (int)n, MPI_INT64_T, MPI_SUM, MPI_COMM_WORLD);
+    MPI_Allreduce(MPI_IN_PLACE, q, (int)n, MPI_INT64_T, MPI_SUM, job_ranks);
     t_wire_s += clock_now() - since_s;
 }
 
@@ -174,7 +174,7 @@ void wire_scatter(const float *w, size_t n, const double *shares, float *rows)
     }
     double since_s = clock_now();
     MPI_Alltoallv(w, slices.n_sent, slices.sent, MPI_FLOAT, rows, slices.n_received,
-                  slices.received, MPI_FLOAT, MPI_COMM_WORLD);
+                  slices.received, MPI_FLOAT, job_ranks);
     t_wire_s += clock_now() - since_s;
 }
 
@@ -187,6 +187,6 @@ void wire_allgather(float *w, size_t n)
     }
     double since_s = clock_now();
     MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_FLOAT, w, slices.n_received, slices.received, MPI_FLOAT,
-                   MPI_COMM_WORLD);
+                   job_ranks);
     t_wire_s += clock_now() - since_s;
 }

@@ -6,7 +6,11 @@
 
 #include <mpi.h>
 
+#include <stdbool.h>
 #include <stddef.h>
+
+/* The ranks of the job: all that were started, or those that are left of them. */
+extern MPI_Comm job_ranks;
 
 enum { TAG_SIZE = 1, TAG_DATA, TAG_STOP, TAG_WORD, TAG_PASS };
 
@@ -21,6 +25,15 @@ void wait_exchange(const void *mine, size_t n_bytes, void *all);
 
 /* wait_all - until all ranks are here.  Collective. */
 void wait_all(void);
+
+/* job_describe - after job_ranks has changed: who and where is this rank, whom do errors go to */
+void job_describe(void);
+
+/* guard_lost - have ranks died? */
+bool guard_lost(void);
+
+/* guard_fail - a call of MPI has failed with this code: does not return where transport_guard sees to it */
+void guard_fail(int code);
 
 /* ..._start, ..._stop - take and release the buffers of mpi_meet.c and mpi_move.c */
 void meet_start(void);

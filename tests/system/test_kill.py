@@ -17,13 +17,13 @@ N_ROUNDS = 50000  # of a fraction of a millisecond: far more than there is time 
 UNKNOWN = ("clock_mhz", "clock_min_mhz", "temperature_c", "throttled")  # where the system does not tell
 
 
-def ranks_of(folder):
+def ranks_of(folder, program=BRAMBLE):
     """{rank: process id} of the processes of the program that run in this folder."""
     found = {}
     for entry in Path("/proc").iterdir():
         try:
             if entry.name.isdigit() and os.readlink(entry / "cwd") == str(folder) and \
-                    os.path.samefile(entry / "exe", BRAMBLE):
+                    os.path.samefile(entry / "exe", program):
                 words = (entry / "environ").read_bytes().split(b"\0")
                 rank = [word for word in words if word.startswith(b"OMPI_COMM_WORLD_RANK=")]
                 found[int(rank[0].split(b"=")[1]) if rank else 0] = int(entry.name)

@@ -1,0 +1,21 @@
+/*
+ * rescue.h - ranks have died, and those that are left go on (transport_guard)
+ */
+#ifndef BRAMBLE_APP_RESCUE_H
+#define BRAMBLE_APP_RESCUE_H
+
+#include "app/job.h"
+
+/*
+ * rescue_job - make the job ready to be prepared and run again by the ranks that are left
+ *   lost  in  names of those that have died, for the one line on stderr; or NULL
+ * The rounds done are saved and the job goes on from there, as with --resume; it begins anew where none were
+ * done.  --shards and --case, which belong to a number of workers, are forgotten.  false with err, the same on
+ * every rank (environment): no worker is left, the rounds cannot be saved.  Collective.
+ */
+bool rescue_job(job *self, const char *lost, error *err);
+
+/* rescue_tidy - the run is over: remove what rescue_job has written besides the user's own files.  The server's. */
+void rescue_tidy(const job *self);
+
+#endif
