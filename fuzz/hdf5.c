@@ -1,12 +1,14 @@
-/* Result files and weights. */
+/* Result files, weights and checkpoints. */
 #include "fuzz.h"
 
 #include "base/memory.h"
 #include "direct.h"
+#include "seal.h"
 
 #include <hdf5.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 /* Of HDF5, which does not declare it for others: the checksum of metadata. */
 uint32_t H5_checksum_metadata(const void *data, size_t n, uint32_t start);
@@ -72,6 +74,32 @@ void fuzz_weights(const uint8_t *data, size_t n)
     const char *path = fuzz_file(data, n);
     check((fuzz_direct ? direct_read_weights : record_read_weights)(path, tensors, 4, w, &err),
           &err);
+    tidy();
+}
+
+/* Sealed as it is: that what is torn has no right checksum is test_checkpoint.c's. */
+void fuzz_checkpoint(const uint8_t *data, size_t n)
+{
+    error err = {0}, warning = {0};
+    seal end = {.mark = SEAL_MARK, .n_bytes = n};
+    uint8_t *sealed = malloc(n + sizeof end);
+    fuzz_need(sealed != NULL, "out of memory");
+    if (n > 0)
+        memcpy(sealed, data, n);
+    end.crc = (uint32_t)crc32(crc32(0, NULL, 0), sealed, (uInt)n);
+    memcpy(sealed + n, &end, sizeof end);
+    const char *path = fuzz_file(sealed, n + sizeof end);
+    checkpoint_file *file = fuzz_direct ? direct_read_checkpoint(path, &err) : checkpoint_read(path, &warning, &err);
+    check(file != NULL, &err);
+    if (file) {
+        use(file->past);
+        double sum = (double)strlen(file->out);
+        for (size_t i = 0; i < file->n_weights * (1 + file->n_velocities); i++)
+            sum += (double)(i < file->n_weights ? file->w[i] : file->v[i - file->n_weights]);
+        fuzz_need(sum - sum == 0.0, "a number that is not finite"); // NOLINT: that is what it asks
+    }
+    checkpoint_file_free(file);
+    free(sealed);
     tidy();
 }
 

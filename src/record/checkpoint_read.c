@@ -1,6 +1,7 @@
 #include "record/checkpoint.h"
 
 #include "child.h"
+#include "direct.h"
 #include "hdf.h"
 #include "reader.h"
 #include "schema.h"
@@ -137,6 +138,15 @@ static bool read_state(reader *self, checkpoint_file *out)
     return true;
 }
 
+static bool read_here(checkpoint_file *out, error *err)
+{
+    reader self = {.path = out->path, .err = err};
+    self.file = hdf_open(out->path, &self.n_bytes, err);
+    bool good = self.file >= 0 && read_state(&self, out);
+    hdf_close(self.file);
+    return good;
+}
+
 /* ---- from the process that reads it ------------------------------------------------------------ */
 
 typedef struct head {
@@ -147,11 +157,7 @@ typedef struct head {
 static bool work(void *arg, FILE *to, error *err)
 {
     checkpoint_file *out = arg;
-    reader self = {.path = out->path, .err = err};
-    self.file = hdf_open(out->path, &self.n_bytes, err);
-    bool good = self.file >= 0 && read_state(&self, out);
-    hdf_close(self.file);
-    if (!good)
+    if (!read_here(out, err))
         return false;
     head all = {out->position, out->n_weights, out->n_velocities, strlen(out->out)};
     fwrite(&all, sizeof all, 1, to);
@@ -201,22 +207,28 @@ static bool read_in_child(checkpoint_file *out, error *err)
            error_user(err, "%s: is damaged: what HDF5 reads from it does not add up", out->path);
 }
 
-static checkpoint_file *read_one(const char *path, error *err)
+static checkpoint_file *read_one(const char *path, bool direct, error *err)
 {
     checkpoint_file *out = seal_check(path, err) ? memory_new(1, sizeof *out, err) : NULL;
     if (!out)
         return NULL;
     reader self = {.path = path, .err = err};
     bool good =
-        (out->path = memory_new(strlen(path) + 1, 1, err)) && (out->past = record_read(path, err));
+        (out->path = memory_new(strlen(path) + 1, 1, err)) &&
+        (out->past = (direct ? direct_read : record_read)(path, err));
     if (good) {
         strcpy(out->path, path);
-        good = read_in_child(out, err) && check_position(&self, out);
+        good = (direct ? read_here : read_in_child)(out, err) && check_position(&self, out);
     }
     if (good)
         return out;
     checkpoint_file_free(out);
     return NULL;
+}
+
+checkpoint_file *direct_read_checkpoint(const char *path, error *err)
+{
+    return read_one(path, true, err);
 }
 
 checkpoint_file *checkpoint_read(const char *path, error *warning, error *err)
@@ -227,8 +239,8 @@ checkpoint_file *checkpoint_read(const char *path, error *warning, error *err)
     if (!previous)
         return NULL;
     snprintf(previous, room, "%s%s", path, CHECKPOINT_PREVIOUS);
-    checkpoint_file *out = read_one(path, &newest);
-    if (!out && (out = read_one(previous, &older))) {
+    checkpoint_file *out = read_one(path, false, &newest);
+    if (!out && (out = read_one(previous, false, &older))) {
         error_user(warning, "%.500s; going on from %.200s, of round %zu", newest.text, previous,
                    out->past->n_rounds);
     } else if (!out) {
