@@ -27,7 +27,7 @@ static const size_t means[] = {
 
 static double *member(record_summary *summary, size_t offset)
 {
-    return (double *)((char *)summary + offset);
+    return (double *)(void *)((char *)summary + offset);
 }
 
 void cases_add(cases *self, const record_summary *run)

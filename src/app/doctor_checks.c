@@ -214,7 +214,7 @@ static void shards_text(const doctor *self, char *text, size_t n_bytes)
 
 static void judge_speed(doctor *self, doctor_node *n)
 {
-    double rates[1024];
+    double rates[1024] = {0};
     char shards[160];
     size_t n_rates = 0;
     for (const doctor_node *b = self->nodes; b < self->nodes + transport_size() && n_rates < 1024;
@@ -281,7 +281,7 @@ static void judge_links(doctor *self, doctor_node *n)
 {
     static const char remedy[] =
         "another cable and port (ethtool eth0 | grep Speed); fewer averages";
-    double bests[1024], mine = best_link(self, n->rank);
+    double bests[1024] = {0}, mine = best_link(self, n->rank);
     size_t n_bests = 0;
     for (int k = 0; k < self->n_hosts && n_bests < 1024; k++)
         bests[n_bests++] = best_link(self, self->leaders[k]);

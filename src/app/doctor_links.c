@@ -61,11 +61,11 @@ typedef struct pair_result {
 /* As NTP does it: at the shortest round trip the answer's date belongs to its middle, give or take half. */
 static void ping(int other, pair_result *found)
 {
-    const request ask = {.question = Q_CLOCK};
+    const request asked = {.question = Q_CLOCK};
     double best = INFINITY, begin = clock_now();
     for (int k = 0; k < MIN_PINGS || clock_now() - begin < T_PINGS_S; k++) {
         double date, before = date_now(), start = clock_now();
-        transport_pass(&ask, sizeof ask, other);
+        transport_pass(&asked, sizeof asked, other);
         transport_take(&date, sizeof date, other);
         double trip = clock_now() - start;
         if (trip >= best)
@@ -80,9 +80,9 @@ static void ping(int other, pair_result *found)
 static double move(int other, enum question question, size_t n_bytes, double latency_s,
                    char *buffer)
 {
-    const request ask = {question, n_bytes};
+    const request asked = {question, n_bytes};
     double date, start = clock_now();
-    transport_pass(&ask, sizeof ask, other);
+    transport_pass(&asked, sizeof asked, other);
     if (question == Q_GIVE) {
         transport_take(buffer, n_bytes, other);
     } else {

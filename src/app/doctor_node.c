@@ -59,7 +59,7 @@ static void look_at_disk(doctor *self)
     struct statvfs disk;
     if (statvfs(slash ? folder : ".", &disk) == 0)
         self->mine.disk_free_bytes =
-            disk.f_flag & ST_RDONLY ? 0.0 : (double)disk.f_bavail * (double)disk.f_frsize;
+            (disk.f_flag & ST_RDONLY) ? 0.0 : (double)disk.f_bavail * (double)disk.f_frsize;
     self->mine.disk_needed_bytes =
         1e5 + 4.0 * (double)self->model->n_weights + 1000.0 * (140.0 * transport_size() + 100.0);
 }

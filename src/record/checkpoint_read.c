@@ -53,12 +53,12 @@ bool seal_check(const char *path, error *err)
             close(fd);
         return false;
     }
-    bool good = S_ISREG(status.st_mode);
+    bool regular = S_ISREG(status.st_mode);
+    bool good = regular && (double)status.st_size <= SCHEMA_MAX_BYTES + sizeof(seal) &&
+                seal_matches(fd, status.st_size);
     if (!good)
-        error_user(err, "%s: is no regular file, expected a checkpoint", path);
-    else if (!(good = (double)status.st_size <= SCHEMA_MAX_BYTES + sizeof(seal) &&
-                      seal_matches(fd, status.st_size)))
-        error_user(err, "%s: is no whole checkpoint", path);
+        error_user(err, regular ? "%s: is no whole checkpoint" : "%s: is no regular file, expected a checkpoint",
+                   path);
     close(fd);
     return good;
 }

@@ -39,7 +39,7 @@ checkpoint *checkpoint_new(const char *path, bool force, const record_plan *plan
     char *temporary = NULL;
     if (self->previous && self->buffer)
         self->image = state_new(path, plan, &temporary, err);
-    if (!self->image) {
+    if (!self->image || !temporary) {
         checkpoint_free(self);
         return NULL;
     }

@@ -25,19 +25,19 @@ static double nap_length(double waited_s)
 static struct {
     transport_hook *call;
     void *arg;
-} hook;
+} on_wait;
 
-void transport_on_wait(transport_hook *call, void *arg)
+void transport_on_wait(transport_hook *hook, void *arg)
 {
-    hook.call = call;
-    hook.arg = arg;
+    on_wait.call = hook;
+    on_wait.arg = arg;
 }
 
 static void wait_nap(double since_s)
 {
     double waited_s = clock_now() - since_s;
-    if (hook.call)
-        hook.call(hook.arg);
+    if (on_wait.call)
+        on_wait.call(on_wait.arg);
     if (waited_s < 20e-6) {
         sched_yield();
         return;
