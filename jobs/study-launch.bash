@@ -58,6 +58,13 @@ prepare_mpirun() { # I; sets command
     [ "$where" != emulate ] || command=("$home/jobs/emulate" run "${command[@]}")
 }
 
+# A core that is idle goes to sleep, and who wakes it up computes slowly at first: one worker would be slower than
+# three.  So something that makes way for everybody keeps it awake; sets awake.
+keep_awake() {
+    taskset -c $(($(nproc) - 1)) chrt --idle 0 awk 'BEGIN { for (;;) n++ }' </dev/null &
+    awake=$!
+}
+
 # Give the emulated hosts their shares for case N:C; prints why it cannot be, if it cannot.
 share_hosts() { # N C
     local share rest last=$(($(nproc) - 1)) workers_on=all server_on=all
