@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- about this program and machine ------------------------------------------------------------ */
 
@@ -90,16 +91,28 @@ static void print_members(const json_t *object, int indent)
     json_object_foreach((json_t *)object, name, value) print_value(name, value, indent);
 }
 
+/* Names and texts out of a file are not to move the cursor or to colour the terminal. */
+static void print_text(const char *text)
+{
+    for (; *text; text++)
+        putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+}
+
 static void print_value(const char *name, const json_t *value, int indent)
 {
-    printf("%*s%-*s", indent, "", 24 - indent, name);
+    int width = indent + (int)strlen(name);
+    printf("%*s", indent, "");
+    print_text(name);
+    printf("%*s", width < 24 ? 24 - width : 0, "");
     if (json_is_object(value)) {
         putchar('\n');
         print_members(value, indent + 2);
         return;
     }
     if (json_is_string(value)) {
-        printf(" %s\n", json_string_value(value));
+        putchar(' ');
+        print_text(json_string_value(value));
+        putchar('\n');
         return;
     }
     char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));

@@ -166,3 +166,16 @@ def test_pandas(finished):
         assert rounds.shape == (N_ROUNDS, 6)
         assert rounds["t_end_s"].tolist() == [1000.0 * (k + 1) for k in range(N_ROUNDS)]
         assert rounds.notna().all(axis=None)
+
+
+def test_no_control_characters(bramble):
+    """What a file says cannot colour the terminal or move its cursor."""
+    path = bramble.train(1, "--data", "synthetic:60", "--limit-test", 10, "--rounds", 1, "--batch", 8, "--threads", 1)
+    with h5py.File(path, "r+") as file:
+        file["config"].attrs["data"] = b"x\x1b[31m\x07\x7f"
+        file["model"].create_dataset("\x1b]0;name", shape=(6,), dtype="f4")
+        file["machine/host"][0] = b"\x1b[2J"
+    shown = bramble(1, "info", path).stdout
+    assert "x?[31m??" in shown and "?]0;name" in shown
+    assert [c for c in shown if c < " " and c != "\n" or c == "\x7f"] == []
+    assert "\x1b" not in bramble(1, "info", "--json", path).stdout
