@@ -1,5 +1,7 @@
 #include "app/fit.h"
 
+#include "model/model.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +50,16 @@ static bool add_round(fit_run *self, const record_file *file, size_t round)
     return one.work_s > 0.0 && one.images > 0.0 && isfinite(one.rest_s + one.server_pack_s);
 }
 
+/* By the model's text: a published record has no weights. */
+static size_t count_weights(const record_file *file)
+{
+    error err = {0};
+    model *of = model_new("", file->model_text, &err);
+    size_t n = of ? of->n_weights : 0;
+    model_free(of);
+    return n;
+}
+
 static void note_variation(fit_run *self, const record_file *file)
 {
     double sum = 0.0, squares = 0.0, n = 0.0;
@@ -81,8 +93,7 @@ bool fit_run_read(fit_run *self, const record_file *file, error *err)
     self->rule = rule ? average_rule_find(rule) : NULL;
     if (!self->rule)
         return error_user(err, "averaging rule %.60s is unknown", rule ? rule : "(none)");
-    for (size_t k = 0; k < file->n_tensors; k++)
-        self->n_weights += file->tensors[k].count;
+    self->n_weights = count_weights(file);
     for (size_t k = 0; k < file->n_ranks; k++)
         self->nodes += file->machines[k].is_worker != 0;
     self->cores = file->summary.cores / self->nodes;

@@ -4,6 +4,7 @@ import re
 import subprocess
 
 import h5py
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import BUILD, ROOT, WAIT_S
@@ -172,7 +173,7 @@ def test_no_control_characters(bramble):
     """What a file says cannot colour the terminal or move its cursor."""
     path = bramble.train(1, "--data", "synthetic:60", "--limit-test", 10, "--rounds", 1, "--batch", 8, "--threads", 1)
     with h5py.File(path, "r+") as file:
-        file["config"].attrs["data"] = "x\x1b[31m\x07\x7f"
+        file["config"].attrs["data"] = np.bytes_(b"x\x1b[31m\x07\x7f")
         file["model"].create_dataset("\x1b]0;name", shape=(6,), dtype="f4")
         file["machine/host"][0] = b"\x1b[2J"
     shown = bramble(1, "info", path).stdout
