@@ -1,4 +1,5 @@
 """A host that crashes, a cable that is pulled, on emulated hosts: the run goes on without them."""
+import os
 import signal
 import time
 
@@ -9,6 +10,7 @@ from emulated import Cluster, share_of
 from faults import SUPERVISE, Supervised
 from runs import LINEAR, Run, write_model
 from test_kill import rounds_done, wait_for
+from test_ulfm import BINARIES, TOLERANT
 
 
 @pytest.fixture(scope="module")
@@ -21,15 +23,15 @@ def three(tmp_path_factory):
     assert cluster.traces() == []
 
 
-def supervised(three, bramble, pictures, rounds, *more):
+def supervised(three, bramble, pictures, rounds, *more, program=BRAMBLE, env=None):
     """A run over the three hosts, started on the first; it goes on from a checkpoint that is there."""
     options = write_model(bramble.folder, LINEAR)[0]
     hostfile = three("hostfile").stdout.strip()
-    line = ["mpirun", "--hostfile", hostfile, "-n", "3", str(BRAMBLE), "train", "--quiet", "--data", pictures, *options,
+    line = ["mpirun", "--hostfile", hostfile, "-n", "3", str(program), "train", "--quiet", "--data", pictures, *options,
             "--limit-train", 40, "--limit-test", 20, "--batch", 4, "--local-steps", 20, "--lr", 1e-4, "--keep-momentum",
             "--rounds", rounds, "--threads", 1, "--out", "out.h5", "--checkpoint", "c.h5", *more]
-    bramble.env = three.env
-    start = (emulated.EMULATE, "run", SUPERVISE)
+    bramble.env = dict(three.env, **(env or {}))
+    start = (emulated.EMULATE, "run", *(["env", "-u", "HWLOC_SYNTHETIC"] if env else []), SUPERVISE)
     return Supervised(bramble, [str(word) for word in line], start=start)
 
 
@@ -72,3 +74,24 @@ def test_goes_on_without_a_host(three, bramble, pictures, tmp_path, fault):
     finally:
         again.process.kill()
     assert list(back["interruptions/workers_after"]) == [1, 2]
+
+
+@pytest.mark.skipif(not TOLERANT.exists(), reason="no program with Open MPI 5: `make openmpi5` builds it")
+def test_host_gone_with_open_mpi_5(three, bramble, pictures, tmp_path):
+    """Its mpirun loses a daemon and ends, sometimes with status 0; the supervisor goes on all the same."""
+    env = {"PATH": f"{BINARIES}:{os.environ['PATH']}", "PRTE_MCA_plm_ssh_agent": f"/bin/sh /run/{three.name}-emulate/shell",
+           "PRTE_MCA_prte_if_include": "eth0", "PRTE_ALLOW_RUN_AS_ROOT": "1", "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    third = three.hosts()[2]
+    run = supervised(three, bramble, pictures, 40, program=TOLERANT, env=env)
+    try:
+        wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 3, 60 * SLOW)
+        three("kill", third)
+        assert run.end() == 0, run.all()
+    finally:
+        run.process.kill()
+        three("start", third)
+    print(run.all())
+    assert any(third in word and "does not answer" in word for word in run.words())
+    result = Run(tmp_path / "out.h5")
+    assert result["interruptions/workers_after"] == 1 and result["interruptions/rounds"] >= 2
+    assert result["rounds/n_done"] == 40 and result["summary/complete"] == 1
