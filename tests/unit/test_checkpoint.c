@@ -232,7 +232,7 @@ static void test_spoilt(void **state)
             checkpoint_file_free(file);
             _exit(good ? 0 : 1);
         }
-        int status;
+        int status = 0;
         assert_true(child > 0 && waitpid(child, &status, 0) == child);
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
             fail_msg("number %llu: status %d", (unsigned long long)k, status);
