@@ -61,7 +61,8 @@ prepare_mpirun() { # I; sets command
 # A core that is idle goes to sleep, and who wakes it up computes slowly at first: one worker would be slower than
 # three.  So something that makes way for everybody keeps it awake; sets awake.
 keep_awake() {
-    taskset -c $(($(nproc) - 1)) chrt --idle 0 awk 'BEGIN { for (;;) n++ }' </dev/null &
+    taskset -c $(($(nproc) - 1)) setpriv --pdeathsig KILL chrt --idle 0 \
+        awk 'BEGIN { for (;;) n++ }' </dev/null >/dev/null 2>&1 &
     awake=$!
 }
 
