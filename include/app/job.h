@@ -29,7 +29,7 @@ typedef struct job {
     int signal;             /* the run was asked to stop by, or 0 */
     uint64_t rounds_saved;  /* then: in the checkpoint */
     char rescue[OPTION_TEXT_BYTES]; /* file to go on from when a rank dies, or "" */
-    bool rescued;                        /* one has died */
+    bool rescued;                   /* one has died */
 
     uint64_t n_train, n_test; /* images used, of all workers together */
     uint64_t *shards;         /* images of each worker */

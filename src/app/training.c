@@ -220,7 +220,6 @@ static bool allocate(training *t, error *err)
 
 static void release(training *t)
 {
-    transport_on_wait(NULL, NULL);
     progress_stop(&t->progress);
     memory_free(t->decision);
     memory_free(t->weights);
