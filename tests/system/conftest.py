@@ -19,6 +19,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "alone: measures time or CPU, so nothing else runs beside it")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist's, which reads the groups
 def pytest_collection_modifyitems(items):
     """With several workers (tests/run) a file's tests stay together, and share what its fixtures made."""
     for item in items:
