@@ -67,6 +67,20 @@ def test_what_is_tried_again(bramble, pictures, tmp_path, whole):
     assert mistake.end() == 2 and mistake.words() == [] and len(lines_of(mistake.text())) == 1
 
 
+def test_mpirun_does_not_end(bramble, pictures, tmp_path, whole):
+    """As now and then when a rank dies in MPI_Init: here it is stopped, so that it does not see its ranks' end."""
+    run = Supervised(bramble, command(bramble, pictures))
+    wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 4)
+    ranks = ranks_of(tmp_path)
+    mpirun = int(Path(f"/proc/{ranks[0]}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    os.kill(mpirun, signal.SIGSTOP)
+    for pid in ranks.values():
+        os.kill(pid, signal.SIGKILL)
+    assert run.end() == 0, run.all()
+    assert run.words() == ["supervise: mpirun does not end, though all it had started has; ended by force; restart 1 from c.h5"]
+    assert differences(whole[0], Run(tmp_path / "out.h5")) == []
+
+
 def test_it_gives_up(bramble, pictures, tmp_path):
     """A run that cannot work is started three times more, not for ever."""
     (tmp_path / "net.ini").write_text(LINEAR)

@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import BRAMBLE, WAIT_S
+from conftest import BRAMBLE, SLOW, WAIT_S
 from runs import LINEAR, write_model
 
 N_ROUNDS = 50000  # of a fraction of a millisecond: far more than there is time for
@@ -51,10 +51,20 @@ def start(bramble, pictures, ranks, *more):
                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-def end_of(process):
-    """It must come to its end by itself, and say that it failed."""
+def end_of(process, folder=None):
+    """It must come to its end by itself, and say that it failed.
+
+    With a folder, that of a run whose rank was killed in MPI_Init: Open MPI 4.1's mpirun with PMIx 4.2 ends all ranks
+    then, and now and then not itself (docs/reliability.md).
+    """
     try:
-        process.communicate(timeout=WAIT_S)
+        process.communicate(timeout=20 * SLOW if folder else WAIT_S)
+    except subprocess.TimeoutExpired:
+        if not folder or ranks_of(folder):
+            raise
+        print("mpirun does not end")
+        process.kill()
+        process.communicate()
     finally:
         process.kill()
     assert process.returncode != 0
@@ -144,7 +154,7 @@ def test_killed_while_it_starts(bramble, pictures, tmp_path, ranks, seed):
         wait_for(lambda: ranks_of(tmp_path).get(0))
         time.sleep(random.Random(seed).uniform(0, 0.3 if ranks > 1 else 0.02))
         os.kill(ranks_of(tmp_path)[0], signal.SIGKILL)
-        end_of(process)
+        end_of(process, tmp_path)
     wait_for(lambda: not ranks_of(tmp_path))
     if (tmp_path / "out.h5").exists():
         n, model, accuracy = check_file(tmp_path / "out.h5")
