@@ -157,7 +157,7 @@ bool record_add_confusion(record *self, const int64_t *counts, error *err);
 bool record_add_summary(record *self, const record_summary *summary, error *err);
 bool record_add_stall(record *self, size_t rank, const record_stall *row, error *err);
 
-/* record_close - fsync and close; NULL is legal.  false with err (environment). */
+/* record_close - fsync and close; NULL is legal.  false with err (environment), once for each record. */
 bool record_close(record *self, error *err);
 
 /* ---- reading ----------------------------------------------------------------------------------- */

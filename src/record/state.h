@@ -10,6 +10,7 @@
 
 struct record {
     int fd;
+    bool broken; /* something could not be written, and was told */
     char *path; /* the final name, for messages */
     schema_sizes sizes;
     size_t n_present; /* ranks that rows come from */

@@ -15,6 +15,12 @@ _Static_assert(sizeof(off_t) == 8, "compile with _FILE_OFFSET_BITS=64");
 
 enum { SYNC_INTERVAL_S = 1 };
 
+static bool report(record *self, int number, error *err)
+{
+    self->broken = true;
+    return error_environment(err, "%s: cannot be written: %s", self->path, strerror(number));
+}
+
 bool state_write_bytes(record *self, const void *data, size_t n, uint64_t offset, error *err)
 {
     const char *from = data;
@@ -23,8 +29,7 @@ bool state_write_bytes(record *self, const void *data, size_t n, uint64_t offset
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0)
-            return error_environment(err, "%s: cannot be written: %s", self->path,
-                                     strerror(done < 0 ? errno : ENOSPC));
+            return report(self, done < 0 ? errno : ENOSPC, err);
         from += done;
         offset += (uint64_t)done;
         n -= (size_t)done;
@@ -66,7 +71,7 @@ bool state_sync(record *self, error *err)
     self->t_synced_s = clock_now();
     if (fdatasync(self->fd) == 0)
         return true;
-    return error_environment(err, "%s: cannot be written: %s", self->path, strerror(errno));
+    return report(self, errno, err);
 }
 
 void state_free(record *self)
@@ -145,11 +150,11 @@ bool record_close(record *self, error *err)
 {
     if (!self)
         return true;
-    bool good = state_sync(self, err);
+    bool told = self->broken, good = told || state_sync(self, err);
     int fd = self->fd;
     self->fd = -1;
-    if (close(fd) != 0 && good)
-        good = error_environment(err, "%s: cannot be written: %s", self->path, strerror(errno));
+    if (close(fd) != 0 && good && !told)
+        good = report(self, errno, err);
     state_free(self);
     return good;
 }

@@ -3,9 +3,11 @@ import ctypes
 import errno
 import os
 import platform
+import random
 import re
 import signal
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +17,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import BRAMBLE, ROOT, SLOW, Runner
-from faults import Supervised, command
+from faults import N_RANKS, Supervised, command
 from runs import LINEAR, PAPER, Run, differences, write_model
 from test_kill import ranks_of, rounds_done, wait_for
 
@@ -298,6 +300,72 @@ def test_disk_full_during_a_run(bramble, pictures, tmp_path):
         assert [path.name for path in disk.iterdir() if path.name.endswith(".tmp")] == []
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_disk_read_only_during_a_run(bramble, pictures, tmp_path):
+    """As a worn SD card does it: the file system finds an error and refuses to be written from then on."""
+    image, disk = tmp_path / "image", tmp_path / "disk"
+    disk.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(64 << 20)
+    mounted = subprocess.run(f"mkfs.ext4 -q {image} && mount -o loop,errors=remount-ro {image} {disk}", shell=True,
+                             capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"needs the right to mount a file: {mounted.stderr}")
+    try:
+        device = subprocess.run(["findmnt", "-no", "SOURCE", disk], capture_output=True, text=True, check=True).stdout.strip()
+        line = command(bramble, pictures, "--out", "disk/out.h5", "--checkpoint", "disk/c.h5", rounds=5000)
+        with subprocess.Popen(line, cwd=tmp_path, env=bramble.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True) as run:
+            wait_for(lambda: rounds_done(disk / "out.h5") >= 8)
+            os.sync()
+            Path(f"/sys/fs/ext4/{Path(device).name}/trigger_fs_error").write_text("1")
+            said = run.communicate(timeout=60 * SLOW)[1]
+        assert run.returncode == 1, said
+        *warnings, last = lines_of(said)
+        assert last == "bramble: disk/out.h5: cannot be written: Read-only file system"
+        assert all("warning: no checkpoint of round" in line and "Read-only" in line for line in warnings), said
+        subprocess.run(["umount", disk], check=True)
+        subprocess.run(["mount", "-o", "loop", image, disk], check=True)  # as after a start of the Pi
+        done = rounds_done(disk / "out.h5")
+        assert done >= 8
+        resumed = bramble(N_RANKS, "train", "--quiet", "--resume", "disk/c.h5", "--rounds", done + 4)
+        assert resumed.returncode == 0, resumed.stderr
+        assert Run(disk / "out.h5").summary["complete"] == 1
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_data_that_shrinks_while_it_is_read(bramble, tmp_path, ranks):
+    """One line and one status, or a run that was faster; never a crash or a rank left waiting."""
+    data, size = tmp_path / "data", 3073 * 10000
+    data.mkdir()
+    names = [data / f"data_batch_{k}.bin" for k in range(1, 6)] + [data / "test_batch.bin"]
+    for name in names:
+        with open(name, "wb") as file:
+            file.truncate(size)
+    statuses, over = [], threading.Event()
+
+    def shrink_and_grow():
+        draw = random.Random(ranks)
+        while not over.is_set():
+            name = draw.choice(names)
+            os.truncate(name, draw.randrange(size // 3073) * 3073)
+            os.truncate(name, size)
+    shrinking = threading.Thread(target=shrink_and_grow)
+    shrinking.start()
+    try:
+        for turn in range(3):
+            done = bramble(ranks, "train", "--quiet", "--data", data, "--model", write_model(tmp_path, LINEAR)[0][1], "--rounds", 1,
+                           "--local-steps", 1, "--threads", 1, "--limit-test", 20, "--out", f"{turn}.h5", timeout=60 * SLOW)
+            statuses.append(done.returncode)
+            said = lines_of(done.stderr)
+            assert (done.returncode == 0 and not said) or (done.returncode in (1, 2) and len(said) == 1 and ".bin" in said[0]), done
+    finally:
+        over.set()
+        shrinking.join()
+    print(statuses, said)
 
 
 def test_out_of_memory(bramble, pictures, tmp_path):

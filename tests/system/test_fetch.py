@@ -1,4 +1,5 @@
 """tools/fetch-cifar10: every way a download can end, and the files it leaves."""
+import fcntl
 import functools
 import http.server
 import io
@@ -135,6 +136,21 @@ def test_archive_with_other_files(tmp_path):
     done = fetch(data, f"file://{small_archive(tmp_path / ARCHIVE, ['x'])}")
     assert done.returncode == 1 and "data_batch_1.bin is missing or wrong" in last_line(done)
     assert left_in(data) == ["data_batch_1.bin"]
+
+
+def test_one_at_a_time(tmp_path):
+    """Who comes second waits, and finds the files there or goes on alone."""
+    data = tmp_path / "data"
+    data.mkdir()
+    first = os.open(data, os.O_RDONLY)
+    fcntl.flock(first, fcntl.LOCK_EX)
+    env = dict(os.environ, CIFAR10_URL=f"file://{small_archive(tmp_path / ARCHIVE)}")
+    with subprocess.Popen([FETCH, data], env=env, text=True, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as second:
+        assert "waiting for it" in second.stderr.readline()
+        assert left_in(data) == [] and second.poll() is None
+        os.close(first)
+        said = second.communicate(timeout=WAIT_S)[1]
+    assert second.returncode == 1 and "is missing or wrong" in said  # it has tried by itself
 
 
 def test_official_archive_is_checked(tmp_path):
