@@ -245,7 +245,7 @@ coverage: ## share of the lines of src/ that `make test` runs: build/coverage/in
 	  --print-summary build/coverage/obj/src
 
 # ---- for users -----------------------------------------------------------------------------------
-.PHONY: demo test soak fuzz data notebooks packages sysroot-arm64 bench bench-peers bench-static install uninstall dist deb
+.PHONY: demo test test-long soak fuzz data notebooks packages sysroot-arm64 bench bench-peers bench-static install uninstall dist deb
 .PHONY: container-test
 
 demo: ## install what is missing, build, get CIFAR-10, train and test the paper's CNN
@@ -260,6 +260,11 @@ test: ## build and run every test (PRESET=asan: with the sanitizers)
 	@tools/install-packages build test
 	@$(MAKE) --no-print-directory all unit mpi-tests
 	@tests/run --preset $(PRESET)
+
+test-long: ## the tests that take minutes: jobs that Slurm queues again, the package for arm64
+	@tools/install-packages build test cross cluster deb
+	@$(MAKE) --no-print-directory all sysroot-arm64
+	@BRAMBLE_TEST_LONG=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider -m long tests/system
 
 SOAK_N ?= 200
 soak: ## kill or stop a rank at SOAK_N=200 random moments; each run must come to the same bits

@@ -17,11 +17,12 @@ WAIT_S = 180 * SLOW  # for what takes a second or two: a busy machine may stand 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "alone: measures time or CPU, so nothing else runs beside it")
+    config.addinivalue_line("markers", "long: takes minutes, and is run with BRAMBLE_TEST_LONG=1 (make test-long)")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist's, which reads the groups
 def pytest_collection_modifyitems(items):
-    """With several workers (tests/run) a file's tests stay together, and share what its fixtures made."""
+    """With several workers (tests/run) a file's tests stay together, and share what its fixtures made; long ones wait."""
     for item in items:
         group = item.path.stem
         if group.startswith("test_bad_input"):
@@ -29,6 +30,8 @@ def pytest_collection_modifyitems(items):
         elif group in ("test_emulate", "test_faults_hosts", "test_slurm", "test_study", "test_deploy", "test_setup_pis"):
             group = "emulated hosts"
         item.add_marker(pytest.mark.xdist_group(group))
+        if item.get_closest_marker("long") and not os.environ.get("BRAMBLE_TEST_LONG"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: make test-long"))
 
 
 class Runner:

@@ -72,8 +72,6 @@ def installed(tree, tmp_path):
 def arm_package():
     if HERE == "arm64":
         pytest.skip("this machine's own package is the one for arm64")
-    if not os.environ.get("BRAMBLE_TEST_LONG"):
-        pytest.skip("builds the program once more: BRAMBLE_TEST_LONG=1 does it")
     if not shutil.which("aarch64-linux-gnu-gcc") or not shutil.which("qemu-aarch64-static"):
         pytest.skip("no cross-compiler or emulator: tools/install-packages cross")
     if not (SYSROOT / ".complete").exists():
@@ -92,6 +90,7 @@ def test_lintian_has_nothing_to_say(package):
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_lintian_has_nothing_to_say_on_arm(arm_package):
     done = judge(arm_package)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
@@ -184,11 +183,13 @@ def test_a_job_script_finds_the_program(installed, tree):
 
 # ---- for the Pis ----------------------------------------------------------------------------------
 
+@pytest.mark.long
 def test_the_arm_package_asks_for_the_same(package, arm_package):
     assert (field(arm_package, "Version"), field(arm_package, "Architecture")) == (VERSION, "arm64")
     assert needed(arm_package) == needed(package)
 
 
+@pytest.mark.long
 def test_the_arm_package_runs(arm_package, bramble, tmp_path):
     """Under qemu, with the libraries of the same Debian; the same bits as here."""
     from test_arm64 import NOT_ON_A_PI_4, instructions

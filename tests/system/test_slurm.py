@@ -1,5 +1,5 @@
 """The job scripts under a real Slurm: a private one over two emulated hosts (jobs/emulate up 2 --slurm)."""
-import os
+import json
 import re
 from pathlib import Path
 
@@ -67,6 +67,20 @@ def test_one_training_by_srun_and_by_mpirun(slurm, server):
         ranks = [first, second] if server == "alone" else [first, second, first]
         assert '["' + '","'.join(ranks) + '"]' in told
     assert differences(Run(runs["srun"]), Run(runs["mpirun"])) == []
+
+
+def test_the_doctor_in_a_job(slurm):
+    """It looks at the ranks as Slurm has placed them."""
+    done = slurm.run("srun", "--mpi=pmix", "--nodes=2", "--ntasks-per-node=1", "--cpus-per-task=1", BRAMBLE, "doctor",
+                     "--json", "--threads", 1, "--data", "synthetic:200", ok=False)
+    print(done.stdout, done.stderr)
+    found = json.loads(done.stdout)
+    assert [node["host"] for node in found["nodes"]] == slurm.hosts()
+    assert {(link["from"], link["to"]) for link in found["links"]} == {tuple(slurm.hosts()), tuple(slurm.hosts()[::-1])}
+    worker = found["nodes"][1]
+    assert worker["threads"] == worker["threads_running"] == 1 and worker["images_per_s"] > 0
+    assert (done.returncode != 0) == bool(found["status"])
+    assert not {finding["check"] for finding in found["findings"] if finding["level"] == "problem"} - {"speed"}
 
 
 def test_a_case_and_the_exit_status(slurm):
@@ -140,31 +154,43 @@ def test_a_node_dies_and_comes_back(slurm):
     assert sorted(slurm.run("srun", "--nodes=2", "hostname").stdout.split()) == slurm.hosts()
 
 
-@pytest.mark.skipif(not os.environ.get("BRAMBLE_TEST_LONG"), reason="Slurm lets a requeued job wait for minutes, and "
-                    "may refuse it when pushed: BRAMBLE_TEST_LONG=1 runs it")
-def test_a_job_goes_on(slurm):
-    """Warned of the time limit a job saves, is queued again, and finds its checkpoint."""
-    job = slurm.submit("--nodes=2", "--job-name=long", "jobs/train.sbatch", "--data", "synthetic:300", "--rounds", 60,
-                       "--quiet")
-    out = slurm.folder / f"results/long-{job}.h5"
-    waits = ["squeue", "--noheader", f"--jobs={job}", "--format=%T"]
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["warned", "server", "worker"])
+def test_a_job_goes_on(slurm, name):
+    """Warned of the time limit a job saves; when a node dies it was saved before.  It is queued again, and finds that."""
+    job = slurm.submit("--nodes=2", f"--job-name={name}", "jobs/train.sbatch", "--data", "synthetic:300", "--rounds", 60,
+                       "--checkpoint-every", 1, "--quiet")
+    out = slurm.folder / f"results/{name}-{job}.h5"
     assert until(lambda: rounds_done(out) >= 2, timeout=90)
-    slurm.run("scancel", "--batch", "--signal=USR1", job)  # what Slurm does a minute before the limit
-    assert until(lambda: slurm.run(*waits, ok=False).stdout.strip() == "PENDING", timeout=120)
+    victim = {"server": slurm.hosts()[0], "worker": slurm.hosts()[1]}.get(name)
 
-    def idle():  # what is left of the first start would be in the way of the next
-        return set(slurm.run("sinfo", "--noheader", "--format=%T").stdout.split()) == {"idle"}
+    def ask(*words):  # a host that is there
+        return slurm.run(slurm.hosts()[name == "server"], *words, ok=False).stdout
 
-    assert until(idle, timeout=60)
+    def state():
+        found = re.search(r"JobState=(\w+)", ask("scontrol", "show", "job", job))
+        return found and found[1]
+
+    if victim:  # all its processes end at once, slurmd too, which the controller finds out by itself
+        slurm("kill", victim)
+    else:  # what Slurm does a minute before the limit
+        slurm.run("scancel", "--batch", "--signal=USR1", job)
+    assert until(lambda: state() == "PENDING", timeout=180)
+    if victim:
+        slurm("start", victim)
+    # What is left of the first start would be in the way of the next.
+    assert until(lambda: set(ask("sinfo", "--noheader", "--format=%T").split()) == {"idle"}, timeout=120)
 
     def started_again():  # Slurm would wait for two minutes
-        slurm.run("scontrol", "update", f"JobId={job}", "StartTime=now", ok=False)
-        return slurm.run(*waits, ok=False).stdout.strip() in ("RUNNING", "")
+        ask("scontrol", "update", f"JobId={job}", "StartTime=now")
+        return state() not in ("PENDING", None)
 
-    assert until(started_again, timeout=120)
-    assert slurm.ended(job)[job] == ("COMPLETED", 0)
-    log = (slurm.folder / f"results/long-{job}.log").read_text()
+    assert until(started_again, timeout=180)
+    assert until(lambda: state() not in ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", None), timeout=180)
+    log, outcome = (slurm.folder / f"results/{name}-{job}.log").read_text(), state()
     print(log)
+    assert outcome == "COMPLETED"
     run = Run(out)
-    assert "the time limit is near" in log and f"go on with --resume results/long-{job}.checkpoint.h5" in log
+    if name == "warned":
+        assert "the time limit is near" in log and f"go on with --resume results/{name}-{job}.checkpoint.h5" in log
     assert run.n_done == 60 and run.summary["complete"] == 1 and run["interruptions/rounds"].size == 1
