@@ -230,7 +230,7 @@ check-memcheck: ## unit tests of the readers and runs under valgrind
 	@$(MAKE) --no-print-directory PRESET=memcheck all $(READERS:%=build/memcheck/tests/test_%)
 	@tests/checks/run memcheck $(READERS)
 
-lint: ## clang-tidy, cppcheck, shellcheck (.clang-tidy, tools/cppcheck.suppress)
+lint: ## clang-format, clang-tidy, cppcheck, shellcheck (.clang-format, .clang-tidy, tools/cppcheck.suppress)
 	@tools/install-packages build test checks
 	@tools/lint -std=gnu11 $(NATIVE) -fopenmp -Iinclude -D_GNU_SOURCE $(MPI_CFLAGS) $(HDF5_CFLAGS) \
 	  -DBUILD_VERSION='"v"' -DBUILD_FLAGS='"f"' -DBUILD_PRESET='"p"' -DBUILD_DATADIR='"d"'

@@ -96,10 +96,10 @@ static void stream_work(const team *us, void *arg)
     vec sum[8] = {{0}};
     for (int turn = 0; turn < s->turns; turn++)
         for (size_t k = 0; k + 8 <= s->n; k += 8)
-            SIMD_UNROLL for (size_t j = 0; j < 8; j++)
+            SIMD_FOR (size_t j = 0; j < 8; j++)
                 sum[j] += x[k + j];
     vec total = sum[0]; /* of a single one, so that the sums stay in registers */
-    SIMD_UNROLL for (size_t j = 1; j < 8; j++)
+    SIMD_FOR (size_t j = 1; j < 8; j++)
         total += sum[j];
     __asm__ volatile("" : : "m"(total));
 }
@@ -124,7 +124,8 @@ static void bench_stream(size_t bytes, int n_threads, error *err)
     json_object_set_new(row, "bytes", json_real((double)bytes));
     json_object_set_new(row, "bytes_per_s", json_real(best));
     json_array_append_new(rows, row);
-    printf("%-26s %8.0f kB %16.1f GB/s\n", "reading, each thread", (double)bytes / 1e3, 1e-9 * best);
+    printf("%-26s %8.0f kB %16.1f GB/s\n", "reading, each thread", (double)bytes / 1e3,
+           1e-9 * best);
 }
 
 /* ---- one layer ---------------------------------------------------------------------------------- */
@@ -185,7 +186,8 @@ static void note_bytes(json_t *row, double vecs, double weights, double flops, s
 }
 
 /* Forward, gradient of the weights, and with the gradient of the input. */
-static void bench_layer(const char *name, const layer *l, size_t n_images, int n_threads, error *err)
+static void bench_layer(const char *name, const layer *l, size_t n_images, int n_threads,
+                        error *err)
 {
     layer_case c = {.of = l, .n_threads = n_threads};
     size_t blocks = (n_images + VEC_WIDTH - 1) / VEC_WIDTH, bytes = 0;
@@ -201,18 +203,29 @@ static void bench_layer(const char *name, const layer *l, size_t n_images, int n
     vec *sums = memory_new(blocks * l->n_sums, sizeof(vec), err);
     if (err->kind == ERROR_NONE) {
         l->kind->init(l, w, 1, 0);
-        c.pass = (layer_pass){.n_images = n_images, .n_blocks = blocks, .block_end = blocks, .training = true, .w = w, .g = g,
-                              .x = x, .y = y, .gy = gy, .workspace = workspace, .sums = sums};
+        c.pass = (layer_pass){.n_images = n_images,
+                              .n_blocks = blocks,
+                              .block_end = blocks,
+                              .training = true,
+                              .w = w,
+                              .g = g,
+                              .x = x,
+                              .y = y,
+                              .gy = gy,
+                              .workspace = workspace,
+                              .sums = sums};
         figure f = measure(layer_act, &c, l->flops_forward * (double)n_images, n_threads);
         double in = (double)layer_features(l->in), out = (double)layer_features(l->out);
         double n_w = (double)l->n_weights;
         note_bytes(print(name, "forward", &f), in + out, n_w, l->flops_forward, n_images);
         c.backward = true;
         figure weights = measure(layer_act, &c, l->flops_weights * (double)n_images, n_threads);
-        note_bytes(print(name, "weight gradient", &weights), in + out, n_w, l->flops_weights, n_images);
+        note_bytes(print(name, "weight gradient", &weights), in + out, n_w, l->flops_weights,
+                   n_images);
         c.pass.gx = gx;
         f = measure(layer_act, &c, l->flops_backward * (double)n_images, n_threads);
-        note_bytes(print(name, "both gradients", &f), 2.0 * in + out, 2.0 * n_w, l->flops_backward, n_images);
+        note_bytes(print(name, "both gradients", &f), 2.0 * in + out, 2.0 * n_w, l->flops_backward,
+                   n_images);
     }
     memory_free(x);
     memory_free(gy);
@@ -310,10 +323,11 @@ static double bench_step(const model *m, size_t n_images, int n_threads, error *
 static void bench_conv3x3(int channels, int side, size_t n_images, int n_threads, error *err)
 {
     char text[512], name[64];
-    snprintf(text, sizeof text,
-             "[model]\nname = bench\ninput = %d %d %d\nclasses = 10\n"
-             "[conv]\nkind = conv\nfilters = %d\nkernel = 3\npadding = 1\n[fc]\nkind = dense\nunits = 10\n",
-             channels, side, side, channels);
+    snprintf(
+        text, sizeof text,
+        "[model]\nname = bench\ninput = %d %d %d\nclasses = 10\n"
+        "[conv]\nkind = conv\nfilters = %d\nkernel = 3\npadding = 1\n[fc]\nkind = dense\nunits = 10\n",
+        channels, side, side, channels);
     model *m = model_new("bench", text, err);
     snprintf(name, sizeof name, "conv 3x3 %d x %d x %d", channels, side, side);
     if (m)
@@ -352,11 +366,13 @@ typedef struct arguments {
 
 static bool read_arguments(int argc, char **argv, arguments *a)
 {
-    static const struct option options[] = {
-        {"json", required_argument, NULL, 'j'},    {"threads", required_argument, NULL, 't'},
-        {"model", required_argument, NULL, 'm'},   {"step", required_argument, NULL, 's'},
-        {"seconds", required_argument, NULL, 'u'}, {"peak", no_argument, NULL, 'p'},
-        {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"json", required_argument, NULL, 'j'},
+                                            {"threads", required_argument, NULL, 't'},
+                                            {"model", required_argument, NULL, 'm'},
+                                            {"step", required_argument, NULL, 's'},
+                                            {"seconds", required_argument, NULL, 'u'},
+                                            {"peak", no_argument, NULL, 'p'},
+                                            {NULL, 0, NULL, 0}};
     *a = (arguments){.model = "models/paper.ini", .n_threads = team_cores(), .t_s = 1.0};
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
         switch (option) {

@@ -89,7 +89,8 @@ void fuzz_checkpoint(const uint8_t *data, size_t n)
     end.crc = (uint32_t)crc32(crc32(0, NULL, 0), sealed, (uInt)n);
     memcpy(sealed + n, &end, sizeof end);
     const char *path = fuzz_file(sealed, n + sizeof end);
-    checkpoint_file *file = fuzz_direct ? direct_read_checkpoint(path, &err) : checkpoint_read(path, &warning, &err);
+    checkpoint_file *file =
+        fuzz_direct ? direct_read_checkpoint(path, &err) : checkpoint_read(path, &warning, &err);
     check(file != NULL, &err);
     if (file) {
         use(file->past);

@@ -31,10 +31,12 @@ typedef struct evaluation {
  *   data, name  in  of the data set and the model, for the message
  * false with err (user).  Not collective.
  */
-bool evaluation_check(const model *of, const char *name, const source *from, const char *data, error *err);
+bool evaluation_check(const model *of, const char *name, const source *from, const char *data,
+                      error *err);
 
 /* evaluation_init - memory for it; the set and the model must outlive it.  false with err. */
-bool evaluation_init(evaluation *self, const model *of, const dataset *set, int n_threads, error *err);
+bool evaluation_init(evaluation *self, const model *of, const dataset *set, int n_threads,
+                     error *err);
 void evaluation_release(evaluation *self);
 
 /* evaluation_begin - start anew with these weights */

@@ -23,11 +23,12 @@ typedef struct job {
     char *model_text;
     const average_rule *rule;
     int n_threads;
-    double t_begin_s; /* clock_now() when the program started */
-    double t_start_mpi_s, t_start_data_s; /* then: until MPI was ready; reading and dealing out images */
-    uint64_t rounds_before; /* done when it was resumed */
-    int signal;             /* the run was asked to stop by, or 0 */
-    uint64_t rounds_saved;  /* then: in the checkpoint */
+    double t_begin_s;               /* clock_now() when the program started */
+    double t_start_mpi_s;           /* then: until MPI was ready */
+    double t_start_data_s;          /* then: reading and dealing out images */
+    uint64_t rounds_before;         /* done when it was resumed */
+    int signal;                     /* the run was asked to stop by, or 0 */
+    uint64_t rounds_saved;          /* then: in the checkpoint */
     char rescue[OPTION_TEXT_BYTES]; /* file to go on from when a rank dies, or "" */
     bool rescued;                   /* one has died */
 
@@ -52,7 +53,7 @@ typedef struct job {
     evaluation evaluation;
     record *record;
     checkpoint *checkpoint;
-    checkpoint_file *from;       /* with --resume */
+    checkpoint_file *from; /* with --resume */
     data_checksum train_sum, test_sum;
     char out[OPTION_TEXT_BYTES]; /* path of the result file */
     bool replace;                /* what stands there */

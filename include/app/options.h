@@ -106,7 +106,7 @@ typedef struct report_options {
     size_t n_files;                          /* >= 1 */
     const char *files[OPTION_ARGUMENTS_MAX]; /* point into argv */
     int format;                              /* enum report_format */
-    option_case base; /* 0:0: the case with the fewest cores, then the fewest nodes */
+    option_case base;              /* 0:0: the case with the fewest cores, then the fewest nodes */
     char trace[OPTION_TEXT_BYTES]; /* for trace_write, instead of a report; empty: none */
 } report_options;
 

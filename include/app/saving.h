@@ -12,12 +12,12 @@
 typedef struct saving {
     uint64_t every_rounds; /* 0: by time */
     double every_s;
-    double t_saved_s;      /* clock_now() of the last */
-    uint64_t rounds;       /* done in the state kept; 0: none is */
-    int64_t n_workers;     /* then */
-    float *w, *v;          /* kept: the server's weights, a worker's momentum, each or NULL */
-    float *all;            /* the server's: momentum of all ranks */
-    int64_t model_round;   /* of the model in evaluation.w; -1: none */
+    double t_saved_s;    /* clock_now() of the last */
+    uint64_t rounds;     /* done in the state kept; 0: none is */
+    int64_t n_workers;   /* then */
+    float *w, *v;        /* kept: the server's weights, a worker's momentum, each or NULL */
+    float *all;          /* the server's: momentum of all ranks */
+    int64_t model_round; /* of the model in evaluation.w; -1: none */
     double t_date_s;
 } saving;
 

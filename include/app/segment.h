@@ -12,7 +12,7 @@ typedef struct segment_note {
     double lr;       /* of the last step; 0 without one */
     double t_wait_s; /* between the note before this in the round and its decision */
     int32_t diverged;
-    int32_t signal; /* it was asked to stop */
+    int32_t signal;               /* it was asked to stop */
     char layer[LAYER_NAME_BYTES]; /* where, when it has */
 } segment_note;
 

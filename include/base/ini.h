@@ -14,8 +14,8 @@
 enum { INI_TEXT_MAX_BYTES = 1 << 20 }; /* a larger file is refused unread */
 
 /* Called for each key; strings live until it returns.  Returns false with err to stop there. */
-typedef bool ini_visit(void *user, int line, const char *section, const char *name, const char *value,
-                       error *err);
+typedef bool ini_visit(void *user, int line, const char *section, const char *name,
+                       const char *value, error *err);
 
 /*
  * ini_read_file - the whole file as a NUL-terminated string for ini_parse_text; memory_free it

@@ -85,7 +85,7 @@ size_t image_bytes(image_shape shape);
 /* ---- for those who add a data set -------------------------------------------------------------- */
 
 typedef struct source_kind {
-    const char *name; /* "cifar10" */
+    const char *name;  /* "cifar10" */
     const char *about; /* one line for --help and `bramble info` */
     /* claims - whether spec is meant for this kind (a look at the string; the first claimant has it) */
     bool (*claims)(const char *spec);

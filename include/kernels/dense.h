@@ -17,8 +17,8 @@ void dense_forward(int n_in, int n_out, const float *w, const float *bias, const
                    size_t n_blocks, size_t begin, size_t end);
 
 /* dense_input_gradient - gx[i] = sum over o of w[o][i] * gy[o]; items: inputs begin .. end - 1 */
-void dense_input_gradient(int n_in, int n_out, const float *w, const vec *gy, vec *gx, size_t n_blocks,
-                          size_t begin, size_t end);
+void dense_input_gradient(int n_in, int n_out, const float *w, const vec *gy, vec *gx,
+                          size_t n_blocks, size_t begin, size_t end);
 
 /* dense_row_floats - length of a row of the transposed input: n_in rounded up to whole vectors */
 size_t dense_row_floats(int n_in);
@@ -36,7 +36,7 @@ void dense_transpose(int n_in, const vec *x, float *rows, size_t begin, size_t e
  *   n     in   images
  * Items: outputs begin .. end - 1, whose rows of gw and elements of gb are overwritten.
  */
-void dense_weight_gradient(int n_in, int n_out, const float *rows, const vec *gy, size_t n, float *gw,
-                           float *gb, size_t begin, size_t end);
+void dense_weight_gradient(int n_in, int n_out, const float *rows, const vec *gy, size_t n,
+                           float *gw, float *gb, size_t begin, size_t end);
 
 #endif

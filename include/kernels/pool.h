@@ -27,8 +27,8 @@ void pool_forward(const pool_shape *shape, const vec *in, vec *out, ivec *choice
                   size_t end);
 
 /* pool_backward - each gradient goes to the element chosen; all of gin is overwritten.  Items: planes. */
-void pool_backward(const pool_shape *shape, const vec *gout, const ivec *choice, vec *gin, size_t begin,
-                   size_t end);
+void pool_backward(const pool_shape *shape, const vec *gout, const ivec *choice, vec *gin,
+                   size_t begin, size_t end);
 
 /* relu_forward - y = max(x, 0), NaN of NaN; relu_backward - gx = y <= 0 ? 0 : gy.  Items: vectors. */
 void relu_forward(const vec *x, vec *y, size_t begin, size_t end);

@@ -65,11 +65,11 @@
 typedef float vec __attribute__((vector_size(VEC_WIDTH * sizeof(float))));
 typedef int32_t ivec __attribute__((vector_size(VEC_WIDTH * sizeof(int32_t))));
 
-/* Put before a loop of few, constant turns whose body indexes an array of vec meant for registers. */
+/* A loop of few, constant turns whose body indexes an array of vec meant for registers: all turns are written out. */
 #ifdef __clang__
-#define SIMD_UNROLL _Pragma("clang loop unroll(full)")
+#define SIMD_FOR(...) _Pragma("clang loop unroll(full)") for (__VA_ARGS__)
 #else
-#define SIMD_UNROLL _Pragma("GCC unroll 16")
+#define SIMD_FOR(...) _Pragma("GCC unroll 16") for (__VA_ARGS__)
 #endif
 #define SIMD_INLINE static inline __attribute__((always_inline))
 

@@ -42,9 +42,9 @@ void team_cpu_list(char *text, size_t n_bytes);
 /* Where the threads of a team sit: see team_seat. */
 enum { TEAM_MAX_CORES = 1024 };
 typedef struct team_seats {
-    int n_threads;                       /* that came; OpenMP may start fewer than asked for */
-    int n_cores;                         /* different cores they computed on at one moment, at best */
-    uint64_t mask[TEAM_MAX_CORES / 64];  /* cores that any of them may run on, a bit each */
+    int n_threads; /* that came; OpenMP may start fewer than asked for */
+    int n_cores;   /* different cores they computed on at one moment, at best */
+    uint64_t mask[TEAM_MAX_CORES / 64]; /* cores that any of them may run on, a bit each */
 } team_seats;
 
 /*

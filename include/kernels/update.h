@@ -18,7 +18,8 @@ typedef struct update_rule {
  *   w, v  inout, g in: flat vectors, elements begin .. end - 1
  * Source: torch.optim.SGD, dampening 0 (Sutskever et al., ICML 2013, in its form with lr outside).
  */
-void update_sgd(const update_rule *rule, float *w, float *v, const float *g, size_t begin, size_t end);
+void update_sgd(const update_rule *rule, float *w, float *v, const float *g, size_t begin,
+                size_t end);
 
 /* vector_finite_below - are all n elements finite and below limit in magnitude? */
 bool vector_finite_below(const float *w, size_t n, float limit);

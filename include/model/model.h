@@ -28,8 +28,8 @@ typedef struct model {
     tensor *tensors; /* all parameters, offsets in the flat vector */
     int n_tensors;
     size_t n_weights;
-    double flops_forward, flops_step; /* multiplications and additions for one image: forward; forward,
-                                         backward (no gradient of the images) */
+    /* Multiplications and additions for one image: forward; forward and backward (no gradient of the image). */
+    double flops_forward, flops_step;
 } model;
 
 /*

@@ -47,7 +47,8 @@ void checkpoint_free(checkpoint *self);
  * path.previous then.  After a failure both are what they were.
  * false with err (environment: file and cause).  Not collective.
  */
-bool checkpoint_save(checkpoint *self, const record *run, const checkpoint_state *state, error *err);
+bool checkpoint_save(checkpoint *self, const record *run, const checkpoint_state *state,
+                     error *err);
 
 /* What a checkpoint holds. */
 typedef struct checkpoint_file {

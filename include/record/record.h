@@ -34,12 +34,12 @@ typedef struct record_machine {
 
 /* A row of /rounds: one round. */
 typedef struct record_round {
-    double t_end_s;      /* since the first step, when the average was there */
-    double images;       /* seen by all workers in this round */
-    double passes;       /* over the training images, since the start */
-    double lr;           /* learning rate of the last step */
-    double loss;         /* training: mean over the images of the round */
-    double accuracy;     /* training: share of them classified rightly, before each step's update */
+    double t_end_s;  /* since the first step, when the average was there */
+    double images;   /* seen by all workers in this round */
+    double passes;   /* over the training images, since the start */
+    double lr;       /* learning rate of the last step */
+    double loss;     /* training: mean over the images of the round */
+    double accuracy; /* training: share of them classified rightly, before each step's update */
 } record_round;
 
 /* A row of /rounds/ranks: one rank in one round. */
@@ -62,13 +62,13 @@ typedef struct record_test {
 typedef struct record_summary {
     double t_time_s, w_time_s, o_time_s, work_fraction, overhead_fraction;
     double o_pack_s, o_wire_s, o_wait_s, o_serve_s, o_other_s; /* they add up to o_time_s */
-    double speedup; /* NaN within one run: it needs a base case (bramble report) */
+    double speedup;        /* NaN within one run: it needs a base case (bramble report) */
     double accuracy, loss; /* of the final model on the test set */
     double images_per_s, bytes_sent;
     double nodes, cores, repeats; /* worker hosts or ranks: see docs/results.md; threads; 1 */
     double t_start_s, t_start_mpi_s, t_start_data_s; /* until the first step, and two parts of it */
     double t_target_s;                               /* target accuracy known, or NaN */
-    double server_cpu_fraction;   /* of the server's time outside evaluation and start-up */
+    double server_cpu_fraction; /* of the server's time outside evaluation and start-up */
     double rounds;
     double complete; /* 1 when the run came to its end */
 } record_summary;
@@ -166,10 +166,10 @@ bool record_close(record *self, error *err);
 typedef struct record_file {
     record_summary summary;
     size_t n_rounds_planned, n_rounds, n_ranks; /* n_rounds: done */
-    record_round *rounds;     /* n_rounds */
-    record_rank *ranks;       /* n_rounds x n_ranks */
-    record_test *tests;       /* n_rounds; NaN where not evaluated */
-    record_machine *machines; /* n_ranks */
+    record_round *rounds;                       /* n_rounds */
+    record_rank *ranks;                         /* n_rounds x n_ranks */
+    record_test *tests;                         /* n_rounds; NaN where not evaluated */
+    record_machine *machines;                   /* n_ranks */
     record_pair *config, *build;
     size_t n_config, n_build;
     tensor *tensors; /* what stands under /model */

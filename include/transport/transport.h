@@ -97,7 +97,8 @@ void transport_meet(const void *mine, size_t n_bytes, void *all);
  * Workers go on as soon as their record is on its way.  Collective.
  */
 typedef bool transport_idle(void *arg);
-void transport_collect(const void *mine, size_t n_bytes, void *all, transport_idle *idle, void *arg);
+void transport_collect(const void *mine, size_t n_bytes, void *all, transport_idle *idle,
+                       void *arg);
 
 /* transport_announce - copy n bytes from the server to everyone; who is early sleeps, the server does not
  * wait for anybody.  Collective. */

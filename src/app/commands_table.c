@@ -79,8 +79,9 @@ static const option_entry report_table[] = {
      REPORT(trace),
      .initial = "",
      .metavar = "FILE.json",
-     .help = "Print nothing, but write the phases of one run, also of one that is going on, as a timeline "
-             "that Perfetto (ui.perfetto.dev) and chrome://tracing open."},
+     .help =
+         "Print nothing, but write the phases of one run, also of one that is going on, as a timeline "
+         "that Perfetto (ui.perfetto.dev) and chrome://tracing open."},
     {.name = NULL},
 };
 
@@ -139,7 +140,8 @@ static const option_entry watch_table[] = {
      .initial = "10",
      .metavar = "S",
      .group = "Options:",
-     .help = "Give up after S seconds without the file, or without a new round in one that no run is writing."},
+     .help =
+         "Give up after S seconds without the file, or without a new round in one that no run is writing."},
     {.name = NULL},
 };
 
@@ -241,9 +243,10 @@ const option_command option_commands[] = {
      .arguments = "FILE.h5...",
      .min_arguments = 1,
      .max_arguments = OPTION_ARGUMENTS_MAX,
-     .about = "Fit compute, averaging and waiting times to measured runs, at least one with two or more "
-              "workers, and predict time T, overhead O and speedup S for 1 to 64 nodes; tell from where "
-              "on overhead exceeds work or the next node does not pay, and what would help most.",
+     .about =
+         "Fit compute, averaging and waiting times to measured runs, at least one with two or more "
+         "workers, and predict time T, overhead O and speedup S for 1 to 64 nodes; tell from where "
+         "on overhead exceeds work or the next node does not pay, and what would help most.",
      .examples = "  bramble plan results/*.h5\n"
                  "  bramble plan --link 100 --local-steps 32 --json results/*.h5\n",
      .options = plan_table},
@@ -252,9 +255,10 @@ const option_command option_commands[] = {
      .arguments = "FILE.h5",
      .min_arguments = 1,
      .max_arguments = 1,
-     .about = "Print a line for each round of a run as it is finished, or keep one line up to date on a "
-              "terminal, from the run's result file. Ends with the run: status 0 when the run came to its "
-              "end, 1 when nobody goes on with it.",
+     .about =
+         "Print a line for each round of a run as it is finished, or keep one line up to date on a "
+         "terminal, from the run's result file. Ends with the run: status 0 when the run came to its "
+         "end, 1 when nobody goes on with it.",
      .examples = "  bramble watch results/run.h5\n",
      .options = watch_table},
     {.name = "info",
@@ -281,12 +285,14 @@ const option_command option_commands[] = {
     {.name = "doctor",
      .summary = "look at the cluster: nodes, links, and what is wrong",
      .arguments = "",
-     .about = "Look at every node and at what is between them, under mpirun as a training would run, "
-              "for some seconds: builds, binding, clock, heat, power, memory, disk, speed, network. "
-              "Each finding is said in plain words, with the remedy. Exit status 0: no problem, 1: "
-              "at least one.",
-     .examples = "  bramble doctor --data synthetic:\n"
-                 "  mpirun -n 4 --hostfile pis --map-by ppr:1:node:pe=4 bramble doctor --out pis.h5\n",
+     .about =
+         "Look at every node and at what is between them, under mpirun as a training would run, "
+         "for some seconds: builds, binding, clock, heat, power, memory, disk, speed, network. "
+         "Each finding is said in plain words, with the remedy. Exit status 0: no problem, 1: "
+         "at least one.",
+     .examples =
+         "  bramble doctor --data synthetic:\n"
+         "  mpirun -n 4 --hostfile pis --map-by ppr:1:node:pe=4 bramble doctor --out pis.h5\n",
      .options = doctor_table},
     {.name = NULL},
 };

@@ -7,21 +7,23 @@
 
 enum { SLICE_IMAGES = 64 };
 
-bool evaluation_check(const model *of, const char *name, const source *from, const char *data, error *err)
+bool evaluation_check(const model *of, const char *name, const source *from, const char *data,
+                      error *err)
 {
     image_shape shape = source_shape(from);
     if (shape.channels != of->input.channels || shape.height != of->input.height ||
         shape.width != of->input.width)
-        return error_user(err, "--data %s: images of %d x %d x %d, but model %s takes %d x %d x %d", data,
-                          shape.channels, shape.height, shape.width, name, of->input.channels,
+        return error_user(err, "--data %s: images of %d x %d x %d, but model %s takes %d x %d x %d",
+                          data, shape.channels, shape.height, shape.width, name, of->input.channels,
                           of->input.height, of->input.width);
     if (shape.n_classes != of->n_classes)
-        return error_user(err, "--data %s: %d classes, but model %s tells %d apart", data, shape.n_classes,
-                          name, of->n_classes);
+        return error_user(err, "--data %s: %d classes, but model %s tells %d apart", data,
+                          shape.n_classes, name, of->n_classes);
     return true;
 }
 
-bool evaluation_init(evaluation *self, const model *of, const dataset *set, int n_threads, error *err)
+bool evaluation_init(evaluation *self, const model *of, const dataset *set, int n_threads,
+                     error *err)
 {
     size_t n = (size_t)of->n_classes;
     *self = (evaluation){.model = of, .set = set};

@@ -25,9 +25,9 @@ bool files_find_model(const char *name, char *path, size_t n_bytes, error *err)
     char folder[2048];
     program_folder(folder, sizeof folder);
     const char *const places[][2] = {
-        {"models", ""},               /* in a checkout */
-        {folder, "/../../models"},    /* build/PRESET/bramble of a checkout */
-        {folder, "/models"},          /* copied somewhere, models beside it */
+        {"models", ""},            /* in a checkout */
+        {folder, "/../../models"}, /* build/PRESET/bramble of a checkout */
+        {folder, "/models"},       /* copied somewhere, models beside it */
         {folder, "/../share/bramble/models"},
         {build_datadir(), "/models"},
     };
@@ -36,8 +36,9 @@ bool files_find_model(const char *name, char *path, size_t n_bytes, error *err)
         if (n > 0 && (size_t)n < n_bytes && access(path, R_OK) == 0)
             return true;
     }
-    return error_user(err,
-                      "--model %s: there is no models/%s.ini, neither here nor beside the program nor "
-                      "in %s/models: give the path of a model file",
-                      name, name, build_datadir());
+    return error_user(
+        err,
+        "--model %s: there is no models/%s.ini, neither here nor beside the program nor "
+        "in %s/models: give the path of a model file",
+        name, name, build_datadir());
 }

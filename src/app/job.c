@@ -19,23 +19,24 @@ static bool check_case(const job *self, error *err)
     uint64_t n_workers = (uint64_t)transport_workers();
     const option_case *label = &self->options.label;
     return label->nodes == 0 || label->nodes == n_workers ||
-           error_user(err, "--case %llu:%llu: this run has %llu worker%s; start %llu ranks or name the case "
-                      "%llu:%llu", (unsigned long long)label->nodes, (unsigned long long)label->cores,
-                      (unsigned long long)n_workers, n_workers > 1 ? "s" : "",
-                      (unsigned long long)label->nodes + 1, (unsigned long long)n_workers,
-                      (unsigned long long)label->cores);
+           error_user(
+               err,
+               "--case %llu:%llu: this run has %llu worker%s; start %llu ranks or name the case "
+               "%llu:%llu",
+               (unsigned long long)label->nodes, (unsigned long long)label->cores,
+               (unsigned long long)n_workers, n_workers > 1 ? "s" : "",
+               (unsigned long long)label->nodes + 1, (unsigned long long)n_workers,
+               (unsigned long long)label->cores);
 }
 
 static bool prepare_model(job *self, error *err)
 {
     char path[OPTION_TEXT_BYTES] = "";
-    if (transport_is_server() && self->from && !resume_model_given(self))
-        {
+    if (transport_is_server() && self->from && !resume_model_given(self)) {
         snprintf(path, sizeof path, "%s", self->from->path);
         self->model_text = resume_model(self, NULL, err);
-    }
-    else if (transport_is_server() &&
-             files_find_model(self->options.model, path, sizeof path, err))
+    } else if (transport_is_server() &&
+               files_find_model(self->options.model, path, sizeof path, err))
         self->model_text = self->from ? resume_model(self, path, err) : ini_read_file(path, err);
     if (!transport_agree(err))
         return false;
@@ -63,9 +64,10 @@ static bool deal_shards(job *self, error *err)
     const option_list *given = &self->options.shards;
     if (given->n == 0) {
         if (self->n_train < n_workers)
-            return error_user(err, "%llu workers for %llu training images: start fewer ranks or use "
-                              "more images", (unsigned long long)n_workers,
-                              (unsigned long long)self->n_train);
+            return error_user(err,
+                              "%llu workers for %llu training images: start fewer ranks or use "
+                              "more images",
+                              (unsigned long long)n_workers, (unsigned long long)self->n_train);
         for (uint64_t k = 0; k < n_workers; k++)
             self->shards[k] = self->n_train / n_workers + (k < self->n_train % n_workers);
         return true;
@@ -222,7 +224,8 @@ static bool prepare_worker(job *self, error *err)
     self->g = memory_new(self->model->n_weights, sizeof *self->g, err);
     if (!self->net || !self->v || !self->g ||
         !dataset_init(&self->shard, self->shard.shape, n, err) ||
-        !sampler_init(&self->sampler, n, o->seed, (uint32_t)worker, (enum sampler_order)o->order, err))
+        !sampler_init(&self->sampler, n, o->seed, (uint32_t)worker, (enum sampler_order)o->order,
+                      err))
         return false;
     double steps = (double)job_steps(self, worker);
     self->schedule = (schedule){.kind = (enum schedule_kind)o->schedule,
@@ -302,8 +305,8 @@ static void name_rescue(job *self)
     if (kept[0])
         snprintf(self->rescue, sizeof self->rescue, "%s", kept);
     else
-        snprintf(self->rescue, sizeof self->rescue, "%.*s%s", OPTION_TEXT_BYTES - (int)sizeof suffix, self->out,
-                 suffix);
+        snprintf(self->rescue, sizeof self->rescue, "%.*s%s",
+                 OPTION_TEXT_BYTES - (int)sizeof suffix, self->out, suffix);
 }
 
 static bool prepare_data(job *self, source **from, error *err)
@@ -332,9 +335,10 @@ bool job_prepare(job *self, error *err)
 {
     source *from = NULL;
     self->rule = average_rules[self->options.average];
-    bool good = check_case(self, err) && prepare_model(self, err) && prepare_data(self, &from, err) &&
-                prepare_memory(self, err) && prepare_weights(self, err) &&
-                distribute(self, from, err) && results_create(self, err);
+    bool good = check_case(self, err) && prepare_model(self, err) &&
+                prepare_data(self, &from, err) && prepare_memory(self, err) &&
+                prepare_weights(self, err) && distribute(self, from, err) &&
+                results_create(self, err);
     source_free(from);
     return good;
 }

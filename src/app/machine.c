@@ -115,8 +115,10 @@ bool machine_try_threads(int n_threads, error *err)
         pthread_join(threads[k], NULL);
     memory_free(threads);
     return status == 0 ||
-           error_environment(err, "no more than %d of %d threads can be started: %s; choose fewer "
-                             "--threads", n, n_threads, strerror(status));
+           error_environment(err,
+                             "no more than %d of %d threads can be started: %s; choose fewer "
+                             "--threads",
+                             n, n_threads, strerror(status));
 }
 
 void machine_describe(int n_threads, record_machine *row)

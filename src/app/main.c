@@ -12,8 +12,8 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"train", command_train}, {"test", command_test}, {"report", command_report},
-    {"plan", command_plan},   {"watch", command_watch}, {"info", command_info},
+    {"train", command_train}, {"test", command_test},     {"report", command_report},
+    {"plan", command_plan},   {"watch", command_watch},   {"info", command_info},
     {"data", command_data},   {"doctor", command_doctor},
 };
 

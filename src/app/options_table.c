@@ -230,8 +230,9 @@ const option_entry option_train_table[] = {
      .most = 1000000,
      .initial = "",
      .metavar = "N:C",
-     .help = "The case this run is counted as; without it N workers with C threads in all. N must be the "
-             "number of workers; C says how many cores they share when that is capped."},
+     .help =
+         "The case this run is counted as; without it N workers with C threads in all. N must be the "
+         "number of workers; C says how many cores they share when that is capped."},
 
     {.name = "out",
      .resume = RESUME_NEW,

@@ -49,7 +49,8 @@ static void show_live(progress *self, const char *line, int n)
 {
     int most = terminal_columns(self->terminal) - 1, old = self->width < most ? self->width : most;
     self->width = n < most ? n : most;
-    fprintf(self->to, "\r%.*s%*s", self->width, line, old > self->width ? old - self->width : 0, "");
+    fprintf(self->to, "\r%.*s%*s", self->width, line, old > self->width ? old - self->width : 0,
+            "");
 }
 
 void progress_show(progress *self, const progress_state *s)

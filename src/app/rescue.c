@@ -35,10 +35,12 @@ bool rescue_job(job *self, const char *lost, error *err)
         return error_prefix(err, "%s has died", lost ? lost : "a rank");
     int left = transport_size() - 1;
     if (left == 0)
-        return error_environment(err, "%s has died, and no worker is left", lost ? lost : "the last worker");
+        return error_environment(err, "%s has died, and no worker is left",
+                                 lost ? lost : "the last worker");
     if (transport_is_server())
-        fprintf(stderr, "bramble: %s has died; %d worker%s on from round %llu\n", lost ? lost : "a rank", left,
-                left == 1 ? " goes" : "s go", (unsigned long long)rounds + 1);
+        fprintf(stderr, "bramble: %s has died; %d worker%s on from round %llu\n",
+                lost ? lost : "a rank", left, left == 1 ? " goes" : "s go",
+                (unsigned long long)rounds + 1);
     start_over(self, rounds);
     return true;
 }

@@ -12,7 +12,8 @@ bool saving_init(saving *self, const job *of, error *err)
     *self = (saving){.t_saved_s = clock_now(), .model_round = -1};
     bool good = true;
     if (o->checkpoint[0])
-        good = options_checkpoint_interval(o->checkpoint_every, &self->every_rounds, &self->every_s, err);
+        good = options_checkpoint_interval(o->checkpoint_every, &self->every_rounds, &self->every_s,
+                                           err);
     else if (!of->rescue[0])
         return true;
     if (transport_is_server())

@@ -126,7 +126,8 @@ void training_go_on(training *t)
         const record_round *last = &past->rounds[past->n_rounds - 1];
         account_past(&t->account, past);
         t->t_zero_s -= last->t_end_s;
-        t->shown = (progress_state){past->n_rounds, last->t_end_s, t->account.images, last->loss, NAN, 0};
+        t->shown =
+            (progress_state){past->n_rounds, last->t_end_s, t->account.images, last->loss, NAN, 0};
         if (past->model_round >= 0) {
             t->eval_round = past->model_round;
             t->eval_noted = false;

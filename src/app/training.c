@@ -51,11 +51,12 @@ static bool report_divergence(const training *t, uint64_t round, error *err)
         return true;
     for (int k = 0; k < transport_size(); k++)
         if (t->notes[k].diverged)
-            return error_user(err, "round %llu, rank %d on %s: the weights%s%s are no longer finite or far too "
-                              "large, training has diverged: choose a smaller --lr",
-                              (unsigned long long)round + 1, k, j->machines ? j->machines[k].host : "",
-                              t->notes[k].layer[0] ? " of layer " : "",
-                              t->notes[k].layer);
+            return error_user(
+                err,
+                "round %llu, rank %d on %s: the weights%s%s are no longer finite or far too "
+                "large, training has diverged: choose a smaller --lr",
+                (unsigned long long)round + 1, k, j->machines ? j->machines[k].host : "",
+                t->notes[k].layer[0] ? " of layer " : "", t->notes[k].layer);
     return true;
 }
 
@@ -104,8 +105,7 @@ static bool run_segment(training *t, uint64_t round, uint64_t segment, record_ra
     phases_enter(&t->phases, PHASE_PACK);
     for (int k = 0; k < transport_size(); k++)
         t->weights[k] = t->notes[k].diverged ? 0.0 : t->notes[k].images;
-    double t_wire_s =
-        transport_average(j->rule, j->w, j->model->n_weights, t->weights, j->scratch);
+    double t_wire_s = transport_average(j->rule, j->w, j->model->n_weights, t->weights, j->scratch);
     phases_enter(&t->phases, transport_is_server() ? PHASE_SERVE : PHASE_OTHER);
     phases_move(&t->phases, PHASE_PACK, PHASE_WIRE, t_wire_s);
     if (mine.diverged) { /* it begins anew with the others' weights */
@@ -290,7 +290,8 @@ bool training_run(job *self, record_summary *summary, error *err)
 
 bool training_rescue(job *self, uint64_t *rounds, error *err)
 {
-    transport_broadcast(&state.saving.rounds, sizeof state.saving.rounds); /* the server may be one behind */
+    /* The server may be one behind. */
+    transport_broadcast(&state.saving.rounds, sizeof state.saving.rounds);
     *rounds = state.saving.rounds;
     if (*rounds > 0)
         saving_rescue(&state.saving, self, err);

@@ -35,19 +35,19 @@ typedef struct training {
     double t_wait_s;     /* mine in the exchange before */
 
     /* the server's books */
-    double t_ready_s;           /* when all were ready */
-    double t_zero_s;            /* the same, earlier by the time of former starts */
-    double t_inline_s;          /* evaluation by a rank that also trains: not in T_time */
+    double t_ready_s;            /* when all were ready */
+    double t_zero_s;             /* the same, earlier by the time of former starts */
+    double t_inline_s;           /* evaluation by a rank that also trains: not in T_time */
     double t_eval_s, cpu_eval_s; /* of the server, up to now */
     double cpu_zero_s;
     account account;
-    uint64_t present;         /* round that is going on */
-    record_round round;       /* its row */
-    double *tail;             /* sum of its last averages */
+    uint64_t present;   /* round that is going on */
+    record_round round; /* its row */
+    double *tail;       /* sum of its last averages */
     float *tail_mean;
     size_t n_tail;
-    int64_t eval_round;       /* whose model is or was evaluated last; -1: none */
-    bool eval_noted;          /* its result has been recorded */
+    int64_t eval_round; /* whose model is or was evaluated last; -1: none */
+    bool eval_noted;    /* its result has been recorded */
     bool stop, stop_called;
     int signal; /* that somebody got: stop */
     double t_target_s;

@@ -55,9 +55,11 @@ static int visit_key(void *user, const char *section, const char *name, const ch
 bool ini_parse_text(const char *where, const char *text, ini_visit *visit, void *user, error *err)
 {
     error local = {0};
-    struct reading self = {.where = where, .next = text, .visit = visit, .user = user, .err = &local};
+    struct reading self = {
+        .where = where, .next = text, .visit = visit, .user = user, .err = &local};
     int bad_line = ini_parse_stream(read_line, &self, visit_key, &self);
-    if (bad_line != 0 && bad_line != self.refused_line) { /* libinih read on: what came first counts */
+    /* libinih read on: what came first counts. */
+    if (bad_line != 0 && bad_line != self.refused_line) {
         local = (error){0};
         error_user(&local, "%s:%d: expected [section], name = value or ; comment", where, bad_line);
     } else if (self.too_long)

@@ -41,7 +41,8 @@ void *memory_new(size_t count, size_t size, error *err)
         memory = is_available(bytes) ? aligned_alloc(MEMORY_ALIGNMENT, bytes) : NULL;
     }
     if (!memory) {
-        error_environment(err, "out of memory: no room for %.1f MB", (double)count * (double)size / 1e6);
+        error_environment(err, "out of memory: no room for %.1f MB",
+                          (double)count * (double)size / 1e6);
         return NULL;
     }
     return memset(memory, 0, bytes);

@@ -223,9 +223,11 @@ static bool read_chunk(cifar10 *self, int f, size_t first, size_t n, error *err)
     for (size_t i = 0; i < n; i++) {
         int label = self->chunk[i * CIFAR10_RECORD_BYTES];
         if (label >= CIFAR10_CLASSES)
-            return error_user(err, "%s/%s: image %zu: label %d, expected 0 to %d: remove the file and "
-                              "fetch it anew (`make data`)", self->folder,
-                              cifar10_files[f], first + i, label, CIFAR10_CLASSES - 1);
+            return error_user(err,
+                              "%s/%s: image %zu: label %d, expected 0 to %d: remove the file and "
+                              "fetch it anew (`make data`)",
+                              self->folder, cifar10_files[f], first + i, label,
+                              CIFAR10_CLASSES - 1);
     }
     return true;
 }

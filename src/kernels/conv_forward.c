@@ -24,10 +24,10 @@ typedef struct tiles {
 
 #define TAP(kx)                                                                                    \
     do {                                                                                           \
-        SIMD_UNROLL for (int m = 0; m < n_m; m++)                                                  \
-        {                                                                                          \
+        SIMD_FOR (int m = 0; m < n_m; m++) {                                                       \
             vec weight = vec_set(w[(kx)*n_m + m]);                                                 \
-            SIMD_UNROLL for (int r = 0; r < n_r; r++) sum[m][r] += weight * x[(kx) + r * step];    \
+            SIMD_FOR (int r = 0; r < n_r; r++)                                                     \
+                sum[m][r] += weight * x[(kx) + r * step];                                          \
         }                                                                                          \
     } while (0)
 /* taps 0: their number and the stride are known only at run time, else the stride is 1 */
@@ -40,18 +40,22 @@ SIMD_INLINE void tiles_compute(const tiles *t, const int n_m, const int n_r, con
         const vec *x = in;
         const float *w = t->w;
         vec sum[MAX_CHANNELS][MAX_PIXELS];
-        SIMD_UNROLL for (int m = 0; m < n_m; m++) SIMD_UNROLL for (int r = 0; r < n_r; r++)
-            sum[m][r] = t->bias ? vec_set(t->bias[m]) : out[(size_t)m * t->out_plane + (size_t)r];
+        SIMD_FOR (int m = 0; m < n_m; m++)
+            SIMD_FOR (int r = 0; r < n_r; r++)
+                sum[m][r] =
+                    t->bias ? vec_set(t->bias[m]) : out[(size_t)m * t->out_plane + (size_t)r];
         for (int i = t->n_in; i > 0; i--, x += t->in_skip, w += t->w_skip) {
             for (int ky = t->n_rows; ky > 0; ky--, x += t->in_row, w += t->w_row) {
                 /* Unrolled where the number is known, else a turn of the loop for each. */
-                SIMD_UNROLL for (int kx = 0; kx < taps; kx++) TAP(kx);
+                SIMD_FOR (int kx = 0; kx < taps; kx++)
+                    TAP(kx);
                 for (int kx = taps; kx < n_taps; kx++)
                     TAP(kx);
             }
         }
-        SIMD_UNROLL for (int m = 0; m < n_m; m++) SIMD_UNROLL for (int r = 0; r < n_r; r++)
-            out[(size_t)m * t->out_plane + (size_t)r] = sum[m][r];
+        SIMD_FOR (int m = 0; m < n_m; m++)
+            SIMD_FOR (int r = 0; r < n_r; r++)
+                out[(size_t)m * t->out_plane + (size_t)r] = sum[m][r];
     }
 }
 

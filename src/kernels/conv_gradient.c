@@ -14,8 +14,8 @@ typedef struct tile {
     const vec *in;   /* first tap's first pixel */
     size_t gout_plane, in_row;
     int height, width, stride;
-    int n_ky; /* kernel rows, one after the other */
-    vec *sums; /* [n_ky][row_sums], each row's first ones [m][taps]: the strip's are added to them */
+    int n_ky;  /* kernel rows, one after the other */
+    vec *sums; /* [n_ky][row_sums], each row's first ones [m][taps]; the strip's are added */
     size_t row_sums;
 } tile;
 
@@ -26,35 +26,37 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t)
     for (int ky = 0; ky < t->n_ky; ky++, sums += t->row_sums) {
         const vec *g = t->gout, *x_row = t->in + (size_t)ky * t->in_row;
         vec sum[MAX_CHANNELS][MAX_TAPS];
-        SIMD_UNROLL for (int m = 0; m < n_m; m++) SIMD_UNROLL for (int k = 0; k < n_t; k++)
-            sum[m][k] = sums[m * n_t + k];
+        SIMD_FOR (int m = 0; m < n_m; m++)
+            SIMD_FOR (int k = 0; k < n_t; k++)
+                sum[m][k] = sums[m * n_t + k];
         for (int y = 0; y < t->height; y++, x_row += (size_t)step * t->in_row) {
             const vec *x = x_row;
             for (int c = t->width; c > 0; c--, g++, x += step) {
                 /* The fewer of the two stay in registers while the others pass. */
                 if (n_t <= n_m) {
                     vec pixel[MAX_TAPS];
-                    SIMD_UNROLL for (int k = 0; k < n_t; k++) pixel[k] =
-                        vec_in_register(x[k]);
-                    SIMD_UNROLL for (int m = 0; m < n_m; m++)
-                    {
+                    SIMD_FOR (int k = 0; k < n_t; k++)
+                        pixel[k] = vec_in_register(x[k]);
+                    SIMD_FOR (int m = 0; m < n_m; m++) {
                         vec gradient = vec_in_register(g[(size_t)m * t->gout_plane]);
-                        SIMD_UNROLL for (int k = 0; k < n_t; k++) sum[m][k] += gradient * pixel[k];
+                        SIMD_FOR (int k = 0; k < n_t; k++)
+                            sum[m][k] += gradient * pixel[k];
                     }
                 } else {
                     vec gradient[MAX_CHANNELS];
-                    SIMD_UNROLL for (int m = 0; m < n_m; m++) gradient[m] =
-                        g[(size_t)m * t->gout_plane];
-                    SIMD_UNROLL for (int k = 0; k < n_t; k++)
-                    {
+                    SIMD_FOR (int m = 0; m < n_m; m++)
+                        gradient[m] = g[(size_t)m * t->gout_plane];
+                    SIMD_FOR (int k = 0; k < n_t; k++) {
                         vec pixel = vec_in_register(x[k]);
-                        SIMD_UNROLL for (int m = 0; m < n_m; m++) sum[m][k] += gradient[m] * pixel;
+                        SIMD_FOR (int m = 0; m < n_m; m++)
+                            sum[m][k] += gradient[m] * pixel;
                     }
                 }
             }
         }
-        SIMD_UNROLL for (int m = 0; m < n_m; m++) SIMD_UNROLL for (int k = 0; k < n_t; k++)
-            sums[m * n_t + k] = sum[m][k];
+        SIMD_FOR (int m = 0; m < n_m; m++)
+            SIMD_FOR (int k = 0; k < n_t; k++)
+                sums[m * n_t + k] = sum[m][k];
     }
 }
 
@@ -64,9 +66,11 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t)
         tile_compute(t, m, n);                                                                     \
     }
 /* Those whose sums the registers hold. */
+/* clang-format off */
 #define ALL_SMALL(OF)                                                                              \
     OF(1, 1) OF(1, 2) OF(1, 3) OF(1, 4) OF(1, 5) OF(2, 1) OF(2, 2) OF(2, 3) OF(2, 4) OF(2, 5)      \
     OF(3, 1) OF(3, 2) OF(3, 3) OF(3, 4) OF(4, 1) OF(4, 2) OF(4, 3)
+/* clang-format on */
 #if SIMD_TILE_SUMS < 20
 #define ALL(OF) ALL_SMALL(OF)
 #else
@@ -211,8 +215,9 @@ static void add_block(const vec *sums, int n_sums, quad *total)
         vec image[4];
         quad t = *total;
         SIMD_TRANSPOSE(sums[k], sums[k + 1], sums[k + 2], sums[k + 3], image);
-        SIMD_UNROLL for (int p = 0; p < PIECES; p++) SIMD_UNROLL for (int j = 0; j < 4; j++) t +=
-            piece_of(image[j], p);
+        SIMD_FOR (int p = 0; p < PIECES; p++)
+            SIMD_FOR (int j = 0; j < 4; j++)
+                t += piece_of(image[j], p);
         *total = t;
     }
 }

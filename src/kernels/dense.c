@@ -20,20 +20,20 @@ typedef struct product {
 SIMD_INLINE void product_tile(const product *p, const int n_m, const int n_r)
 {
     vec sum[MAX_ROWS][MAX_BLOCKS];
-    SIMD_UNROLL for (int m = 0; m < n_m; m++)
-        SIMD_UNROLL for (int r = 0; r < n_r; r++)
+    SIMD_FOR (int m = 0; m < n_m; m++)
+        SIMD_FOR (int r = 0; r < n_r; r++)
             sum[m][r] = vec_set(p->start ? p->start[m] : 0.0F);
     const float *w = p->w;
     const vec *x = p->x;
     for (size_t k = 0; k < p->n_k; k++, w += p->w_step, x++) {
-        SIMD_UNROLL for (int m = 0; m < n_m; m++) {
+        SIMD_FOR (int m = 0; m < n_m; m++) {
             vec weight = vec_set(w[(size_t)m * p->w_row]);
-            SIMD_UNROLL for (int r = 0; r < n_r; r++)
+            SIMD_FOR (int r = 0; r < n_r; r++)
                 sum[m][r] += weight * x[(size_t)r * p->x_block];
         }
     }
-    SIMD_UNROLL for (int m = 0; m < n_m; m++)
-        SIMD_UNROLL for (int r = 0; r < n_r; r++)
+    SIMD_FOR (int m = 0; m < n_m; m++)
+        SIMD_FOR (int r = 0; r < n_r; r++)
             p->out[(size_t)r * p->out_block + (size_t)m] = sum[m][r];
 }
 
@@ -42,13 +42,14 @@ __attribute__((noinline)) static void product_rows(const product *p, int n_m, in
 {
 #define CASE(m, r)                                                                                 \
     case m * 4 + r:                                                                                \
-        product_tile(p, m, r);                                                                    \
+        product_tile(p, m, r);                                                                     \
         break;
     switch (n_m * 4 + n_r) {
+        /* clang-format off */
         CASE(1, 1) CASE(3, 1) CASE(6, 1) CASE(12, 1)
         CASE(1, 2) CASE(3, 2) CASE(6, 2)
-    default:
-        break;
+            /* clang-format on */
+            default : break;
     }
 #undef CASE
 }
@@ -79,16 +80,29 @@ static void product_all(product p, size_t n_blocks, size_t begin, size_t end)
 void dense_forward(int n_in, int n_out, const float *w, const float *bias, const vec *x, vec *y,
                    size_t n_blocks, size_t begin, size_t end)
 {
-    product p = {.w = w, .w_row = (size_t)n_in, .w_step = 1, .start = bias, .x = x,
-                 .x_block = (size_t)n_in, .out = y, .out_block = (size_t)n_out, .n_k = (size_t)n_in};
+    product p = {.w = w,
+                 .w_row = (size_t)n_in,
+                 .w_step = 1,
+                 .start = bias,
+                 .x = x,
+                 .x_block = (size_t)n_in,
+                 .out = y,
+                 .out_block = (size_t)n_out,
+                 .n_k = (size_t)n_in};
     product_all(p, n_blocks, begin, end);
 }
 
-void dense_input_gradient(int n_in, int n_out, const float *w, const vec *gy, vec *gx, size_t n_blocks,
-                          size_t begin, size_t end)
+void dense_input_gradient(int n_in, int n_out, const float *w, const vec *gy, vec *gx,
+                          size_t n_blocks, size_t begin, size_t end)
 {
-    product p = {.w = w, .w_row = 1, .w_step = (size_t)n_in, .x = gy, .x_block = (size_t)n_out,
-                 .out = gx, .out_block = (size_t)n_in, .n_k = (size_t)n_out};
+    product p = {.w = w,
+                 .w_row = 1,
+                 .w_step = (size_t)n_in,
+                 .x = gy,
+                 .x_block = (size_t)n_out,
+                 .out = gx,
+                 .out_block = (size_t)n_in,
+                 .n_k = (size_t)n_out};
     product_all(p, n_blocks, begin, end);
 }
 
@@ -125,23 +139,23 @@ SIMD_INLINE void outer_tile(const outer *p, const int n_m, const int n_c,
                             vec sum[GRADIENT_ROWS][MAX_VECTORS])
 {
     vec part[GRADIENT_ROWS][MAX_VECTORS];
-    SIMD_UNROLL for (int m = 0; m < n_m; m++)
-        SIMD_UNROLL for (int c = 0; c < n_c; c++)
+    SIMD_FOR (int m = 0; m < n_m; m++)
+        SIMD_FOR (int c = 0; c < n_c; c++)
             part[m][c] = vec_set(0.0F);
     const float *x = p->rows;
     for (size_t first = 0, block = 0; first < p->n; first += VEC_WIDTH, block++) {
         const float *g = p->gy + block * p->gy_block;
         size_t lanes = p->n - first < VEC_WIDTH ? p->n - first : VEC_WIDTH;
         for (size_t lane = 0; lane < lanes; lane++, g++, x += p->row) {
-            SIMD_UNROLL for (int m = 0; m < n_m; m++) {
+            SIMD_FOR (int m = 0; m < n_m; m++) {
                 vec gradient = vec_set(g[m * VEC_WIDTH]);
-                SIMD_UNROLL for (int c = 0; c < n_c; c++)
+                SIMD_FOR (int c = 0; c < n_c; c++)
                     part[m][c] += gradient * vec_load(x + c * VEC_WIDTH);
             }
         }
     }
-    SIMD_UNROLL for (int m = 0; m < n_m; m++)
-        SIMD_UNROLL for (int c = 0; c < n_c; c++)
+    SIMD_FOR (int m = 0; m < n_m; m++)
+        SIMD_FOR (int c = 0; c < n_c; c++)
             sum[m][c] = part[m][c];
 }
 
@@ -152,15 +166,16 @@ static void outer_compute(const outer *p, int n_m, int n_c, vec sum[GRADIENT_ROW
         outer_tile(p, m, c, sum);                                                                  \
         break;
     switch (n_m * 4 + n_c) {
+        /* clang-format off */
         CASE(1, 1) CASE(1, 2) CASE(1, 3) CASE(4, 1) CASE(4, 2) CASE(4, 3)
-    default:
-        break;
+            /* clang-format on */
+            default : break;
     }
 #undef CASE
 }
 
-void dense_weight_gradient(int n_in, int n_out, const float *rows, const vec *gy, size_t n, float *gw,
-                           float *gb, size_t begin, size_t end)
+void dense_weight_gradient(int n_in, int n_out, const float *rows, const vec *gy, size_t n,
+                           float *gw, float *gb, size_t begin, size_t end)
 {
     size_t row = dense_row_floats(n_in), n_i = (size_t)n_in, gy_block = (size_t)n_out * VEC_WIDTH;
     const float *g = (const float *)gy;

@@ -22,7 +22,7 @@ static void work(const team *us, void *arg)
     double start = clock_now(), now = start, turns = 0.0;
     while (now - start < m->t_s) {
         for (int n = 0; n < TURNS; n++)
-            SIMD_UNROLL for (int k = 0; k < CHAINS; k++)
+            SIMD_FOR (int k = 0; k < CHAINS; k++)
                 sum[k] = sum[k] * a + b;
         turns += TURNS;
         now = clock_now();

@@ -34,7 +34,8 @@ SIMD_INLINE void forward_plane(const pool_shape *s, const vec *in, vec *out, ive
     }
 }
 
-void pool_forward(const pool_shape *s, const vec *in, vec *out, ivec *choice, size_t begin, size_t end)
+void pool_forward(const pool_shape *s, const vec *in, vec *out, ivec *choice, size_t begin,
+                  size_t end)
 {
     size_t in_plane = (size_t)s->in_height * (size_t)s->in_width;
     size_t out_plane = (size_t)s->out_height * (size_t)s->out_width;
@@ -68,7 +69,8 @@ static void backward_plane(const pool_shape *s, const vec *gout, const ivec *cho
     memset(gin, 0, (size_t)s->in_height * (size_t)s->in_width * sizeof *gin);
     for (int y = 0; y < s->out_height; y++)
         for (int x = 0; x < s->out_width; x++, gout++, choice++) {
-            vec *window = gin + (size_t)(y * s->stride) * (size_t)s->in_width + (size_t)(x * s->stride);
+            vec *window =
+                gin + (size_t)(y * s->stride) * (size_t)s->in_width + (size_t)(x * s->stride);
             for (int j = 0; j < s->window * s->window; j++)
                 window[(size_t)(j / s->window) * (size_t)s->in_width + (size_t)(j % s->window)] +=
                     (vec)((*choice == ivec_set(j)) & (ivec)*gout);
@@ -82,8 +84,8 @@ void pool_backward(const pool_shape *s, const vec *gout, const ivec *choice, vec
     size_t out_plane = (size_t)s->out_height * (size_t)s->out_width;
     bool tiles = s->window == 2 && s->stride == 2 && s->in_height % 2 == 0 && s->in_width % 2 == 0;
     for (size_t p = begin; p < end; p++)
-        (tiles ? backward_plane_2x2 : backward_plane)(s, gout + p * out_plane, choice + p * out_plane,
-                                                      gin + p * in_plane);
+        (tiles ? backward_plane_2x2 : backward_plane)(s, gout + p * out_plane,
+                                                      choice + p * out_plane, gin + p * in_plane);
 }
 
 void relu_forward(const vec *x, vec *y, size_t begin, size_t end)

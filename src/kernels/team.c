@@ -10,7 +10,7 @@
 
 /* A barrier for each generation: the last to arrive opens the next. */
 struct team_meeting {
-    int arrived __attribute__((aligned(64))); /* written by all */
+    int arrived __attribute__((aligned(64)));         /* written by all */
     unsigned generation __attribute__((aligned(64))); /* read by all while they wait */
 };
 
@@ -76,8 +76,9 @@ void team_cpu_list(char *text, size_t n_bytes)
         while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, &set))
             last++;
         const char *comma = used ? "," : "";
-        int n = last > first ? snprintf(text + used, n_bytes - used, "%s%zu-%zu", comma, first, last)
-                             : snprintf(text + used, n_bytes - used, "%s%zu", comma, first);
+        int n = last > first
+                    ? snprintf(text + used, n_bytes - used, "%s%zu-%zu", comma, first, last)
+                    : snprintf(text + used, n_bytes - used, "%s%zu", comma, first);
         used += n > 0 ? (size_t)n : 0;
         first = last;
     }

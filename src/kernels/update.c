@@ -12,7 +12,8 @@ SIMD_INLINE void step(const update_rule *rule, vec *w, vec *v, vec g)
     *w = *w - vec_set(rule->lr) * move;
 }
 
-void update_sgd(const update_rule *rule, float *w, float *v, const float *g, size_t begin, size_t end)
+void update_sgd(const update_rule *rule, float *w, float *v, const float *g, size_t begin,
+                size_t end)
 {
     size_t k = begin;
     for (; k + VEC_WIDTH <= end; k += VEC_WIDTH) {

@@ -24,8 +24,8 @@ bool layer_setting_get(layer *self, const char *name, long fallback, long low, l
     if (*value >= low && *value <= high)
         return true;
     if (line == 0)
-        return error_user(err, "a %s layer needs `%s = NUMBER` (%ld to %ld)", self->kind->name, name,
-                          low, high);
+        return error_user(err, "a %s layer needs `%s = NUMBER` (%ld to %ld)", self->kind->name,
+                          name, low, high);
     self->line = line;
     return error_user(err, "%s = %ld: expected a whole number from %ld to %ld", name, *value, low,
                       high);

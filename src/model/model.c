@@ -45,9 +45,9 @@ static bool parse_input(model *self, const char *value, error *err)
     if (s->channels < 1 || s->channels > LAYER_MAX_CHANNELS || s->height < 1 ||
         s->height > LAYER_MAX_SIDE || s->width < 1 || s->width > LAYER_MAX_SIDE ||
         layer_features(*s) > LAYER_MAX_FEATURES)
-        return error_user(err, "input = %s: at most %d channels, %d x %d pixels, %d values together",
-                          value, LAYER_MAX_CHANNELS, LAYER_MAX_SIDE, LAYER_MAX_SIDE,
-                          LAYER_MAX_FEATURES);
+        return error_user(
+            err, "input = %s: at most %d channels, %d x %d pixels, %d values together", value,
+            LAYER_MAX_CHANNELS, LAYER_MAX_SIDE, LAYER_MAX_SIDE, LAYER_MAX_FEATURES);
     return true;
 }
 
@@ -131,12 +131,13 @@ static bool visit(void *user, int line, const char *section, const char *name, c
         return parse_model_key(self, name, value, err);
     }
     if (!name_is_plain(section))
-        return error_user(err, "[%s]: a layer's name is letters, digits, - and _ (at most %d)", section,
-                          LAYER_NAME_BYTES - 1);
+        return error_user(err, "[%s]: a layer's name is letters, digits, - and _ (at most %d)",
+                          section, LAYER_NAME_BYTES - 1);
     layer *last = self->n_layers > 0 ? &self->layers[self->n_layers - 1] : NULL;
     if (!last || strcmp(last->name, section) != 0) {
         for (int k = 0; k < self->n_layers; k++)
-            if (strcmp(self->layers[k].name, section) == 0) /* NOLINT(*NonNull*): parse_start took them */
+            /* NOLINTNEXTLINE(*NonNull*): parse_start took them */
+            if (strcmp(self->layers[k].name, section) == 0)
                 return error_user(err, "there are two layers called [%s]", section);
         if (self->n_layers == MODEL_MAX_LAYERS)
             return error_user(err, "more than %d layers", MODEL_MAX_LAYERS);
@@ -161,8 +162,8 @@ static bool infer(model *self, const char *where, error *err)
         if (good && (self->n_weights += l->n_weights) > MODEL_MAX_WEIGHTS)
             good = error_user(err, "more than %d weights", MODEL_MAX_WEIGHTS);
         if (!good)
-            return error_prefix(err, "%s:%d: [%s] on an input of %d x %d x %d", where, l->line, l->name,
-                                shape.channels, shape.height, shape.width);
+            return error_prefix(err, "%s:%d: [%s] on an input of %d x %d x %d", where, l->line,
+                                l->name, shape.channels, shape.height, shape.width);
         shape = l->out;
         self->n_tensors += l->n_tensors;
         self->flops_forward += l->flops_forward;
@@ -170,9 +171,10 @@ static bool infer(model *self, const char *where, error *err)
     }
     if (layer_features(shape) != (size_t)self->n_classes) {
         const layer *l = &self->layers[self->n_layers - 1];
-        return error_user(err, "%s:%d: the last layer [%s] gives %zu values, expected one for each of "
-                          "the %d classes", where, l->line, l->name, layer_features(shape),
-                          self->n_classes);
+        return error_user(err,
+                          "%s:%d: the last layer [%s] gives %zu values, expected one for each of "
+                          "the %d classes",
+                          where, l->line, l->name, layer_features(shape), self->n_classes);
     }
     return true;
 }
@@ -243,8 +245,8 @@ static bool build(model *self, const char *where, const char *text, error *err)
     if (!ini_parse_text(where, text, visit, &p, err) || !check_sections(self, where, text, err))
         return false;
     if (!self->name[0] || self->input.channels == 0 || self->n_classes == 0)
-        return error_user(err, "%s:%d: expected a [model] section with name, input and classes", where,
-                          p.model_line);
+        return error_user(err, "%s:%d: expected a [model] section with name, input and classes",
+                          where, p.model_line);
     if (self->n_layers == 0)
         return error_user(err, "%s:%d: expected a section per layer after [model]", where,
                           p.model_line);

@@ -57,7 +57,9 @@ bool seal_check(const char *path, error *err)
     bool good = regular && (double)status.st_size <= SCHEMA_MAX_BYTES + sizeof(seal) &&
                 seal_matches(fd, status.st_size);
     if (!good)
-        error_user(err, regular ? "%s: is no whole checkpoint" : "%s: is no regular file, expected a checkpoint",
+        error_user(err,
+                   regular ? "%s: is no whole checkpoint"
+                           : "%s: is no regular file, expected a checkpoint",
                    path);
     close(fd);
     return good;
@@ -213,9 +215,8 @@ static checkpoint_file *read_one(const char *path, bool direct, error *err)
     if (!out)
         return NULL;
     reader self = {.path = path, .err = err};
-    bool good =
-        (out->path = memory_new(strlen(path) + 1, 1, err)) &&
-        (out->past = (direct ? direct_read : record_read)(path, err));
+    bool good = (out->path = memory_new(strlen(path) + 1, 1, err)) &&
+                (out->past = (direct ? direct_read : record_read)(path, err));
     if (good) {
         strcpy(out->path, path);
         good = (direct ? read_here : read_in_child)(out, err) && check_position(&self, out);

@@ -72,8 +72,8 @@ static double plan_bytes(const record_plan *plan, const schema_sizes *sizes)
     if (plan->checkpoint)
         vectors += 1.0 + (double)plan->checkpoint->n_velocities;
     return schema_bytes(sizes) + 1024.0 * (double)plan->n_tensors +
-           4.0 * (double)plan->n_weights * vectors +
-           pairs_bytes(plan->config, plan->n_config) + pairs_bytes(plan->build, plan->n_build);
+           4.0 * (double)plan->n_weights * vectors + pairs_bytes(plan->config, plan->n_config) +
+           pairs_bytes(plan->build, plan->n_build);
 }
 
 static bool check_size(const char *path, const record_plan *plan, const schema_sizes *sizes,
@@ -109,9 +109,9 @@ static size_t buffer_bytes(const schema_sizes *sizes)
 
 static record *state_allocate(const char *path, const record_plan *plan, error *err)
 {
-    schema_sizes sizes = {plan->n_rounds, plan->n_ranks, (size_t)plan->n_classes,
-                          strlen(plan->model_text) + 1, plan->n_interruptions,
-                          plan->checkpoint != NULL};
+    schema_sizes sizes = {plan->n_rounds,          plan->n_ranks,
+                          (size_t)plan->n_classes, strlen(plan->model_text) + 1,
+                          plan->n_interruptions,   plan->checkpoint != NULL};
     assert(plan->n_rounds > 0 && plan->n_ranks > 0 && plan->n_classes > 0);
     record *self = check_size(path, plan, &sizes, err) ? memory_new(1, sizeof *self, err) : NULL;
     if (!self)
@@ -157,8 +157,8 @@ record *state_new(const char *path, const record_plan *plan, char **temporary, e
     if (!self)
         return NULL;
     self->fd = place_open(path, temporary, err);
-    if (self->fd >= 0 && check_room(self, plan, err) &&
-        state_create(self, *temporary, plan, err) && write_contents(self, plan, err))
+    if (self->fd >= 0 && check_room(self, plan, err) && state_create(self, *temporary, plan, err) &&
+        write_contents(self, plan, err))
         return self;
     if (*temporary)
         unlink(*temporary);

@@ -70,8 +70,8 @@ static bool check_folder(const char *path, const char *option, error *err)
         good = errno == EACCES
                    ? error_environment(err, "%s: the folder cannot be entered: %s", path,
                                        strerror(errno))
-                   : error_user(err, "%s: no such folder; make it first or choose another %s",
-                                path, option);
+                   : error_user(err, "%s: no such folder; make it first or choose another %s", path,
+                                option);
     memory_free(folder);
     return good;
 }
@@ -84,7 +84,8 @@ bool place_check(const char *path, bool force, const char *option, error *err)
         return error_user(err, "%s %s: is no file name", option, path);
     if (lstat(path, &status) != 0) {
         if (errno == ENAMETOOLONG)
-            return error_user(err, "%.100s...: the name is too long; choose another %s", path, option);
+            return error_user(err, "%.100s...: the name is too long; choose another %s", path,
+                              option);
         if (errno == ENOENT || errno == ENOTDIR || errno == EACCES)
             return check_folder(path, option, err);
         return error_environment(err, "%s: %s", path, strerror(errno));

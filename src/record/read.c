@@ -244,8 +244,8 @@ static bool read_file(reader *self, record_file *out)
 {
     return check_format(self) && read_sizes(self, out) && new_rows(self, out) &&
            read_rows(self, out) && read_pairs(self, SCHEMA_CONFIG, &out->config, &out->n_config) &&
-           read_pairs(self, SCHEMA_BUILD, &out->build, &out->n_build) &&
-           read_tensors(self, out) && read_interruptions(self, out);
+           read_pairs(self, SCHEMA_BUILD, &out->build, &out->n_build) && read_tensors(self, out) &&
+           read_interruptions(self, out);
 }
 
 static record_file *read_by(bool (*read)(reader *self, record_file *out), const char *path,

@@ -12,9 +12,9 @@
 typedef struct reader {
     hid_t file;
     const char *path;
-    size_t n_bytes;     /* of the file: no dataset is larger */
+    size_t n_bytes;      /* of the file: no dataset is larger */
     size_t n_text_bytes; /* that /config and /build may still take */
-    schema_sizes sizes; /* the shapes expected from here on */
+    schema_sizes sizes;  /* the shapes expected from here on */
     error *err;
 } reader;
 

@@ -51,7 +51,8 @@ static const schema_column rank_columns[] = {
     PHASE("train", PHASE_TRAIN, "Time in forward pass, loss, backward pass and update."),
     PHASE("input", PHASE_INPUT, "Time reading or receiving data and turning bytes into floats."),
     PHASE("wait", PHASE_WAIT, "Time waiting for the slowest worker."),
-    PHASE("serve", PHASE_SERVE, "Time in which the server decides and announces, or waiting for it."),
+    PHASE("serve", PHASE_SERVE,
+          "Time in which the server decides and announces, or waiting for it."),
     PHASE("pack", PHASE_PACK, "Time averaging the models: to and from fixed point, sums, copies."),
     PHASE("wire", PHASE_WIRE, "Time averaging the models: in MPI."),
     PHASE("evaluate", PHASE_EVALUATE, "Time evaluating a model on the test images."),
@@ -173,20 +174,19 @@ const schema_table schema_tables[TABLE_COUNT] = {
     [TABLE_TEXT_OF_MODEL] = TABLE(SCHEMA_MODEL, SHAPE_SCALAR, char, model_text_columns),
     [TABLE_SUMMARY] = TABLE("/summary", SHAPE_SCALAR, record_summary, summary_columns),
     [TABLE_STALL] = TABLE("/stalls", SHAPE_RANKS, record_stall, stall_columns),
-    [TABLE_INTERRUPTION] = TABLE(SCHEMA_INTERRUPTIONS, SHAPE_INTERRUPTIONS, record_interruption,
-                                 interruption_columns),
-    [TABLE_POSITION] =
-        TABLE(SCHEMA_CHECKPOINT, SHAPE_SCALAR, record_position, position_columns),
+    [TABLE_INTERRUPTION] =
+        TABLE(SCHEMA_INTERRUPTIONS, SHAPE_INTERRUPTIONS, record_interruption, interruption_columns),
+    [TABLE_POSITION] = TABLE(SCHEMA_CHECKPOINT, SHAPE_SCALAR, record_position, position_columns),
 };
 
 _Static_assert(N_OF(rank_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
 _Static_assert(N_OF(summary_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
 _Static_assert(N_OF(machine_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
 
-const char *const schema_groups[] = {SCHEMA_CONFIG, SCHEMA_BUILD,    "/machine",
-                                     "/rounds",     "/rounds/ranks", "/test",
-                                     SCHEMA_MODEL,  "/summary",      "/stalls",      SCHEMA_INTERRUPTIONS,
-                                     SCHEMA_CHECKPOINT, NULL};
+const char *const schema_groups[] = {
+    SCHEMA_CONFIG,     SCHEMA_BUILD, "/machine", "/rounds", "/rounds/ranks",
+    "/test",           SCHEMA_MODEL, "/summary", "/stalls", SCHEMA_INTERRUPTIONS,
+    SCHEMA_CHECKPOINT, NULL};
 
 const char *const schema_tensor_unit = "1";
 const char *const schema_tensor_about =

@@ -11,7 +11,7 @@
 struct record {
     int fd;
     bool broken; /* something could not be written, and was told */
-    char *path; /* the final name, for messages */
+    char *path;  /* the final name, for messages */
     schema_sizes sizes;
     size_t n_present; /* ranks that rows come from */
     int64_t n_done;
@@ -21,7 +21,7 @@ struct record {
     uint64_t *tensor_at;
     size_t n_tensors, n_weights, n_velocities;
     uint64_t w_at, v_at; /* of a checkpoint */
-    char *buffer; /* one column of the largest piece ever written at once */
+    char *buffer;        /* one column of the largest piece ever written at once */
 };
 
 /*

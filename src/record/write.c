@@ -60,7 +60,8 @@ bool state_write(record *self, enum table_id id, size_t first, size_t n, const v
     for (size_t i = 0; i < table->n_columns; i++) {
         size_t n_bytes = schema_element_bytes(&table->columns[i], &self->sizes);
         gather_column(self->buffer, &table->columns[i], n_bytes, rows, table->row_bytes, n);
-        if (!state_write_bytes(self, self->buffer, n * n_bytes, self->at[id][i] + first * n_bytes, err))
+        if (!state_write_bytes(self, self->buffer, n * n_bytes, self->at[id][i] + first * n_bytes,
+                               err))
             return false;
     }
     return true;
@@ -118,7 +119,8 @@ bool state_write_model(record *self, int64_t round, const float *w, error *err)
         return false;
     for (size_t i = 0; i < self->n_tensors; i++) {
         const tensor *part = &self->tensors[i];
-        if (!state_write_bytes(self, w + part->offset, part->count * sizeof *w, self->tensor_at[i], err))
+        if (!state_write_bytes(self, w + part->offset, part->count * sizeof *w, self->tensor_at[i],
+                               err))
             return false;
     }
     return state_write(self, TABLE_ROUND_OF_MODEL, 0, 1, &round, err);

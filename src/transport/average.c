@@ -12,11 +12,13 @@ enum {
 };
 
 const average_rule *const average_rules[] = {
+    /* clang-format off */
     &average_gather,
     &average_reduce,
     &average_allreduce,
     &average_slices,
     NULL,
+    /* clang-format on */
 };
 
 const average_rule *average_rule_find(const char *name)

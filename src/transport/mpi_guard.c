@@ -62,7 +62,8 @@ static void learn_hosts(void)
 static void add_name(char **names, size_t *n, int rank)
 {
     char name[MPI_MAX_PROCESSOR_NAME + 64];
-    int length = snprintf(name, sizeof name, "%srank %d on %s", *n ? ", " : "", rank, guard.hosts[rank]);
+    int length =
+        snprintf(name, sizeof name, "%srank %d on %s", *n ? ", " : "", rank, guard.hosts[rank]);
     char *longer = realloc(*names, *n + (size_t)length + 1);
     if (!longer)
         return;
@@ -105,7 +106,8 @@ static void end_without_server(const char *names, MPI_Comm left)
         (void)nanosleep(&pause, NULL);
         _exit(ERROR_ENVIRONMENT);
     }
-    error_environment(&err, "%s has died, and without the server nothing goes on", names ? names : "rank 0");
+    error_environment(&err, "%s has died, and without the server nothing goes on",
+                      names ? names : "rank 0");
     transport_abort(&err);
 }
 

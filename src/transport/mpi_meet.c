@@ -67,8 +67,7 @@ void wait_message(int source, int tag)
 void wait_exchange(const void *mine, size_t n_bytes, void *all)
 {
     MPI_Request request;
-    MPI_Iallgather(mine, (int)n_bytes, MPI_BYTE, all, (int)n_bytes, MPI_BYTE, job_ranks,
-                   &request);
+    MPI_Iallgather(mine, (int)n_bytes, MPI_BYTE, all, (int)n_bytes, MPI_BYTE, job_ranks, &request);
     wait_request(&request);
 }
 
@@ -88,7 +87,7 @@ static struct {
     MPI_Request *sends; /* the server's, one per rank */
     int64_t word;       /* a worker's, on its way by: */
     MPI_Request telling;
-    char *mine, *all;   /* records of a meet: HEAD_BYTES, then the caller's */
+    char *mine, *all; /* records of a meet: HEAD_BYTES, then the caller's */
 } meet;
 
 enum { HEAD_BYTES = 1 };

@@ -17,8 +17,7 @@ void transport_broadcast(void *data, size_t n_bytes)
 {
     wait_all();
     for (size_t done = 0; done < n_bytes; done += piece_bytes(n_bytes - done))
-        MPI_Bcast((char *)data + done, (int)piece_bytes(n_bytes - done), MPI_BYTE, 0,
-                  job_ranks);
+        MPI_Bcast((char *)data + done, (int)piece_bytes(n_bytes - done), MPI_BYTE, 0, job_ranks);
 }
 
 char *transport_broadcast_text(char *text)
@@ -76,8 +75,8 @@ void transport_receive(void *data, size_t n_bytes)
 void transport_pass(const void *data, size_t n_bytes, int to)
 {
     for (size_t done = 0; done < n_bytes; done += piece_bytes(n_bytes - done))
-        MPI_Send((const char *)data + done, (int)piece_bytes(n_bytes - done), MPI_BYTE, to, TAG_PASS,
-                 job_ranks);
+        MPI_Send((const char *)data + done, (int)piece_bytes(n_bytes - done), MPI_BYTE, to,
+                 TAG_PASS, job_ranks);
 }
 
 void transport_take(void *data, size_t n_bytes, int from)

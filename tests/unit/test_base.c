@@ -264,8 +264,8 @@ static void test_phases_add_up(void **state)
 static void test_clock(void **state)
 {
     (void)state;
-    static const char *const names[PHASE_COUNT] = {"other", "train", "input", "wait", "serve",
-                                                   "pack", "wire", "evaluate", "output"};
+    static const char *const names[PHASE_COUNT] = {"other", "train", "input",    "wait",  "serve",
+                                                   "pack",  "wire",  "evaluate", "output"};
     double wall = clock_now(), cpu = clock_cpu();
     while (clock_cpu() - cpu < 1e-3)
         ;

@@ -1,6 +1,6 @@
 /* The command lines: what they mean, and what they refuse. */
-#include "parse_train.h"
 #include "model/schedule.h"
+#include "parse_train.h"
 
 #include "data/sampler.h"
 #include "transport/transport.h"

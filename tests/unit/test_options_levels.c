@@ -1,6 +1,6 @@
 /* Defaults, presets, configuration files and the command line: what goes before what. */
-#include "parse_train.h"
 #include "model/schedule.h"
+#include "parse_train.h"
 
 /* ---- precedence ------------------------------------------------------------------------------ */
 

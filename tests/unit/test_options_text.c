@@ -144,8 +144,10 @@ static void test_completion(void **state)
 {
     (void)state;
     static const char *const ends[] = {"    esac", NULL}, *const next[] = {
-                                                              "    test)", "    report)", "    plan)", "    watch)",
-                                                              "    info)", "    data)", "    doctor)", NULL};
+                                                              "    test)",   "    report)",
+                                                              "    plan)",   "    watch)",
+                                                              "    info)",   "    data)",
+                                                              "    doctor)", NULL};
     static const char where[] = "tools/completion.bash";
     require(find_piece(completion, "_bramble_options()", ends, section), where, "all", "options");
     for (const option_command *command = option_commands; command->name; command++) {

@@ -378,9 +378,9 @@ int main(void)
         return write_on_demand(path);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_round_trip),  TEST(test_phases),         TEST(test_unfinished),
-        TEST(test_long_option), TEST(test_same_bytes),     TEST(test_names),
-        TEST(test_force),       TEST(test_other_programs), TEST(test_race),
+        TEST(test_round_trip),   TEST(test_phases),         TEST(test_unfinished),
+        TEST(test_long_option),  TEST(test_same_bytes),     TEST(test_names),
+        TEST(test_force),        TEST(test_other_programs), TEST(test_race),
         TEST(test_rounds_alone),
     };
     /* What the tests provoke on purpose need not be seen. */
