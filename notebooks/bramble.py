@@ -160,21 +160,26 @@ class Results:
         return Run(self.paths[file])
 
 
-def read(path):
-    """All result files (*.h5) in a folder and the folders in it, or one file, as Results.
-
-    A file that cannot be read, or is no result file, is named in `skipped`; it is no error.
-    FileNotFoundError when the path does not exist.
-    """
+def _files(path):
+    """(folder, file) of every result file in a folder and the folders in it, or of one file."""
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
-    folder = path if path.is_dir() else path.parent
-    files = sorted(p for p in path.rglob("*.h5") if not p.name.startswith(".")) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [(path.parent, path)]
+    return [(path, p) for p in sorted(path.rglob("*.h5")) if not p.name.startswith(".")]
+
+
+def read(*where):
+    """All result files (*.h5) in folders and the folders in them, or files, as Results.
+
+    The name of a file begins in its folder; with several places, with the folder's name.  A file that cannot be
+    read, or is no result file, is named in `skipped`; it is no error.  FileNotFoundError when a path does not exist.
+    """
     frames = {name: [] for name in ("rounds", "ranks", "tests", "machine")}
     rows, skipped, paths = [], [], {}
-    for p in files:
-        name = str(p.relative_to(folder))
+    for folder, p in (found for path in where for found in _files(path)):
+        name = str(p.relative_to(folder if len(where) == 1 else folder.parent))
         try:
             run = Run(p)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
