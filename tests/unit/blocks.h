@@ -83,6 +83,15 @@ static inline void guarded_free(void *p)
     memory_free(memory);
 }
 
+/* Numbers of images: one, a block and one more or fewer, several blocks, with the last full or not. */
+static const int edge_counts[] = {1,
+                                  VEC_WIDTH - 1,
+                                  VEC_WIDTH,
+                                  VEC_WIDTH + 1,
+                                  3 * VEC_WIDTH + 2,
+                                  4 * VEC_WIDTH + 1,
+                                  6 * VEC_WIDTH};
+
 static inline float *floats_new(size_t n, enum numbers numbers)
 {
     uint64_t stream = next_stream();

@@ -145,13 +145,9 @@ static inline const char *fixture_path(const char *name)
     return path;
 }
 
-/* What stands at path is a result file, whole as far as it says; adds its rounds to *n_rounds. */
-static inline void fixture_check(const char *path, size_t *n_rounds)
+/* Rows 0 to n_rounds - 1 are those of the fixture, to the bit. */
+static inline void fixture_check_rows(const record_file *file)
 {
-    error err = {0};
-    record_file *file = record_read(path, &err);
-    if (!file)
-        fail_msg("%s", err.text);
     for (size_t round = 0; round < file->n_rounds; round++) {
         record_round row;
         record_rank ranks[N_RANKS];
@@ -160,6 +156,16 @@ static inline void fixture_check(const char *path, size_t *n_rounds)
         assert_memory_equal(&file->rounds[round], &row, sizeof row);
         assert_memory_equal(&file->ranks[round * N_RANKS], ranks, sizeof ranks);
     }
+}
+
+/* What stands at path is a result file, whole as far as it says; adds its rounds to *n_rounds. */
+static inline void fixture_check(const char *path, size_t *n_rounds)
+{
+    error err = {0};
+    record_file *file = record_read(path, &err);
+    if (!file)
+        fail_msg("%s", err.text);
+    fixture_check_rows(file);
     float w[N_WEIGHTS], wanted[N_WEIGHTS];
     bool whole = record_read_weights(path, fixture_tensors, N_TENSORS, w, &err);
     assert_true(whole == (file->model_round != RECORD_NO_MODEL));

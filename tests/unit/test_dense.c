@@ -4,14 +4,6 @@
 #include "kernels/dense.h"
 #include "kernels/reference.h"
 
-static const int image_counts[] = {1,
-                                   VEC_WIDTH - 1,
-                                   VEC_WIDTH,
-                                   VEC_WIDTH + 1,
-                                   3 * VEC_WIDTH + 2,
-                                   4 * VEC_WIDTH + 1,
-                                   6 * VEC_WIDTH};
-
 typedef struct dense_case {
     reference_dense r;
     float *x, *w, *bias, *gy;
@@ -138,10 +130,10 @@ static void test_dense(void **state)
 {
     (void)state;
     static const int features[] = {1, 2, 3, 5, 6, 7, 8, 10, 13, 16, 23, 24, 25, 33, 84};
-    for (int k = 0; k < COUNT(image_counts); k++)
+    for (int k = 0; k < COUNT(edge_counts); k++)
         for (int i = 0; i < COUNT(features); i++)
             for (int o = 0; o < COUNT(features); o++)
-                check_dense(image_counts[k], features[i], features[o],
+                check_dense(edge_counts[k], features[i], features[o],
                             (i + o) % 3 ? INTEGERS : REALS);
 }
 
@@ -150,8 +142,8 @@ static void test_dense_large(void **state)
     (void)state;
     static const int shapes[][2] = {{400, 1}, {400, 7}, {1, 400}, {400, 120}, {84, 400}, {401, 99}};
     for (int k = 0; k < COUNT(shapes); k++)
-        for (int j = 0; j < COUNT(image_counts); j++)
-            check_dense(image_counts[j], shapes[k][0], shapes[k][1], k % 2 ? REALS : INTEGERS);
+        for (int j = 0; j < COUNT(edge_counts); j++)
+            check_dense(edge_counts[j], shapes[k][0], shapes[k][1], k % 2 ? REALS : INTEGERS);
 }
 
 int main(void)

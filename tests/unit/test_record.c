@@ -27,19 +27,6 @@ static record *create(const char *path, bool force, size_t n_rounds, error *err)
 
 /* ---- contents -------------------------------------------------------------------------------- */
 
-/* Rows 0 to n_rounds - 1 are those of the fixture, to the bit. */
-static void check_rows(const record_file *file)
-{
-    for (size_t round = 0; round < file->n_rounds; round++) {
-        record_round row;
-        record_rank ranks[N_RANKS];
-        record_test test;
-        fixture_rows(round, &row, ranks, &test);
-        assert_memory_equal(&file->rounds[round], &row, sizeof row);
-        assert_memory_equal(&file->ranks[round * N_RANKS], ranks, sizeof ranks);
-    }
-}
-
 static void check_pairs(const record_pair *pairs, size_t n, const record_pair *wanted,
                         size_t n_wanted)
 {
@@ -82,7 +69,7 @@ static void test_round_trip(void **state)
     assert_int_equal(file->n_rounds_planned, N_ROUNDS);
     assert_int_equal(file->n_rounds, N_ROUNDS);
     assert_int_equal(file->n_ranks, N_RANKS);
-    check_rows(file);
+    fixture_check_rows(file);
     for (size_t round = 0; round < N_ROUNDS; round++)
         assert_true(file->tests[round].accuracy == file->rounds[round].t_end_s + 51);
     assert_memory_equal(file->machines, fixture_machines, sizeof fixture_machines);
@@ -173,7 +160,7 @@ static void test_unfinished(void **state)
         assert_int_equal(file->model_round, RECORD_NO_MODEL);
         assert_int_equal(file->confusion[0], -1);
         assert_true(file->summary.complete == 0 && isnan(file->summary.t_time_s));
-        check_rows(file);
+        fixture_check_rows(file);
         record_file_free(file);
         assert_true(fixture_add(run, n, &err));
     }
