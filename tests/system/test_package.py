@@ -169,6 +169,13 @@ def test_a_study_leaves_its_results_where_it_was_started(installed, tree):
     assert sorted(tree.rglob("*")) == before
 
 
+def test_what_to_do_instead_of_deploy(installed, tree):
+    (installed.folder / "hosts").write_text("pi1\n")
+    done = installed.run([tree / "usr/share/bramble/jobs/deploy", "hosts"])
+    assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1
+    assert "install the same package on every host" in done.stderr
+
+
 def test_a_job_script_finds_the_program(installed, tree):
     """As Slurm starts it: a copy elsewhere, in the folder it was submitted from."""
     (installed.folder / "results").mkdir()
