@@ -204,6 +204,12 @@ const char *record_config(const record_file *self, const char *name);
 const char *record_build(const record_file *self, const char *name);
 
 /*
+ * record_cut_group - cut "FILE:/group" in two, in place: at the last ":/" with a file before it, else at
+ * the last one of all.  Returns the group, "/..." within path, or NULL when none is given.
+ */
+char *record_cut_group(char *path);
+
+/*
  * record_read_weights - the weights named in `tensors` from a result file or any HDF5 file with datasets
  * of those names and shapes (as PyTorch's state_dict saved through h5py)
  *   path  in   "FILE" or "FILE:/group"; without a group /model when there is one, else /

@@ -75,7 +75,8 @@ typedef struct doctor {
     char *model_text;
     uint64_t n_train, n_test; /* images the memory is meant for */
     bool has_data;
-    char no_data[256]; /* why not */
+    char no_data[256];  /* why not */
+    char no_folder[64]; /* why nothing can be written in the results' folder; "": it can */
     int n_threads;
 
     doctor_hello *hellos; /* of all ranks, on all ranks */

@@ -35,9 +35,11 @@ static void judge_model(doctor *self, doctor_node *n)
 
 static void judge_data(doctor *self, doctor_node *n)
 {
+    /* A folder that was named is what the run is going to use. */
     if (!self->has_data)
-        say(self, DOCTOR_WARNING, n->host,
-            "%s\nmake data, or --data FOLDER; --data synthetic: needs none", self->no_data);
+        say(self, strcmp(self->options.data, "data") == 0 ? DOCTOR_WARNING : DOCTOR_PROBLEM,
+            n->host, "%s\nmake data, or --data FOLDER; --data synthetic: needs none",
+            self->no_data);
 }
 
 static int cores_of(const doctor_node *a, const doctor_node *b)
@@ -174,7 +176,13 @@ static void judge_memory(doctor *self, doctor_node *n)
 
 static void judge_disk(doctor *self, doctor_node *n)
 {
-    if (n->disk_free_bytes < fmax(doctor_limit.disk_bytes, n->disk_needed_bytes))
+    if (*self->no_folder)
+        say(self, DOCTOR_PROBLEM, n->host,
+            "the results' folder cannot be written: %s\n"
+            "choose another with --out; if its disk should be writable, see dmesg: a worn SD card turns "
+            "read-only",
+            self->no_folder);
+    else if (n->disk_free_bytes < fmax(doctor_limit.disk_bytes, n->disk_needed_bytes))
         say(self, n->disk_free_bytes < n->disk_needed_bytes ? DOCTOR_PROBLEM : DOCTOR_WARNING,
             n->host,
             "%.1f MB are free in the results' folder; a run of 1,000 rounds writes %.1f MB\n"

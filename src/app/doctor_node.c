@@ -10,6 +10,7 @@
 #include "model/network.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <math.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -56,10 +57,12 @@ static void look_at_disk(doctor *self)
     char *slash = strrchr(folder, '/');
     if (slash)
         slash[slash == folder] = '\0';
+    const char *where = slash ? folder : ".";
     struct statvfs disk;
-    if (statvfs(slash ? folder : ".", &disk) == 0)
-        self->mine.disk_free_bytes =
-            (disk.f_flag & ST_RDONLY) ? 0.0 : (double)disk.f_bavail * (double)disk.f_frsize;
+    if (access(where, W_OK | X_OK) != 0)
+        snprintf(self->no_folder, sizeof self->no_folder, "%s", strerror(errno));
+    if (statvfs(where, &disk) == 0)
+        self->mine.disk_free_bytes = (double)disk.f_bavail * (double)disk.f_frsize;
     self->mine.disk_needed_bytes =
         1e5 + 4.0 * (double)self->model->n_weights + 1000.0 * (140.0 * transport_size() + 100.0);
 }

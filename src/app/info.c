@@ -73,7 +73,7 @@ static json_t *describe_file(const char *path, const record_file *file)
     json_object_set_new(root, "rounds_planned", json_integer((json_int_t)file->n_rounds_planned));
     json_object_set_new(root, "hosts", hosts);
     json_object_set_new(root, "summary", output_summary(&file->summary));
-    json_object_set_new(root, "model_round", json_integer(file->model_round + 1));
+    json_object_set_new(root, "model_round", json_integer(file->model_round));
     json_object_set_new(root, "weights", describe_weights(file));
     json_object_set_new(root, "config", describe_pairs(file->config, file->n_config));
     json_object_set_new(root, "build", describe_pairs(file->build, file->n_build));

@@ -11,10 +11,12 @@
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
+    bool by_all; /* ranks of a job; the others read files, and one process does it */
 } commands[] = {
-    {"train", command_train}, {"test", command_test},     {"report", command_report},
-    {"plan", command_plan},   {"watch", command_watch},   {"info", command_info},
-    {"data", command_data},   {"doctor", command_doctor},
+    {"train", command_train, true},    {"test", command_test, false},
+    {"report", command_report, false}, {"plan", command_plan, false},
+    {"watch", command_watch, false},   {"info", command_info, false},
+    {"data", command_data, false},     {"doctor", command_doctor, true},
 };
 
 /* Under a launcher one process speaks; nobody has joined the job yet, so the environment tells. */
@@ -41,7 +43,8 @@ static bool print_overview(error *err)
            "Examples:\n"
            "  bramble train --preset fast\n"
            "  mpirun -n 4 bramble train --data data --preset paper --out paper-3.h5\n\n"
-           "Exit status: 0 success, 1 failure of the system, 2 mistake in options or files.\n"
+           "Exit status: 0 success, 1 failure of the system or a problem the doctor found,\n"
+           "2 mistake in options or files, 3 stopped by a signal.\n"
            "More in the manual: man bramble\n");
     return output_finish(err);
 }
@@ -86,7 +89,8 @@ static int run_command(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* a reader that goes away must not end a run: writing tells */
     for (size_t i = 0; argc >= 2 && i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+            return commands[i].by_all || is_first_process() ? commands[i].run(argc - 1, argv + 1)
+                                                            : 0;
     if (argc < 2)
         error_user(&err, "expected a command; bramble --help lists all");
     else

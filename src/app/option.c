@@ -163,9 +163,10 @@ bool option_set_defaults(const option_entry *table, void *options, error *err)
 
 static void format_real(double value, char *text)
 {
-    for (int digits = 1; digits <= 17; digits++) { /* as few as bring the same number back */
+    /* As few digits as bring the same number back, but 60 rather than 6e+01. */
+    for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, OPTION_FORMAT_BYTES, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
+        if (strtod(text, NULL) == value && (digits >= 6 || !strstr(text, "e+")))
             return;
     }
 }

@@ -28,9 +28,10 @@ static void print_model(const plan *self)
         worst = fmax(worst, fabs(self->error[k]));
         if (run->nodes == c->nodes && !isnan(run->node_cv) &&
             (k + 1 == self->n_runs || run->cores == c->cores)) {
-            printf("             varies by %.1f %% between nodes, %.1f %% between rounds (%d:%g)\n",
-                   100.0 * run->node_cv, 100.0 * run->round_cv, run->nodes,
-                   run->nodes * run->cores);
+            printf("             varies by %.1f %% between nodes", 100.0 * run->node_cv);
+            if (!isnan(run->round_cv)) /* of a run of several rounds */
+                printf(", %.1f %% between rounds", 100.0 * run->round_cv);
+            printf(" (%d:%g)\n", run->nodes, run->nodes * run->cores);
             break;
         }
     }

@@ -34,11 +34,14 @@ static bool read_model(testing *t, error *err)
         t->model_text = ini_read_file(t->model_path, err);
     } else {
         error plain = {0};
-        record_file *file = record_read(o->file, &plain);
+        char path[OPTION_TEXT_BYTES];
+        snprintf(path, sizeof path, "%s", o->file);
+        record_cut_group(path);
+        record_file *file = record_read(path, &plain);
         if (!file)
             return (plain.kind == ERROR_USER ? error_user : error_environment)(
                 err, "%s; without --model a result file of bramble train is needed", plain.text);
-        snprintf(t->model_path, sizeof t->model_path, "the model in %s", o->file);
+        snprintf(t->model_path, sizeof t->model_path, "the model in %s", path);
         t->model_text = file->model_text; /* ours now */
         file->model_text = NULL;
         record_file_free(file);

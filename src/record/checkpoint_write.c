@@ -24,6 +24,16 @@ struct checkpoint {
     char *buffer;
 };
 
+/* A checkpoint that took the name of the run's result file would take the result too. */
+static bool is_result(const char *path, const char *previous, const char *out, error *err)
+{
+    const char *taken = place_same(path, out) ? path : place_same(previous, out) ? previous : NULL;
+    if (taken)
+        error_user(err, "--checkpoint %s: %s is the result file; choose another --checkpoint", path,
+                   taken);
+    return taken != NULL;
+}
+
 checkpoint *checkpoint_new(const char *path, bool force, const record_plan *plan, error *err)
 {
     if (!place_check(path, force, "--checkpoint", err))
@@ -37,15 +47,17 @@ checkpoint *checkpoint_new(const char *path, bool force, const record_plan *plan
     self->previous = memory_new(room, 1, err);
     self->buffer = memory_new(COPY_BYTES, 1, err);
     char *temporary = NULL;
-    if (self->previous && self->buffer)
-        self->image = state_new(path, plan, &temporary, err);
+    if (self->previous && self->buffer) {
+        snprintf(self->previous, room, "%s%s", path, CHECKPOINT_PREVIOUS);
+        if (!is_result(path, self->previous, plan->checkpoint->out, err))
+            self->image = state_new(path, plan, &temporary, err);
+    }
     if (!self->image || !temporary) {
         checkpoint_free(self);
         return NULL;
     }
     unlink(temporary);
     memory_free(temporary);
-    snprintf(self->previous, room, "%s%s", path, CHECKPOINT_PREVIOUS);
     return self;
 }
 

@@ -100,6 +100,19 @@ bool place_check(const char *path, bool force, const char *option, error *err)
     return true;
 }
 
+bool place_same(const char *a, const char *b)
+{
+    error err = {0};
+    struct stat at_a, at_b;
+    char *folder_a = folder_of(a, &err), *folder_b = folder_of(b, &err);
+    bool same = strcmp(name_of(a), name_of(b)) == 0 && folder_a && folder_b &&
+                stat(folder_a, &at_a) == 0 && stat(folder_b, &at_b) == 0 &&
+                at_a.st_dev == at_b.st_dev && at_a.st_ino == at_b.st_ino;
+    memory_free(folder_a);
+    memory_free(folder_b);
+    return same;
+}
+
 int place_open(const char *path, char **temporary, error *err)
 {
     int fd = -1;

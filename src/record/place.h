@@ -14,6 +14,9 @@
  */
 bool place_check(const char *path, bool force, const char *option, error *err);
 
+/* place_same - do two paths lead to one name in one folder?  Nothing need stand there. */
+bool place_same(const char *a, const char *b);
+
 /*
  * place_open - make an empty file of a new name in path's folder, open for reading and writing
  *   temporary  out  its name; memory_free it

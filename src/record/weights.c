@@ -22,11 +22,7 @@ static bool is_file(const char *path)
     return stat(path, &status) == 0 && S_ISREG(status.st_mode);
 }
 
-/*
- * Cut path in two, in place: at the last ":/" with a file before it, else at the last one of all.
- * Returns the group, or NULL when none is given.
- */
-static char *split(char *path)
+char *record_cut_group(char *path)
 {
     char *last = NULL;
     if (is_file(path))
@@ -175,7 +171,7 @@ bool direct_read_weights(const char *path, const tensor *tensors, size_t n_tenso
     if (!copy)
         return false;
     strcpy(copy, path);
-    char *group = split(copy);
+    char *group = record_cut_group(copy);
     for (size_t i = group ? strlen(group) : 0; i > 1 && group[i - 1] == '/'; i--)
         group[i - 1] = '\0';
     weights self = {.file_name = copy, .err = err};

@@ -144,6 +144,10 @@ def test_mistakes(bramble, options, tmp_path):
     refuse(bramble, "--checkpoint-every x", *resume, "--checkpoint-every", "x")
     refuse(bramble, "c.h5: exists", *options, "--checkpoint", "c.h5", "--out", "x.h5")
     refuse(bramble, "no such folder", *options, "--checkpoint", "none/c.h5", "--out", "x.h5")
+    for ranks in (1, 3):
+        for kept, out in (("x.h5", "x.h5"), ("x.h5", "./x.h5"), (tmp_path / "x.h5", "x.h5"), ("x.h5", "x.h5.previous")):
+            refuse(bramble, "is the result file; choose another --checkpoint", *options, "--checkpoint", kept, "--out", out,
+                   ranks=ranks)
     assert sorted(path.name for path in tmp_path.iterdir()) == here
 
 

@@ -104,6 +104,7 @@ def test_hosts_get_the_program_and_one_that_is_off_is_named(pis):
         assert re.match(r"ok: \d+ files copied; bramble \d", lines[host])
         assert pis.cluster.run(host, "cmp", pis.target / "bramble", BRAMBLE).returncode == 0
         pis.cluster.run(host, "cmp", pis.target / "jobs/hostfile", pis.hostfile)
+        pis.cluster.run(host, "test", "-x", pis.target / "tools/fetch-cifar10", "-a", "-d", pis.target / "results")
 
     status, lines, _ = pis.deploy()
     assert status == 0

@@ -70,11 +70,29 @@ def test_three_ranks_in_json_and_file(bramble, tmp_path):
 
 
 def test_text_names_the_remedy(bramble):
-    done = bramble(1, "doctor", "--data", "nowhere", "--threads", 1, timeout=WAIT_S)
+    env = {"BRAMBLE_DATA": ""}
+    done = bramble(1, "doctor", "--threads", 1, timeout=WAIT_S, env=env)
     assert done.returncode == 0
-    assert re.search(r"^warning +data +\S+: 'nowhere': no such folder.*\n +-> make data", done.stdout, re.M)
+    assert re.search(r"^warning +data +\S+: 'data': no such folder.*\n +-> make data", done.stdout, re.M)
     assert re.search(r"^ok +build +bramble \d", done.stdout, re.M)
     assert re.search(r"^0 problems, \d+ warnings?$", done.stdout, re.M)
+    named = bramble(1, "doctor", "--data", "nowhere", "--threads", 1, timeout=WAIT_S)
+    assert named.returncode == 1
+    assert re.search(r"^problem +data +\S+: 'nowhere': no such folder", named.stdout, re.M)
+
+
+def test_a_folder_nothing_can_be_written_in(bramble, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", disk], stderr=subprocess.DEVNULL).returncode != 0:
+        pytest.skip("needs the right to mount")
+    try:
+        line = [*bramble.command(1, "doctor", "--json", "--threads", 1, *IMAGES)]
+        done = subprocess.run(line, cwd=disk, env=bramble.env, capture_output=True, text=True, timeout=WAIT_S)
+        told = findings(json.loads(done.stdout), "disk", "problem")
+        assert done.returncode == 1 and len(told) == 1 and "cannot be written: Read-only file system" in told[0]["text"]
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_threads_without_cores(bramble):

@@ -96,6 +96,13 @@ def test_text(bramble, runs):
         assert words in done.stdout
 
 
+def test_runs_of_one_round(bramble, pictures, tmp_path):
+    """Of which nobody knows how rounds vary."""
+    files = [bramble.train(ranks, "--data", pictures, "--rounds", 1, "--threads", 1, out=f"{ranks}.h5") for ranks in (2, 3)]
+    done = bramble(1, "plan", *files)
+    assert done.returncode == 0 and "between nodes" in done.stdout and "nan" not in done.stdout
+
+
 def test_refuses(bramble, runs, tmp_path):
     one, two = runs["link100"]["1-1"], runs["table1"]["2-4"]
     (tmp_path / "bad.h5").write_bytes(b"no result")

@@ -1,4 +1,5 @@
 """Result files read by other programs: h5py, SWMR readers, h5dump, pandas; and docs/results.md."""
+import json
 import os
 import re
 import subprocess
@@ -180,3 +181,23 @@ def test_no_control_characters(bramble):
     assert "x?[31m??" in shown and "?]0;name" in shown
     assert [c for c in shown if c < " " and c != "\n" or c == "\x7f"] == []
     assert "\x1b" not in bramble(1, "info", "--json", path).stdout
+
+
+def test_a_group_of_a_result_file(bramble, pictures):
+    """FILE.h5:/model has the description of FILE.h5."""
+    out = bramble.train(1, "--data", pictures, "--rounds", 1, "--threads", 1, out="run.h5")
+    plain, group = (bramble(1, "test", name, "--data", pictures) for name in (out, f"{out}:/model"))
+    assert group.returncode == 0, group.stderr
+    assert group.stdout == plain.stdout
+
+
+def test_read_once_under_mpirun(bramble, pictures):
+    """What only reads files is said by one process, whatever the number that were started."""
+    out = bramble.train(1, "--data", pictures, "--rounds", 1, "--threads", 1, out="run.h5")
+    for words in (["info", "--json", out], ["report", "--format", "json", out], ["test", "--json", out, "--data", pictures]):
+        alone, together = bramble(1, *words), bramble(3, *words)
+        assert together.returncode == 0 and together.stdout == alone.stdout
+    wrong = bramble(3, "info", "none.h5")
+    assert wrong.returncode == 2 and wrong.stderr.count("bramble: ") == 1
+    told = json.loads(bramble(1, "info", "--json", out).stdout)
+    assert told["model_round"] == 0 and told["config"]["stall"] == "60"
