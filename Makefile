@@ -42,7 +42,7 @@ else ifeq ($(PRESET),memcheck)
 MACHINE := $(if $(filter x86_64,$(HOST)),-march=x86-64-v3)
 OPT     := -O1
 else ifeq ($(PRESET),coverage)
-OPT     := -O1 --coverage -fprofile-update=atomic
+OPT     := -O1 --coverage -fprofile-update=atomic -DCOUNT_LINES
 else ifeq ($(PRESET),amd64)
 MACHINE := -march=x86-64-v3
 else ifneq ($(filter rpi3 rpi4 rpi5 arm64,$(PRESET)),)

@@ -74,6 +74,13 @@ static void set_limits(const char *path)
         limit(RLIMIT_AS, own + CHILD_BYTES + CHILD_SHARE * n_bytes, RLIM_INFINITY);
 }
 
+/* _exit forgets what gcov has counted. */
+#ifdef COUNT_LINES
+void __gcov_dump(void);
+#else
+#define __gcov_dump()
+#endif
+
 static void run_child(const char *path, child_work *work, void *arg, FILE *out, outcome *shared)
 {
     error err = {0};
@@ -84,6 +91,7 @@ static void run_child(const char *path, child_work *work, void *arg, FILE *out, 
         error_environment(&err, "%s: what was read does not fit in memory", path);
     shared->err = err;
     shared->ended = true;
+    __gcov_dump();
     _exit(0);
 }
 

@@ -43,20 +43,32 @@ static bool read_pair(reader *self, hid_t group, hsize_t i, record_pair *pair, s
     return key != NULL;
 }
 
-static bool read_pairs(reader *self, const char *group_name, record_pair **pairs, size_t *n)
+/* The number of attributes, or more than there may be. */
+static hsize_t count_attributes(hid_t group)
 {
     H5O_info_t info = {0};
+#if H5_VERSION_GE(1, 12, 0) /* where H5O_info_t is another type */
+    bool good = H5Oget_info3(group, &info, H5O_INFO_NUM_ATTRS) >= 0;
+#else
+    bool good = H5Oget_info2(group, &info, H5O_INFO_NUM_ATTRS) >= 0;
+#endif
+    return good ? info.num_attrs : MAX_PAIRS + 1;
+}
+
+static bool read_pairs(reader *self, const char *group_name, record_pair **pairs, size_t *n)
+{
     hid_t group = hdf_open_object(self->file, self->path, group_name, self->err);
     if (group < 0)
         return false;
-    bool good = H5Oget_info2(group, &info, H5O_INFO_NUM_ATTRS) >= 0 && info.num_attrs <= MAX_PAIRS;
+    hsize_t count = count_attributes(group);
+    bool good = count <= MAX_PAIRS;
     if (!good)
         error_user(self->err, "%s: the attributes of %s cannot be read or are too many", self->path,
                    group_name);
     else
-        *pairs = memory_new((size_t)info.num_attrs, sizeof **pairs, self->err);
+        *pairs = memory_new((size_t)count, sizeof **pairs, self->err);
     good = good && *pairs;
-    for (hsize_t i = 0; good && i < info.num_attrs; i++)
+    for (hsize_t i = 0; good && i < count; i++)
         good = read_pair(self, group, i, &(*pairs)[*n], n);
     hdf_close(group);
     return good;

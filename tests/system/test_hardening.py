@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from conftest import BRAMBLE, PRESET
 
-pytestmark = pytest.mark.skipif(PRESET in ("asan", "tsan"), reason="a sanitizer's program is never released")
+pytestmark = pytest.mark.skipif(PRESET in ("asan", "tsan", "memcheck", "coverage"), reason="such a program is never released")
 
 
 def readelf(*options):
