@@ -148,7 +148,7 @@ def test_a_worker_ten_times_slower(bramble, pictures, tmp_path):
     slow = ["sh", "-c", f'[ "$OMPI_COMM_WORLD_RANK" = 2 ] || exec "$0" "$@"; exec {capped} 0.1 "$0" "$@"']
     line = bramble.command(3, "train", "--quiet", "--data", pictures, *TINY, "--local-steps", 2500, "--rounds", 1,
                            "--stall", 4, "--out", "out.h5", below=slow)
-    done = bramble.run(line, 120)
+    done = bramble.run(line, 120 * SLOW)
     assert done.returncode == 0 and lines_of(done.stderr) == [], done.stderr
     t_s = Run(tmp_path / "out.h5")["rounds/ranks/train_s"][0]
     print(f"one worker took {t_s[1]:.1f} s, the slow one {t_s[2]:.1f} s")
@@ -196,7 +196,7 @@ def test_clock_jumps_backwards(bramble, pictures, tmp_path):
     expected = Run(bramble.train(3, *options, out="plain.h5"))
     line = bramble.command(3, "train", "--quiet", *options, "--out", "out.h5", below=["env", f"LD_PRELOAD={tmp_path}/clock.so"])
     began = time.monotonic()
-    done = bramble.run(line, 120)
+    done = bramble.run(line, 120 * SLOW)
     assert done.returncode == 0, done.stderr
     took_s, run = time.monotonic() - began, Run(tmp_path / "out.h5")
     assert differences(expected, run) == []
