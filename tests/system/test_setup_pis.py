@@ -125,7 +125,12 @@ def test_the_example_runs_jobs_over_four_hosts(pis):
     names = pis.run("srun", "-N", 4, "hostname", timeout=120).stdout.split()
     assert sorted(names) == pis.hosts()
     options = ["--threads", 1, "--data", "synthetic:600", "--rounds", 1]
-    pis.run("srun", "-N", 4, "--ntasks-per-node=1", "-c", 4, BRAMBLE, "train", *options, "--out", "srun.h5", timeout=120)
+    for _ in range(3):  # Open MPI 4.1 now and then crashes in MPI_Init (docs/reliability.md)
+        done = pis.run("srun", "-N", 4, "--ntasks-per-node=1", "-c", 4, BRAMBLE, "train", *options, "--out", "srun.h5",
+                       timeout=120, ok=False)
+        if "Segmentation fault" not in done.stderr:
+            break
+    assert done.returncode == 0, done.stderr
     told = subprocess.check_output([BRAMBLE, "info", pis.folder / "srun.h5"], text=True)
     assert all(host in told for host in pis.hosts())
     (pis.folder / "results").mkdir()

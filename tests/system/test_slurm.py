@@ -99,6 +99,18 @@ def test_a_case_and_the_exit_status(slurm):
     assert "there are 2 nodes, for 1 workers" in logs["many"] and "SERVER=none" in logs["word"]
 
 
+def test_a_crash_before_the_run_began(slurm):
+    """As Open MPI's now and then, in MPI_Init: one rank ends by a signal, and the job is started again."""
+    program = slurm.folder / "crashes-once"
+    program.write_text(f'#!/bin/sh\n[ "$1" = train ] && mkdir crashed 2>/dev/null && kill -SEGV $$\nexec {BRAMBLE} "$@"\n')
+    program.chmod(0o755)
+    job = slurm.submit("--nodes=2", "--job-name=crash", "jobs/train.sbatch", *TINY, env={"BRAMBLE": str(program)})
+    outcome = slurm.ended(job)[job]
+    log = (slurm.folder / f"results/crash-{job}.log").read_text()
+    print(log)
+    assert outcome == ("COMPLETED", 0) and re.search(r"status 1\d\d before the run began; start 2 of 3", log)
+
+
 def test_an_array_runs_what_is_not_there(slurm):
     script = ["--nodes=2", "--array=0,3-4%1", "jobs/table1.sbatch", *TINY]
     array = slurm.submit(*script, env={"SERVER": "shared"})
