@@ -36,7 +36,8 @@ typedef struct checkpoint checkpoint;
  *   force  in  a file may stand there already: it is kept as the previous one if it is whole
  *   plan   in  as for record_create of the run's own file; plan->checkpoint is set
  * Returns NULL with err: a file stands there without force, or one that a run is writing, or no regular
- * file, or no such folder (user); cannot be written (environment).  Not collective: the server's.
+ * file, or no such folder, or path or path.previous is the run's result file, plan->checkpoint->out (user);
+ * cannot be written (environment).  Not collective: the server's.
  */
 checkpoint *checkpoint_new(const char *path, bool force, const record_plan *plan, error *err);
 void checkpoint_free(checkpoint *self);

@@ -11,7 +11,7 @@
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-    bool by_all; /* ranks of a job; the others read files, and one process does it */
+    bool by_all; /* ranks of a job together; of the others one process does the work */
 } commands[] = {
     {"train", command_train, true},    {"test", command_test, false},
     {"report", command_report, false}, {"plan", command_plan, false},
