@@ -4,9 +4,11 @@
 #include "app/output.h"
 #include "kernels/simd.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
     const char *name;
@@ -83,10 +85,23 @@ static bool answer(int argc, char **argv, error *err)
     return !is_first_process() || option_print_help(command, stdout, err);
 }
 
+/*
+ * Where stdin, stdout or stderr is closed the next file opened would get its number, and what is printed would
+ * go into it.  The number is taken, by what cannot be read or written, so that whoever tries is told.
+ */
+static bool take_standard_numbers(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+            return false;
+    return true;
+}
+
 static int run_command(int argc, char **argv)
 {
     error err = {0};
     signal(SIGPIPE, SIG_IGN); /* a reader that goes away must not end a run: writing tells */
+    signal(SIGXFSZ, SIG_IGN); /* nor a limit for files (ulimit -f): EFBIG tells */
     for (size_t i = 0; argc >= 2 && i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].by_all || is_first_process() ? commands[i].run(argc - 1, argv + 1)
@@ -106,6 +121,8 @@ static int run_command(int argc, char **argv)
 int main(int argc, char **argv)
 {
     const char *missing = simd_missing();
+    if (!take_standard_numbers())
+        return ERROR_ENVIRONMENT;
     if (!missing)
         return run_command(argc, argv);
     fprintf(stderr,

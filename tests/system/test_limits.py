@@ -1,0 +1,25 @@
+"""What a shell or a batch system leaves to the program: little room for files, no descriptors."""
+import pytest
+from conftest import BRAMBLE
+from runs import Run
+
+TINY = ["--data", "synthetic:20", "--threads", 1, "--out", "out.h5"]
+
+
+def test_limit_for_files(bramble, tmp_path):
+    """ulimit -f: as on a full disk, one line says it, and nothing half-written is left."""
+    line = bramble.command(1, "train", "--quiet", *TINY, "--rounds", 100000, "--checkpoint", "c.h5", below=["prlimit", "--fsize=9000000"])
+    done = bramble.run(line)
+    assert done.returncode == 1 and done.stderr.startswith("bramble: ") and "File too large" in done.stderr, done
+    assert len(done.stderr.splitlines()) == 1 and list(tmp_path.iterdir()) == []
+    done = bramble.run(bramble.command(1, "data", "synth", "set", 50, below=["prlimit", "--fsize=10000"]))
+    assert done.returncode == 1 and done.stderr == "bramble: set/data_batch_1.bin: cannot be written: File too large\n"
+
+
+@pytest.mark.parametrize("closed, status", [("<&-", 0), (">&-", 1), ("2>&-", 0), ("<&- >&- 2>&-", 1)])
+def test_closed_descriptors(bramble, tmp_path, closed, status):
+    """No file gets the number of stdout, where the summary would be written into it; that it cannot be printed is told."""
+    words = " ".join(map(str, [BRAMBLE, "train", *TINY, "--rounds", 2]))
+    done = bramble.run(["sh", "-c", f"{words} {closed}"])
+    assert done.returncode == status, done.stderr
+    assert Run(tmp_path / "out.h5").summary["complete"] == 1
