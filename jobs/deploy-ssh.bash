@@ -42,7 +42,7 @@ quote() { # WORDS: as a shell reads them back
 }
 
 remote_sh() { # HOST SCRIPT WORDS...: sh runs SCRIPT there, WORDS are its $1...
-    "${ssh[@]}" "$1" "LC_ALL=C exec sh -c$(quote "$2") sh$(quote "${@:3}")" </dev/null
+    "${ssh[@]}" "$1" "CDPATH= LC_ALL=C exec sh -c$(quote "$2") sh$(quote "${@:3}")" </dev/null
 }
 
 host_check() { # HOST WHERE

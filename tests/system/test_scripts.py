@@ -1,0 +1,120 @@
+"""Scripts in the surroundings that users bring along: CDPATH, a language that writes numbers with a comma."""
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, WAIT_S
+
+AWK = 'awk() { LC_ALL=C command awk "$@"; }'  # of scripts that start what the user names, in the user's language
+
+
+def scripts():
+    """Shell scripts that are started, not read by another."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, text=True, capture_output=True).stdout.split("\n")
+    for name in listed if listed != [""] else map(str, ROOT.rglob("*")):
+        path = ROOT / name
+        if path.is_file():
+            with open(path, "rb") as file:
+                if re.match(rb"#!\s*/(usr/)?bin/(env )?(ba)?sh\b", file.readline(80)):
+                    yield path
+
+
+def run(*words, **env):
+    done = subprocess.run(words, cwd=ROOT, env={**os.environ, **env}, text=True, capture_output=True, timeout=WAIT_S,
+                          stdin=subprocess.DEVNULL)
+    print("$", *words, done.stdout, done.stderr, sep="\n")
+    return done
+
+
+def test_every_script_starts_in_known_surroundings():
+    """Before its first cd, awk, sort or printf: no CDPATH, and numbers with a point."""
+    found = list(scripts())
+    assert len(found) >= 20
+    for path in found:
+        text = re.sub(r"(^|\s)#.*", "", path.read_text(), flags=re.M)
+        first = re.search(r"\b(cd|awk|sort|printf)\b(?!\()", text)
+        head = text[:first.start()] if first else text
+        assert "unset CDPATH" in head, path
+        assert "export LC_ALL=C" in head or AWK in text, path
+
+
+# ---- CDPATH: cd prints where it has gone, and that may be elsewhere ---------------------------------------
+
+
+@pytest.fixture
+def cdpath(tmp_path):
+    """A folder that has another jobs/ and another tools/."""
+    for name in ("jobs", "tools", "tests/checks", "fuzz", "containers"):
+        (tmp_path / "elsewhere" / name).mkdir(parents=True)
+    return {"CDPATH": f".:{tmp_path}/elsewhere"}, {"CDPATH": f"{tmp_path}/elsewhere:."}
+
+
+@pytest.mark.parametrize("words", [
+    ("jobs/study", "--dry-run", "--repeats", "1", "--data", "synthetic:100", "1:1"),
+    ("jobs/deploy", "jobs/hostfile.example", "--ssh", "false", "--check"),
+    ("jobs/remote", "pi1", "--ssh", "false", "status"),
+    ("tools/demo",),
+    ("tools/run-notebooks",),
+    ("tests/checks/run", "nothing"),
+], ids=lambda words: words[0])
+def test_cdpath_changes_nothing(words, cdpath, tmp_path):
+    about = dict(BRAMBLE_DATA=str(tmp_path / "none"), BRAMBLE_RESULTS=str(tmp_path / "none"))
+    without = run(*words, **about)
+    for env in cdpath:
+        done = run(*words, **about, **env)
+        assert (done.returncode, done.stdout, done.stderr) == (without.returncode, without.stdout, without.stderr)
+
+
+def test_cdpath_and_the_data(cdpath, tmp_path):
+    """The checksums are found: it is a file of the archive that is wrong, not their list."""
+    wrong = tmp_path / "cifar-10-batches-bin"
+    wrong.mkdir()
+    (wrong / "data_batch_1.bin").write_bytes(b"x")
+    subprocess.run(["tar", "-czf", tmp_path / "wrong.tar.gz", "-C", tmp_path, wrong.name], check=True)
+    for env in cdpath:
+        done = run("tools/fetch-cifar10", str(tmp_path / "data"), CIFAR10_URL=f"file://{tmp_path}/wrong.tar.gz", **env)
+        assert done.returncode == 1 and "data_batch_1.bin is missing or wrong" in done.stderr
+
+
+# ---- a decimal comma --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def comma(tmp_path_factory):
+    """The environment of a language with a decimal comma, made here."""
+    folder = tmp_path_factory.mktemp("locale")
+    if not Path("/usr/share/i18n/locales/de_DE").exists():
+        pytest.skip("no /usr/share/i18n: tools/install-packages test")
+    subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", folder / "de_DE.UTF-8"], check=True, timeout=WAIT_S)
+    env = dict(LOCPATH=str(folder), LC_ALL="de_DE.UTF-8")
+    assert run("/usr/bin/printf", "%.1f", "0,5", **env).stdout == "0,5"
+    return env
+
+
+def test_shares_of_a_core_have_a_point(comma):
+    done = run("jobs/study", "--dry-run", "--repeats", "1", "--data", "synthetic:100", "3:1", "2:1", **comma)
+    assert done.returncode == 0 and re.findall(r"capped --workers (\S+)", done.stdout) == ["0.3333", "0.5000"]
+
+
+def test_capped_takes_a_point(comma):
+    """77: nothing can be capped here; 2 would be its own misreading of the number."""
+    done = run("jobs/capped", "0.5", "sh", "-c", "echo $LC_ALL", **comma)
+    assert done.returncode in (0, 77)
+    assert done.returncode == 77 or done.stdout == "de_DE.UTF-8\n", "the command has its own language"
+
+
+def test_emulated_shares_have_a_point(comma):
+    done = run("jobs/emulate", "calibrate", "100.5", **comma)
+    assert done.returncode == 0 and re.findall(r"--cpu (\S+)", done.stdout)[0] == "0.119"
+
+
+def test_shares_in_a_job_script(comma, tmp_path):
+    """srun stands in: it prints what it was to start."""
+    srun = tmp_path / "srun"
+    srun.write_text('#!/bin/sh\necho "$@"\nexit 2\n')
+    srun.chmod(0o755)
+    done = run("jobs/train.sbatch", "--data", "synthetic:100", CASE="2:3", SLURM_JOB_ID="1", SLURM_JOB_NUM_NODES="3",
+               PATH=f"{tmp_path}:{os.environ['PATH']}", SLURM_SUBMIT_DIR=str(ROOT), OUT=str(tmp_path / "o.h5"), **comma)
+    assert done.returncode == 2 and "capped --workers 1.5000 " in done.stdout
