@@ -33,6 +33,7 @@ _bramble_models()
 # _bramble_value OPTION - what may follow the option; status 1 when it takes no value
 _bramble_value()
 {
+    [[ ${COMP_WORDS[1]} == report && $1 == --rounds ]] && return 1 # takes none there
     case $1 in
     --data)
         if [[ -n $word && synthetic: == "$word"* ]]; then
@@ -51,6 +52,7 @@ _bramble_value()
     --average) _bramble_words gather reduce allreduce slices "$([[ ${COMP_WORDS[1]} != plan ]] || echo measured)" ;;
     --preset) _bramble_words none paper fast ;;
     --format) _bramble_words table csv json ;;
+    --by) _bramble_words case "$(_bramble_options train | sed 's/--//g')" ;;
     --limit-train | --limit-test | --shards | --seed | --rounds | --local-epochs | --local-steps | \
         --average-every | --tail-average | --batch | --lr | --warmup | --momentum | --weight-decay | \
         --target-accuracy | --eval-every | --checkpoint-every | --stall | --threads | --case | --base | \
@@ -70,7 +72,7 @@ _bramble_options()
         --eval-every --average --threads --case --out --force --quiet --json \
         --checkpoint --checkpoint-every --resume --stall --on-nan --help ;;
     test) echo --data --model --limit-test --threads --seed --json --help ;;
-    report) echo --format --base --trace --help ;;
+    report) echo --format --by --base --rounds --ranks --trace --help ;;
     plan) echo --nodes --cores --average --local-steps --local-epochs --link --link-measured --json --help ;;
     watch) echo --patience --help ;;
     info) echo --json --help ;;

@@ -106,8 +106,10 @@ typedef struct report_options {
     size_t n_files;                          /* >= 1 */
     const char *files[OPTION_ARGUMENTS_MAX]; /* point into argv */
     int format;                              /* enum report_format */
-    option_case base;              /* 0:0: the case with the fewest cores, then the fewest nodes */
-    char trace[OPTION_TEXT_BYTES]; /* for trace_write, instead of a report; empty: none */
+    char by[OPTION_TEXT_BYTES];              /* for case_keys_set */
+    char base[OPTION_TEXT_BYTES];            /* for cases_finish */
+    bool rounds, ranks;                      /* for report_rows, instead of cases */
+    char trace[OPTION_TEXT_BYTES];           /* for trace_write, instead of a report; empty: none */
 } report_options;
 
 /* bramble plan */

@@ -67,14 +67,30 @@ static const option_entry report_table[] = {
      .initial = "table",
      .group = "Options:",
      .help = "Form of the report."},
+    {.name = "by",
+     REPORT(by),
+     .least = 1,
+     .initial = "case",
+     .metavar = "OPTION,...",
+     .help = "What tells cases apart: case, which is N:C, or options of bramble train, as in lr or "
+             "case,lr."},
     {.name = "base",
      REPORT(base),
-     .least = 1,
-     .most = 1000000,
      .initial = "",
-     .metavar = "N:C",
-     .help = "The case, nodes and cores, that the speedup of all others refers to; without it the "
-             "one with the fewest cores, and among these the fewest nodes."},
+     .metavar = "CASE",
+     .help = "The case that the speedup of all others refers to, as N:C or what --by says; without "
+             "it the one with the fewest cores, and among these the fewest nodes."},
+    {.name = "rounds",
+     REPORT(rounds),
+     .initial = "false",
+     .help = "A line for each round of each file: time, speed, loss, accuracy; also of a run that "
+             "is going on."},
+    {.name = "ranks",
+     REPORT(ranks),
+     .initial = "false",
+     .help =
+         "A line for each rank: the seconds of each phase, images, loss; with --rounds for each "
+         "rank of each round."},
     {.name = "trace",
      REPORT(trace),
      .initial = "",
@@ -233,8 +249,10 @@ const option_command option_commands[] = {
      .about =
          "Print a line for each case N:C, nodes and cores: T_time, W_time, the shares of work and "
          "overhead, speedup S, efficiency E, serial fraction e (Karp and Flatt) and accuracy; then the "
-         "parts of the overhead. Runs of one case are averaged; +- is their standard deviation.",
+         "parts of the overhead. Runs of one case are averaged; +- is their sample standard deviation.",
      .examples = "  bramble report results/*.h5\n"
+                 "  bramble report --by case,lr results/*.h5\n"
+                 "  bramble report --rounds --ranks results/run.h5\n"
                  "  bramble report --format csv --base 3:3 results/*.h5 > cores.csv\n"
                  "  bramble report --trace run.json results/run.h5\n",
      .options = report_table},

@@ -224,11 +224,18 @@ enum parse_outcome options_parse_report(int argc, char **argv, bool print, repor
 {
     option_line line;
     enum parse_outcome outcome = parse_plain("report", argc, argv, print, &line, options, err);
-    if (outcome == PARSE_RUN) {
-        options->n_files = line.n_arguments;
-        memcpy(options->files, line.arguments, sizeof options->files);
-    }
-    return outcome;
+    if (outcome != PARSE_RUN)
+        return outcome;
+    options->n_files = line.n_arguments;
+    memcpy(options->files, line.arguments, sizeof options->files);
+    const char *other = options->trace[0]                  ? "--trace"
+                        : options->base[0]                 ? "--base"
+                        : strcmp(options->by, "case") != 0 ? "--by"
+                                                           : NULL;
+    if (!other || !(options->rounds || options->ranks))
+        return PARSE_RUN;
+    error_user(err, "%s does not go with --rounds and --ranks", other);
+    return PARSE_FAILED;
 }
 
 enum parse_outcome options_parse_plan(int argc, char **argv, bool print, plan_options *options,

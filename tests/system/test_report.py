@@ -1,4 +1,4 @@
-"""What bramble report and info say of runs: cases, their spread, parts of the overhead; the timeline."""
+"""What bramble report and info say of runs: cases, their spread, parts of the overhead; rounds and ranks; the timeline."""
 import csv
 import io
 import json
@@ -106,7 +106,107 @@ def test_report_warns_of_other_options(bramble, study, pictures):
     other = bramble.train(2, "--data", pictures, "--limit-train", 100, "--limit-test", 40, "--rounds", 2, "--lr", 0.02,
                           "--case", "1:5", "--force")
     done = bramble(1, "report", *files, other)
-    assert done.stderr == "bramble: the runs also differ in --limit-test, --lr\n" and done.returncode == 0
+    assert done.stderr == ("bramble: the runs also differ in --limit-test, --lr; to tell them apart: "
+                           "--by case,limit-test,lr\n") and done.returncode == 0
+    assert bramble(1, "report", "--by", "case,limit-test,lr", *files, other).stderr == ""
+    done = bramble(1, "report", "--by", "limit-test,lr", *files, other)
+    assert done.stderr == "bramble: the runs also differ in N:C; to tell them apart: --by limit-test,lr,case\n"
+
+
+def test_report_by_any_option(bramble, study, pictures):
+    """Cases by values of options, in their order, in every format; without N:C where runs differ in it."""
+    files, cases = study
+    options = ["--data", pictures, "--limit-train", 100, "--limit-test", 50, "--rounds", 2, "--threads", 1]
+    files = [*files, bramble.train(2, *options, "--lr", 0.002, "--nesterov", out="slow.h5"),
+             bramble.train(2, *options, "--lr", 0.1, "--shards", "60", "--local-steps", 1, out="fast.h5")]
+    t_s = [Run(file).summary["t_time_s"] for file in files]
+    done = bramble(1, "report", "--by", "lr", "--format", "json", *files)
+    rows = json.loads(done.stdout)
+    assert [(row["lr"], row["repeats"], row["nodes"], row["cores"]) for row in rows] == [
+        (0.002, 1, 1, 1), (0.01, 4, None, None), (0.1, 1, 1, 1)]
+    assert rows[1]["t_time_s"] == pytest.approx(statistics.mean(t_s[:4]))
+    assert rows[2]["speedup"] == pytest.approx(t_s[4] / t_s[5])
+    rows = json.loads(bramble(1, "report", "--by", "lr", "--base", "0.1", "--format", "json", *files).stdout)
+    assert [row["speedup"] for row in rows] == pytest.approx(
+        [t_s[5] / t for t in (t_s[4], statistics.mean(t_s[:4]), t_s[5])])
+    keys = "nesterov,shards,case,lr"
+    rows = json.loads(bramble(1, "report", "--by", keys, "--format", "json", *files).stdout)
+    expected = [(False, "", "1:1", 0.01), (False, "", "1:2", 0.01), (False, "", "2:2", 0.01), (False, "60", "1:1", 0.1),
+                (True, "", "1:1", 0.002)]
+    assert [tuple(row[name] for name in keys.split(",")) for row in rows] == expected
+    lines = list(csv.DictReader(io.StringIO(bramble(1, "report", "--by", keys, "--format", "csv", *files).stdout)))
+    assert list(lines[0])[:7] == [*keys.split(","), "nodes", "cores", "repeats"]
+    assert [tuple(line[name] for name in keys.split(",")) for line in lines] == [
+        (str(a).lower(), b, c, f"{d:g}") for a, b, c, d in expected]
+    text = bramble(1, "report", "--by", "case,lr", *files).stdout.splitlines()
+    assert text[0].split()[:3] == ["N:C", "lr", "runs"] == text[7].split()[:2] + ["runs"]
+    assert [line.split()[:3] for line in text[1:6]] == [["1:1", "0.002", "1"], ["1:1", "0.01", "2"], ["1:1", "0.1", "1"],
+                                                        ["1:2", "0.01", "1"], ["2:2", "0.01", "1"]]
+
+
+def test_values_with_commas(bramble, pictures):
+    """In CSV they stand between quotes, and --base takes them as they are."""
+    files = [bramble.train(3, "--data", pictures, "--limit-train", 100, "--rounds", 1, "--threads", 1, "--shards", shards,
+                           out=f"{k}.h5") for k, shards in enumerate(("50,50", "20,80"))]
+    lines = list(csv.DictReader(io.StringIO(
+        bramble(1, "report", "--by", "case,shards", "--base", "2:2,50,50", "--format", "csv", *files).stdout)))
+    assert [line["shards"] for line in lines] == ["20,80", "50,50"] and float(lines[1]["speedup"]) == 1
+
+
+# ---- rounds and ranks -------------------------------------------------------------------------------------
+
+
+def rows_of(bramble, *words):
+    """The rows of --rounds or --ranks, from JSON and from CSV, which must agree."""
+    rows = json.loads(bramble(1, "report", "--format", "json", *words).stdout)
+    lines = list(csv.DictReader(io.StringIO(bramble(1, "report", "--format", "csv", *words).stdout)))
+    assert len(rows) == len(lines)
+    for row, line in zip(rows, lines):
+        assert list(row) == list(line)
+        for name, value in row.items():
+            assert line[name] == ("" if value is None else value) if isinstance(value, str) or value is None else \
+                float(line[name]) == pytest.approx(value, rel=1e-8)
+    return rows
+
+
+def test_rounds(bramble, study):
+    files, _ = study
+    run = Run(files[1])
+    rows = rows_of(bramble, "--rounds", *files[:2])
+    assert [(row["file"], row["round"]) for row in rows] == [(str(file), k) for file in files[:2] for k in (1, 2)]
+    for name in ("t_end_s", "passes", "lr", "loss", "accuracy"):
+        assert [row[name] for row in rows[2:]] == pytest.approx(list(run[f"rounds/{name}"]), rel=1e-9)
+    assert [row["test_accuracy"] for row in rows[2:]] == pytest.approx(list(run["test/accuracy"]))
+    assert [row["test_loss"] for row in rows[2:]] == pytest.approx(list(run["test/loss"]))
+    ends = run["rounds/t_end_s"]
+    assert [row["images_per_s"] for row in rows[2:]] == pytest.approx([100 / ends[0], 100 / (ends[1] - ends[0])])
+    text = bramble(1, "report", "--rounds", files[1]).stdout.splitlines()
+    assert text[0].split()[:3] == ["round", "time", "s"] and len(text) == 3
+    assert [line.split()[0] for line in text[1:]] == ["1", "2"] and f"{100 * run['test/accuracy'][1]:.2f}" in text[2]
+
+
+def test_ranks(bramble, study):
+    """A line a rank, with sums over the rounds; with --rounds one for each round too; also while a run goes on."""
+    files, _ = study
+    run = Run(files[1])
+    phases, names = run.phases()
+    each = rows_of(bramble, "--ranks", "--rounds", files[1])
+    assert [(row["round"], row["rank"]) for row in each] == [(r, k) for r in (1, 2) for k in range(3)]
+    sums = rows_of(bramble, "--ranks", files[1])
+    assert [(row["rank"], row["role"], row["host"]) for row in sums] == [
+        (k, "worker" if k else "server", run["machine/host"][k].decode()) for k in range(3)]
+    for j, name in enumerate(names):
+        assert [row[f"{name}_s"] for row in each] == pytest.approx(list(phases[:, :, j].flat), abs=1e-9)
+        assert [row[f"{name}_s"] for row in sums] == pytest.approx(list(phases[:, :, j].sum(axis=0)), abs=1e-9)
+    assert [row["images"] for row in sums] == [0, 100, 100] and "round" not in sums[0]
+    assert [row["loss"] for row in sums[1:]] == pytest.approx(list(run["rounds/ranks/loss"][1, 1:]))
+    assert sums[0]["loss"] is None
+    text = bramble(1, "report", "--ranks", files[1]).stdout.splitlines()
+    assert len(text) == 4 and max(map(len, text)) <= 120 and [line.split()[0] for line in text[1:]] == ["0", "1", "2"]
+    assert text[0].split() == ["rank", "role", "host", "images", "loss", "train", "input", "wait", "serve", "pack", "wire",
+                               "eval", "output", "other", "s"]
+    both = bramble(1, "report", "--ranks", *files[:2]).stdout.split("\n\n")
+    assert [part.splitlines()[0] for part in both] == [str(file)[:40] for file in files[:2]]
 
 
 def test_report_without_the_base(bramble, study):

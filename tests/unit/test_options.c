@@ -223,9 +223,11 @@ static void test_other_commands(void **state)
     assert_int_equal(report.n_files, 3);
     assert_string_equal(report.files[1], "b.h5");
     assert_string_equal(report.files[2], "-c");
-    assert_true(report.base.nodes == 1 && report.base.cores == 2 && report.format == REPORT_CSV);
+    assert_true(strcmp(report.base, "1:2") == 0 && report.format == REPORT_CSV);
     assert_int_equal(PARSE(report, "report a.h5", &report, NULL), PARSE_RUN);
-    assert_true(report.base.nodes == 0 && report.base.cores == 0 && report.format == REPORT_TABLE);
+    assert_true(!*report.base && strcmp(report.by, "case") == 0 && report.format == REPORT_TABLE);
+    assert_int_equal(PARSE(report, "report a.h5 --rounds --ranks", &report, NULL), PARSE_RUN);
+    assert_true(report.rounds && report.ranks);
     assert_int_equal(PARSE(report, "report a.h5 --trace t.json", &report, NULL), PARSE_RUN);
     assert_string_equal(report.trace, "t.json");
     assert_int_equal(PARSE(watch, "watch a.h5 --patience 0.5", &watch, NULL), PARSE_RUN);
@@ -265,13 +267,13 @@ static void test_refuses_other_commands(void **state)
     assert_int_equal(PARSE(test, "test a b", &test, NULL), PARSE_FAILED);
     assert_int_equal(PARSE(report, "report", &report, NULL), PARSE_FAILED);
     assert_int_equal(PARSE(report, "report a --format xml", &report, NULL), PARSE_FAILED);
-    static const char *const bases[] = {"1", "1:", ":1", "0:1", "1:0", "1:1:1", "a:b"};
-    for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
+    static const char *const others[] = {"--trace t.json", "--base 1:1", "--by lr"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         char line[64];
-        snprintf(line, sizeof line, "report a --base %s", bases[i]);
+        snprintf(line, sizeof line, "report a --ranks %s", others[i]);
         err = (error){0};
         assert_int_equal(PARSE(report, line, &report, &err), PARSE_FAILED);
-        assert_non_null(strstr(err.text, "expected nodes and cores as N:C, such as 1:2"));
+        assert_non_null(strstr(err.text, "does not go with --rounds and --ranks"));
     }
     assert_int_equal(PARSE(info, "info a b", &info, NULL), PARSE_FAILED);
 }

@@ -165,12 +165,28 @@ static void test_completion(void **state)
     }
 }
 
-static void check_completion_value(const option_entry *entry)
+/* Is it an option with a value in another command? */
+static bool is_value_elsewhere(const char *name)
+{
+    for (const option_command *command = option_commands; command->name; command++) {
+        const option_entry *entry = option_find(command->options, name);
+        if (entry && entry->type != OPTION_FLAG)
+            return true;
+    }
+    return false;
+}
+
+static void check_completion_value(const char *command, const option_entry *entry)
 {
     static const char *const next[] = {"", NULL};
     static const char where[] = "tools/completion.bash";
     char name[80], first[80];
     snprintf(name, sizeof name, "--%s", entry->name);
+    if (entry->type == OPTION_FLAG && is_value_elsewhere(entry->name)) {
+        snprintf(first, sizeof first, "== %s && $1 == --%s ]] && return 1", command, entry->name);
+        require(strstr(section, first), where, "values", first);
+        return;
+    }
     require(has_word(section, name) == (entry->type != OPTION_FLAG), where, "values", name);
     if (!entry->word)
         return;
@@ -188,7 +204,7 @@ static void test_completion_values(void **state)
             "all", "values");
     for (const option_command *command = option_commands; command->name; command++)
         for (const option_entry *entry = command->options; entry->name; entry++)
-            check_completion_value(entry);
+            check_completion_value(command->name, entry);
 }
 
 /* ---- help ------------------------------------------------------------------------------------ */
