@@ -190,10 +190,11 @@ size_t average_scratch_bytes(size_t n, int size);
  * transport_average - replace w on every rank by the weighted mean over the workers
  *   rule     in     how the numbers travel
  *   w        inout  n finite floats below AVERAGE_LIMIT in magnitude; ignored where the weight is 0
- *   weights  in     `size` weights >= 0 (images seen), the same on every rank, not all 0
+ *   weights  in     `size` weights >= 0 (images seen), the same on every rank
  *   scratch  out    average_scratch_bytes(n, size) bytes
- * With one positive weight that rank's w is copied unchanged.  Collective: same rule, n and weights on
- * all ranks.  Same bits for every rule and any number of threads.
+ * With one positive weight that rank's w is copied unchanged, with none the server's, which is the mean
+ * before.  Collective: same rule, n and weights on all ranks.  Same bits for every rule and any number of
+ * threads.
  * Returns the seconds of it that were spent in MPI.
  * Source: McMahan et al., "Communication-efficient learning of deep networks from decentralized data",
  * arXiv:1602.05629 (weighted mean of the clients' models).

@@ -49,7 +49,7 @@ size_t average_scratch_bytes(size_t n, int size)
 double transport_average(const average_rule *rule, float *w, size_t n, const double *weights,
                          void *scratch)
 {
-    int size = transport_size(), n_positive = 0, last = -1;
+    int size = transport_size(), n_positive = 0, last = 0; /* nobody: the server, which has not trained */
     double total = 0, *shares = scratch;
     for (int r = 0; r < size; r++) {
         assert(weights[r] >= 0 && isfinite(weights[r]));
@@ -59,12 +59,11 @@ double transport_average(const average_rule *rule, float *w, size_t n, const dou
             last = r;
         }
     }
-    assert(n_positive > 0);
-    for (int r = 0; r < size; r++)
+    for (int r = 0; r < size && n_positive > 1; r++)
         shares[r] = weights[r] / total;
     for (size_t done = 0, piece; done < n; done += piece) {
         piece = piece_floats(n - done);
-        if (n_positive == 1)
+        if (n_positive <= 1)
             wire_broadcast(w + done, piece, last);
         else
             rule->average(w + done, piece, shares, (char *)scratch + shares_bytes(size));

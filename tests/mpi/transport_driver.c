@@ -499,7 +499,8 @@ static void case_average(char **arguments)
     }
 }
 
-/* One positive weight, each rank's in turn: every bit of its w, whatever it is, on all ranks. */
+/* One positive weight, each rank's in turn, or none: every bit of that rank's w or of the server's, whatever
+ * it is, on all ranks. */
 static void case_copy(char **arguments)
 {
     (void)arguments;
@@ -508,12 +509,13 @@ static void case_copy(char **arguments)
     size_t size = (size_t)transport_size();
     double *weights = take(size, sizeof *weights);
     void *scratch = take(average_scratch_bytes(N, (int)size), 1);
-    for (size_t r = 0; r < size; r++)
+    for (size_t r = 0; r <= size; r++)
         for (size_t i = 0; average_rules[i]; i++) {
             float w[N] = {0};
             memset(weights, 0, size * sizeof *weights);
-            weights[r] = 0.25;
-            if ((size_t)transport_rank() == r)
+            if (r < size)
+                weights[r] = 0.25;
+            if ((size_t)transport_rank() == r % size)
                 memcpy(w, odd, sizeof w);
             transport_average(average_rules[i], w, N, weights, scratch);
             CHECK(memcmp(w, odd, sizeof w) == 0);

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import WAIT_S
-from runs import LINEAR, PAPER, Run, differences, write_model
+from runs import LINEAR, PAPER, Run, averaging_rules, differences, write_model
 from test_kill import ranks_of, rounds_done, wait_for
 
 STOPPED = 3
@@ -144,6 +144,19 @@ def test_nan_on_one_worker(bramble, pictures, tmp_path):
     plain = Run(bramble.train(3, "--data", pictures, *NAN, "--on-nan", "skip", out="plain.h5"))
     assert differences(run, plain) != [] and np.array_equal(run["rounds/loss"][0], plain["rounds/loss"][0])
     assert (plain["rounds/ranks/skipped"] == 0).all()
+
+
+def test_nan_where_only_one_has_images(bramble, pictures):
+    """In this part of the round no sound worker trains: all go on from the average before, whatever the rule."""
+    options = ["--data", pictures, "--shards", "90,10", "--batch", 10, "--average-every", 1, "--rounds", 1, "--threads", 1,
+               "--limit-test", 20, "--on-nan", "skip"]
+    runs = []
+    for rule in averaging_rules():
+        run = Run(bramble.train(3, *options, "--average", rule, out=f"{rule}.h5", env={"BRAMBLE_TEST_FAULT": "nan:1:0:0"}))
+        assert run["rounds/ranks/skipped"][0, 1] == 1 and run["rounds/images"] == 90
+        assert all(np.isfinite(value).all() for value in run.weights.values())
+        runs.append(run)
+    assert [differences(runs[0], run) for run in runs[1:]] == [[]] * (len(runs) - 1)
 
 
 def test_nan_on_all_workers(bramble, pictures):
