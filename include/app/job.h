@@ -23,12 +23,13 @@ typedef struct job {
     char *model_text;
     const average_rule *rule;
     int n_threads;
-    double t_begin_s;               /* clock_now() when the program started */
-    double t_start_mpi_s;           /* then: until MPI was ready */
-    double t_start_data_s;          /* then: reading and dealing out images */
-    uint64_t rounds_before;         /* done when it was resumed */
-    int signal;                     /* the run was asked to stop by, or 0 */
-    uint64_t rounds_saved;          /* then: in the checkpoint */
+    double t_begin_s;       /* clock_now() when the program started */
+    double t_start_mpi_s;   /* then: until MPI was ready */
+    double t_start_data_s;  /* then: reading and dealing out images */
+    uint64_t rounds_before; /* done when it was resumed */
+    int signal;             /* the run was asked to stop by, or 0 */
+    uint64_t
+        rounds_done; /* then: rounds in the result file, and in the checkpoint if there is one */
     char rescue[OPTION_TEXT_BYTES]; /* file to go on from when a rank dies, or "" */
     bool rescued;                   /* one has died */
 

@@ -144,7 +144,7 @@ record *record_create(const char *path, bool force, const record_plan *plan, err
  * record_add_test  - the evaluation after a round (any order, any time after its row)
  * record_add_weights - the present model; `round` is the 0-based round it is the result of, -1 for none;
  *                    a reader sees /model/round RECORD_NO_MODEL while the numbers are being replaced
- * record_add_confusion - n_classes x n_classes counts, [true][predicted], of the model last written
+ * record_add_confusion - n_classes x n_classes counts, [true][predicted], of the model tested last
  * record_add_summary - may be called again
  * record_add_stall - the row of a rank; may be called again
  * All: false with err (environment: file and cause).  Not collective.

@@ -44,7 +44,6 @@ static void note_evaluation(training *t)
     t->shown.accuracy = row.accuracy;
     t->shown.accuracy_round = (uint64_t)t->eval_round + 1;
     record_add_test(j->record, (size_t)t->eval_round, &row, &t->error);
-    record_add_weights(j->record, t->eval_round, e->w, &t->error);
     record_add_confusion(j->record, e->confusion, &t->error);
     double target = j->options.target_accuracy;
     if (target > 0.0 && row.accuracy >= target && !t->stop) {
@@ -103,16 +102,30 @@ static const float *model_of_round(const training *t)
     return t->tail_mean;
 }
 
-void server_begin_evaluation(training *t, uint64_t round)
+static bool evaluation_due(const training *t, uint64_t round)
 {
+    return (round + 1) % job_eval_every(t->job) == 0 || round + 1 == t->job->options.rounds;
+}
+
+/* The model is in the file before it is tested: whatever comes between, it is not lost. */
+void server_take_model(training *t, uint64_t round)
+{
+    size_t n_bytes = t->job->model->n_weights * sizeof *t->kept;
+    if (!evaluation_due(t, round)) {
+        memcpy(t->kept, model_of_round(t), n_bytes);
+        t->kept_round = (int64_t)round;
+        return;
+    }
     t->eval_round = (int64_t)round;
     t->eval_noted = false;
     evaluation_begin(&t->job->evaluation, model_of_round(t));
+    record_add_weights(t->job->record, t->eval_round, t->job->evaluation.w, &t->error);
 }
 
-bool server_evaluation_due(const training *t, uint64_t round)
+void server_leave_model(training *t, error *err)
 {
-    return (round + 1) % job_eval_every(t->job) == 0 || round + 1 == t->job->options.rounds;
+    if (t->kept_round > t->eval_round)
+        record_add_weights(t->job->record, t->kept_round, t->kept, err);
 }
 
 /* What former starts have done. */

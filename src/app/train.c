@@ -57,12 +57,17 @@ static bool print_summary(const job *j, const record_summary *s, error *err)
 static void print_stop(const job *j)
 {
     fprintf(stderr, "bramble: stopped by %s", interrupt_name(j->signal));
-    if (j->options.checkpoint[0] && j->rounds_saved > 0)
+    if (j->rounds_done == 0)
+        fprintf(stderr, " in the first round; nothing is saved\n");
+    else if (j->options.checkpoint[0])
         fprintf(stderr, "; %llu of %llu rounds are saved, go on with --resume %s\n",
-                (unsigned long long)j->rounds_saved, (unsigned long long)j->options.rounds,
+                (unsigned long long)j->rounds_done, (unsigned long long)j->options.rounds,
                 j->options.checkpoint);
     else
-        fprintf(stderr, "; nothing is saved to go on from\n");
+        fprintf(stderr,
+                "; %s has the model of round %llu of %llu, but nothing to go on from: that takes "
+                "--checkpoint\n",
+                j->out, (unsigned long long)j->rounds_done, (unsigned long long)j->options.rounds);
 }
 
 typedef struct attempt {

@@ -156,8 +156,7 @@ static bool run_round(training *t, uint64_t round, error *err)
     phases_enter(&t->phases, PHASE_OUTPUT);
     if (transport_is_server()) {
         finish_round(t, round);
-        if (server_evaluation_due(t, round))
-            server_begin_evaluation(t, round);
+        server_take_model(t, round);
     }
     saving_keep(&t->saving, j, round + 1, t->eval_round);
     if (t->decision->save)
@@ -215,6 +214,8 @@ static bool allocate(training *t, error *err)
     saving_init(&t->saving, t->job, err);
     t->tail = memory_new(t->job->model->n_weights, sizeof *t->tail, err);
     t->tail_mean = memory_new(t->job->model->n_weights, sizeof *t->tail_mean, err);
+    if (transport_is_server())
+        t->kept = memory_new(t->job->model->n_weights, sizeof *t->kept, err);
     return transport_agree(err);
 }
 
@@ -228,6 +229,7 @@ static void release(training *t)
     saving_release(&t->saving);
     memory_free(t->tail);
     memory_free(t->tail_mean);
+    memory_free(t->kept);
     *t = (training){0};
 }
 
@@ -235,7 +237,7 @@ static void release(training *t)
 static void stop_run(training *t, error *err)
 {
     t->job->signal = t->decision->signal;
-    t->job->rounds_saved = t->saving.rounds;
+    t->job->rounds_done = t->saving.rounds;
     saving_write(&t->saving, t->job, t->job->signal, err);
 }
 
@@ -244,7 +246,7 @@ static void finish_run(training *t, uint64_t rounds, record_summary *summary, er
     server_evaluate_rest(t);
     if (t->signal != 0) { /* all rounds are done, and saved if they were to be */
         t->job->signal = t->signal;
-        t->job->rounds_saved = t->saving.rounds;
+        t->job->rounds_done = t->saving.rounds;
     } else {
         summarize(t, rounds, summary);
         record_add_summary(t->job->record, summary, &t->error);
@@ -258,7 +260,8 @@ bool training_run(job *self, record_summary *summary, error *err)
 {
     training *t = &state;
     uint64_t rounds = 0;
-    *t = (training){.job = self, .eval_round = -1, .eval_noted = true, .t_target_s = NAN};
+    *t = (training){
+        .job = self, .eval_round = -1, .kept_round = -1, .eval_noted = true, .t_target_s = NAN};
     bool good = allocate(t, err);
     if (good) {
         progress_start(&t->progress, self->options.quiet || !transport_is_server(),
@@ -274,6 +277,8 @@ bool training_run(job *self, record_summary *summary, error *err)
         phases_start(&t->phases, PHASE_OTHER);
         good = run_rounds(t, &rounds, err);
     }
+    if (transport_is_server() && (!good || t->decision->stop == STOP_ASKED))
+        server_leave_model(t, &t->error);
     if (good && t->decision->stop == STOP_ASKED)
         stop_run(t, err);
     else if (good && transport_is_server())

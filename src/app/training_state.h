@@ -46,7 +46,9 @@ typedef struct training {
     double *tail;       /* sum of its last averages */
     float *tail_mean;
     size_t n_tail;
-    int64_t eval_round; /* whose model is or was evaluated last; -1: none */
+    float *kept;        /* model of the last round that is not to be tested */
+    int64_t kept_round; /* -1: none */
+    int64_t eval_round; /* whose model is or was evaluated last, and is in the file; -1: none */
     bool eval_noted;    /* its result has been recorded */
     bool stop, stop_called;
     int signal; /* that somebody got: stop */
@@ -72,9 +74,13 @@ bool server_evaluate_some(void *arg);
 void server_evaluate_rest(training *t);
 void server_evaluate_inline(training *t);
 
-/* server_evaluation_due, server_begin_evaluation - of the model after a round (0-based) */
-bool server_evaluation_due(const training *t, uint64_t round);
-void server_begin_evaluation(training *t, uint64_t round);
+/*
+ * server_take_model - a round (0-based) is over: write its model and begin to test it, or keep it
+ * server_leave_model - the run ends before all rounds are done: write what was kept, if that is the newest.
+ *                      Sets err (environment)
+ */
+void server_take_model(training *t, uint64_t round);
+void server_leave_model(training *t, error *err);
 
 /* server_add_to_tail - for --tail-average: an average of the round is there */
 void server_add_to_tail(training *t, uint64_t segment);

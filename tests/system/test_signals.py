@@ -72,7 +72,9 @@ def test_nothing_to_save(bramble, pictures, tmp_path):
         wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 2)
         os.kill(ranks_of(tmp_path)[1], signal.SIGTERM)
         status, said = end_of(process, tmp_path)
-    assert status == STOPPED and said == ["bramble: stopped by SIGTERM; nothing is saved to go on from"]
+    n = Run(tmp_path / "out.h5").n_done
+    assert status == STOPPED and said == [f"bramble: stopped by SIGTERM; out.h5 has the model of round {n} of 100000, but "
+                                          "nothing to go on from: that takes --checkpoint"]
     (tmp_path / "out.h5").unlink()
     with start(bramble, pictures, 3, "--local-steps", 1000000, "--checkpoint", "c.h5") as process:
         wait_for(lambda: rounds_done(tmp_path / "out.h5") == 0)
@@ -81,6 +83,50 @@ def test_nothing_to_save(bramble, pictures, tmp_path):
         status, said = end_of(process, tmp_path)
     assert status in (STOPPED, 128 + signal.SIGUSR1)
     assert not (tmp_path / "c.h5").exists()
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+@pytest.mark.parametrize("more", [[], ["--tail-average", 0.7]], ids=["last average", "tail average"])
+def test_stopped_between_tests(bramble, pictures, tmp_path, ranks, more):
+    """The model of the last round done is in the file, tested or not: what a run of that many rounds ends with."""
+    options = [*SHORT, *more, "--eval-every", 50000]
+    with start(bramble, pictures, ranks, *options) as process:
+        wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 3)
+        os.kill(ranks_of(tmp_path)[0], signal.SIGUSR1)
+        status, _ = end_of(process, tmp_path)
+    run = Run(tmp_path / "out.h5")
+    assert status == STOPPED and run["model/round"] == run.n_done - 1 and np.isnan(run["test/loss"]).all()
+    tested = bramble(1, "test", "out.h5", "--data", pictures, "--limit-test", 20)
+    assert tested.returncode == 0, tested.stderr
+    whole = Run(bramble.train(ranks, "--data", pictures, *write_model(tmp_path, LINEAR)[0], "--limit-test", 20, "--batch", 2, "--lr",
+                              1e-4, "--keep-momentum", "--rounds", run.n_done, "--threads", 1, *options, out="whole.h5"))
+    assert all(np.array_equal(value, run.weights[name]) for name, value in whole.weights.items())
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_stopped_during_the_last_test(bramble, tmp_path, ranks):
+    """All rounds are done, the test is long: the model is there."""
+    options = ["--data", "synthetic:40000", "--limit-train", 4, "--batch", 2, "--threads", 1, "--rounds", 3, "--eval-every", 3]
+    line = bramble.command(ranks, "train", "--quiet", *options, "--out", "out.h5")
+    with subprocess.Popen(line, cwd=tmp_path, env=bramble.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as process:
+        wait_for(lambda: rounds_done(tmp_path / "out.h5") == 3)
+        os.kill(ranks_of(tmp_path)[0], signal.SIGTERM)
+        status, said = end_of(process, tmp_path)
+    run = Run(tmp_path / "out.h5")
+    assert run["model/round"] == 2 and run.weights
+    if status == STOPPED:  # else the test was faster
+        assert said[0].startswith("bramble: stopped by SIGTERM; out.h5 has the model of round 3 of 3"), said
+        assert np.isnan(run["test/loss"][2]) and run["summary/complete"] == 0
+
+
+def test_diverged_between_tests(bramble, pictures):
+    """A run that ends by itself leaves the model of the last round done as well."""
+    done = bramble(3, "train", "--quiet", "--data", pictures, *NAN, "--eval-every", 3, "--out", "x.h5",
+                   env={"BRAMBLE_TEST_FAULT": "nan:2:2:0"})
+    assert done.returncode == 2 and "round 3, rank 2" in done.stderr
+    run = Run(bramble.folder / "x.h5")
+    assert run.n_done == 2 and run["model/round"] == 1 and all(np.isfinite(value).all() for value in run.weights.values())
 
 
 def test_second_sigint_ends_at_once(bramble, pictures, tmp_path):
