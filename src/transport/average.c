@@ -49,7 +49,8 @@ size_t average_scratch_bytes(size_t n, int size)
 double transport_average(const average_rule *rule, float *w, size_t n, const double *weights,
                          void *scratch)
 {
-    int size = transport_size(), n_positive = 0, last = 0; /* nobody: the server, which has not trained */
+    int size = transport_size(), n_positive = 0;
+    int last = 0; /* when nobody has: the server, which has not trained */
     double total = 0, *shares = scratch;
     for (int r = 0; r < size; r++) {
         assert(weights[r] >= 0 && isfinite(weights[r]));
