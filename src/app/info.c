@@ -62,6 +62,14 @@ static json_t *describe_weights(const record_file *file)
     return group;
 }
 
+static size_t count_tested(const record_file *file)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < file->n_rounds; k++)
+        n += isnan(file->tests[k].accuracy) ? 0 : 1;
+    return n;
+}
+
 static json_t *describe_file(const char *path, const record_file *file)
 {
     json_t *root = json_object(), *hosts = json_array();
@@ -71,6 +79,7 @@ static json_t *describe_file(const char *path, const record_file *file)
     json_object_set_new(root, "complete", json_boolean(file->summary.complete == 1.0));
     json_object_set_new(root, "rounds_done", json_integer((json_int_t)file->n_rounds));
     json_object_set_new(root, "rounds_planned", json_integer((json_int_t)file->n_rounds_planned));
+    json_object_set_new(root, "rounds_tested", json_integer((json_int_t)count_tested(file)));
     json_object_set_new(root, "hosts", hosts);
     json_object_set_new(root, "summary", output_summary(&file->summary));
     json_object_set_new(root, "model_round", json_integer(file->model_round));

@@ -23,11 +23,11 @@ def three(tmp_path_factory):
     assert cluster.traces() == []
 
 
-def supervised(three, bramble, pictures, rounds, *more, program=BRAMBLE, env=None):
+def supervised(three, bramble, pictures, rounds, *more, program=BRAMBLE, env=None, mpirun=()):
     """A run over the three hosts, started on the first; it goes on from a checkpoint that is there."""
     options = write_model(bramble.folder, LINEAR)[0]
-    hostfile = three("hostfile").stdout.strip()
-    line = ["mpirun", "--hostfile", hostfile, "-n", "3", str(program), "train", "--quiet", "--data", pictures, *options,
+    hostfile = three("hostfile", 4 if mpirun else 1).stdout.strip()
+    line = ["mpirun", "--hostfile", hostfile, *mpirun, "-n", "3", str(program), "train", "--quiet", "--data", pictures, *options,
             "--limit-train", 40, "--limit-test", 20, "--batch", 4, "--local-steps", 20, "--lr", 1e-4, "--keep-momentum",
             "--rounds", rounds, "--threads", 1, "--out", "out.h5", "--checkpoint", "c.h5", *more]
     bramble.env = dict(three.env, **(env or {}))
@@ -46,11 +46,12 @@ def stop_and_read(run, folder):
     return Run(result)
 
 
-@pytest.mark.parametrize("fault", [["kill"], ["link", "down"]], ids=["host gone", "link down"])
-def test_goes_on_without_a_host(three, bramble, pictures, tmp_path, fault):
+@pytest.mark.parametrize("fault, mpirun", [(["kill"], ["--map-by", "ppr:1:node:pe=4"]), (["link", "down"], [])],
+                         ids=["host gone", "link down"])
+def test_goes_on_without_a_host(three, bramble, pictures, tmp_path, fault, mpirun):
     """The host is named in one line, at the latest after 30 s; finished rounds stay; with it again, all go on."""
     first, second, third = three.hosts()
-    run = supervised(three, bramble, pictures, 100000)
+    run = supervised(three, bramble, pictures, 100000, mpirun=mpirun)
     try:
         wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 3, 60 * SLOW)
         before = rounds_done(tmp_path / "out.h5")
@@ -67,7 +68,7 @@ def test_goes_on_without_a_host(three, bramble, pictures, tmp_path, fault):
     assert len(named) == 1 and not any(second in word for word in named), run.all()
     assert result["interruptions/workers_before"] == 2 and result["interruptions/workers_after"] == 1
     assert result["interruptions/rounds"] >= before - 1
-    again = supervised(three, bramble, pictures, 100000)
+    again = supervised(three, bramble, pictures, 100000, mpirun=mpirun)
     try:
         wait_for(lambda: rounds_done(tmp_path / "out.h5") > result.n_done, 60 * SLOW)
         back = stop_and_read(again, tmp_path)
