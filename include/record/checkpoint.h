@@ -36,8 +36,9 @@ typedef struct checkpoint checkpoint;
  *   force  in  a file may stand there already: it is kept as the previous one if it is whole
  *   plan   in  as for record_create of the run's own file; plan->checkpoint is set
  * Returns NULL with err: a file stands there without force, or one that a run is writing, or no regular
- * file, or no such folder, or path or path.previous is the run's result file, plan->checkpoint->out (user);
- * cannot be written (environment).  Not collective: the server's.
+ * file, or no such folder, or path.previous is too long a name, or path or path.previous is the run's result
+ * file, plan->checkpoint->out (user); cannot be written, or no room for all that stands there at one moment,
+ * which is then kept for the first saves (environment).  Not collective: the server's.
  */
 checkpoint *checkpoint_new(const char *path, bool force, const record_plan *plan, error *err);
 void checkpoint_free(checkpoint *self);
@@ -45,7 +46,7 @@ void checkpoint_free(checkpoint *self);
 /*
  * checkpoint_save - write a checkpoint: the rows done in `run`, and state
  * A temporary file in the same folder is written, synced and renamed; what stood at path has the name
- * path.previous then.  After a failure both are what they were.
+ * path.previous then.  After a failure both are what they were, unless only the folder cannot be synced.
  * false with err (environment: file and cause).  Not collective.
  */
 bool checkpoint_save(checkpoint *self, const record *run, const checkpoint_state *state,

@@ -58,7 +58,7 @@ typedef struct record_test {
     double loss, accuracy;
 } record_test;
 
-/* /summary; the names are also the keys of JSON output (DESIGN: the paper's measures). */
+/* /summary; the names are also the keys of JSON output (docs/results.md). */
 typedef struct record_summary {
     double t_time_s, w_time_s, o_time_s, work_fraction, overhead_fraction;
     double o_pack_s, o_wire_s, o_wait_s, o_serve_s, o_other_s; /* they add up to o_time_s */
@@ -132,6 +132,7 @@ bool record_check_new(const char *path, bool force, error *err);
 /*
  * record_create - make the file, complete in structure, under its final name
  * Without force an existing file is never replaced, also not one that appears in the meantime (link(2)).
+ * With force the file that stands there stays until the new one has its name for sure.
  * Returns NULL with err: as record_check_new; a file that another run is writing, also with force
  * (user); more rounds than fit in 4 GiB (user); disk full or any HDF5 failure (environment); then no file
  * of ours is left behind.  n_rounds, n_ranks and n_classes are at least 1.  Not collective: the server's.

@@ -11,16 +11,20 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <zlib.h>
 
-enum { COPY_BYTES = 1 << 18 };
+/* Besides the image there are at times three: the newest, the one before, and the one being written. */
+enum { COPY_BYTES = 1 << 18, N_ROOM = 3 };
 
 struct checkpoint {
     record *image; /* in a file without a name */
     char *previous;
     bool whole; /* what stands at the path may become the previous one */
     int fd;     /* of the newest, for its lock; -1: none yet */
+    int n_saved;
+    int room[N_ROOM]; /* files without a name that keep room for the saves to come; -1: none */
     char *buffer;
 };
 
@@ -34,6 +38,73 @@ static bool is_result(const char *path, const char *previous, const char *out, e
     return taken != NULL;
 }
 
+/* Where the file system cannot keep room it is asked for all there will have to be. */
+static bool has_room(int fd, double n_bytes, double all_bytes)
+{
+    struct statvfs status;
+    if (fallocate(fd, 0, 0, (off_t)n_bytes) == 0)
+        return true;
+    if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
+        return false;
+    errno = ENOSPC;
+    return fstatvfs(fd, &status) != 0 || status.f_blocks == 0 ||
+           (double)status.f_bavail * (double)status.f_frsize >= all_bytes;
+}
+
+/* What stands at a name makes room when a checkpoint takes that. */
+static double size_of(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 ? (double)status.st_size : 0.0;
+}
+
+static bool keep_room(checkpoint *self, error *err)
+{
+    const char *path = self->image->path;
+    double n_bytes = sizeof(seal), sum = 0.0;
+    struct stat status;
+    if (fstat(self->image->fd, &status) == 0)
+        n_bytes += (double)status.st_size;
+    const double needed[N_ROOM] = {n_bytes, n_bytes - size_of(self->previous),
+                                   n_bytes - size_of(path)};
+    for (int i = 0; i < N_ROOM; i++)
+        sum += needed[i] > 0.0 ? needed[i] : 0.0;
+    for (int i = 0; i < N_ROOM; i++) {
+        char *temporary;
+        if (needed[i] <= 0.0)
+            continue;
+        self->room[i] = place_open(path, &temporary, err);
+        if (self->room[i] < 0)
+            return false;
+        (void)unlink(temporary);
+        memory_free(temporary);
+        if (!has_room(self->room[i], needed[i], sum))
+            return error_environment(err,
+                                     "%s: cannot be written: %s (%.1f MB needed for checkpoints)",
+                                     path, strerror(errno), sum / 1e6);
+    }
+    return true;
+}
+
+static void give_up_room(checkpoint *self, int i)
+{
+    if (i >= N_ROOM || self->room[i] < 0)
+        return;
+    close(self->room[i]);
+    self->room[i] = -1;
+}
+
+static bool make_image(checkpoint *self, const char *path, const record_plan *plan, error *err)
+{
+    char *temporary = NULL;
+    self->image = state_new(path, plan, &temporary, err);
+    if (!self->image)
+        return false;
+    unlink(temporary);
+    memory_free(temporary);
+    return true;
+}
+
 checkpoint *checkpoint_new(const char *path, bool force, const record_plan *plan, error *err)
 {
     if (!place_check(path, force, "--checkpoint", err))
@@ -42,23 +113,21 @@ checkpoint *checkpoint_new(const char *path, bool force, const record_plan *plan
     if (!self)
         return NULL;
     self->fd = -1;
+    for (int i = 0; i < N_ROOM; i++)
+        self->room[i] = -1;
     self->whole = seal_check(path, NULL);
     size_t room = strlen(path) + sizeof CHECKPOINT_PREVIOUS;
     self->previous = memory_new(room, 1, err);
     self->buffer = memory_new(COPY_BYTES, 1, err);
-    char *temporary = NULL;
-    if (self->previous && self->buffer) {
+    bool good = self->previous && self->buffer;
+    if (good)
         snprintf(self->previous, room, "%s%s", path, CHECKPOINT_PREVIOUS);
-        if (!is_result(path, self->previous, plan->checkpoint->out, err))
-            self->image = state_new(path, plan, &temporary, err);
-    }
-    if (!self->image || !temporary) {
-        checkpoint_free(self);
-        return NULL;
-    }
-    unlink(temporary);
-    memory_free(temporary);
-    return self;
+    if (good && place_check(self->previous, true, "--checkpoint", err) &&
+        !is_result(path, self->previous, plan->checkpoint->out, err) &&
+        make_image(self, path, plan, err) && keep_room(self, err))
+        return self;
+    checkpoint_free(self);
+    return NULL;
 }
 
 void checkpoint_free(checkpoint *self)
@@ -67,6 +136,8 @@ void checkpoint_free(checkpoint *self)
         return;
     if (self->fd >= 0)
         close(self->fd);
+    for (int i = 0; i < N_ROOM; i++)
+        give_up_room(self, i);
     state_free(self->image);
     memory_free(self->previous);
     memory_free(self->buffer);
@@ -167,6 +238,7 @@ bool checkpoint_save(checkpoint *self, const record *run, const checkpoint_state
     char *temporary;
     if (!fill_image(self, run, state, err))
         return false;
+    give_up_room(self, self->n_saved);
     int fd = place_open(path, &temporary, err);
     bool good = fd >= 0;
     if (good && !write_file(self, fd))
@@ -177,6 +249,7 @@ bool checkpoint_save(checkpoint *self, const record *run, const checkpoint_state
     }
     if (good) {
         self->whole = true;
+        self->n_saved++;
         if (self->fd >= 0)
             close(self->fd);
         self->fd = fd;

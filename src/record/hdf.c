@@ -111,10 +111,12 @@ static hid_t open_checked(int fd, const char *path, size_t *n_bytes, error *err)
 }
 
 /* HDF5 does not open what was replaced since open(): another file has the name by then. */
-static bool was_replaced(int fd)
+static bool was_replaced(int fd, const char *path)
 {
-    struct stat status;
-    return fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 0;
+    struct stat opened, named;
+    return fd >= 0 && fstat(fd, &opened) == 0 && S_ISREG(opened.st_mode) &&
+           (stat(path, &named) != 0 || named.st_ino != opened.st_ino ||
+            named.st_dev != opened.st_dev);
 }
 
 hid_t hdf_open(const char *path, size_t *n_bytes, error *err)
@@ -125,7 +127,7 @@ hid_t hdf_open(const char *path, size_t *n_bytes, error *err)
         /* A pipe would wait for its writer. */
         int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         hid_t file = open_checked(fd, path, n_bytes, &found);
-        bool again = file < 0 && left > 0 && was_replaced(fd);
+        bool again = file < 0 && left > 0 && was_replaced(fd, path);
         if (fd >= 0)
             close(fd);
         if (again)

@@ -136,6 +136,21 @@ int place_open(const char *path, char **temporary, error *err)
     return fd;
 }
 
+/* Where nothing else keeps a name: it is taken by an empty file first, and that one is replaced. */
+static int move_to_reserved(const char *from, const char *to)
+{
+    int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0)
+        return -1;
+    close(fd);
+    if (rename(from, to) == 0)
+        return 0;
+    int number = errno;
+    (void)unlink(to);
+    errno = number;
+    return -1;
+}
+
 /* What rename(2) would do, but never over another file. */
 static int move_new(const char *from, const char *to)
 {
@@ -145,7 +160,11 @@ static int move_new(const char *from, const char *to)
     }
     if (errno == EEXIST)
         return -1;
-    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE); /* no hard links here */
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) /* no hard links here */
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+        return -1;
+    return move_to_reserved(from, to);
 }
 
 static bool sync_folder(const char *path, error *err)
@@ -162,31 +181,103 @@ static bool sync_folder(const char *path, error *err)
     return good;
 }
 
+/* A name that nobody else has, as the temporary's; memory_free it. */
+static char *aside_of(const char *temporary, error *err)
+{
+    size_t room = strlen(temporary) + sizeof ".old";
+    char *aside = memory_new(room, 1, err);
+    if (aside)
+        snprintf(aside, room, "%s.old", temporary);
+    return aside;
+}
+
+static bool refuse_name(const char *path, error *err)
+{
+    return error_environment(err, "%s: cannot be given its name: %s", path, strerror(errno));
+}
+
+/* What stands at path has another name until it is sure that it is no longer needed. */
+static bool publish_over(const char *temporary, const char *path, error *err)
+{
+    char *aside = aside_of(temporary, err);
+    if (!aside)
+        return false;
+    bool kept = link(path, aside) == 0, is_new = !kept && errno == ENOENT;
+    bool good = kept || sync_folder(path, err); /* without hard links it must not fail later */
+    if (good && rename(temporary, path) != 0) {
+        good = refuse_name(path, err);
+    } else if (good && !sync_folder(path, err)) {
+        good = false;
+        (void)(kept ? rename(aside, path) : is_new ? unlink(path) : 0);
+    }
+    if (kept)
+        (void)unlink(aside);
+    memory_free(aside);
+    return good;
+}
+
 bool place_publish(const char *temporary, const char *path, bool force, error *err)
 {
-    if (force && !place_check(path, true, "--out", err))
-        return false;
-    if ((force ? rename(temporary, path) : move_new(temporary, path)) != 0) {
-        if (errno == EEXIST)
-            return error_user(err, "%s: exists; choose another --out or add --force", path);
-        return error_environment(err, "%s: cannot be given its name: %s", path, strerror(errno));
-    }
+    if (force)
+        return place_check(path, true, "--out", err) && publish_over(temporary, path, err);
+    if (move_new(temporary, path) != 0)
+        return errno == EEXIST
+                   ? error_user(err, "%s: exists; choose another --out or add --force", path)
+                   : refuse_name(path, err);
     if (sync_folder(path, err))
         return true;
     unlink(path);
     return false;
 }
 
+/*
+ * What stands at path gets the name `aside` as well or, where there are no hard links, instead.  Then the
+ * name is `previous` if that is free: should the run end right now, it is where it is looked for.
+ * Returns the name, or NULL with errno: ENOENT where nothing stands at path.
+ */
+static const char *set_aside(const char *path, const char *aside, const char *previous, bool *moved)
+{
+    struct stat status;
+    *moved = false;
+    if (link(path, aside) == 0)
+        return aside;
+    if (errno == ENOENT)
+        return NULL;
+    const char *name = lstat(previous, &status) == 0 ? aside : previous;
+    *moved = rename(path, name) == 0;
+    return *moved ? name : NULL;
+}
+
+static bool replace_keeping(const char *temporary, const char *path, const char *aside,
+                            const char *previous, error *err)
+{
+    bool moved;
+    const char *kept = set_aside(path, aside, previous, &moved);
+    if (!kept && errno != ENOENT)
+        return refuse_name(previous, err);
+    if (rename(temporary, path) != 0) {
+        refuse_name(path, err);
+        if (kept)
+            (void)(moved ? rename(kept, path) : unlink(kept));
+        return false;
+    }
+    if (kept == aside && rename(aside, previous) != 0) {
+        refuse_name(previous, err);
+        (void)rename(aside, path);
+        return false;
+    }
+    (void)unlink(aside); /* rename leaves it where previous was a name of the same file */
+    return true;
+}
+
 bool place_replace(const char *temporary, const char *path, const char *previous, error *err)
 {
-    if (previous) {
-        (void)unlink(previous); /* the one at path is whole */
-        if (link(path, previous) != 0 && errno != ENOENT)
-            (void)rename(path, previous); /* no hard links here */
-    }
-    if (rename(temporary, path) != 0)
-        return error_environment(err, "%s: cannot be given its name: %s", path, strerror(errno));
-    return sync_folder(path, err);
+    if (!previous)
+        return (rename(temporary, path) == 0 || refuse_name(path, err)) && sync_folder(path, err);
+    char *aside = aside_of(temporary, err);
+    bool good = aside && replace_keeping(temporary, path, aside, previous, err);
+    memory_free(aside);
+    return good && sync_folder(path, err);
 }
 
 bool record_check_new(const char *path, bool force, error *err)

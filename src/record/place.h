@@ -26,16 +26,19 @@ int place_open(const char *path, char **temporary, error *err);
 
 /*
  * place_publish - give the temporary its final name; afterwards only that exists
+ * Without force nothing at path is ever replaced; where the file system has neither hard links nor
+ * RENAME_NOREPLACE (exFAT by FUSE, rclone) an empty file takes the name first, for a moment.
  * Returns false with err: something stands at path by now (user), or the system refuses
- * (environment); the temporary is still there then.
+ * (environment); what stood at path stands there, and the temporary may still be there.
  */
 bool place_publish(const char *temporary, const char *path, bool force, error *err);
 
 /*
  * place_replace - give the temporary its final name, over what stands there
  *   previous  in  the name which that gets, or NULL
- * At every moment there is a file at path if there was one before.  Returns false with err
- * (environment); the temporary is still there then.
+ * At every moment there is a file at path if there was one before, where there are hard links; else at path
+ * or previous.  Returns false with err (environment): both are what they were, unless only the folder
+ * cannot be synced; the temporary may still be there.
  */
 bool place_replace(const char *temporary, const char *path, const char *previous, error *err);
 

@@ -176,7 +176,7 @@ def test_torn(bramble, options, tmp_path, ranks):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """1 MB: room for one checkpoint of these nets and its structure, not for three."""
+    """A disk of its own in memory, 1 MB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", disk], stderr=subprocess.DEVNULL)
@@ -187,16 +187,23 @@ def small_disk(tmp_path):
 
 
 def test_full_disk(bramble, options, small_disk, tmp_path):
-    """No room for the structure: nothing starts.  None for a checkpoint later: a warning, and training goes on."""
-    (small_disk / "filler").write_bytes(b"x" * 1000000)
-    refuse(bramble, "No space left", *options, "--checkpoint", "disk/c.h5", "--out", "x.h5", status=1)
-    assert not (tmp_path / "x.h5").exists()
-    (small_disk / "filler").write_bytes(b"x" * 800000)
-    done = bramble(3, "train", "--quiet", *options, "--rounds", 2, "--checkpoint", "disk/c.h5", "--out", "x.h5")
-    assert done.returncode == 0
-    assert [line for line in done.stderr.splitlines() if "warning: no checkpoint of round" in line and "No space" in line]
-    assert Run(tmp_path / "x.h5").summary["complete"] == 1
-    assert [path.name for path in small_disk.iterdir() if path.name.endswith(".tmp")] == []
+    """Whatever there is room for: nothing starts, or every checkpoint is written; also over those of another run."""
+    kept = ["--checkpoint", "disk/c.h5", "--checkpoint-every", 1, "--rounds", 4, "--keep-momentum"]
+    statuses = []
+    for kb in (150, 250, 350, 450, 700, 400, 500, 700):
+        subprocess.run(["mount", "-o", f"remount,size={kb}k", small_disk], check=True)
+        here = sorted(path.name for path in small_disk.iterdir())
+        done = bramble(1, "train", "--quiet", *options, *kept, "--out", "x.h5", "--force")
+        statuses.append(done.returncode)
+        assert done.returncode in (0, 1), done.stderr
+        if done.returncode == 1:
+            assert "disk/c.h5: cannot be written: No space left" in done.stderr and len(done.stderr.splitlines()) == 1
+            assert sorted(path.name for path in small_disk.iterdir()) == here and not (tmp_path / "x.h5").exists()
+        else:
+            assert done.stderr == "" and (Run(small_disk / "c.h5").n_done, Run(small_disk / "c.h5.previous").n_done) == (4, 3)
+            (tmp_path / "x.h5").unlink()
+    print(statuses)
+    assert statuses[0] == 1 and statuses[4] == 0
 
 
 def test_read_only(bramble, options, small_disk, tmp_path):

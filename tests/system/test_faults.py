@@ -1,8 +1,5 @@
 """What breaks a run on one machine: ranks that die or hang, clocks, locks, memory, disks, descriptors."""
-import ctypes
-import errno
 import os
-import platform
 import random
 import re
 import signal
@@ -18,6 +15,7 @@ import numpy as np
 import pytest
 from conftest import BRAMBLE, ROOT, SLOW, Runner
 from faults import N_RANKS, Supervised, command
+from forbidden import KNOWN, LINKS, LOCKS, forbid
 from runs import LINEAR, PAPER, Run, differences, write_model
 from test_kill import ranks_of, rounds_done, wait_for
 
@@ -215,44 +213,44 @@ def test_only_dates_come_from_the_time_of_day():
 # ---- locks, memory, disks, descriptors --------------------------------------------------------------------
 
 
-def forbid_locks():
-    """Of this process and its children: every flock and fcntl lock fails, as on a file system without locks."""
-    flock, fcntl, arch = {"x86_64": (73, 72, 0xC000003E), "aarch64": (32, 25, 0xC00000B7)}[platform.machine()]
-    commands = (5, 6, 7, 36, 37, 38)  # F_GETLK, F_SETLK, F_SETLKW and those of open files
-    load, equal, give = 0x20, 0x15, 0x06
-    n = len(commands)
-    code = [(load, 0, 0, 4), (equal, 0, n + 5, arch), (load, 0, 0, 0), (equal, n + 2, 0, flock), (equal, 0, n + 2, fcntl),
-            (load, 0, 0, 24)]
-    code += [(equal, n - 1 - i, 0, number) for i, number in enumerate(commands[:-1])] + [(equal, 0, 1, commands[-1])]
-    code += [(give, 0, 0, 0x50000 | errno.ENOLCK), (give, 0, 0, 0x7FFF0000)]
-
-    class Step(ctypes.Structure):
-        _fields_ = [("code", ctypes.c_uint16), ("yes", ctypes.c_uint8), ("no", ctypes.c_uint8), ("k", ctypes.c_uint32)]
-
-    class Program(ctypes.Structure):
-        _fields_ = [("n", ctypes.c_uint16), ("steps", ctypes.POINTER(Step))]
-    steps = (Step * len(code))(*(Step(*words) for words in code))
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, ctypes.byref(Program(len(code), steps)), 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "seccomp")
+def run_with(forbidden, bramble, *args, ranks=3):
+    return subprocess.run(bramble.command(ranks, *args), cwd=bramble.folder, env=bramble.env, capture_output=True, text=True,
+                          timeout=60 * SLOW, stdin=subprocess.DEVNULL, preexec_fn=lambda: forbid(forbidden))
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="system calls are numbered differently")
-def test_without_locks(bramble, pictures, tmp_path):
-    """As on NFS without a lock daemon: a run is written, read, tested and goes on."""
-    def run(*args, ranks=3):
-        return subprocess.run(bramble.command(ranks, *args), cwd=tmp_path, env=bramble.env, capture_output=True, text=True,
-                              timeout=60 * SLOW, stdin=subprocess.DEVNULL, preexec_fn=forbid_locks)
-    probe = subprocess.run(["flock", "-n", tmp_path, "true"], capture_output=True, preexec_fn=forbid_locks)
-    assert probe.returncode != 0  # there are none
-    options = ["--data", pictures, *TINY, "--rounds", 4, "--checkpoint-every", 2, "--checkpoint", "c.h5", "--out", "out.h5"]
+def write_read_go_on(forbidden, bramble, pictures):
+    """A run is written, read, tested and goes on."""
+    folder = Path(bramble.folder)
+    options = ["--data", pictures, *TINY, "--rounds", 4, "--checkpoint-every", 1, "--checkpoint", "c.h5", "--out", "out.h5"]
     for words in (["train", "--quiet", *options], ["train", "--quiet", "--resume", "c.h5.previous", "--out", "b.h5",
                                                    "--checkpoint", "d.h5"]):
-        done = run(*words)
-        assert done.returncode == 0, done.stderr
-    assert differences(Run(tmp_path / "out.h5"), Run(tmp_path / "b.h5")) == []
+        done = run_with(forbidden, bramble, *words)
+        assert done.returncode == 0 and lines_of(done.stderr) == [], done.stderr
+    assert differences(Run(folder / "out.h5"), Run(folder / "b.h5")) == []
+    assert Run(folder / "c.h5.previous").n_done == 3 and not [path for path in folder.iterdir() if ".tmp" in path.name]
     for words in (["info", "out.h5"], ["report", "out.h5"], ["test", "out.h5", "--data", pictures]):
-        assert run(*words, ranks=1).returncode == 0
+        assert run_with(forbidden, bramble, *words, ranks=1).returncode == 0
+    again = run_with(forbidden, bramble, "train", "--quiet", "--data", pictures, *TINY, "--rounds", 1, "--out", "out.h5")
+    assert again.returncode == 2 and "out.h5: exists" in again.stderr and Run(folder / "out.h5").n_done == 4
+    again = run_with(forbidden, bramble, "train", "--quiet", "--data", pictures, *TINY, "--rounds", 1, "--out", "out.h5", "--force")
+    assert again.returncode == 0 and Run(folder / "out.h5").n_done == 1
+
+
+@pytest.mark.skipif(not KNOWN, reason="system calls are numbered differently")
+def test_without_locks(bramble, pictures, tmp_path):
+    """As on NFS without a lock daemon."""
+    probe = subprocess.run(["flock", "-n", tmp_path, "true"], capture_output=True, preexec_fn=lambda: forbid(LOCKS))
+    assert probe.returncode != 0  # there are none
+    write_read_go_on(LOCKS, bramble, pictures)
+
+
+@pytest.mark.skipif(not KNOWN, reason="system calls are numbered differently")
+def test_without_hard_links(bramble, pictures, tmp_path):
+    """As on exFAT through FUSE, which knows no RENAME_NOREPLACE either: --force is not needed."""
+    (tmp_path / "a").touch()
+    probe = subprocess.run(["ln", "a", "b"], cwd=tmp_path, capture_output=True, preexec_fn=lambda: forbid(LINKS))
+    assert probe.returncode != 0
+    write_read_go_on(LINKS, bramble, pictures)
 
 
 def test_two_runs_with_the_same_out(bramble, pictures, tmp_path):

@@ -138,7 +138,7 @@ static inline int fixture_teardown(void **state)
 /* A path in the folder; good for the next 31 calls. */
 static inline const char *fixture_path(const char *name)
 {
-    static char paths[32][256];
+    static char paths[32][512];
     static int turn;
     char *path = paths[turn++ % 32];
     snprintf(path, sizeof paths[0], "%s/%s", fixture_folder, name);
