@@ -20,6 +20,7 @@
  *   slices     what a worker sends (average_rule)       2 N                n
  *   x: the weights as floats; log2 rounded up: the depth of a tree; k: blocks of 16384 weights; P: the largest
  *   power of two up to N+1.  One worker alone: x, 1 and 0, and its weights only go to the server.
+ *   A rule that is not in this table (demand_of, src/app/fit.c) has no prediction.
  *
  * Wait, wire and pack are fitted to runs with two or more workers.
  * All parameters are at least 0, by least squares, each squared error divided by what was measured.  Where
@@ -60,6 +61,7 @@ typedef struct fit_run {
     int nodes;
     double cores; /* of a worker */
     const average_rule *rule;
+    char host[64]; /* of all its ranks; empty: they had several, with links between */
     size_t n_weights;
     double images, passes, rounds;
     double steps; /* between two averages, when an option says so; else 0 */
@@ -71,7 +73,8 @@ typedef struct fit_run {
 
 /*
  * fit_run_read - a run as the model needs it
- * Returns false with err (user): an unknown rule, rounds without times (other workers after a break).  Not collective.
+ * Returns false with err (user): a rule that is unknown or not in the table above, rounds without times (other
+ * workers after a break).  Not collective.
  */
 bool fit_run_read(fit_run *self, const record_file *file, error *err);
 
@@ -116,12 +119,15 @@ void fit_sample_draw(fit_sample *self, const fit_run *runs, size_t n, size_t lik
 /*
  * fit_make - the parameters that suit the samples (at least one)
  *   cores   in  of a node, that will be asked about
- *   link_s  in  seconds a byte takes on a measured link
+ *   link_s  in  seconds a byte takes on a measured link; infinite: there was none, all is the bytes'
  * A parameter no sample tells of (a single worker does not wait) is 0.  Not collective.
  */
 void fit_make(fit *self, const fit_sample *samples, size_t n, double cores, double link_s);
 
-/* fit_predict - the time of a case with 1 to FIT_NODES workers */
+/* fit_knows - is the rule in the table above? */
+bool fit_knows(const average_rule *rule);
+
+/* fit_predict - the time of a case with 1 to FIT_NODES workers; NaN for a rule that is not in the table */
 fit_time fit_predict(const fit *self, const fit_case *c);
 
 /* fit_slowest - expected maximum of n standard normal draws */

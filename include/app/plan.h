@@ -16,6 +16,9 @@
 
 enum { PLAN_DRAWS = 400, PLAN_RULES = 8, PLAN_CHANGES = 5 };
 
+/* From this largest error on, predictions are rough: in docs/plan.md all those that held were below. */
+#define PLAN_ROUGH 0.1
+
 typedef struct plan_value {
     double value, low, high;
 } plan_value;
@@ -38,14 +41,18 @@ typedef struct plan {
     size_t n_runs;
     fit_run *runs; /* n_runs; the first tells what work is planned */
     double *error; /* n_runs: T measured / T predicted - 1 */
+    double worst;  /* largest error without its sign */
+    size_t i_worst;
+    const char
+        *host; /* the only one of the runs with two or more workers, or NULL: links were measured */
     fit fit;
     fit_case now;             /* the cluster to be improved */
     double steps;             /* between two averages; 0: averages per run are fixed */
     plan_row rows[FIT_NODES]; /* for 1 to FIT_NODES workers */
     plan_value
         overtaken; /* workers from which on overhead exceeds work; infinite: none up to FIT_NODES */
-    plan_value enough; /* workers from which on another one saves less than 5 % */
-    size_t n_changes;
+    plan_value enough;                 /* workers from which on another one saves less than 5 % */
+    size_t n_changes;                  /* without faster links where none were measured */
     plan_change changes[PLAN_CHANGES]; /* best first */
 } plan;
 
@@ -53,10 +60,14 @@ typedef struct plan {
  * plan_make - read the runs, fit, predict
  *   self  out  release with plan_release, also after a failure
  * A run that has not come to its end is left out, and said to be (stderr).
- * Returns false with err: a file, runs that do not fit together, none with two or more workers (user);
+ * Returns false with err: a file, runs that do not fit together, none with two or more workers, --link and
+ * runs whose workers had one host (user);
  * memory (environment).  Not collective.
  */
 bool plan_make(plan *self, const plan_options *o, error *err);
 void plan_release(plan *self);
+
+/* plan_read - the first part of plan_make: runs, n_runs and host, where there is room for o->n_files runs */
+bool plan_read(plan *self, const plan_options *o, error *err);
 
 #endif

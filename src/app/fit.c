@@ -44,7 +44,14 @@ static demand demand_of(const average_rule *rule, int nodes, size_t n_weights)
     if (strcmp(rule->name, "allreduce") == 0)
         return (demand){2.0 * low + 3.0 * (depth - low), 4.0 * x * (part + depth - low),
                         n * (1.0 + depth)};
-    return (demand){2.0 * workers, sent, n};
+    if (strcmp(rule->name, "slices") == 0)
+        return (demand){2.0 * workers, sent, n};
+    return (demand){NAN, NAN, NAN};
+}
+
+bool fit_knows(const average_rule *rule)
+{
+    return !isnan(demand_of(rule, 2, 1).messages);
 }
 
 /* ---- samples ------------------------------------------------------------------------------------ */

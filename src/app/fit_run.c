@@ -3,6 +3,7 @@
 #include "model/model.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,6 +61,15 @@ static size_t count_weights(const record_file *file)
     return n;
 }
 
+/* The host, if all ranks had the same. */
+static void note_host(fit_run *self, const record_file *file)
+{
+    for (size_t k = 1; k < file->n_ranks; k++)
+        if (strcmp(file->machines[k].host, file->machines[0].host) != 0)
+            return;
+    snprintf(self->host, sizeof self->host, "%s", file->machines[0].host);
+}
+
 static void note_variation(fit_run *self, const record_file *file)
 {
     double sum = 0.0, squares = 0.0, n = 0.0;
@@ -93,6 +103,8 @@ bool fit_run_read(fit_run *self, const record_file *file, error *err)
     self->rule = rule ? average_rule_find(rule) : NULL;
     if (!self->rule)
         return error_user(err, "averaging rule %.60s is unknown", rule ? rule : "(none)");
+    if (!fit_knows(self->rule))
+        return error_user(err, "bramble plan does not know what averaging by %.60s sends", rule);
     self->n_weights = count_weights(file);
     for (size_t k = 0; k < file->n_ranks; k++)
         self->nodes += file->machines[k].is_worker != 0;
@@ -118,5 +130,6 @@ bool fit_run_read(fit_run *self, const record_file *file, error *err)
     for (size_t k = 0; k < self->n_blocks; k++)
         self->images += self->blocks[k].images;
     note_variation(self, file);
+    note_host(self, file);
     return true;
 }

@@ -8,64 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the runs ----------------------------------------------------------------------------------- */
-
-/* What changes the time of an image; all else is fitted per image and per average. */
-static bool check_alike(const record_file *first, const record_file *file, const char *path,
-                        const char *first_path, error *err)
-{
-    static const char *const names[] = {"batch", "model"};
-    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
-        const char *a = record_config(first, names[k]), *b = record_config(file, names[k]);
-        if (strcmp(a ? a : "", b ? b : "") != 0 ||
-            (k == 1 && strcmp(first->model_text, file->model_text) != 0))
-            return error_user(
-                err, "%.200s: --%s is not that of %.200s: plan from runs with one model and batch",
-                path, names[k], first_path);
-    }
-    return true;
-}
-
-/* The first run is kept, to compare the others with. */
-static bool read_run(plan *self, const char *path, record_file **first, error *err)
-{
-    fit_run *run = &self->runs[self->n_runs];
-    record_file *file = record_read(path, err);
-    bool good = file != NULL;
-    if (good && (file->summary.complete != 1.0 || file->n_rounds == 0)) {
-        fprintf(stderr, "bramble: %s: left out: the run has not come to its end\n", path);
-    } else if (good) {
-        good = (!*first || check_alike(*first, file, path, self->runs[0].path, err)) &&
-               (fit_run_read(run, file, err) || error_prefix(err, "%.200s", path));
-        run->path = path;
-        self->n_runs += good;
-        if (good && !*first) {
-            *first = file;
-            return true;
-        }
-    }
-    record_file_free(file);
-    return good;
-}
-
-static bool read_runs(plan *self, const plan_options *o, error *err)
-{
-    record_file *first = NULL;
-    bool good = true;
-    int most = 0;
-    for (size_t k = 0; k < o->n_files && good; k++)
-        good = read_run(self, o->files[k], &first, err);
-    record_file_free(first);
-    for (size_t k = 0; k < self->n_runs; k++)
-        most = self->runs[k].nodes > most ? self->runs[k].nodes : most;
-    if (good && most < 2)
-        return error_user(err,
-                          "%.200s%s: no finished run with two or more workers: nothing tells what "
-                          "averaging takes",
-                          o->files[0], o->n_files > 1 ? " and the others" : "");
-    return good;
-}
-
 /* ---- what is asked ------------------------------------------------------------------------------ */
 
 static double averages_of(const plan *self, int nodes)
@@ -140,6 +82,8 @@ static double enough(const fit_time rows[FIT_NODES])
     return INFINITY;
 }
 
+enum { CHANGE_LINKS = 2 };
+
 /* The case with one thing changed; rules: the best one. */
 static fit_case changed(const plan *self, const fit *f, int which, char what[48])
 {
@@ -151,7 +95,7 @@ static fit_case changed(const plan *self, const fit *f, int which, char what[48]
         c = with_nodes(self, c.nodes + 1);
     else if (which == 1)
         c.cores *= 2.0;
-    else if (which == 2)
+    else if (which == CHANGE_LINKS)
         c.link_ratio *= 10.0;
     else if (which == 3)
         c.averages *= 0.5;
@@ -201,9 +145,10 @@ static void note_draw(const plan *self, const fit *f, uint64_t draw, double (*an
     answer_rows(self, f, rows);
     for (int n = 0; n < FIT_NODES; n++) {
         double e = self->error[random_below(0, stream, (uint64_t)n, self->n_runs)] * wider;
-        answers[OF_ROW * n][draw] = rows[n].t_s * (1.0 + e);
+        double t_s = fmax(rows[n].t_s * (1.0 + e), 0.0);
+        answers[OF_ROW * n][draw] = t_s;
         answers[OF_ROW * n + 1][draw] = overhead(&rows[n]);
-        answers[OF_ROW * n + 2][draw] = rows[0].t_s / (rows[n].t_s * (1.0 + e));
+        answers[OF_ROW * n + 2][draw] = t_s > 0.0 ? rows[0].t_s / t_s : INFINITY;
     }
     answers[AT_OVERTAKEN][draw] = overtaken(rows);
     answers[AT_ENOUGH][draw] = enough(rows);
@@ -264,6 +209,10 @@ static void predict(plan *self)
         self->changes[k].t_s = fit_predict(&self->fit, &c).t_s;
         self->changes[k].saving.value = 1.0 - self->changes[k].t_s / now_s;
     }
+    if (self->host) { /* sorted last, and not counted */
+        self->changes[CHANGE_LINKS].t_s = INFINITY;
+        self->n_changes--;
+    }
 }
 
 static int by_saving(const void *a, const void *b)
@@ -283,6 +232,10 @@ static void compare(plan *self, const fit_sample *samples, double link_s)
             run->nodes, run->cores, run->rule, run->n_weights, run->images, samples[k].sum.averages,
             1.0};
         self->error[k] = samples[k].sum.t_s / fit_predict(&f, &c).t_s - 1.0;
+        if (fabs(self->error[k]) > self->worst) {
+            self->worst = fabs(self->error[k]);
+            self->i_worst = k;
+        }
     }
 }
 
@@ -292,9 +245,10 @@ bool plan_make(plan *self, const plan_options *o, error *err)
     self->runs = memory_new(o->n_files, sizeof *self->runs, err);
     self->error = memory_new(o->n_files, sizeof *self->error, err);
     fit_sample *samples = memory_new(o->n_files, sizeof *samples, err);
-    bool good = self->runs && self->error && samples && read_runs(self, o, err);
+    bool good = self->runs && self->error && samples && plan_read(self, o, err);
     if (good) {
         double link_s = 8e-6 / (0.94 * o->link_measured); /* Ethernet, IP and TCP take 6 % */
+        link_s = self->host ? INFINITY : link_s;
         ask(self, o);
         for (size_t k = 0; k < self->n_runs; k++)
             fit_sample_all(&samples[k], &self->runs[k]);
@@ -302,7 +256,7 @@ bool plan_make(plan *self, const plan_options *o, error *err)
         compare(self, samples, link_s);
         predict(self);
         good = bootstrap(self, samples, link_s, err);
-        qsort(self->changes, self->n_changes, sizeof *self->changes, by_saving);
+        qsort(self->changes, PLAN_CHANGES, sizeof *self->changes, by_saving);
     }
     memory_free(samples);
     return good;

@@ -9,23 +9,26 @@ enum { N_SHOWN = sizeof shown / sizeof *shown };
 
 /* ---- as text ------------------------------------------------------------------------------------ */
 
+static bool is_rough(const plan *self)
+{
+    return self->worst > PLAN_ROUGH;
+}
+
 static void print_model(const plan *self)
 {
     const fit *f = &self->fit;
     const fit_case *c = &self->now;
-    double worst = 0.0;
-    printf("Planned: %.0f images, %zu weights, %g cores a node, averaged by %s, ", c->images,
-           c->n_weights, c->cores, c->rule->name);
+    printf("Planned: %.0f images, %zu weights, %g core%s a node, averaged by %s, ", c->images,
+           c->n_weights, c->cores, c->cores == 1.0 ? "" : "s", c->rule->name);
     if (self->steps > 0.0)
-        printf("every %.0f steps\n", self->steps);
+        printf("every %.0f step%s\n", self->steps, self->steps == 1.0 ? "" : "s");
     else
-        printf("%.0f times\n", c->averages);
-    printf("\nFitted to %zu runs\n", self->n_runs);
+        printf("%.0f time%s\n", c->averages, c->averages == 1.0 ? "" : "s");
+    printf("\nFitted to %zu run%s\n", self->n_runs, self->n_runs == 1 ? "" : "s");
     printf("compute      %.0f images/s on a core; on c cores c^%.2f times that\n", 1.0 / f->w_s,
            f->power);
     for (size_t k = 0; k < self->n_runs; k++) {
         const fit_run *run = &self->runs[k];
-        worst = fmax(worst, fabs(self->error[k]));
         if (run->nodes == c->nodes && !isnan(run->node_cv) &&
             (k + 1 == self->n_runs || run->cores == c->cores)) {
             printf("             varies by %.1f %% between nodes", 100.0 * run->node_cv);
@@ -41,7 +44,41 @@ static void print_model(const plan *self)
            "%.2f ns to add a weight\n",
            1e3 * f->serve_s[0], 1e3 * f->serve_s[1], 1e3 * f->message_s, 1e9 * f->byte_s,
            1e9 * f->add_s);
-    printf("largest difference between a measured T and the model's: %.1f %%\n\n", 100.0 * worst);
+    printf("largest difference between a measured T and the model's: %.1f %%\n",
+           100.0 * self->worst);
+}
+
+/* What must be known before the table is believed. */
+static void print_doubts(const plan *self)
+{
+    if (self->host)
+        printf(
+            "\nAll ranks had one host, %s: no network was measured. What averaging takes is that "
+            "of one\nmachine's memory, and more workers than its cores will be slower than "
+            "predicted.\n",
+            self->host);
+    if (is_rough(self))
+        printf(
+            "\nROUGH: the model is %.0f %% off for %.200s, so it does not describe these runs. Two "
+            "digits are\nshown, and even those are a guess. More repeats on a quiet machine, or "
+            "fewer kinds of runs, may help.\n",
+            100.0 * self->worst, self->runs[self->i_worst].path);
+    putchar('\n');
+}
+
+/* Where predictions are rough: two digits. */
+static void print_number(const plan *self, double value, int width, int digits)
+{
+    int whole = value > 0.0 ? (int)floor(log10(value)) + 1 : 1;
+    if (is_rough(self)) {
+        double unit = pow(10.0, whole - 2);
+        value = round(value / unit) * unit;
+        digits = whole >= 2 ? 0 : 2 - whole < digits ? 2 - whole : digits;
+    }
+    if (isnan(value))
+        printf("%*s", width, "-");
+    else
+        printf("%*.*f", width, digits, value);
 }
 
 static void print_table(const plan *self)
@@ -52,10 +89,21 @@ static void print_table(const plan *self)
     putchar('\n');
     for (int k = 0; k < N_SHOWN; k++) {
         const plan_row *row = &self->rows[shown[k] - 1];
-        printf("%4d %9.2f %9.2f-%9.2f %6.1f %7.2f              ", shown[k], row->t_s.value,
-               row->t_s.low, row->t_s.high, 100.0 * row->overhead.value, row->speedup.value);
-        for (size_t j = 0; j < PLAN_RULES && average_rules[j]; j++)
-            printf(" %9.2f", row->t_rule_s[j]);
+        printf("%4d ", shown[k]);
+        print_number(self, row->t_s.value, 9, 2);
+        putchar(' ');
+        print_number(self, row->t_s.low, 9, 2);
+        putchar('-');
+        print_number(self, row->t_s.high, 9, 2);
+        putchar(' ');
+        print_number(self, 100.0 * row->overhead.value, 6, 1);
+        putchar(' ');
+        print_number(self, row->speedup.value, 7, 2);
+        printf("              ");
+        for (size_t j = 0; j < PLAN_RULES && average_rules[j]; j++) {
+            putchar(' ');
+            print_number(self, row->t_rule_s[j], 9, 2);
+        }
         putchar('\n');
     }
 }
@@ -68,8 +116,13 @@ static void print_count(double n)
         printf("over %d", FIT_NODES);
 }
 
-static void print_bounds(const plan_value *value)
+/* Of what the fit's own spread tells nothing that holds, none. */
+static void print_bounds(const plan *self, const plan_value *value)
 {
+    if (is_rough(self)) {
+        fputs(".\n", stdout);
+        return;
+    }
     fputs(" (", stdout);
     print_count(value->low);
     fputs(" to ", stdout);
@@ -79,28 +132,36 @@ static void print_bounds(const plan_value *value)
 
 static void print_findings(const plan *self)
 {
+    const char *about = is_rough(self) ? "about " : "";
     if (isfinite(self->overtaken.value))
-        printf("\nFrom %.0f workers on overhead takes more time than work", self->overtaken.value);
+        printf("\nFrom %s%.0f workers on overhead takes more time than work", about,
+               self->overtaken.value);
     else
         printf("\nUp to %d workers overhead takes less time than work", FIT_NODES);
-    print_bounds(&self->overtaken);
+    print_bounds(self, &self->overtaken);
     if (isfinite(self->enough.value))
-        printf("With %.0f workers or more the next one saves less than 5 %%", self->enough.value);
+        printf("With %s%.0f worker%s or more the next one saves less than 5 %%", about,
+               self->enough.value, self->enough.value == 1.0 ? "" : "s");
     else
         printf("Up to %d workers the next one saves 5 %% or more", FIT_NODES);
-    print_bounds(&self->enough);
-    printf("What would help %d worker%s most (share of T saved, 90 %% interval):\n",
-           self->now.nodes, self->now.nodes == 1 ? "" : "s");
+    print_bounds(self, &self->enough);
+    printf("What would help %d worker%s most (share of T saved%s):\n", self->now.nodes,
+           self->now.nodes == 1 ? "" : "s", *about ? "" : ", 90 % interval");
     for (size_t k = 0; k < self->n_changes; k++) {
         const plan_change *c = &self->changes[k];
-        printf("  %-30s T %9.2f s  %6.1f %%  (%.1f to %.1f)\n", c->what, c->t_s,
-               100.0 * c->saving.value, 100.0 * c->saving.low, 100.0 * c->saving.high);
+        printf("  %-30s T ", c->what);
+        print_number(self, c->t_s, 9, 2);
+        if (*about)
+            printf(" s  %6.0f %%\n", 100.0 * c->saving.value);
+        else
+            printf(" s  %6.1f %%  (%.1f to %.1f)\n", 100.0 * c->saving.value, 100.0 * c->saving.low,
+                   100.0 * c->saving.high);
     }
     printf("Intervals are from %d bootstrap samples of runs and rounds. They know nothing of what "
            "was not "
-           "measured:\nmore workers than %d, other links, cores or rules are predicted by the "
+           "measured:\nmore workers than %d, other %scores or rules are predicted by the "
            "model alone.\n",
-           PLAN_DRAWS, self->now.nodes);
+           PLAN_DRAWS, self->now.nodes, self->host ? "" : "links, ");
 }
 
 /* ---- as JSON ------------------------------------------------------------------------------------ */
@@ -133,8 +194,11 @@ static json_t *json_model(const plan *self)
     set(object, "serve_worker_s", f->serve_s[1]);
     set(object, "message_s", f->message_s);
     set(object, "byte_s", f->byte_s);
-    set(object, "link_byte_s", f->link_byte_s);
+    set(object, "link_byte_s", self->host ? NAN : f->link_byte_s);
     set(object, "add_s", f->add_s);
+    set(object, "largest_error", self->worst);
+    json_object_set_new(object, "rough", json_boolean(is_rough(self)));
+    json_object_set_new(object, "one_host", self->host ? json_string(self->host) : json_null());
     return object;
 }
 
@@ -148,7 +212,7 @@ static json_t *json_case(const plan *self)
     set(object, "images", c->images);
     set(object, "averages", c->averages);
     set(object, "steps", self->steps > 0.0 ? self->steps : NAN);
-    set(object, "link_ratio", c->link_ratio);
+    set(object, "link_ratio", self->host ? NAN : c->link_ratio);
     return object;
 }
 
@@ -228,6 +292,7 @@ int command_plan(int argc, char **argv)
             print_json(&result, &err);
         } else if (err.kind == ERROR_NONE) {
             print_model(&result);
+            print_doubts(&result);
             print_table(&result);
             print_findings(&result);
         }

@@ -4,7 +4,9 @@ The runs in tests/data/plan were measured on emulated hosts (README.md there): n
 """
 import gzip
 import json
+import shutil
 
+import h5py
 import pytest
 from conftest import ROOT
 
@@ -94,6 +96,57 @@ def test_text(bramble, runs):
     assert [int(line.split()[0]) for line in lines[table + 1:table + 13]] == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64]
     for words in ("overhead takes", "saves less than 5 %", "another node", "bootstrap"):
         assert words in done.stdout
+
+
+def changed(path, to, host=None, slower=1):
+    """A copy of a run in which all ranks had one host, or took longer."""
+    shutil.copy(path, to)
+    with h5py.File(to, "r+") as file:
+        if host:
+            file["machine/host"][:] = host.encode()
+        file["rounds/t_end_s"][:] *= slower
+        for name, column in file["rounds/ranks"].items():
+            if name.endswith("_s"):
+                column[:] *= slower
+    return to
+
+
+def test_runs_on_one_host(bramble, runs, tmp_path):
+    """They tell of no network: it is said, nothing is said of faster links, and --link is refused."""
+    files = [changed(path, tmp_path / path.name, "here") for path in runs["link100"].values()]
+    found = plan(bramble, files)
+    assert found["model"]["one_host"] == "here" and found["model"]["link_byte_s"] is None
+    assert found["planned"]["link_ratio"] is None
+    assert len(found["changes"]) == 4 and not [c for c in found["changes"] if "links" in c["what"]]
+    assert found["rows"] == plan(bramble, files, "--link-measured", 10)["rows"]
+    text = bramble(1, "plan", *files).stdout
+    assert "All ranks had one host, here: no network was measured." in text and "links" not in text
+    for words, says in ((["--link", 100, *files], "--link 100: all ranks"), ([*files, runs["link100"]["2-2"]], "one kind")):
+        done = bramble(1, "plan", *words)
+        assert done.returncode == 2 and done.stdout == "" and says in done.stderr, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    found = plan(bramble, runs["link100"].values())
+    assert found["model"]["one_host"] is None and len(found["changes"]) == 5
+
+
+def test_rough(bramble, runs, tmp_path):
+    """Where the model does not describe the runs, predictions have two digits and no fine intervals."""
+    files = list(runs["link100"].values())
+    good = bramble(1, "plan", *files, "--link-measured", 100).stdout
+    assert "ROUGH" not in good and "90 % interval)" in good and "about" not in good
+    files[1] = changed(files[1], tmp_path / "slow.h5", slower=2.5)
+    found = plan(bramble, files, "--link-measured", 100)
+    assert found["model"]["rough"] and found["model"]["largest_error"] > 0.3
+    assert all(0 <= r["t_time_s_low"] < r["t_time_s_high"] for r in found["rows"])
+    lines = bramble(1, "plan", *files, "--link-measured", 100).stdout.splitlines()
+    assert [line for line in lines if line.startswith("ROUGH") and "slow.h5" in line]
+    assert max(map(len, lines)) <= 120 + len(str(tmp_path))
+    table = next(k for k, line in enumerate(lines) if line.split()[:3] == ["N", "T", "s"])
+    for line, n in zip(lines[table + 1:table + 13], [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64]):
+        t_s = line.split()[1]
+        assert len(t_s.replace(".", "").strip("0")) <= 2 and float(t_s) == pytest.approx(
+            row(found, n)["t_time_s"], rel=0.06)
+    assert not [line for line in lines if " to " in line and "%" in line]
 
 
 def test_runs_of_one_round(bramble, pictures, tmp_path):

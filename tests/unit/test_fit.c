@@ -109,6 +109,35 @@ static void test_one_run(void **state)
     assert_true(f.serve_s[1] == 0.0);
 }
 
+/* Without a link all of it is the bytes'. */
+static void test_no_link(void **state)
+{
+    (void)state;
+    fit_run runs[] = {run_of(2, 1, "gather"), run_of(4, 1, "gather")};
+    fit_sample samples[2];
+    fit f;
+    for (size_t k = 0; k < 2; k++)
+        fit_sample_all(&samples[k], &runs[k]);
+    fit_make(&f, samples, 2, 1.0, INFINITY);
+    fit_case c = {4, 1.0, runs[0].rule, WEIGHTS, 10000.0, 20.0, 1.0};
+    assert_true(f.message_s == 0.0 && f.byte_s > truth.byte_s);
+    assert_true(near(fit_predict(&f, &c).wire_s, fit_predict(&truth, &c).wire_s));
+}
+
+/* Every rule there is has its cost; one that is forgotten has none, not another's. */
+static void test_knows_every_rule(void **state)
+{
+    (void)state;
+    for (size_t k = 0; average_rules[k]; k++)
+        if (!fit_knows(average_rules[k]))
+            fail_msg("demand_of in src/app/fit.c lacks %s", average_rules[k]->name);
+    average_rule other = *average_rule_find("slices");
+    other.name = "other";
+    fit_case c = {3, 1.0, &other, WEIGHTS, 10000.0, 20.0, 1.0};
+    assert_false(fit_knows(&other));
+    assert_true(isnan(fit_predict(&truth, &c).t_s));
+}
+
 /* The same number, the same draw, of the same case; different ones differ. */
 static void test_draws(void **state)
 {
@@ -129,8 +158,9 @@ static void test_draws(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slowest), cmocka_unit_test(test_recovers_the_truth),
+        cmocka_unit_test(test_slowest),  cmocka_unit_test(test_recovers_the_truth),
         cmocka_unit_test(test_one_rule), cmocka_unit_test(test_one_run),
+        cmocka_unit_test(test_no_link),  cmocka_unit_test(test_knows_every_rule),
         cmocka_unit_test(test_draws)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
