@@ -162,11 +162,106 @@ def test_hosts_of_several_kinds_need_a_word(deployed):
     assert (status, said) == (2, "deploy: no preset fits all hosts for sure (aarch64 x86_64): say which --preset\n")
 
 
+# ---- what a host answers is data -----------------------------------------------------------------------------
+
+
+class Covered:
+    """On one host other files stand in place of some; until the end of the block."""
+
+    def __init__(self, pis, host, files):
+        self.pis, self.host, self.files = pis, host, files
+
+    def __enter__(self):
+        for n, (path, (text, mode)) in enumerate(self.files.items()):
+            cover = self.pis.folder / f"cover{n}"
+            cover.write_text(text)
+            cover.chmod(mode)
+            self.pis.cluster.run(self.host, "mount", "--bind", cover, path)
+
+    def __exit__(self, *_):
+        for path in self.files:
+            self.pis.cluster.run(self.host, "umount", "--lazy", path)
+
+
+@pytest.mark.parametrize("form", ["$(shell touch {0})", "`touch {0}`", "native;touch {0}", "rpi4 V:=$(shell touch {0})"])
+def test_what_a_host_says_is_not_run(deployed, form):
+    """make, the shell and awk here get none of its words, whatever kind of machine it says it is."""
+    pis = deployed
+    second, trap = pis.hosts[1], pis.folder / "run"
+    said = f"#!/bin/sh\ncat <<'END'\n{form.format(trap)}\nEND\n"
+    with Covered(pis, second, {shutil.which("uname"): (said, 0o755)}):
+        for options in ([], ["--check"]):
+            status, lines, _ = pis.deploy(*options)
+            assert not trap.exists()
+            assert status == 1 and lines[second] == "failed: its answer to `uname -m` is no word for a machine"
+
+
+def test_what_a_host_says_gives_the_terminal_no_orders(deployed):
+    pis = deployed
+    second = pis.hosts[1]
+    lies = "#!/bin/sh\nprintf 'version \\033]0;gotcha\\007\\nmpi \\033[2J\\n'\n"
+    with Covered(pis, second, {pis.target / "bramble": (lies, 0o755)}):
+        done = pis.here(ROOT / "jobs/deploy", pis.hostfile, "--dir", pis.target, "--check")
+    assert done.returncode == 1 and f"{second}  failed: version is ]0;gotcha, elsewhere" in done.stdout
+    assert not set(done.stdout + done.stderr) & {"\033", "\007"}
+
+
+def account(pis, shell, bashrc=""):
+    """What makes root's login shell another one, and its home folder the test's own."""
+    home = pis.folder / "home"
+    home.mkdir(exist_ok=True)
+    (home / ".bashrc").write_text(bashrc)
+    lines = Path("/etc/passwd").read_text().splitlines()
+    lines = [f"root:x:0:0:root:{home}:{shell}" if line.startswith("root:") else line for line in lines]
+    return {"/etc/passwd": ("\n".join(lines) + "\n", 0o644)}
+
+
+def test_a_login_shell_may_greet(deployed):
+    """deploy, remote and fetch read what comes after the greeting; also one that ends in the middle of a line."""
+    pis = deployed
+    first = pis.hosts[0]
+    with Covered(pis, first, account(pis, "/bin/bash", "echo Welcome to the cluster\nseq 5\nprintf 'Have fun: '\n")):
+        greeted = pis.here("ssh", "-F", pis.folder / "ssh_config", first, "true")
+        assert greeted.stdout.startswith("Welcome")
+        pis.cluster.run(first, "rm", pis.target / "models/README.md")
+        status, lines, _ = pis.deploy()
+        assert status == 0 and lines[first].startswith("ok: 1 file copied; bramble ")
+        assert pis.remote(*STUDY, "--name", "greeted").stdout.startswith("started")
+        assert until(lambda: "ended with status 0" in pis.remote("status").stdout)
+        into = pis.folder / "greeted: fetched"
+        assert pis.remote("fetch", into).stdout == f"2 files fetched to {into}\n"
+        subprocess.run([BRAMBLE, "report", into / "cases-1-1-r1.h5"], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_login_shell_that_runs_nothing_is_told(deployed):
+    pis = deployed
+    third = pis.hosts[2]
+    with Covered(pis, third, account(pis, "/usr/sbin/nologin")):
+        status, lines, _ = pis.deploy("--check")
+    assert status == 1 and "This account is currently not available" in lines[third]
+    assert "rsync" not in lines[third]
+    (pis.folder / "shell").write_text("#!/bin/sh\nexit 1\n")
+    (pis.folder / "shell").chmod(0o755)
+    with Covered(pis, third, account(pis, pis.folder / "shell")):
+        status, lines, _ = pis.deploy("--check")
+    assert status == 1 and lines[third] == f"failed: no answer and no word: does `ssh {third}` give a shell?"
+
+
+def test_a_host_names_no_folder_here(deployed):
+    """What it says of its results does not lead out of results/."""
+    pis = deployed
+    lies = f"#!/bin/sh\necho 'folder {pis.target}/..'\n"
+    with Covered(pis, pis.hosts[0], {pis.target / "jobs/remote": (lies, 0o755)}):
+        done = pis.remote("fetch")
+    assert done.returncode == 1 and done.stderr.endswith("/..: no folder of a study's results\n")
+
+
 @pytest.mark.parametrize("words, says", [
     ([], "which hosts?"),
     (["nowhere"], "nowhere: cannot be read"),
     (["empty"], "empty: names no host"),
     (["bad"], "bad: -oProxyCommand=x: no name of a host"),
+    (["worse"], "worse: pi1;id: no name of a host"),
     (["hosts", "--jobs", "0"], "--jobs 0: expected 1 to 99"),
     (["hosts", "--preset", "rpi9"], "--preset rpi9: expected"),
     (["hosts", "--dir", "a;b"], "--dir a;b: expected"),
@@ -175,6 +270,7 @@ def test_hosts_of_several_kinds_need_a_word(deployed):
 def test_deploy_names_mistakes(tmp_path, words, says):
     (tmp_path / "empty").write_text("# none\n")
     (tmp_path / "bad").write_text("-oProxyCommand=x\n")
+    (tmp_path / "worse").write_bytes(b"\xef\xbb\xbfpi1 slots=4\r\n# Windows'\r\npi1;id\r\n")
     (tmp_path / "hosts").write_text("pi1\n")
     done = subprocess.run([ROOT / "jobs/deploy", *words], cwd=tmp_path, text=True, capture_output=True, timeout=60)
     assert done.returncode == 2 and done.stdout == ""
