@@ -1,4 +1,4 @@
-# hosts: part of jobs/deploy and remote: a hostfile's names, ssh, what hosts answer, and words common to all.
+# hosts: part of jobs/deploy, remote and study: a hostfile's names, ssh, what hosts answer, and words common to all.
 # What a host answers is data: never words of a shell, make or awk here, and no terminal's orders (SECURITY.md).
 # shellcheck shell=bash disable=SC2034,SC2154 # names shared with them
 

@@ -28,7 +28,10 @@ check_option() { # WHERE KEY VALUE
     '') mistake "$1: $2: no such key; expected title, base, repeats, or an option of bramble train that" \
         "jobs/study does not set itself" ;;
     flag) [[ $3 = true || $3 = false ]] || mistake "$1: $2: $3: expected true or false" ;;
-    value) [ -n "$3" ] || mistake "$1: $2: no value" ;;
+    value)
+        [ -n "$3" ] || mistake "$1: $2: no value"
+        [[ $3 != *$'\n'* ]] || mistake "$1: expected a value in one line"
+        ;;
     esac
     [ "$2" != seed ] || [[ $3 =~ ^[0-9]{1,9}$ ]] || mistake "$1: seed: $3: expected a whole number"
 }
@@ -71,7 +74,7 @@ add_case() { # N:C [LABEL]
     for key in "${!own[@]}"; do all[$key]=${own[$key]}; done
     for key in "${!overrides[@]}"; do all[$key]=${overrides[$key]}; done
     [ -n "${all[data]:-}" ] || [ -z "${BRAMBLE_DATA:-}" ] || all[data]=$BRAMBLE_DATA
-    [ ! -d "${all[data]:-}" ] || all[data]=$(realpath "${all[data]}")
+    [ ! -d "${all[data]:-}" ] || all[data]=$(realpath -- "${all[data]}")
     local seed=${all[seed]:-0}
     unset 'all[seed]'
     for key in $(printf '%s\n' "${!all[@]}" | sort); do
@@ -83,7 +86,7 @@ add_case() { # N:C [LABEL]
     done
     for ((k = 1; k <= ${repeats:-$set_repeats}; k++)); do
         run_set+=("$set_name") run_nodes+=("$nodes") run_cores+=("$cores") run_label+=("$label")
-        run_repeat+=("$k") run_seed+=($((seed + k))) run_options+=("$options") run_state+=(waiting) run_ms+=(0)
+        run_repeat+=("$k") run_seed+=($((10#$seed + k))) run_options+=("$options") run_state+=(waiting) run_ms+=(0)
         run_name+=("$set_name-$nodes-$cores${label:+-$label}-r$k")
     done
 }
@@ -138,8 +141,8 @@ take_setting() { # WHERE KEY VALUE
 
 read_cases() { # FILE
     local line n=0 before=${#run_set[@]} base
-    base=$(basename "$1" .ini)
-    [[ $base =~ ^[A-Za-z0-9_.-]+$ ]] || mistake "$1: a case file's name is letters, digits, - and _"
+    base=$(basename -- "$1" .ini)
+    [[ $base =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]*$ ]] || mistake "$1: a case file's name is letters, digits, - and _"
     begin_set "$base"
     seen=()
     while IFS= read -r line || [ -n "$line" ]; do
@@ -149,7 +152,7 @@ read_cases() { # FILE
         case $trimmed in
         '' | \;* | \#*) ;;
         \[*) begin_section "$1:$n" "$trimmed" ;;
-        *=*)
+        [!=]*=*)
             local value=${trimmed#*=}
             trim "${trimmed%%=*}"
             local key=$trimmed

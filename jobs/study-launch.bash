@@ -1,6 +1,53 @@
 # study-launch: part of jobs/study: how a run is started, here, over hosts, in Slurm, and ended.
 # shellcheck shell=bash disable=SC2034,SC2154 # names of jobs/study's
 
+shell_words() { # WORDS: a line that a shell reads back as they are
+    local word line=''
+    for word in "$@"; do
+        [[ $word =~ ^[A-Za-z0-9_./:=,%+@-]+$ ]] || word=${word@Q}
+        line+=" $word"
+    done
+    echo "${line# }"
+}
+
+# ---- hosts -----------------------------------------------------------------------------------------------
+
+is_this_machine() { # HOST
+    local address
+    case ${1#*@} in localhost | "$(uname -n)" | "$(uname -n | sed 's/\..*//')") return ;; esac
+    address=$(getent ahosts "${1#*@}" | awk 'NR == 1 { print $1 }')
+    [ -n "$address" ] && [[ $address = 127.* || " $(hostname -I 2>/dev/null) " = *" $address "* ]]
+}
+
+look_there() { # HOST
+    local program=$bramble
+    [[ $program = /* ]] || program=$work/$program
+    is_this_machine "$1" || look "$1" "$program"
+}
+
+# Before the first run: all hosts that it takes must answer and have the program.  Within a job Slurm starts what runs
+# there, and ssh need not work.
+check_hosts() {
+    local i host n n_bad=0 most=0 n_jobs=8 agent
+    [ "$where" = hostfile ] && [ -z "${SLURM_JOB_ID:-}" ] || return 0
+    for i in "${order[@]}"; do
+        n=$((run_nodes[i] + 1 - shared_server))
+        [ "${run_state[i]}" != waiting ] || [ $n -gt ${#host_names[@]} ] || [ $n -le $most ] || most=$n
+    done
+    hosts=("${host_names[@]:0:most}")
+    agent=${OMPI_MCA_plm_rsh_agent:-} # what mpirun uses for ssh
+    [ -z "$agent" ] || read -r -a ssh <<<"${agent%% : *}"
+    ssh=(timeout --foreground 60 "${ssh[@]}")
+    each_host look_there
+    for host in "${hosts[@]}"; do
+        [ -s "$scratch/$host.failed" ] || continue
+        say "study: $host: $(cat "$scratch/$host.failed")"
+        n_bad=$((n_bad + 1))
+    done
+    [ $n_bad = 0 ] || fail "nothing is run: $n_bad of ${#hosts[@]} hosts cannot take part; put it right and say the same" \
+        "once more (jobs/deploy --check looks at all of them)"
+}
+
 # ---- one run ---------------------------------------------------------------------------------------------
 
 # Sets the options of bramble train for run I: train.
@@ -26,9 +73,7 @@ obstacle() { # I
     hosts=$((n + 1 - shared_server))
     if [[ "$where" = hostfile || $where = emulate ]] && [ "$hosts" -gt ${#host_names[@]} ]; then
         echo "it needs $hosts hosts, and there are ${#host_names[@]}"
-    elif [ "$where" = emulate ]; then
-        share_hosts "$n" "$c"
-    elif [ $((c % n)) != 0 ]; then
+    elif [ "$where" != emulate ] && [ $((c % n)) != 0 ]; then
         echo "$no_cap"
     fi
 }
@@ -42,12 +87,14 @@ prepare_mpirun() { # I; sets command
     if [ "$where" = local ]; then
         command+=(--oversubscribe --bind-to none)
     else
-        local slots=$((1 + shared_server))
+        local slots=$((1 + shared_server)) lines=() file=$folder/.hosts-$((n + 1 - shared_server))
         for ((k = 0; k < n + 1 - shared_server; k++)); do
-            echo "${host_names[k]} slots=$slots"
+            lines+=("${host_names[k]} slots=$slots")
             slots=1
-        done >"$scratch/hosts"
-        command+=(--hostfile "$scratch/hosts")
+        done
+        [ "$dry_run" = 1 ] || printf '%s\n' "${lines[@]}" >"$file"
+        hosts_line="$(shell_words printf '%s\n' "${lines[@]}") >$(shell_words "$file")"
+        command+=(--hostfile "$file")
         if [ "$shared_server" = 1 ] || [ "$where" = emulate ]; then
             command+=(--map-by slot --oversubscribe --bind-to none)
         else
@@ -66,14 +113,34 @@ keep_awake() {
     awake=$!
 }
 
+prepare_sbatch() { # I LOG; sets command, which reads the script on stdin
+    command=(sbatch --parsable "--output=${folder//%/%%}/${run_name[$1]}.log" --open-mode=append "${sbatch_options[@]}")
+}
+
+print_command() { # I: for --dry-run, with what it needs
+    if [ "$where" = slurm ]; then
+        echo "$(shell_words "${command[@]}") <<'END'"
+        write_batch "$1"
+        echo END
+        return
+    fi
+    [ "$hosts_line" = "$hosts_told" ] || echo "$hosts_line"
+    hosts_told=$hosts_line
+    shell_words "${command[@]}"
+}
+hosts_line='' hosts_told='' # the hostfile as a shell makes it
+
+emulate() { # WORDS; with --dry-run its words
+    if [ "$dry_run" = 1 ]; then shell_words "$home/jobs/emulate" "$@"; else "$home/jobs/emulate" "$@"; fi
+}
+
 # Give the emulated hosts their shares for case N:C; prints why it cannot be, if it cannot.
 share_hosts() { # N C
     local share rest last=$(($(nproc) - 1)) workers_on=all server_on=all
-    [ "$dry_run" = 0 ] || return 0
     share=$(awk -v n="$1" -v c="$2" -v s="$core" 'BEGIN { printf "%.4f", s * c / n }')
     if awk -v s="$share" 'BEGIN { exit !(s > 1) }'; then
         echo "a worker has one thread, which cannot use $share cores; take a smaller --core"
-        return
+        return 1
     fi
     rest=("${host_names[@]:1:$1}")
     # What else the machine has to do may slow one core more than another.  So the workers take turns on one where
@@ -81,10 +148,9 @@ share_hosts() { # N C
     if [ "$last" -gt 0 ] && awk -v s="$share" -v n="$1" 'BEGIN { exit s * n > 0.8 }'; then
         workers_on=$last server_on=0-$((last - 1))
     fi
-    "$home/jobs/emulate" cores "$server_on" "${host_names[0]}" && "$home/jobs/emulate" cores "$workers_on" "${rest[@]}"
     # All small first: at no moment may they add up to more than the machine has.
-    { "$home/jobs/emulate" cpu 0.002 && "$home/jobs/emulate" cpu "$server_core" "${host_names[0]}" &&
-        "$home/jobs/emulate" cpu "$share" "${rest[@]}"; } 2>&1 || :
+    emulate cores "$server_on" "${host_names[0]}" && emulate cores "$workers_on" "${rest[@]}" &&
+        emulate cpu 0.002 && emulate cpu "$server_core" "${host_names[0]}" && emulate cpu "$share" "${rest[@]}"
 }
 
 write_batch() { # I; a batch script for sbatch on stdout
@@ -101,7 +167,7 @@ write_batch() { # I; a batch script for sbatch on stdout
     fi
     cat <<END
 cd ${work@Q} || exit 1
-${srun[@]@Q} ${train[@]@Q} &
+$(shell_words "${srun[@]}" "${train[@]}") &
 wait \$!
 status=\$?
 echo \$status >${status@Q}.new && mv ${status@Q}.new ${status@Q}
@@ -124,7 +190,7 @@ run_in_slurm() { # I LOG; sets status
     local file=$folder/.${run_name[$1]}.status state pause=1
     rm -f "$file"
     if ! job=$(write_batch "$1" |
-        sbatch --parsable --output="$2" --open-mode=append "${sbatch_options[@]}" 2>>"$2"); then
+        "${command[@]}" 2>>"$2"); then
         job='' status=1
         return
     fi

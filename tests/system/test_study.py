@@ -1,6 +1,7 @@
 """jobs/study: case files to results and tables, interrupted, resumed, refused; jobs/capped: part of a core."""
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from conftest import BRAMBLE, ROOT, WAIT_S
 from emulated import Cluster, until
+from test_faults import forbid_locks
 
 STUDY, CAPPED = ROOT / "jobs" / "study", ROOT / "jobs" / "capped"
 TINY = ["--data", "synthetic:100"]
@@ -22,13 +24,13 @@ class Study:
     """jobs/study in a results folder of the test's own."""
 
     def __init__(self, folder):
-        self.folder, self.results = folder, folder / "results"
+        self.folder, self.results, self.script = folder, folder / "results", STUDY
         self.env = dict(os.environ, BRAMBLE=str(BRAMBLE), OMPI_MCA_mpi_yield_when_idle="1",
                         OMPI_MCA_btl_vader_single_copy_mechanism="none")
         self.env.pop("BRAMBLE_DATA", None)
 
     def line(self, *words, tiny=True):
-        return [str(word) for word in [STUDY, "--results", self.results, *words, *(TINY if tiny else [])]]
+        return [str(word) for word in [self.script, "--results", self.results, *words, *(TINY if tiny else [])]]
 
     def start(self, *words):
         print("$", *self.line(*words))
@@ -150,12 +152,40 @@ def test_every_case_file_of_ours_is_sound(study):
     for path in sorted((ROOT / "jobs" / "cases").glob("*.ini")):
         done = study(path.stem, "--dry-run")
         cases = re.findall(r"^\[case (\d+):(\d+)", path.read_text(), re.M)
-        commands = done.stdout.splitlines()
+        commands = [line for line in done.stdout.splitlines() if " train " in line]
         assert len(commands) == 3 * len(cases) and not study.results.exists()
         for (n, c), command in zip(cases, commands):
             assert f"-n {int(n) + 1} " in command and f"--case={n}:{c}" in command
             assert f"--threads={-(-int(c) // int(n))} " in command
             assert ("capped --workers" in command) == (int(c) % int(n) != 0)
+
+
+@pytest.mark.parametrize("words, seeds", [(["--seed", "010"], [11, 12]), (["--seed", "08"], [9, 10]), ([], [8, 9])])
+def test_numbers_are_decimal(study, words, seeds):
+    cases = study.cases("[study]\nrepeats = 2\nseed = 007\n[case 1:1]\n")
+    done = study("--dry-run", *words, "--", cases, tiny=False)
+    assert re.findall(r" --seed=(\S+) ", done.stdout) == [str(seed) for seed in seeds]
+
+
+def test_what_a_dry_run_prints_can_be_run(study):
+    """As it stands, by a shell in another folder; also where a folder's name has blanks and quotes."""
+    study.results = study.folder / "it's \"mine\" $(touch run)"
+    done = study("--dry-run", "--repeats", 1, "--rounds", 1, "1:1", "2:2")
+    assert not study.results.exists()
+    subprocess.run(["bash", "-euc", done.stdout], cwd="/", check=True, env=study.env, timeout=WAIT_S, capture_output=True)
+    assert set(study.files("cases")) == {"cases-1-1-r1", "cases-2-2-r1"}
+    assert not (study.folder / "run").exists()
+    assert "0 run, 2 done before" in study("--repeats", 1, "--rounds", 1, "1:1", "2:2").stderr
+
+
+def test_without_locks(study):
+    """As on NFS without a lock daemon: the study goes on, and says so once."""
+    probe = subprocess.run(["flock", "-n", study.folder, "true"], capture_output=True, preexec_fn=forbid_locks)
+    assert probe.returncode != 0  # there are none
+    done = subprocess.run(study.line("--repeats", 1, "--rounds", 1, "1:1"), cwd=study.folder, env=study.env, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=WAIT_S, preexec_fn=forbid_locks)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("no locks on this file system") == 1 and "1 run, 0 done before" in done.stderr
 
 
 # ---- interrupted, failed, refused ------------------------------------------------------------------------
@@ -198,6 +228,89 @@ def test_a_mistake_that_bramble_finds_ends_the_study(study):
     assert study.files() == {}
 
 
+def other_jobs(study, name, text):
+    """The scripts with another one among them."""
+    shutil.copytree(ROOT / "jobs", study.folder / "jobs")
+    (study.folder / "jobs" / name).write_text(text)
+    study.env["BRAMBLE"] = str(BRAMBLE)
+    study.script = study.folder / "jobs" / "study"
+
+
+def test_a_case_that_a_mistake_keeps_out_is_a_failure(study):
+    """What jobs/capped refuses for another reason than the machine is not passed over."""
+    other_jobs(study, "capped", "#!/bin/sh\necho 'capped: 0,5000: expected a number of cores' >&2\nexit 2\n")
+    done = study("--repeats", 1, "--rounds", 1, "2:1", "1:1", status=1)
+    assert "cases-2-1-r1 failed (status 2): capped: 0,5000: expected a number" in done.stderr
+    assert "1 run, 0 done before, 1 failed, 0 that cannot" in done.stderr
+
+
+def test_nothing_to_run_is_a_failure(study):
+    hostfile = study.folder / "hosts"
+    hostfile.write_text("localhost\n")
+    done = study("--hostfile", hostfile, "1:1", "2:2", status=1)
+    assert "case 2:2 cannot be run here: it needs 3 hosts" in done.stderr and "no case can be run here" in done.stderr
+
+
+def test_hosts_are_asked_before_the_first_run(study):
+    hostfile = study.folder / "hosts"
+    hostfile.write_text("localhost\nnowhere.invalid\nneither.invalid\nnot-needed.invalid\n")
+    study.env.pop("OMPI_MCA_plm_rsh_agent", None)
+    done = study("--hostfile", hostfile, "--repeats", 3, "1:1", "2:2", status=1)
+    assert re.findall(r"^study: (\S+): (?:no such name|cannot be reached|ssh failed|it does not let)", done.stderr, re.M) == [
+        "nowhere.invalid", "neither.invalid"]
+    assert "nothing is run: 2 of 3 hosts cannot take part" in done.stderr
+    assert list((study.results / "cases").glob("*.log")) == []
+
+
+@pytest.mark.parametrize("log, words", [
+    ("""ssh: connect to host pi2 port 22: No route to host
+--------------------------------------------------------------------------
+ORTE was unable to reliably start one or more daemons.
+This usually is caused by:
+
+* not finding the required libraries and/or binaries on
+  one or more nodes.
+--------------------------------------------------------------------------
+""", "ssh: connect to host pi2 port 22: No route to host"),
+    ("""--------------------------------------------------------------------------
+None of the TCP networks specified to be included for out-of-band communications
+could be found:
+
+  Value given: eth7
+
+Please revise the specification and try again.
+--------------------------------------------------------------------------
+--------------------------------------------------------------------------
+No network interfaces were found for out-of-band communications. We require
+at least one available network for out-of-band messaging.
+--------------------------------------------------------------------------
+""", "None of the TCP networks specified to be included for out-of-band communications could be found: Value given: eth7"),
+    ("""round 1/9  0.1 s  11957 images/s  loss 2.3052  1 min left
+--------------------------------------------------------------------------
+ORTE was unable to reliably start one or more daemons.
+This usually is caused by:
+--------------------------------------------------------------------------
+""", "mpirun has lost a host"),
+    ("""bramble: 3 threads of each rank share 2 cores
+bramble: rank 1 on pi2 has shown no progress for 60 s
+bramble: results/x.h5: cannot be written: no space left on device
+--------------------------------------------------------------------------
+MPI_ABORT was invoked on rank 0 in communicator MPI_COMM_WORLD
+with errorcode 1.
+--------------------------------------------------------------------------
+""", "bramble: results/x.h5: cannot be written: no space left on device"),
+])
+def test_a_failed_run_is_told_by_its_cause(study, log, words):
+    """Not by the last line of what follows from it.  The words are real; the launcher that says them is not."""
+    folder = study.folder / "bin"
+    folder.mkdir()
+    (folder / "mpirun").write_text(f"#!/bin/sh\ncat <<'END'\n{log}END\nexit 1\n")
+    (folder / "mpirun").chmod(0o755)
+    study.env["PATH"] = f"{folder}:{study.env['PATH']}"
+    done = study("--repeats", 1, "1:1", status=1)
+    assert f"study: cases-1-1-r1 failed (status 1): {words}; see " in done.stderr
+
+
 @pytest.mark.parametrize("text, line, words", [
     ("[study]\nlearning = 1\n[case 1:1]\n", 2, "learning: no such key"),
     ("[study]\nthreads = 1\n[case 1:1]\n", 2, "threads: no such key"),
@@ -229,6 +342,8 @@ def test_a_bad_case_file_is_refused(study, text, line, words):
     (["1:1", "--frobnicate", "1"], "no such option"), (["1:1", "--out", "x"], "sets itself"),
     (["1:1", "--repeats", "x"], "whole number"), (["1:1", "--name", "../x"], "expected letters"),
     (["1:1", "--hostfile", "none"], "cannot be read"), (["1:1", "--core=0"], "share"), (["1:1", "--lr"], "value"),
+    (["1:1", "--=1"], "no such option"), (["1:1", "--no-"], "no such option"), (["1:1", "--data", "a\nb"], "in one line"),
+    (["--", "1:1", "--repeats"], "no such case file"), (["1:1", "--seed", "0x10"], "whole number"),
     (["1:1", "--slurm", "--emulate"], "only one"), (["1:1", "--shared-server"], "--hostfile or --slurm")])
 def test_a_bad_command_line_is_refused(study, words, told):
     done = study(*words, status=2, tiny=False)
@@ -345,6 +460,11 @@ def test_on_emulated_cores(study, cluster):
     share = emulated.share_of(3, 0.3) / 2
     done = study("--emulate", "--core", share, "--repeats", 1, "--rounds", 1, "2:1", "1:2", "3:3")
     assert "case 3:3 cannot be run here: it needs 4 hosts" in done.stderr and "2 run" in done.stderr
+    large = study("--emulate", "--core", share, "--server-core", 99, "--repeats", 1, "--rounds", 1, "1:1", status=1)
+    assert "case 1:1 is left out: emulate: the hosts' CPU would add up to" in large.stderr and "1 failed" in large.stderr
+    dry = study("--emulate", "--core", share, "--repeats", 1, "--rounds", 1, "--name", "dry", "--dry-run", "1:1")
+    subprocess.run(["bash", "-euc", dry.stdout], check=True, env=study.env, timeout=WAIT_S, capture_output=True)
+    assert value(study.files("dry")["cases-1-1-r1"], "machine/cpu_quota") == pytest.approx([2 * share, share], rel=0.05)
     hosts = cluster.hosts()
     for case, n, quota in (("2-1", 2, share / 2), ("1-2", 1, 2 * share)):
         path = study.files("cases")[f"cases-{case}-r1"]
@@ -362,6 +482,15 @@ def test_over_a_hostfile(study, cluster):
     assert "1 run" in done.stderr and "1 that cannot be run here" in done.stderr
     hosts = cluster.hosts()
     assert hosts_of(study.files("cases")["cases-2-2-r1"]) == hosts
+    dry = study("--hostfile", hostfile, "--repeats", 1, "--rounds", 1, "--name", "dry", "--dry-run", "2:2")
+    cluster.run("bash", "-euc", dry.stdout, env={"BRAMBLE": str(BRAMBLE)})
+    assert hosts_of(study.files("dry")["cases-2-2-r1"]) == hosts
+    cluster("link", "down", hosts[2])
+    try:
+        cut = study("--hostfile", hostfile, "--name", "cut", "2:2", below=below, status=1)
+    finally:
+        cluster("link", "up", hosts[2])
+    assert f"study: {hosts[2]}: cannot be reached" in cut.stderr and study.files("cut") == {}
     study("--hostfile", hostfile, "--repeats", 1, "--rounds", 1, "3:3", "--shared-server", below=below)
     ranks = hosts_of(study.files("cases")["cases-3-3-r1"])
     assert ranks[0] == hosts[0] and sorted(ranks[1:]) == hosts
