@@ -30,8 +30,7 @@ uint64_t random_u64(uint64_t seed, uint64_t stream, uint64_t index);
 /* random_below - an integer in [0, n), n >= 1; bias below n / 2^64 */
 uint64_t random_below(uint64_t seed, uint64_t stream, uint64_t index, uint64_t n);
 
-/* random_uniform - a float from low to high on a grid of 2^-24 of the interval, rounded: high itself where
- * floats near it are wider apart than the grid */
+/* random_uniform - a float in [low, high), low < high, on a grid of 2^-24 of the interval, rounded */
 float random_uniform(uint64_t seed, uint64_t stream, uint64_t index, float low, float high);
 
 /* random_normal - a normally distributed float, mean 0, deviation 1 (Box-Muller) */

@@ -41,7 +41,8 @@ uint64_t random_below(uint64_t seed, uint64_t stream, uint64_t index, uint64_t n
 float random_uniform(uint64_t seed, uint64_t stream, uint64_t index, float low, float high)
 {
     double unit = (double)(random_u64(seed, stream, index) >> 40) * 0x1p-24;
-    return (float)((double)low + ((double)high - (double)low) * unit);
+    float x = (float)((double)low + ((double)high - (double)low) * unit);
+    return x < high ? x : nextafterf(high, low); /* where floats are wider apart than the grid */
 }
 
 float random_normal(uint64_t seed, uint64_t stream, uint64_t index)

@@ -84,6 +84,8 @@ static void test_random_floats(void **state)
         normal_squares += (double)z * (double)z;
         normal_fourth += pow((double)z, 4.0);
     }
+    for (uint64_t k = 0; k < 64; k++) /* floats there are wider apart than the grid */
+        assert_true(random_uniform(5, 0, k, 1.0F, nextafterf(1.0F, 2.0F)) == 1.0F);
     double n = DRAWS, deviations = 5.0 / sqrt(n);
     assert_true(fabs(sum / n - 0.25) < deviations * sqrt(1.0 / 12.0));
     assert_true(fabs(squares / n - (1.0 / 12.0 + 0.0625)) < deviations * 0.18);
