@@ -164,10 +164,17 @@ void fuzz_value(const uint8_t *data, size_t n)
 static void parse_train(int argc, char **argv, error *err)
 {
     static train_options o;
-    if (options_parse_train(argc, argv, false, read_config, &o, err) == PARSE_RUN)
+    static option_line line;
+    const option_command *command = option_command_find("train");
+    if (option_read_line(command, argc, argv, false, &line, err) != PARSE_RUN)
+        return;
+    const char *path = options_config(&line);
+    char *text = path ? read_config(path, err) : NULL;
+    if ((!path || text) && options_set_train(&line, text, &o, err))
         check_pairs(&o);
     else
         fuzz_need(err->kind != ERROR_ENVIRONMENT, err->text);
+    memory_free(text);
 }
 
 void fuzz_config(const uint8_t *data, size_t n)

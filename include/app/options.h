@@ -2,7 +2,7 @@
  * options.h - the command lines of the subcommands
  *
  * Each options_parse_* fills one struct from argc and argv, where argv[0] is the name of the
- * subcommand.  None of them prints a complaint or leaves the program: every rank of a job parses
+ * subcommand; what ranks do together is read first and set later, when all have compared.  None prints a complaint or leaves the program: every rank of a job parses
  * the same command line, and the caller decides who speaks.
  *
  * Precedence in `bramble train`, whatever the order on the command line: defaults < preset <
@@ -148,25 +148,25 @@ typedef struct data_options {
 } data_options;
 
 /*
- * options_reader - how the text of a --config file is had; see ini_read_file, which is one
- * Returns a string for memory_free, or NULL with err.  It is called once at most, and on all ranks
- * or none when all have the same command line: so it may be collective, the server reading the file
- * and everyone receiving the text.
+ * options_set_train, options_set_doctor - from a command line that was read (option_read_line)
+ *   text  in  what the file options_config(line) holds; NULL when there is none
+ * false with err (user), one line, as "--batch abc: expected ..." or "run.ini:3: lr = x: expected ...".
+ * options_config - the path of --config, or NULL
+ * Not collective.
  */
-typedef char *options_reader(const char *path, error *err);
+const char *options_config(const option_line *line);
+bool options_set_train(const option_line *line, const char *text, train_options *options,
+                       error *err);
+bool options_set_doctor(const option_line *line, doctor_options *options, error *err);
 
 /*
  * options_parse_* - read a command line
  *   argv     in   argc strings; argv[0] is the subcommand's name, used in messages
- *   print    in   whether --help is written to stdout (rank 0) or swallowed (the other ranks)
- *   read     in   for --config
+ *   print    in   whether --help is written to stdout or swallowed
  *   options  out  filled in when PARSE_RUN is returned, else unspecified
- * PARSE_FAILED: err is one line, as "--batch abc: expected ..." or "run.ini:3: lr = x: expected
- * ...", of kind user unless help cannot be written.  Not collective, but for what `read` does.  Not
- * for several threads at a time.
+ * PARSE_FAILED: err is one line, of kind user unless help cannot be written.  Not collective.  Not for
+ * several threads at a time.
  */
-enum parse_outcome options_parse_train(int argc, char **argv, bool print, options_reader *read,
-                                       train_options *options, error *err);
 enum parse_outcome options_parse_test(int argc, char **argv, bool print, test_options *options,
                                       error *err);
 enum parse_outcome options_parse_report(int argc, char **argv, bool print, report_options *options,
@@ -175,8 +175,6 @@ enum parse_outcome options_parse_plan(int argc, char **argv, bool print, plan_op
                                       error *err);
 enum parse_outcome options_parse_watch(int argc, char **argv, bool print, watch_options *options,
                                        error *err);
-enum parse_outcome options_parse_doctor(int argc, char **argv, bool print, doctor_options *options,
-                                        error *err);
 enum parse_outcome options_parse_info(int argc, char **argv, bool print, info_options *options,
                                       error *err);
 enum parse_outcome options_parse_data(int argc, char **argv, bool print, data_options *options,

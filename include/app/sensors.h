@@ -8,6 +8,8 @@
 
 #include "record/record.h"
 
+#include <stdint.h>
+
 /* Where the system's files begin: "", or the folder of a copy (tests). */
 extern const char *sensors_root;
 
@@ -24,8 +26,9 @@ void sensors_take(record_rank *row);
 /*
  * sensors_cpu_quota - processor time the process may use, in cores: the tightest limit of its control group
  * and the groups above (v2: cpu.max; v1: cpu.cfs_quota_us); NaN without one
+ *   group  out  may be NULL; a number for the group that has this limit, the same in all processes under it
  */
-double sensors_cpu_quota(void);
+double sensors_cpu_quota(uint32_t *group);
 
 /*
  * sensors_governor - of the first core's clock: "performance", "ondemand"; "" where there is none to choose

@@ -10,6 +10,7 @@
 #ifndef BRAMBLE_KERNELS_TEAM_H
 #define BRAMBLE_KERNELS_TEAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,14 +34,29 @@ void team_barrier(const team *self);
 /* team_share - this thread's items begin .. end - 1 of n_items: contiguous, equal but for one */
 void team_share(const team *self, size_t n_items, size_t *begin, size_t *end);
 
+/* team_limit - the most threads OpenMP will start: OMP_THREAD_LIMIT */
+int team_limit(void);
+
+/* team_come - start n_threads; how many have come? */
+int team_come(int n_threads);
+
 /* team_cores - processors this process may run on (its affinity mask) */
 int team_cores(void);
 
 /* team_cpu_list - the affinity mask as text, "0-3,8" */
 void team_cpu_list(char *text, size_t n_bytes);
 
-/* Where the threads of a team sit: see team_seat. */
+/* team_cpu_mask - the affinity mask, a bit for each processor */
 enum { TEAM_MAX_CORES = 1024 };
+void team_cpu_mask(uint64_t mask[TEAM_MAX_CORES / 64]);
+
+/*
+ * team_unbind - does OpenMP bind threads to cores by itself (OMP_PROC_BIND, OMP_PLACES, ...)?  Then let this
+ * thread run on all cores of all its places, as before OpenMP began
+ */
+bool team_unbind(void);
+
+/* Where the threads of a team sit: see team_seat. */
 typedef struct team_seats {
     int n_threads; /* that came; OpenMP may start fewer than asked for */
     int n_cores;   /* different cores they computed on at one moment, at best */

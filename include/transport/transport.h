@@ -33,14 +33,22 @@ bool transport_is_worker(void); /* any other rank, or the only one */
 int transport_workers(void);    /* how many: max(1, size - 1) */
 int transport_worker(void);     /* 0-based number of this worker; -1 on a server that is none */
 
-/* transport_host - this rank's host name */
+/* transport_host - this rank's host name; known before transport_start, too */
 const char *transport_host(void);
 
 /* transport_local - how many ranks share this rank's host (itself included), and its number among them */
 void transport_local(int *n_ranks, int *number);
 
-/* transport_version - name and version of the MPI library, one line; "none" for the serial twin */
+/* transport_version - name and version of the MPI library, one line; "none" for the serial
+ * twin; known before transport_start, too */
 const char *transport_version(void);
+
+/*
+ * transport_greet - a byte from everyone to everyone, the first of a job, in a form that never changes
+ * Ends the job (status 2) when another rank begins with something else: another command, or a build that does
+ * not greet.  Collective.
+ */
+void transport_greet(void);
 
 /*
  * transport_agree - do all ranks still want to go on?

@@ -49,7 +49,8 @@ static const option_entry test_table[] = {
      .most = 1024,
      .initial = "0",
      .metavar = "T",
-     .help = "OpenMP threads; 0: as many as cores the program is bound to."},
+     .help =
+         "OpenMP threads; 0: as many as cores the program is bound to, or its CPU quota is worth."},
     {.name = "seed",
      TEST(seed),
      .most = OPTION_MAX_SEED,
@@ -188,7 +189,8 @@ static const option_entry doctor_table[] = {
      .most = 1024,
      .initial = "0",
      .metavar = "T",
-     .help = "OpenMP threads of each worker; 0: as many as cores it is bound to."},
+     .help =
+         "OpenMP threads of each worker; 0: as many as cores it is bound to, or its CPU quota is worth."},
     {.name = "out",
      DOCTOR(out),
      .initial = "",

@@ -3,8 +3,8 @@
 #include "app/build.h"
 #include "app/commands.h"
 #include "app/files.h"
-#include "app/machine.h"
-#include "app/sensors.h"
+#include "app/launch.h"
+#include "app/threads.h"
 #include "base/ini.h"
 #include "base/memory.h"
 #include "data/dataset.h"
@@ -12,7 +12,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -101,14 +100,7 @@ static bool prepare(doctor *self, error *err)
     self->model = model_new(path, self->model_text, err);
     if (!transport_agree(err))
         return false;
-    self->n_threads = machine_threads();
-    if (o->threads > 0 && transport_is_worker())
-        self->n_threads = (int)o->threads;
-    else if (o->threads > 0 && o->threads < (uint64_t)self->n_threads)
-        self->n_threads = (int)o->threads; /* a server trains for comparison alone */
-    if (!machine_try_threads(self->n_threads, err))
-        error_prefix(err, "rank %d on %s", transport_rank(), transport_host());
-    return transport_agree(err);
+    return threads_choose(o->threads, &self->n_threads, NULL, err);
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------ */
@@ -151,13 +143,21 @@ static void judge(doctor *self, error *err)
         doctor_store(self, err);
 }
 
-static void run(doctor *self, int argc, char **argv, error *err)
+static void run(doctor *self, enum parse_outcome outcome, const option_line *line, error *err)
 {
+    const option_command *command = option_command_find("doctor");
     error memory = {0};
-    enum parse_outcome outcome =
-        options_parse_doctor(argc, argv, transport_is_server(), &self->options, err);
+    if (outcome == PARSE_RUN)
+        options_set_doctor(line, &self->options, err);
     bool same = meet(self, &memory);
-    if (outcome == PARSE_DONE || (same && (!transport_agree(err) || !examine(self, err))))
+    if (same && (!transport_agree(err) || !launch_compare(command, outcome, line, true, err)))
+        return;
+    if (same && outcome == PARSE_DONE) {
+        if (transport_is_server())
+            option_print_help(command, stdout, err);
+        return;
+    }
+    if (same && !examine(self, err))
         return;
     if (!same && !make_room(self, &memory))
         transport_abort(&memory);
@@ -172,11 +172,12 @@ int command_doctor(int argc, char **argv)
 {
     error err = {0};
     static doctor d; /* large: the options hold paths */
-    const char *root = getenv("BRAMBLE_SENSORS");
-    if (root)
-        sensors_root = root;
+    static option_line line;
+    enum parse_outcome outcome;
+    if (!launch_read("doctor", argc, argv, &outcome, &line, &err))
+        return (int)err.kind;
     transport_start(&argc, &argv);
-    run(&d, argc, argv, &err);
+    run(&d, outcome, &line, &err);
     if (err.kind != ERROR_NONE && transport_is_server())
         error_print(&err);
     memory_free(d.hellos);

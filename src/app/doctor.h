@@ -2,8 +2,7 @@
  * doctor.h - what `bramble doctor` finds out, and what it says about it; for src/app/doctor*.c alone
  *
  * doctor.c runs the command, doctor_node.c looks at a node, doctor_links.c at what is between nodes,
- * doctor_checks.c
- * judges, doctor_verdict.c has what that takes, and compares builds; doctor_report.c prints and stores.
+ * doctor_checks.c and doctor_threads.c judge, doctor_verdict.c has what that takes, and compares builds; doctor_report.c prints and stores.
  */
 #ifndef BRAMBLE_APP_DOCTOR_H
 #define BRAMBLE_APP_DOCTOR_H
@@ -45,6 +44,8 @@ typedef struct doctor_node {
     double t_resolve_s;             /* to look up all names */
     /* not stored: */
     uint64_t mask[TEAM_MAX_CORES / 64];
+    int32_t limit;     /* threads that OpenMP starts at most */
+    char left_out[80]; /* variables that it was started anew without: launch_left_out */
     char failure[192]; /* why it could not be measured */
 } doctor_node;
 
@@ -117,6 +118,10 @@ typedef struct doctor_check {
 /* doctor_checks - all of them, in the order of the report, ended by one without a name (doctor_checks.c) */
 extern const doctor_check doctor_checks[];
 
+/* Checks of threads against cores and CPU quota (doctor_threads.c). */
+void doctor_judge_binding(doctor *self, doctor_node *node);
+void doctor_judge_quota(doctor *self, doctor_node *node);
+
 /* doctor_say - add a finding of the present check: "what was found", or "what was found\nwhat to do" */
 void doctor_say(doctor *self, enum doctor_level level, const char *host, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -136,6 +141,9 @@ void doctor_measure(doctor *self);
  */
 bool doctor_link_hosts(doctor *self, error *err);
 bool doctor_time_averages(doctor *self, error *err);
+
+/* doctor_has_word - is the word one of a list with commas?  "eth0" is none of "veth0" */
+bool doctor_has_word(const char *list, const char *word);
 
 /*
  * doctor_judge_builds - versions alone, from the hellos; doctor_judge - all the rest

@@ -35,61 +35,9 @@ static void judge_model(doctor *self, doctor_node *n)
 
 static void judge_data(doctor *self, doctor_node *n)
 {
-    /* A folder that was named is what the run is going to use. */
     if (!self->has_data)
-        say(self, strcmp(self->options.data, "data") == 0 ? DOCTOR_WARNING : DOCTOR_PROBLEM,
-            n->host, "%s\nmake data, or --data FOLDER; --data synthetic: needs none",
-            self->no_data);
-}
-
-static int cores_of(const doctor_node *a, const doctor_node *b)
-{
-    int n = 0;
-    for (size_t k = 0; k < sizeof a->mask / sizeof *a->mask; k++)
-        n += __builtin_popcountll(a->mask[k] | b->mask[k]);
-    return n;
-}
-
-/* Two workers of a host need as many cores as they have threads. */
-static void judge_sharing(doctor *self, const doctor_node *a)
-{
-    for (const doctor_node *b = a + 1; b < self->nodes + transport_size(); b++) {
-        int cores = cores_of(a, b), threads = a->threads + b->threads;
-        if (strcmp(a->host, b->host) == 0 && threads > cores)
-            say(self, DOCTOR_PROBLEM, a->host,
-                "ranks %d and %d share cores: %d threads on %d (bound to %s, "
-                "%s)\nfewer --threads, or one rank on each host: mpirun --map-by ppr:1:node:pe=T",
-                a->rank, b->rank, threads, cores, a->binding, b->binding);
-    }
-}
-
-static void judge_binding(doctor *self, doctor_node *n)
-{
-    int cores = cores_of(n, n), threads = n->threads;
-    if (!n->is_worker)
-        return;
-    if (n->threads_running < threads)
         say(self, DOCTOR_PROBLEM, n->host,
-            "rank %d: OpenMP starts %d of %d threads\nunset OMP_THREAD_LIMIT "
-            "and OMP_DYNAMIC",
-            n->rank, n->threads_running, threads);
-    else if (threads > cores)
-        say(self, DOCTOR_PROBLEM, n->host,
-            "rank %d: %d threads on %d core%s (bound to %s)\nmpirun --map-by "
-            "ppr:1:node:pe=%d, or --bind-to none; or --threads %d",
-            n->rank, threads, cores, cores == 1 ? "" : "s", n->binding, threads, cores);
-    else if (n->threads_apart < threads && !(n->quota_cores < threads))
-        say(self, DOCTOR_WARNING, n->host,
-            "rank %d: %d threads were seen on %d cores only, of %d allowed\n"
-            "let OpenMP place them: mpirun -x OMP_PROC_BIND=false, and no OMP_PLACES",
-            n->rank, threads, n->threads_apart, cores);
-    else if (self->options.threads == 0 && cores == 1 && n->host_cores > 1)
-        say(self, DOCTOR_WARNING, n->host,
-            "rank %d: bound to 1 of %d cores, as Open MPI does with one or "
-            "two ranks\nmpirun --map-by ppr:1:node:pe=%d, or --bind-to none; if one is meant: "
-            "--threads 1",
-            n->rank, n->host_cores, n->host_cores);
-    judge_sharing(self, n);
+            "%s\nmake data, or --data FOLDER; --data synthetic: needs none", self->no_data);
 }
 
 static bool lack_same(const doctor_node *a, const doctor_node *b)
@@ -188,20 +136,6 @@ static void judge_disk(doctor *self, doctor_node *n)
             "%.1f MB are free in the results' folder; a run of 1,000 rounds writes %.1f MB\n"
             "make room there, or choose another folder with --out",
             n->disk_free_bytes / 1e6, n->disk_needed_bytes / 1e6);
-}
-
-static void judge_quota(doctor *self, doctor_node *n)
-{
-    if (n->quota_cores > 0.0)
-        say(self, DOCTOR_NOTE, n->host,
-            "rank %d: a control group allows it %.2f cores' time (%d threads)", n->rank,
-            n->quota_cores, n->threads);
-    if (n->cpu_fraction < doctor_limit.cpu_share &&
-        !(n->cpu_fraction * n->threads > 0.8 * n->quota_cores))
-        say(self, DOCTOR_WARNING, n->host,
-            "rank %d: its threads got %.0f %% of the time they asked for: "
-            "others compute too\ntop, there, shows who: end it, or fewer --threads",
-            n->rank, 100.0 * n->cpu_fraction);
 }
 
 /* Shards by speed, for --shards. */
@@ -321,7 +255,7 @@ static void judge_interfaces(doctor *self, doctor_node *n)
     char used[sizeof n->interfaces], *rest = used, *name;
     memcpy(used, n->interfaces, sizeof used);
     while ((name = strsep(&rest, ",")))
-        if (*name && strstr(n->suspects, name)) {
+        if (*name && doctor_has_word(n->suspects, name)) {
             say(self, DOCTOR_WARNING, n->host,
                 "MPI's messages go over %s\nmpirun --mca btl_tcp_if_include "
                 "eth0 --mca oob_tcp_if_include eth0",
@@ -352,7 +286,7 @@ static void judge_averages(doctor *self, doctor_node *n)
 const doctor_check doctor_checks[] = {
     {"model", judge_model, DOCTOR_EACH_HOST, 2, 2, "no host has another file of this model"},
     {"data", judge_data, DOCTOR_ONCE, 1, 1, "the data set can be read"},
-    {"binding", judge_binding, DOCTOR_EACH_RANK, 1, 1, "every thread has a core of its own"},
+    {"binding", doctor_judge_binding, DOCTOR_EACH_RANK, 1, 1, "every thread has a core of its own"},
     {"sensors", judge_sensors, DOCTOR_ONCE, 1, 1, "clock, temperature and throttling are told"},
     {"clock", judge_clock, DOCTOR_EACH_HOST, 1, 1, "no host is clocked low, as far as told"},
     {"heat", judge_heat, DOCTOR_EACH_HOST, 1, 1, "no host is hot under load, as far as told"},
@@ -360,7 +294,7 @@ const doctor_check doctor_checks[] = {
      "no throttling, no under-voltage, as far as told"},
     {"memory", judge_memory, DOCTOR_EACH_HOST, 1, 1, "enough for the model and the images"},
     {"disk", judge_disk, DOCTOR_ONCE, 1, 1, "room for results"},
-    {"quota", judge_quota, DOCTOR_EACH_RANK, 1, 1, "the threads got the cores' whole time"},
+    {"quota", doctor_judge_quota, DOCTOR_EACH_RANK, 1, 1, "the threads got the cores' whole time"},
     {"speed", judge_speed, DOCTOR_EACH_RANK, 1, 1, "no worker is far behind"},
     {"time", judge_time, DOCTOR_EACH_HOST, 2, 2, "the hosts' clocks agree"},
     {"names", judge_names, DOCTOR_EACH_HOST, 2, 2, "every host knows the others' addresses"},

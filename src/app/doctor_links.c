@@ -169,12 +169,19 @@ static void measure_pairs(doctor *self, char *buffer, pair_result *all)
 
 /* ---- interfaces ----------------------------------------------------------------------------------- */
 
-static void add_word(char *list, size_t n_bytes, const char *word)
+bool doctor_has_word(const char *list, const char *word)
 {
     size_t length = strlen(word);
     for (const char *at = list; (at = strstr(at, word)); at += length)
         if ((at == list || at[-1] == ',') && (at[length] == ',' || at[length] == '\0'))
-            return;
+            return true;
+    return false;
+}
+
+static void add_word(char *list, size_t n_bytes, const char *word)
+{
+    if (doctor_has_word(list, word))
+        return;
     size_t used = strlen(list);
     snprintf(list + used, n_bytes - used, "%s%s", used > 0 ? "," : "", word);
 }

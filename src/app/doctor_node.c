@@ -1,6 +1,7 @@
 #include "doctor.h"
 
 #include "app/files.h"
+#include "app/launch.h"
 #include "app/machine.h"
 #include "app/sensors.h"
 #include "base/ini.h"
@@ -111,7 +112,9 @@ void doctor_look(doctor *self)
     mine->clock_max_mhz = sensors_clock_max();
     mine->memory_bytes = row.memory_bytes;
     mine->memory_needed_bytes = needed_memory(self);
-    mine->quota_cores = sensors_cpu_quota();
+    mine->quota_cores = sensors_cpu_quota(NULL);
+    mine->limit = team_limit();
+    snprintf(mine->left_out, sizeof mine->left_out, "%s", launch_left_out());
     sensors_governor(mine->governor, sizeof mine->governor);
     sum_model(self, mine->model_sum);
     if (transport_is_server())

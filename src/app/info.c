@@ -141,9 +141,7 @@ int command_info(int argc, char **argv)
             root = describe_file(o.file, file);
         record_file_free(file);
     } else if (outcome == PARSE_RUN) {
-        transport_start(&argc, &argv); /* for the host's name and the library's version */
         root = describe_program();
-        transport_stop();
     }
     if (root && o.json) {
         output_json(root, stdout, &err);

@@ -1,9 +1,9 @@
 #include "app/job.h"
 
 #include "app/files.h"
-#include "app/machine.h"
 #include "app/results.h"
 #include "app/resume.h"
+#include "app/threads.h"
 #include "base/ini.h"
 #include "base/memory.h"
 
@@ -239,16 +239,24 @@ static bool prepare_worker(job *self, error *err)
     return true;
 }
 
+/* Who names the case with --case knows what its threads get. */
+static bool choose_threads(job *self, error *err)
+{
+    threads_advice advice;
+    if (!threads_choose(self->options.threads, &self->n_threads, &advice, err))
+        return false;
+    if (transport_is_server() && advice.left_out[0])
+        fprintf(stderr, "bramble: warning: %s\n", advice.left_out);
+    if (transport_is_server() && advice.crowded[0] && self->options.label.nodes == 0)
+        fprintf(stderr, "bramble: warning: %s\n", advice.crowded);
+    return true;
+}
+
 static bool prepare_memory(job *self, error *err)
 {
     size_t scratch = average_scratch_bytes(self->model->n_weights, transport_size());
-    self->n_threads = machine_threads();
-    if (self->options.threads > 0 && transport_is_worker())
-        self->n_threads = (int)self->options.threads;
-    if (!machine_try_threads(self->n_threads, err)) {
-        error_prefix(err, "rank %d on %s", transport_rank(), transport_host());
-        return transport_agree(err);
-    }
+    if (!choose_threads(self, err))
+        return false;
     self->w = memory_new(self->model->n_weights, sizeof *self->w, err);
     self->scratch = memory_new(scratch, 1, err);
     if (self->w && self->scratch && transport_is_worker())

@@ -1,13 +1,11 @@
 #include "app/machine.h"
 
 #include "app/sensors.h"
-#include "base/memory.h"
 #include "kernels/simd.h"
 #include "kernels/team.h"
 #include "transport/transport.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,70 +55,6 @@ double machine_peak_rss(void)
     return getrusage(RUSAGE_SELF, &usage) == 0 ? 1024.0 * (double)usage.ru_maxrss : NAN;
 }
 
-/* A rank's host and cores, for the others to compare with. */
-struct place {
-    char host[64], cpus[64];
-    int is_worker;
-};
-
-int machine_threads(void)
-{
-    struct place mine = {.is_worker = transport_is_worker()};
-    snprintf(mine.host, sizeof mine.host, "%s", transport_host());
-    team_cpu_list(mine.cpus, sizeof mine.cpus);
-    size_t size = (size_t)transport_size();
-    struct place *all = calloc(size, sizeof *all);
-    int sharing = 0, number = 0; /* workers on the same cores; my number among them */
-    if (all) {
-        transport_meet(&mine, sizeof mine, all);
-        for (size_t k = 0; k < size; k++)
-            if (all[k].is_worker && strcmp(all[k].host, mine.host) == 0 &&
-                strcmp(all[k].cpus, mine.cpus) == 0) {
-                number += k < (size_t)transport_rank();
-                sharing++;
-            }
-        free(all);
-    }
-    int cores = team_cores();
-    if (!mine.is_worker && sharing > 0) {
-        /* What it evaluates can wait, a worker's team cannot: one late thread delays all of them. */
-        (void)setpriority(PRIO_PROCESS, 0, 10);
-        return 1;
-    }
-    if (!mine.is_worker)
-        return cores;
-    int threads = sharing > 0 ? cores / sharing + (number < cores % sharing) : cores;
-    return threads < 1 ? 1 : threads;
-}
-
-static void *pass_gate(void *gate)
-{
-    pthread_rwlock_rdlock(gate);
-    pthread_rwlock_unlock(gate);
-    return NULL;
-}
-
-bool machine_try_threads(int n_threads, error *err)
-{
-    pthread_t *threads = memory_new((size_t)n_threads, sizeof *threads, err);
-    if (!threads)
-        return false;
-    pthread_rwlock_t gate = PTHREAD_RWLOCK_INITIALIZER;
-    pthread_rwlock_wrlock(&gate); /* all of them at once */
-    int n = 1, status = 0;        /* this one is the first */
-    while (n < n_threads && (status = pthread_create(&threads[n], NULL, pass_gate, &gate)) == 0)
-        n++;
-    pthread_rwlock_unlock(&gate);
-    for (int k = 1; k < n; k++)
-        pthread_join(threads[k], NULL);
-    memory_free(threads);
-    return status == 0 ||
-           error_environment(err,
-                             "no more than %d of %d threads can be started: %s; choose fewer "
-                             "--threads",
-                             n, n_threads, strerror(status));
-}
-
 void machine_describe(int n_threads, record_machine *row)
 {
     memset(row, 0, sizeof *row);
@@ -136,7 +70,7 @@ void machine_describe(int n_threads, record_machine *row)
     row->memory_bytes = machine_memory();
     row->clock_max_mhz =
         number_in("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", 10) / 1000.0;
-    row->cpu_quota = sensors_cpu_quota();
+    row->cpu_quota = sensors_cpu_quota(NULL);
 }
 
 double machine_available_memory(void)

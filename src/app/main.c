@@ -1,11 +1,15 @@
 #include "app/build.h"
 #include "app/commands.h"
+#include "app/launch.h"
 #include "app/option.h"
 #include "app/output.h"
+#include "app/sensors.h"
+#include "app/threads.h"
 #include "kernels/simd.h"
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,26 +17,14 @@
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-    bool by_all; /* ranks of a job together; of the others one process does the work */
+    bool by_all;   /* ranks of a job together; of the others one process does the work */
+    bool computes; /* with threads, or tells about them */
 } commands[] = {
-    {"train", command_train, true},    {"test", command_test, false},
-    {"report", command_report, false}, {"plan", command_plan, false},
-    {"watch", command_watch, false},   {"info", command_info, false},
-    {"data", command_data, false},     {"doctor", command_doctor, true},
+    {"train", command_train, true, true},     {"test", command_test, false, true},
+    {"report", command_report, false, false}, {"plan", command_plan, false, false},
+    {"watch", command_watch, false, false},   {"info", command_info, false, true},
+    {"data", command_data, false, false},     {"doctor", command_doctor, true, true},
 };
-
-/* Under a launcher one process speaks; nobody has joined the job yet, so the environment tells. */
-static bool is_first_process(void)
-{
-    static const char *const variables[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
-                                            "SLURM_PROCID"};
-    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
-        const char *rank = getenv(variables[i]);
-        if (rank)
-            return strcmp(rank, "0") == 0;
-    }
-    return true;
-}
 
 static bool print_overview(error *err)
 {
@@ -74,15 +66,24 @@ static bool answer(int argc, char **argv, error *err)
     if (argc > (is_help ? 3 : 2) && (is_help || strcmp(name, "--version") == 0))
         return error_user(err, "%s: unexpected argument \"%.60s\"", name, argv[argc - 1]);
     if (strcmp(name, "--version") == 0)
-        return !is_first_process() || print_version(err);
+        return !launch_speaks() || print_version(err);
     if (!is_help)
         return refuse_command(name, err);
     if (argc == 2)
-        return !is_first_process() || print_overview(err);
+        return !launch_speaks() || print_overview(err);
     const option_command *command = option_command_find(argv[2]);
     if (!command)
         return refuse_command(argv[2], err);
-    return !is_first_process() || option_print_help(command, stdout, err);
+    return !launch_speaks() || option_print_help(command, stdout, err);
+}
+
+/* A launcher ends all processes when one fails: leave that to the one that says why. */
+static int fail(const error *err)
+{
+    if (!launch_speaks())
+        return 0;
+    error_print(err);
+    return (int)err->kind;
 }
 
 /*
@@ -100,21 +101,29 @@ static bool take_standard_numbers(void)
 static int run_command(int argc, char **argv)
 {
     error err = {0};
+    const char *root = getenv("BRAMBLE_SENSORS");
+    if (root)
+        sensors_root = root;
     signal(SIGPIPE, SIG_IGN); /* a reader that goes away must not end a run: writing tells */
     signal(SIGXFSZ, SIG_IGN); /* nor a limit for files (ulimit -f): EFBIG tells */
-    for (size_t i = 0; argc >= 2 && i < sizeof commands / sizeof *commands; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].by_all || is_first_process() ? commands[i].run(argc - 1, argv + 1)
-                                                            : 0;
+    for (size_t i = 0; argc >= 2 && i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(argv[1], commands[i].name) != 0)
+            continue;
+        if (!commands[i].by_all && !launch_speaks())
+            return 0;
+        if (commands[i].computes && !launch_anew(argv, &err)) {
+            error_print(&err);
+            return (int)err.kind;
+        }
+        if (!commands[i].by_all && *launch_left_out())
+            fprintf(stderr, THREADS_LEFT_OUT, launch_left_out());
+        return commands[i].run(argc - 1, argv + 1);
+    }
     if (argc < 2)
         error_user(&err, "expected a command; bramble --help lists all");
     else
         answer(argc, argv, &err);
-    /* A launcher ends all processes when one fails: leave that to the one that says why. */
-    if (err.kind == ERROR_NONE || !is_first_process())
-        return 0;
-    error_print(&err);
-    return (int)err.kind;
+    return err.kind == ERROR_NONE ? 0 : fail(&err);
 }
 
 /* Every other function may be compiled to the very instructions that this one asks for. */

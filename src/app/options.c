@@ -184,27 +184,24 @@ static bool set_levels(const option_command *command, const option_line *line, c
            options_check(options, err);
 }
 
-enum parse_outcome options_parse_train(int argc, char **argv, bool print, options_reader *read,
-                                       train_options *options, error *err)
+const char *options_config(const option_line *line)
+{
+    const option_entry *table = option_command_find("train")->options;
+    const char *path = line->values[option_find(table, "config") - table];
+    return path && *path ? path : NULL;
+}
+
+bool options_set_train(const option_line *line, const char *text, train_options *options,
+                       error *err)
 {
     const option_command *command = option_command_find("train");
-    const option_entry *config = option_find(command->options, "config");
-    option_line line;
-    enum parse_outcome outcome = option_read_line(command, argc, argv, print, &line, err);
-    if (outcome != PARSE_RUN)
-        return outcome;
-    const char *path = line.values[config - command->options];
-    char *text = NULL;
+    const char *path = options_config(line);
     memset(options->given, 0, sizeof options->given);
-    bool ok = option_set_defaults(command->options, options, err);
-    if (ok && path && *path) {
-        ok = option_set(config, options, path, err) || error_prefix(err, "--config %.60s", path);
-        text = ok ? read(path, err) : NULL;
-        ok = ok && text;
-    }
-    ok = ok && set_levels(command, &line, text, options, err);
-    memory_free(text);
-    return ok ? PARSE_RUN : PARSE_FAILED;
+    if (!option_set_defaults(command->options, options, err))
+        return false;
+    if (path && !option_set(option_find(command->options, "config"), options, path, err))
+        return error_prefix(err, "--config %.60s", path);
+    return set_levels(command, line, text, options, err);
 }
 
 /* ---- the other subcommands ------------------------------------------------------------------- */
@@ -263,11 +260,11 @@ enum parse_outcome options_parse_watch(int argc, char **argv, bool print, watch_
     return outcome;
 }
 
-enum parse_outcome options_parse_doctor(int argc, char **argv, bool print, doctor_options *options,
-                                        error *err)
+bool options_set_doctor(const option_line *line, doctor_options *options, error *err)
 {
-    option_line line;
-    return parse_plain("doctor", argc, argv, print, &line, options, err);
+    const option_command *command = option_command_find("doctor");
+    return option_set_defaults(command->options, options, err) &&
+           set_from_line(command, line, options, err);
 }
 
 enum parse_outcome options_parse_info(int argc, char **argv, bool print, info_options *options,

@@ -222,7 +222,8 @@ const option_entry option_train_table[] = {
      .most = 1024,
      .initial = "0",
      .metavar = "T",
-     .help = "OpenMP threads of each rank; 0: as many as cores it is bound to."},
+     .help =
+         "OpenMP threads of each rank; 0: as many as cores it is bound to, or its CPU quota is worth."},
     {.name = "case",
      .resume = RESUME_FREE,
      TRAIN(label),

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 enum { PATH_BYTES = 4096, LINE_BYTES = 1024 };
 #define WATCH_INTERVAL_S 0.5
@@ -182,8 +183,14 @@ double sensors_under_voltage(void)
 
 /* ---- control groups -------------------------------------------------------------------------- */
 
-/* The limit of one group, in cores; NaN for none, or no such group. */
-static double group_limit(const char *mount, const char *group, bool is_v2)
+/* The tightest limit found, in cores, and which group has it. */
+struct limit {
+    double cores;
+    uint32_t group;
+};
+
+/* One group: no limit in it, and no such group, are nothing. */
+static void look_at_group(const char *mount, const char *group, bool is_v2, struct limit *tightest)
 {
     char folder[2 * LINE_BYTES], line[LINE_BYTES];
     double quota_us = NAN, period_us = NAN;
@@ -191,23 +198,25 @@ static double group_limit(const char *mount, const char *group, bool is_v2)
     if (is_v2) {
         if (!read_line(folder, "cpu.max", line) ||
             sscanf(line, "%lf %lf", &quota_us, &period_us) != 2)
-            return NAN; /* "max" */
+            return; /* "max" */
     } else {
         quota_us = read_number(folder, "cpu.cfs_quota_us", 10);
         period_us = read_number(folder, "cpu.cfs_period_us", 10);
     }
-    return quota_us > 0 && period_us > 0 ? quota_us / period_us : NAN;
+    double cores = quota_us > 0 && period_us > 0 ? quota_us / period_us : NAN;
+    if (cores < tightest->cores || (isnan(tightest->cores) && !isnan(cores)))
+        *tightest =
+            (struct limit){cores, (uint32_t)crc32(0, (const Bytef *)folder, (uInt)strlen(folder))};
 }
 
-/* The tightest limit of a group and those above; a group that is not there is one a container hides. */
-static double path_limit(const char *mount, char *group, bool is_v2)
+/* A group and those above; a group that is not there is one a container hides. */
+static void look_at_path(const char *mount, char *group, bool is_v2, struct limit *tightest)
 {
-    double limit = NAN;
     for (;;) {
-        limit = fmin(limit, group_limit(mount, group, is_v2));
+        look_at_group(mount, group, is_v2, tightest);
         char *slash = strrchr(group, '/');
         if (!slash)
-            return limit;
+            return;
         *slash = '\0';
     }
 }
@@ -220,29 +229,31 @@ static bool has_cpu(const char *controllers)
     return false;
 }
 
-double sensors_cpu_quota(void)
+double sensors_cpu_quota(uint32_t *group)
 {
     static const char *const mounts_v1[] = {"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"};
     static const char *const mounts_v2[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
     char path[PATH_BYTES], line[LINE_BYTES];
-    double limit = NAN;
+    struct limit tightest = {NAN, 0};
     snprintf(path, sizeof path, "%s/proc/self/cgroup", sensors_root);
     FILE *file = fopen(path, "re");
     while (file && fgets(line, sizeof line, file)) { /* number:controllers:/group */
         line[strcspn(line, "\n")] = '\0';
         char *controllers = strchr(line, ':'),
-             *group = controllers ? strchr(controllers + 1, ':') : NULL;
-        if (!group)
+             *name = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!name)
             continue;
-        *group++ = '\0';
+        *name++ = '\0';
         bool is_v2 = controllers[1] == '\0';
         for (int i = 0; i < 2 && (is_v2 || has_cpu(controllers + 1)); i++) {
             char copy[LINE_BYTES];
-            snprintf(copy, sizeof copy, "%s", group);
-            limit = fmin(limit, path_limit(is_v2 ? mounts_v2[i] : mounts_v1[i], copy, is_v2));
+            snprintf(copy, sizeof copy, "%s", name);
+            look_at_path(is_v2 ? mounts_v2[i] : mounts_v1[i], copy, is_v2, &tightest);
         }
     }
     if (file)
         fclose(file);
-    return limit;
+    if (group)
+        *group = tightest.group;
+    return tightest.cores;
 }

@@ -1,12 +1,11 @@
 #include "app/commands.h"
 #include "app/evaluate.h"
 #include "app/files.h"
-#include "app/machine.h"
 #include "app/options.h"
 #include "app/output.h"
+#include "app/threads.h"
 #include "base/ini.h"
 #include "base/memory.h"
-#include "kernels/team.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -70,9 +69,9 @@ static bool read_data(testing *t, error *err)
 
 static bool evaluate(testing *t, error *err)
 {
-    int threads = t->options.threads > 0 ? (int)t->options.threads : team_cores();
+    int threads;
     t->w = memory_new(t->model->n_weights, sizeof *t->w, err);
-    if (!t->w || !machine_try_threads(threads, err) ||
+    if (!t->w || !threads_alone(t->options.threads, &threads, err) ||
         !record_read_weights(t->options.file, t->model->tensors, (size_t)t->model->n_tensors, t->w,
                              err) ||
         !evaluation_init(&t->evaluation, t->model, &t->set, threads, err))

@@ -1,5 +1,6 @@
 #include "app/commands.h"
 #include "app/interrupt.h"
+#include "app/launch.h"
 #include "app/output.h"
 #include "app/rescue.h"
 #include "app/resume.h"
@@ -11,11 +12,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The server reads the --config file, everyone gets the text. */
-static char *read_config(const char *path, error *err)
+/* The server reads the --config file, everyone gets the text; NULL when there is none. */
+static bool read_config(const char *path, char **text, error *err)
 {
-    char *text = transport_is_server() ? ini_read_file(path, err) : NULL;
-    return transport_agree(err) ? transport_broadcast_text(text) : NULL;
+    if (path && transport_is_server())
+        *text = ini_read_file(path, err);
+    if (!transport_agree(err))
+        return false;
+    if (path)
+        *text = transport_broadcast_text(*text);
+    return true;
+}
+
+static bool set_options(train_options *options, const option_line *line, error *err)
+{
+    char *text = NULL;
+    if (!read_config(options_config(line), &text, err))
+        return false;
+    options_set_train(line, text, options, err);
+    memory_free(text);
+    return transport_agree(err);
 }
 
 static void print_text(const job *j, const record_summary *s)
@@ -84,21 +100,23 @@ static void try_run(void *arg)
               training_run(a->job, &a->summary, a->err);
 }
 
-static enum parse_outcome run(job *j, int argc, char **argv, error *err)
+static void run(job *j, enum parse_outcome outcome, const option_line *line, error *err)
 {
-    enum parse_outcome outcome =
-        options_parse_train(argc, argv, transport_is_server(), read_config, &j->options, err);
-    if (!transport_agree(err))
-        return PARSE_FAILED;
-    if (outcome != PARSE_RUN)
-        return outcome;
+    const option_command *command = option_command_find("train");
+    transport_greet();
+    if (!transport_agree(err) || !launch_compare(command, outcome, line, false, err))
+        return;
+    if (outcome == PARSE_DONE && transport_is_server())
+        option_print_help(command, stdout, err);
+    if (outcome == PARSE_DONE || !set_options(&j->options, line, err))
+        return;
     static attempt a;
     a = (attempt){.job = j, .err = err};
     for (char *lost; !transport_guard(try_run, &a, &lost); memory_free(lost))
         if (!rescue_job(j, lost, err))
-            return PARSE_FAILED;
+            return;
     if (!a.good)
-        return PARSE_FAILED;
+        return;
     if (transport_is_server()) {
         record_close(j->record, err);
         j->record = NULL;
@@ -108,17 +126,21 @@ static enum parse_outcome run(job *j, int argc, char **argv, error *err)
             print_summary(j, &a.summary, err);
         rescue_tidy(j);
     }
-    return transport_agree(err) ? PARSE_RUN : PARSE_FAILED;
+    transport_agree(err);
 }
 
 int command_train(int argc, char **argv)
 {
     error err = {0};
     static job j; /* large: the options hold paths */
+    static option_line line;
+    enum parse_outcome outcome;
     j.t_begin_s = clock_now();
+    if (!launch_read("train", argc, argv, &outcome, &line, &err))
+        return (int)err.kind;
     transport_start(&argc, &argv);
     j.t_start_mpi_s = clock_now() - j.t_begin_s;
-    run(&j, argc, argv, &err);
+    run(&j, outcome, &line, &err);
     if (err.kind != ERROR_NONE && transport_is_server())
         error_print(&err);
     int signal = j.signal;

@@ -23,6 +23,8 @@ void team_run(int n_threads, team_work *work, void *arg)
         return;
     }
     struct team_meeting meeting = {0};
+    omp_set_dynamic(0); /* whatever OMP_DYNAMIC says: as many as asked for */
+    omp_set_max_active_levels(1);
 #pragma omp parallel num_threads(n_threads)
     work(&(team){omp_get_thread_num(), omp_get_num_threads(), &meeting}, arg);
 }
@@ -54,12 +56,62 @@ void team_share(const team *self, size_t n_items, size_t *begin, size_t *end)
     *end = *begin + each + (k < rest);
 }
 
+int team_limit(void)
+{
+    return omp_get_thread_limit();
+}
+
+static void count_in(const team *self, void *n)
+{
+    if (self->thread == 0)
+        *(int *)n = self->n_threads;
+}
+
+int team_come(int n_threads)
+{
+    int n = 0;
+    team_run(n_threads, count_in, &n);
+    return n;
+}
+
 int team_cores(void)
 {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0)
         return 1;
     return CPU_COUNT(&set);
+}
+
+void team_cpu_mask(uint64_t mask[TEAM_MAX_CORES / 64])
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    memset(mask, 0, TEAM_MAX_CORES / 8);
+    (void)sched_getaffinity(0, sizeof set, &set);
+    for (size_t k = 0; k < TEAM_MAX_CORES && k < CPU_SETSIZE; k++)
+        if (CPU_ISSET(k, &set))
+            mask[k / 64] |= UINT64_C(1) << k % 64;
+}
+
+bool team_unbind(void)
+{
+    cpu_set_t all;
+    static int cores[CPU_SETSIZE];
+    if (omp_get_proc_bind() == omp_proc_bind_false)
+        return false;
+    CPU_ZERO(&all);
+    for (int place = 0; place < omp_get_num_places(); place++) {
+        int n = omp_get_place_num_procs(place);
+        if (n > CPU_SETSIZE)
+            continue;
+        omp_get_place_proc_ids(place, cores);
+        for (int k = 0; k < n; k++)
+            if (cores[k] >= 0 && cores[k] < CPU_SETSIZE)
+                CPU_SET((size_t)cores[k], &all);
+    }
+    if (CPU_COUNT(&all) > 0)
+        (void)sched_setaffinity(0, sizeof all, &all);
+    return true;
 }
 
 void team_cpu_list(char *text, size_t n_bytes)
@@ -98,12 +150,10 @@ static void take_seat(const team *us, void *arg)
 {
     struct seating *self = arg;
     team_seats *seats = self->seats;
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    (void)sched_getaffinity(0, sizeof set, &set);
-    for (size_t k = 0; k < TEAM_MAX_CORES; k++)
-        if (k < CPU_SETSIZE && CPU_ISSET(k, &set))
-            __atomic_fetch_or(&seats->mask[k / 64], UINT64_C(1) << k % 64, __ATOMIC_RELAXED);
+    uint64_t mask[TEAM_MAX_CORES / 64];
+    team_cpu_mask(mask);
+    for (size_t k = 0; k < TEAM_MAX_CORES / 64; k++)
+        __atomic_fetch_or(&seats->mask[k], mask[k], __ATOMIC_RELAXED);
     for (int look = 0; look < LOOKS; look++) {
         team_barrier(us);
         if (us->thread == 0)

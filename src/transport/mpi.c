@@ -25,7 +25,10 @@ static void job_fail(MPI_Comm *comm, int *code, ...)
     int length;
     MPI_Error_string(*code, text, &length);
     error err = {0};
-    error_environment(&err, "rank %d on %s: MPI failed: %s", job.rank, job.host, text);
+    if (meet_greets())
+        meet_stranger(-1, &err);
+    else
+        error_environment(&err, "rank %d on %s: MPI failed: %s", job.rank, job.host, text);
     transport_abort(&err);
 }
 
@@ -45,8 +48,9 @@ void job_describe(void)
 void transport_start(int *argc, char ***argv)
 {
     error err = {0};
-    /* Ranks that share a core must hand it over while they poll. */
-    if (setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0) != 0) {
+    /* Ranks that share a core must hand it over while they poll; a rank alone needs no daemon. */
+    if (setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0) != 0 ||
+        setenv("OMPI_MCA_ess_singleton_isolated", "1", 0) != 0) {
         error_environment(&err, "out of memory: no room for an environment variable");
         transport_abort(&err);
     }
@@ -56,8 +60,6 @@ void transport_start(int *argc, char ***argv)
     int provided, length;
     MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided);
     MPI_Get_processor_name(job.host, &length);
-    MPI_Get_library_version(job.version, &length);
-    job.version[strcspn(job.version, "\n")] = '\0';
     MPI_Comm_create_errhandler(job_fail, &job.handler);
     job_ranks = MPI_COMM_WORLD;
     job_describe();
@@ -131,6 +133,8 @@ int transport_worker(void)
 
 const char *transport_host(void)
 {
+    if (!job.host[0] && gethostname(job.host, sizeof job.host - 1) != 0)
+        strcpy(job.host, "localhost");
     return job.host;
 }
 
@@ -142,5 +146,10 @@ void transport_local(int *n_ranks, int *number)
 
 const char *transport_version(void)
 {
+    int length;
+    if (!job.version[0]) {
+        MPI_Get_library_version(job.version, &length);
+        job.version[strcspn(job.version, "\n")] = '\0';
+    }
     return job.version;
 }

@@ -4,8 +4,10 @@
 
 #include <assert.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* ---- sleeping -------------------------------------------------------------------------------- */
 
@@ -122,6 +124,48 @@ void meet_stop(void)
 void wait_all(void)
 {
     wait_exchange(meet.mine, 1, meet.all);
+}
+
+enum { GREETING = 0xB2 }; /* a build that does not greet begins with transport_agree's 0 or 1 */
+static bool greets;
+
+bool meet_greets(void)
+{
+    return greets;
+}
+
+void meet_stranger(int rank, error *err)
+{
+    char who[32] = "another rank";
+    if (rank >= 0)
+        snprintf(who, sizeof who, "rank %d", rank);
+    error_user(
+        err,
+        "rank %d on %s: %s runs another command, or another build of bramble: put one build on "
+        "all hosts, and start all ranks alike",
+        transport_rank(), transport_host(), who);
+}
+
+void transport_greet(void)
+{
+    unsigned char word = GREETING;
+    greets = true;
+    wait_exchange(&word, 1, meet.all);
+    greets = false;
+    const unsigned char *all = (const unsigned char *)meet.all;
+    int size = transport_size(), stranger = 0, first = 0;
+    while (stranger < size && all[stranger] == GREETING)
+        stranger++;
+    while (all[first] != GREETING)
+        first++;
+    if (stranger == size)
+        return;
+    error err = {0};
+    meet_stranger(stranger, &err);
+    if (first == transport_rank()) /* one of us says so, and ends all */
+        transport_abort(&err);
+    for (;;)
+        pause();
 }
 
 bool transport_agree(error *err)

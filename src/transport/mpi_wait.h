@@ -4,6 +4,8 @@
 #ifndef BRAMBLE_TRANSPORT_MPI_WAIT_H
 #define BRAMBLE_TRANSPORT_MPI_WAIT_H
 
+#include "base/error.h"
+
 #include <mpi.h>
 
 #include <stdbool.h>
@@ -28,6 +30,12 @@ void wait_all(void);
 
 /* job_describe - after job_ranks has changed: who and where is this rank, whom do errors go to */
 void job_describe(void);
+
+/* meet_stranger - rank -1, not known which, did not greet: describe that */
+void meet_stranger(int rank, error *err);
+
+/* meet_greets - is this rank in transport_greet?  Then an error of MPI is another's longer message. */
+bool meet_greets(void);
 
 /* guard_lost - have ranks died? */
 bool guard_lost(void);

@@ -7,15 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-static char host[HOST_NAME_MAX + 1] = "localhost";
+static char host[HOST_NAME_MAX + 1];
 static bool stop_called;
 
 void transport_start(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
-    if (gethostname(host, sizeof host - 1) != 0)
-        strcpy(host, "localhost");
 }
 
 void transport_stop(void)
@@ -61,6 +59,8 @@ int transport_worker(void)
 
 const char *transport_host(void)
 {
+    if (!host[0] && gethostname(host, sizeof host - 1) != 0)
+        strcpy(host, "localhost");
     return host;
 }
 
@@ -73,6 +73,10 @@ void transport_local(int *n_ranks, int *number)
 const char *transport_version(void)
 {
     return "none";
+}
+
+void transport_greet(void)
+{
 }
 
 bool transport_agree(error *err)

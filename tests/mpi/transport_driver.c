@@ -73,6 +73,21 @@ static void case_identity(char **arguments)
 
 /* ---- agreeing and moving bytes --------------------------------------------------------------- */
 
+static void case_greet(char **arguments)
+{
+    (void)arguments;
+    transport_greet();
+}
+
+/* What builds without a greeting began with; then they would wait for the others. */
+static void case_no_greeting(char **arguments)
+{
+    (void)arguments;
+    error err = {0};
+    transport_agree(&err);
+    transport_meet(NULL, 0, NULL);
+}
+
 /* One after the other, then several at once, then none. */
 static void case_agree(char **arguments)
 {
@@ -575,6 +590,8 @@ static const struct {
     void (*run)(char **arguments);
 } CASES[] = {
     {"identity", 0, case_identity},
+    {"greet", 0, case_greet},
+    {"no_greeting", 0, case_no_greeting},
     {"agree", 0, case_agree},
     {"broadcast", 0, case_broadcast},
     {"send", 0, case_send},

@@ -70,12 +70,12 @@ def test_three_ranks_in_json_and_file(bramble, tmp_path):
 
 
 def test_text_names_the_remedy(bramble):
-    env = {"BRAMBLE_DATA": ""}
+    env = {"BRAMBLE_DATA": ""}  # a run without --data would fail, too
     done = bramble(1, "doctor", "--threads", 1, timeout=WAIT_S, env=env)
-    assert done.returncode == 0
-    assert re.search(r"^warning +data +\S+: 'data': no such folder.*\n +-> make data", done.stdout, re.M)
+    assert done.returncode == 1
+    assert re.search(r"^problem +data +\S+: 'data': no such folder.*\n +-> make data", done.stdout, re.M)
     assert re.search(r"^ok +build +bramble \d", done.stdout, re.M)
-    assert re.search(r"^0 problems, \d+ warnings?$", done.stdout, re.M)
+    assert re.search(r"^1 problem, \d+ warnings?$", done.stdout, re.M)
     named = bramble(1, "doctor", "--data", "nowhere", "--threads", 1, timeout=WAIT_S)
     assert named.returncode == 1
     assert re.search(r"^problem +data +\S+: 'nowhere': no such folder", named.stdout, re.M)
@@ -108,6 +108,39 @@ def test_two_workers_on_one_core(bramble):
     line = bramble.command(3, "doctor", "--json", "--threads", 1, *IMAGES, below=["taskset", "-c", core])
     (finding,) = findings(look(bramble, line, 1), "binding", "problem")
     assert "ranks 1 and 2 share cores: 2 threads on 1" in finding["text"]
+
+
+def test_three_workers_on_two_cores(bramble):
+    """Any two of them have a core each; all together have not."""
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    if len(cores) < 2:
+        pytest.skip("needs two cores")
+    line = bramble.command(4, "doctor", "--json", "--threads", 1, *IMAGES, below=["taskset", "-c", f"{cores[0]},{cores[1]}"])
+    (finding,) = findings(look(bramble, line, 1), "binding", "problem")
+    assert "3 workers share cores: 3 threads on 2" in finding["text"]
+
+
+def test_variables_of_openmp_are_named(bramble):
+    line = bramble.command(1, "doctor", "--json", *IMAGES)
+    found = look(bramble, line, env={"OMP_PROC_BIND": "true", "OMP_PLACES": "cores", "OMP_THREAD_LIMIT": "1"})
+    (node,) = found["nodes"]
+    assert node["cores"] == len(os.sched_getaffinity(0)) and node["threads"] == node["threads_running"] == 1
+    told = " ".join(finding["text"] + finding["remedy"] for finding in findings(found, "binding", "note", "warning"))
+    assert "OMP_PROC_BIND, OMP_PLACES" in told and "Open MPI" not in told
+    assert ("OMP_THREAD_LIMIT=1" in told) == (node["cores"] > 1)
+
+
+def test_threads_beyond_the_quota(bramble, tmp_path):
+    group = tmp_path / "sys" / "fs" / "cgroup" / "job"
+    group.mkdir(parents=True)
+    (group / "cpu.max").write_text("50000 100000\n")
+    (tmp_path / "proc" / "self").mkdir(parents=True)
+    (tmp_path / "proc" / "self" / "cgroup").write_text("0::/job\n")
+    for threads, level in ((1, "note"), (2, "warning")):
+        found = look(bramble, bramble.command(1, "doctor", "--json", "--threads", threads, *IMAGES),
+                     1 if threads > len(os.sched_getaffinity(0)) else 0, env={"BRAMBLE_SENSORS": str(tmp_path)})
+        told = [finding for finding in findings(found, "quota", "note", "warning") if "0.50 cores" in finding["text"]]
+        assert [finding["level"] for finding in told] == [level]
 
 
 def test_mistakes(bramble, tmp_path):
@@ -216,7 +249,11 @@ def test_faults_on_a_cluster(cluster, tmp_path):
                 break
         assert problems(found) == expected
         return found
+    # An interface whose name ends like the one in use; down, so that MPI does not take it.
+    for words in (["link", "add", "veth0", "type", "dummy"], ["addr", "add", "10.99.0.1/24", "dev", "veth0"]):
+        subprocess.run(["ip", "-n", one, *words], check=True)
     found = look(set())  # a healthy cluster raises no alarm
+    assert found["nodes"][0]["suspects"] == "veth0" and not findings(found, "interfaces", "warning")
     assert not findings(found, "links", "warning") + findings(found, "names", "warning") + \
         findings(found, "build", *LEVELS[1:]) + findings(found, "time", "warning")
     assert {node["interfaces"] for node in found["nodes"]} == {"eth0"}

@@ -34,7 +34,7 @@ def bramble_lines(result):
     return [line for line in result.stderr.splitlines() if line.startswith("bramble: ")]
 
 
-CASES = ["identity", "agree", "broadcast", "send", "gather", "meet", "collect", "stop", "stop_early", "stop_late",
+CASES = ["greet", "identity", "agree", "broadcast", "send", "gather", "meet", "collect", "stop", "stop_early", "stop_late",
          "average", "copy"]
 
 

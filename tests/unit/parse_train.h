@@ -53,7 +53,16 @@ static inline enum parse_outcome parse_into(train_options *into, const char *tex
     char line[16384], *words[WORDS_MAX + 1];
     snprintf(line, sizeof line, "train %s", text);
     int n = split(line, words);
-    return options_parse_train(n, words, false, read_config, into, err);
+    static option_line read;
+    enum parse_outcome outcome =
+        option_read_line(option_command_find("train"), n, words, false, &read, err);
+    if (outcome != PARSE_RUN)
+        return outcome;
+    const char *path = options_config(&read);
+    char *config = path ? read_config(path, err) : NULL;
+    bool good = (!path || config) && options_set_train(&read, config, into, err);
+    memory_free(config);
+    return good ? PARSE_RUN : PARSE_FAILED;
 }
 
 static inline const train_options *parse(const char *text)

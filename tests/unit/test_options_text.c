@@ -232,10 +232,10 @@ static void test_help(void **state)
     }
 }
 
-/* What options_parse_train writes to stdout for a line of two words. */
+/* What option_read_line writes to stdout for a line of two words. */
 static size_t catch_help(const char *option, bool print, enum parse_outcome *outcome)
 {
-    static train_options options;
+    static option_line read;
     char command[] = "train", word[32], other[] = "--batch=x",
          *words[] = {command, word, other, NULL};
     snprintf(word, sizeof word, "%s", option);
@@ -243,7 +243,7 @@ static size_t catch_help(const char *option, bool print, enum parse_outcome *out
     FILE *caught = tmpfile();
     int saved = dup(STDOUT_FILENO);
     assert_true(caught && saved >= 0 && dup2(fileno(caught), STDOUT_FILENO) >= 0);
-    *outcome = options_parse_train(3, words, print, NULL, &options, NULL);
+    *outcome = option_read_line(option_command_find("train"), 3, words, print, &read, NULL);
     fflush(stdout);
     dup2(saved, STDOUT_FILENO);
     close(saved);

@@ -114,7 +114,7 @@ static void the_firmware(void **state)
 
 static void quota(double expected)
 {
-    double found = sensors_cpu_quota();
+    double found = sensors_cpu_quota(NULL);
     if (isnan(expected) ? !isnan(found) : found != expected)
         fail_msg("%g instead of %g", found, expected);
 }
@@ -152,6 +152,22 @@ static void quota_v1(void **state)
     quota(NAN);
 }
 
+/* Two processes of one job share its limit, whatever groups of their own they have below it. */
+static void quota_group(void **state)
+{
+    (void)state;
+    uint32_t one, two, other;
+    put("/sys/fs/cgroup/job/cpu.max", "50000 100000\n");
+    put("/sys/fs/cgroup/job/b/cpu.max", "25000 100000\n");
+    put("/proc/self/cgroup", "0::/job/a\n");
+    assert_true(sensors_cpu_quota(&one) == 0.5);
+    put("/proc/self/cgroup", "0::/job\n");
+    assert_true(sensors_cpu_quota(&two) == 0.5);
+    put("/proc/self/cgroup", "0::/job/b\n");
+    assert_true(sensors_cpu_quota(&other) == 0.25);
+    assert_true(one == two && one != other);
+}
+
 static void quota_of_damaged_files(void **state)
 {
     (void)state;
@@ -168,6 +184,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_firmware, setup, teardown),
         cmocka_unit_test_setup_teardown(quota_v2, setup, teardown),
         cmocka_unit_test_setup_teardown(quota_v1, setup, teardown),
+        cmocka_unit_test_setup_teardown(quota_group, setup, teardown),
         cmocka_unit_test_setup_teardown(quota_of_damaged_files, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
