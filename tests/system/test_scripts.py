@@ -1,4 +1,5 @@
-"""Scripts in the surroundings that users bring along: CDPATH, a language that writes numbers with a comma."""
+"""Scripts in the surroundings that users bring along: CDPATH, no HOME, a language that writes numbers with a
+comma."""
 import os
 import re
 import subprocess
@@ -6,19 +7,9 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, WAIT_S
+from test_house import scripts
 
 AWK = 'awk() { LC_ALL=C command awk "$@"; }'  # of scripts that start what the user names, in the user's language
-
-
-def scripts():
-    """Shell scripts that are started, not read by another."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, text=True, capture_output=True).stdout.split("\n")
-    for name in listed if listed != [""] else map(str, ROOT.rglob("*")):
-        path = ROOT / name
-        if path.is_file():
-            with open(path, "rb") as file:
-                if re.match(rb"#!\s*/(usr/)?bin/(env )?(ba)?sh\b", file.readline(80)):
-                    yield path
 
 
 def run(*words, **env):
@@ -30,7 +21,7 @@ def run(*words, **env):
 
 def test_every_script_starts_in_known_surroundings():
     """Before its first cd, awk, sort or printf: no CDPATH, and numbers with a point."""
-    found = list(scripts())
+    found = [path for path in scripts() if path.suffix != ".bash"]
     assert len(found) >= 20
     for path in found:
         text = re.sub(r"(^|\s)#.*", "", path.read_text(), flags=re.M)
@@ -38,6 +29,24 @@ def test_every_script_starts_in_known_surroundings():
         head = text[:first.start()] if first else text
         assert "unset CDPATH" in head, path
         assert "export LC_ALL=C" in head or AWK in text, path
+
+
+started = pytest.mark.parametrize("words", [
+    ("jobs/study", "--dry-run", "--repeats", "1", "--data", "synthetic:100", "1:1"),
+    ("jobs/deploy", "jobs/hostfile.example", "--ssh", "false", "--check"),
+    ("jobs/remote", "pi1", "--ssh", "false", "status"),
+    ("tools/demo",),
+    ("tools/run-notebooks",),
+    ("tests/checks/run", "nothing"),
+], ids=lambda words: words[0])
+
+
+@started
+def test_without_a_home(words, tmp_path):
+    """As under systemd and some cron daemons."""
+    about = dict(BRAMBLE_DATA=str(tmp_path / "none"), BRAMBLE_RESULTS=str(tmp_path / "none"))
+    done, without = run(*words, **about), run("env", "-u", "HOME", *words, **about)
+    assert (done.returncode, done.stdout, done.stderr) == (without.returncode, without.stdout, without.stderr)
 
 
 # ---- CDPATH: cd prints where it has gone, and that may be elsewhere ---------------------------------------
@@ -51,14 +60,7 @@ def cdpath(tmp_path):
     return {"CDPATH": f".:{tmp_path}/elsewhere"}, {"CDPATH": f"{tmp_path}/elsewhere:."}
 
 
-@pytest.mark.parametrize("words", [
-    ("jobs/study", "--dry-run", "--repeats", "1", "--data", "synthetic:100", "1:1"),
-    ("jobs/deploy", "jobs/hostfile.example", "--ssh", "false", "--check"),
-    ("jobs/remote", "pi1", "--ssh", "false", "status"),
-    ("tools/demo",),
-    ("tools/run-notebooks",),
-    ("tests/checks/run", "nothing"),
-], ids=lambda words: words[0])
+@started
 def test_cdpath_changes_nothing(words, cdpath, tmp_path):
     about = dict(BRAMBLE_DATA=str(tmp_path / "none"), BRAMBLE_RESULTS=str(tmp_path / "none"))
     without = run(*words, **about)
