@@ -281,7 +281,7 @@ test: ## build and run every test (PRESET=asan: with the sanitizers)
 test-long: ## the tests that take minutes: jobs that Slurm queues again, the package for arm64
 	@tools/install-packages build test cross cluster deb
 	@$(MAKE) --no-print-directory all sysroot-arm64
-	@BRAMBLE_TEST_LONG=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider -m long tests/system
+	@tests/run --long
 
 SOAK_N ?= 200
 soak: ## kill or stop a rank at SOAK_N=200 random moments; each run must come to the same bits

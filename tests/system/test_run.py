@@ -39,6 +39,14 @@ def test_skipped(word):
     if "BRAMBLE_TEST_MORE" not in os.environ:
         pytest.skip("no more")
 """
+LONG = """
+import os
+import pytest
+
+@pytest.mark.long
+def test_long():
+    assert os.environ["BRAMBLE_TEST_LONG"]
+"""
 BAD = """
 def test_bad():
     assert False
@@ -151,3 +159,10 @@ def test_only_what_was_skipped(trial):
     assert first == (0, 5, 0, 4)
     counts, text = trial.run("--skipped", trial.folder / "logs", logs="more", env={"BRAMBLE_TEST_MORE": "1"})
     assert counts == (0, 5, 0, 1) and "test_good" not in text
+
+
+def test_only_what_takes_minutes(trial):
+    group(trial.units, "good")
+    for name, text in (("some", SYSTEM), ("long", LONG)):
+        (trial.tests / f"test_{name}.py").write_text(text)
+    assert trial.run("--long")[0] == (0, 1, 0, 0)
