@@ -1,5 +1,6 @@
 """What users do wrong, run and judged: one clear line, the right status, nothing left behind."""
 import hashlib
+import itertools
 import re
 import shlex
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -12,6 +13,7 @@ from conftest import WAIT_S, Runner
 
 AT_ONCE = 8      # runs; most of a run is waiting
 ALL, SOME, ALONE = (1, 2, 4), (1, 3), (1,)
+IN_TURN = ()     # one of ALL, another for the next mistake
 USER, ENVIRONMENT = 2, 1
 
 # What mpirun, or MPI without it, has to say about a status other than 0, and about signals.
@@ -25,7 +27,7 @@ class Mistake:
     line: str   # arguments of bramble
     says: tuple  # texts in the message: the culprit, what to do
     status: int = USER
-    ranks: tuple = ALL
+    ranks: tuple = IN_TURN  # ALL for one of every way through the program
     env: dict = field(default_factory=dict, compare=False)
     files: tuple = ()     # of the folder {bad}, copied to the folder of the run
     leaves: tuple = ()    # files which a run that got so far may leave
@@ -108,9 +110,11 @@ class Attempts:
         self.pool.shutdown(wait=True, cancel_futures=True)
 
 
-def each(mistakes, ranks=None):
-    """Parameters for pytest: every mistake at every number of ranks, its own or those given."""
-    return [(mistake, n) for mistake in mistakes for n in ranks or mistake.ranks]
+def each(*lists):
+    """Parameters for pytest: every mistake at its numbers of ranks."""
+    turns = itertools.cycle(ALL)
+    return [(mistake, n) for mistakes in lists for mistake in mistakes
+            for n in mistake.ranks or (next(turns),)]
 
 
 def name_of(value):
