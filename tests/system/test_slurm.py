@@ -1,11 +1,13 @@
 """The job scripts under a real Slurm: a private one over two emulated hosts (jobs/emulate up 2 --slurm)."""
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import emulated
 import pytest
-from conftest import BRAMBLE, ROOT, WAIT_S
+from conftest import BRAMBLE, PRESET, ROOT, WAIT_S
 from emulated import Cluster, share_of, until
 from runs import Run, differences
 from test_kill import rounds_done
@@ -21,11 +23,17 @@ class Slurm(Cluster):
         for name in ("jobs", "models"):
             (folder / name).symlink_to(ROOT / name)
         (folder / "bramble").symlink_to(BRAMBLE)
-        (folder / "results").mkdir()
 
     def submit(self, *words, env=None):
         """sbatch; returns the job's number."""
         return int(re.search(r"Submitted batch job (\d+)", self.run("sbatch", *words, env=env).stdout)[1])
+
+    def log(self, job):
+        """What a job has said, where Slurm puts it by itself; a task of an array is (array, task)."""
+        name = "_".join(map(str, job)) if isinstance(job, tuple) else job
+        text = (self.folder / f"slurm-{name}.out").read_text()
+        print(text)
+        return text
 
     def ended(self, *jobs):
         """Wait for jobs; returns {number or (array, task): (state, exit status)}."""
@@ -58,8 +66,7 @@ def test_one_training_by_srun_and_by_mpirun(slurm, server):
                                  env={"LAUNCH": launch, "SERVER": server}) for launch in ("srun", "mpirun")}
     outcomes, runs = slurm.ended(*jobs.values()), {}
     for launch, job in jobs.items():
-        log = (slurm.folder / f"results/{launch}-{server}-{job}.log").read_text()
-        print(log)
+        log = slurm.log(job)
         assert outcomes[job] == ("COMPLETED", 0)
         assert f"case N:C               {'1:4' if server == 'alone' else '2:8'}" in log
         runs[launch] = slurm.folder / f"results/{launch}-{server}-{job}.h5"
@@ -91,12 +98,40 @@ def test_a_case_and_the_exit_status(slurm):
                                        ("many", TINY, {"CASE": "4:4"}),
                                        ("word", TINY, {"SERVER": "none"}))}
     outcomes = slurm.ended(*jobs.values())
-    logs = {name: (slurm.folder / f"results/{name}-{job}.log").read_text() for name, job in jobs.items()}
-    print(logs)
+    logs = {name: slurm.log(job) for name, job in jobs.items()}
     assert [outcomes[job] for job in jobs.values()] == [("COMPLETED", 0)] + 4 * [("FAILED", 2)]
     assert "case N:C               1:2" in logs["case"]
     assert "bramble: " in logs["srun"] and "bramble: " in logs["mpirun"]
     assert "there are 2 nodes, for 1 workers" in logs["many"] and "SERVER=none" in logs["word"]
+
+
+@pytest.mark.parametrize("script", ["train", "table1", "study"])
+def test_installed_scripts_in_an_empty_folder(slurm, tmp_path, script):
+    """Nothing there but a way to the program; a job may have any name."""
+    prefix, folder = tmp_path / "usr", tmp_path / "my work"
+    subprocess.run(["make", "-s", "install", f"PRESET={PRESET}", f"PREFIX={prefix}"], cwd=ROOT, check=True, timeout=WAIT_S,
+                   stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    folder.mkdir()
+    words = {"train": ["--job-name=a/b $c"], "table1": ["--array=0"], "study": []}[script]
+    more = {"study": ["--repeats", "1", "1:1"]}.get(script, [])
+    submit = 'cd "$1" && shift && PATH=$1/bin:$PATH && shift && exec sbatch "$@"'
+    done = slurm.run("sh", "-c", submit, "sh", folder, prefix, "--nodes=2", *words,
+                     prefix / f"share/bramble/jobs/{script}.sbatch", *TINY, *more)
+    job = int(re.search(r"Submitted batch job (\d+)", done.stdout)[1])
+    job = (job, 0) if script == "table1" else job
+    outcome = slurm.ended(job[0] if isinstance(job, tuple) else job)[job]
+    log = (folder / f"slurm-{'_'.join(map(str, job)) if isinstance(job, tuple) else job}.out").read_text()
+    print(log)
+    result = {"train": f"a_b $c-{job}.h5", "table1": "table1/table1-1-2-r1.h5", "study": "cases/cases-1-1-r1.h5"}[script]
+    assert outcome == ("COMPLETED", 0) and Run(folder / "results" / result).summary["complete"] == 1
+
+
+def test_a_folder_without_bramble(slurm, tmp_path):
+    """The log says what is missing."""
+    done = slurm.run("sh", "-c", 'cd "$0" && exec sbatch "$@"', tmp_path, "--nodes=2", ROOT / "jobs/train.sbatch")
+    job = int(re.search(r"Submitted batch job (\d+)", done.stdout)[1])
+    assert slurm.ended(job)[job] == ("FAILED", 2)
+    assert "neither jobs/ here nor an installed bramble" in (tmp_path / f"slurm-{job}.out").read_text()
 
 
 def test_a_crash_before_the_run_began(slurm):
@@ -106,8 +141,7 @@ def test_a_crash_before_the_run_began(slurm):
     program.chmod(0o755)
     job = slurm.submit("--nodes=2", "--job-name=crash", "jobs/train.sbatch", *TINY, env={"BRAMBLE": str(program)})
     outcome = slurm.ended(job)[job]
-    log = (slurm.folder / f"results/crash-{job}.log").read_text()
-    print(log)
+    log = slurm.log(job)
     assert outcome == ("COMPLETED", 0) and re.search(r"status 1\d\d before the run began; start 2 of 3", log)
 
 
@@ -127,17 +161,37 @@ def test_an_array_runs_what_is_not_there(slurm):
     outcomes = slurm.ended(again)
     assert {outcomes[again, task] for task in (0, 3, 4)} == {("COMPLETED", 0)}
     assert files[names[0]].exists() and all(file.stat().st_mtime_ns == when for file, when in made.items())
-    assert "is there already" in (slurm.folder / f"results/table1-{again}_3.log").read_text()
+    assert "is there already" in slurm.log((again, 3))
 
 
-@pytest.mark.parametrize("table, last", [(1, 8), (2, 17)])
-def test_arrays_have_the_cases_of_the_study(table, last):
-    script = (ROOT / f"jobs/table{table}.sbatch").read_text()
-    cases = re.search(r"^cases=\((.*)\)$", script, re.M)[1].split()
-    assert last == 3 * len(cases) - 1 and f"--array=0-{last}%1" in script
-    listed = ROOT / f"jobs/cases/table{table}.ini"
-    if listed.exists():
-        assert cases == re.findall(r"^\[case (\d+:\d+)\]", listed.read_text(), re.M)
+SRUN = '#!/bin/sh\nprintf "%s\\n" "$@"\nexit 2\n'  # stands in and prints what it was to start
+
+
+@pytest.mark.parametrize("table", ["table1", "table2"])
+def test_arrays_run_what_the_study_does(tmp_path, table):
+    """A task for each case and repeat, with the name, seed and options that jobs/study gives it."""
+    for name in ("jobs", "models"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "srun").write_text(SRUN)
+    (tmp_path / "srun").chmod(0o755)
+    env = dict(os.environ, BRAMBLE=str(BRAMBLE), BRAMBLE_DATA="synthetic:300", PATH=f"{tmp_path}:{os.environ['PATH']}",
+               SLURM_JOB_ID="1", SLURM_JOB_NUM_NODES="4", SLURM_CPUS_PER_TASK="4")
+
+    def told(*line, **more):
+        done = subprocess.run(line, cwd=tmp_path, env={**env, **more}, text=True, capture_output=True, timeout=WAIT_S)
+        print(done.stdout, done.stderr)
+        return done.stdout
+
+    planned = [line.split() for line in told("jobs/study", "--dry-run", table).splitlines() if " train " in line]
+    assert len(planned) in (9, 18) and f"--array=0-{len(planned) - 1}%1" in (ROOT / f"jobs/{table}.sbatch").read_text()
+    for task in (0, 1, len(planned) // 2, len(planned) - 1):
+        words = told("bash", f"jobs/{table}.sbatch", "--rounds", "3", SLURM_ARRAY_TASK_ID=str(task)).split()
+        ours = [word for word in planned[task] if re.match("--(preset|batch|lr|schedule|rounds|data|seed)=", word)]
+        assert len(ours) == 7 and set(ours) <= set(words) and words.index("--rounds") > words.index("--rounds=8")
+        out = next(word for word in planned[task] if word.startswith("--out="))
+        assert words[words.index("--out") + 1] == out[out.index(f"results/{table}/"):]
+    for wrong in ("99", "a[$(touch ran)]", "08"):
+        assert told("bash", f"jobs/{table}.sbatch", SLURM_ARRAY_TASK_ID=wrong) == "" and not (tmp_path / "ran").exists()
 
 
 def test_a_study_in_one_job(slurm):
@@ -146,7 +200,7 @@ def test_a_study_in_one_job(slurm):
     job = slurm.submit("--nodes=2", "jobs/study.sbatch", "--results", slurm.folder / "results", "--repeats", 1,
                        *TINY, "1:1", "1:2")
     outcome = slurm.ended(job)[job]
-    print((slurm.folder / f"results/study-{job}.log").read_text())
+    slurm.log(job)
     assert outcome == ("COMPLETED", 0)
     assert len(list((slurm.folder / "results").glob("**/cases-1-?-r1.h5"))) == 2
 
@@ -199,8 +253,7 @@ def test_a_job_goes_on(slurm, name):
 
     assert until(started_again, timeout=180)
     assert until(lambda: state() not in ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", None), timeout=180)
-    log, outcome = (slurm.folder / f"results/{name}-{job}.log").read_text(), state()
-    print(log)
+    log, outcome = slurm.log(job), state()
     assert outcome == "COMPLETED"
     run = Run(out)
     if name == "warned":
