@@ -8,6 +8,7 @@
 #define BRAMBLE_APP_SAVING_H
 
 #include "app/job.h"
+#include "base/background.h"
 
 typedef struct saving {
     uint64_t every_rounds; /* 0: by time */
@@ -19,6 +20,12 @@ typedef struct saving {
     float *all;          /* the server's: momentum of all ranks */
     int64_t model_round; /* of the model in evaluation.w; -1: none */
     double t_date_s;
+
+    /* the server's, where there is a file */
+    checkpoint *to;
+    background *publisher; /* what takes the disk's time */
+    uint64_t rounds_begun; /* done in the checkpoint begun last */
+    error error;           /* of the publisher */
 } saving;
 
 /*
@@ -29,15 +36,24 @@ typedef struct saving {
 bool saving_init(saving *self, const job *of, error *err);
 void saving_release(saving *self);
 
-/* saving_due - the server: is a checkpoint to be written after round (0-based)?  Not collective. */
-bool saving_due(const saving *self, const job *of, uint64_t round);
+/* saving_due - the server: is a checkpoint to be written after round (0-based)?  Not while the one before is
+ * under way, but for the last round.  Not collective. */
+bool saving_due(saving *self, const job *of, uint64_t round);
 
 /* saving_keep - a round is over: copy what a checkpoint needs.  On every rank; not collective. */
 void saving_keep(saving *self, const job *of, uint64_t rounds, int64_t model_round);
 
 /*
+ * saving_begin - write what was kept, while training goes on; when it cannot be written a warning says so, now
+ *                or later: the run may come to its end without.  Collective with --keep-momentum.
+ * saving_finish - wait until it is written.  Not collective.
+ */
+void saving_begin(saving *self, job *of);
+void saving_finish(saving *self);
+
+/*
  * saving_write - write what was kept; nothing where that is nothing
- *   signal  in  that stops the run, or 0
+ *   signal  in  that stops the run
  * Returns false with err (environment) on the server when it cannot be written.  Collective with
  * --keep-momentum.
  */

@@ -44,13 +44,17 @@ checkpoint *checkpoint_new(const char *path, bool force, const record_plan *plan
 void checkpoint_free(checkpoint *self);
 
 /*
- * checkpoint_save - write a checkpoint: the rows done in `run`, and state
+ * checkpoint_take - take over what is to be saved, the rows done in `run` and state, into the file without
+ *                   a name; nothing is synced
+ * checkpoint_publish - write a checkpoint of it
  * A temporary file in the same folder is written, synced and renamed; what stood at path has the name
  * path.previous then.  After a failure both are what they were, unless only the folder cannot be synced.
+ * The second may wait for the disk; another thread may do it, while nobody takes.
  * false with err (environment: file and cause).  Not collective.
  */
-bool checkpoint_save(checkpoint *self, const record *run, const checkpoint_state *state,
+bool checkpoint_take(checkpoint *self, const record *run, const checkpoint_state *state,
                      error *err);
+bool checkpoint_publish(checkpoint *self, error *err);
 
 /* What a checkpoint holds. */
 typedef struct checkpoint_file {

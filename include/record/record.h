@@ -148,6 +148,8 @@ record *record_create(const char *path, bool force, const record_plan *plan, err
  * record_add_confusion - n_classes x n_classes counts, [true][predicted], of the model tested last
  * record_add_summary - may be called again
  * record_add_stall - the row of a rank; may be called again
+ * record_sync - what was added is on the disk; also from another thread, while this one adds.
+ *               record_add_summary and record_close do it themselves
  * All: false with err (environment: file and cause).  Not collective.
  */
 bool record_add_round(record *self, size_t round, const record_round *row, const record_rank *ranks,
@@ -157,6 +159,7 @@ bool record_add_weights(record *self, int64_t round, const float *w, error *err)
 bool record_add_confusion(record *self, const int64_t *counts, error *err);
 bool record_add_summary(record *self, const record_summary *summary, error *err);
 bool record_add_stall(record *self, size_t rank, const record_stall *row, error *err);
+bool record_sync(record *self, error *err);
 
 /* record_close - fsync and close; NULL is legal.  false with err (environment), once for each record. */
 bool record_close(record *self, error *err);

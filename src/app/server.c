@@ -28,6 +28,7 @@ void server_listen(void *arg)
         if (!stall_heard(&t->job->stall, rank, word) && t->signal == 0)
             t->signal = (int)word;
     stall_look(&t->job->stall, t->job->machines, t->present, t->job->record, &t->error);
+    flushing_look(&t->flushing, &t->error);
     if (t->signal == 0)
         t->signal = interrupt_signal();
     if (t->signal != 0)
@@ -45,6 +46,7 @@ static void note_evaluation(training *t)
     t->shown.accuracy_round = (uint64_t)t->eval_round + 1;
     record_add_test(j->record, (size_t)t->eval_round, &row, &t->error);
     record_add_confusion(j->record, e->confusion, &t->error);
+    flushing_want(&t->flushing);
     double target = j->options.target_accuracy;
     if (target > 0.0 && row.accuracy >= target && !t->stop) {
         t->stop = true;
@@ -148,17 +150,6 @@ void training_go_on(training *t)
         }
     }
     saving_keep(&t->saving, t->job, t->job->rounds_before, t->eval_round);
-}
-
-/* A checkpoint that cannot be written is no reason to stop: the run may come to its end without. */
-void training_save(training *t)
-{
-    error err = {0};
-    if (saving_write(&t->saving, t->job, 0, &err))
-        return;
-    error_prefix(&err, "warning: no checkpoint of round %llu",
-                 (unsigned long long)t->saving.rounds);
-    error_print(&err);
 }
 
 /* A rank that also trains cannot evaluate meanwhile: it does so between the rounds, off the clock. */

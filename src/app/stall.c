@@ -71,7 +71,7 @@ static bool report(stall *self, int rank, const char *host, uint64_t round, doub
         "bramble: warning: rank %d on %s has shown no progress for %.0f s, in round %llu, phase "
         "%s\n",
         rank, host, t_s, (unsigned long long)round + 1, one->row.phase);
-    return record_add_stall(to, (size_t)rank, &one->row, err);
+    return record_add_stall(to, (size_t)rank, &one->row, err) && record_sync(to, err);
 }
 
 bool stall_look(stall *self, const record_machine *hosts, uint64_t round, record *to, error *err)

@@ -30,6 +30,8 @@ static void finish_round(training *t, uint64_t round)
     account_round(&t->account, t->ends, t->rows, row);
     row->passes = t->account.images / (double)j->n_train;
     record_add_round(j->record, (size_t)round, row, t->rows, &t->error);
+    flushing_want(&t->flushing);
+    flushing_look(&t->flushing, &t->error);
     t->shown.rounds = round + 1;
     t->shown.t_s = row->t_end_s;
     t->shown.images = t->account.images;
@@ -160,7 +162,7 @@ static bool run_round(training *t, uint64_t round, error *err)
     }
     saving_keep(&t->saving, j, round + 1, t->eval_round);
     if (t->decision->save)
-        training_save(t);
+        saving_begin(&t->saving, j);
     phases_enter(&t->phases, PHASE_OTHER);
     return true;
 }
@@ -215,6 +217,8 @@ static bool allocate(training *t, error *err)
     t->tail = memory_new(t->job->model->n_weights, sizeof *t->tail, err);
     t->tail_mean = memory_new(t->job->model->n_weights, sizeof *t->tail_mean, err);
     if (transport_is_server())
+        flushing_init(&t->flushing, t->job->record, err);
+    if (transport_is_server())
         t->kept = memory_new(t->job->model->n_weights, sizeof *t->kept, err);
     return transport_agree(err);
 }
@@ -222,6 +226,8 @@ static bool allocate(training *t, error *err)
 static void release(training *t)
 {
     progress_stop(&t->progress);
+    flushing_release(&t->flushing);
+    saving_finish(&t->saving);
     memory_free(t->decision);
     memory_free(t->weights);
     memory_free(t->rows);
@@ -238,12 +244,15 @@ static void stop_run(training *t, error *err)
 {
     t->job->signal = t->decision->signal;
     t->job->rounds_done = t->saving.rounds;
-    saving_write(&t->saving, t->job, t->job->signal, err);
+    if (saving_write(&t->saving, t->job, t->job->signal, err) && transport_is_server())
+        flushing_wait(&t->flushing, err);
 }
 
 static void finish_run(training *t, uint64_t rounds, record_summary *summary, error *err)
 {
     server_evaluate_rest(t);
+    saving_finish(&t->saving);
+    flushing_wait(&t->flushing, &t->error);
     if (t->signal != 0) { /* all rounds are done, and saved if they were to be */
         t->job->signal = t->signal;
         t->job->rounds_done = t->saving.rounds;

@@ -7,6 +7,7 @@
 #define BRAMBLE_APP_TRAINING_STATE_H
 
 #include "app/account.h"
+#include "app/flushing.h"
 #include "app/job.h"
 #include "app/progress.h"
 #include "app/saving.h"
@@ -35,6 +36,7 @@ typedef struct training {
     double t_wait_s;     /* mine in the exchange before */
 
     /* the server's books */
+    flushing flushing;
     double t_ready_s;            /* when all were ready */
     double t_zero_s;             /* the same, earlier by the time of former starts */
     double t_inline_s;           /* evaluation by a rank that also trains: not in T_time */
@@ -87,9 +89,4 @@ void server_add_to_tail(training *t, uint64_t segment);
 
 /* training_go_on - begin with what former starts have done; on every rank, not collective */
 void training_go_on(training *t);
-
-/* training_save - write a checkpoint, or a warning: training may come to its end without.  Collective
- * as saving_write. */
-void training_save(training *t);
-
 #endif

@@ -179,8 +179,7 @@ static bool copy_table(checkpoint *self, const record *run, enum table_id id, si
     return true;
 }
 
-static bool fill_image(checkpoint *self, const record *run, const checkpoint_state *state,
-                       error *err)
+bool checkpoint_take(checkpoint *self, const record *run, const checkpoint_state *state, error *err)
 {
     record *image = self->image;
     size_t n = (size_t)run->n_done, bytes = image->n_weights * sizeof *state->w;
@@ -189,7 +188,7 @@ static bool fill_image(checkpoint *self, const record *run, const checkpoint_sta
            copy_table(self, run, TABLE_TEST, n, err) &&
            state_write(image, TABLE_DONE, 0, 1, &run->n_done, err) &&
            state_write(image, TABLE_POSITION, 0, 1, &state->position, err) &&
-           (!state->model || state_write_model(image, state->model_round, state->model, err)) &&
+           (!state->model || record_add_weights(image, state->model_round, state->model, err)) &&
            state_write_bytes(image, state->w, bytes, image->w_at, err) &&
            (image->n_velocities == 0 ||
             state_write_bytes(image, state->v, image->n_velocities * bytes, image->v_at, err));
@@ -232,12 +231,10 @@ static bool write_file(const checkpoint *self, int fd)
     return write_all(fd, &end, sizeof end) && fsync(fd) == 0;
 }
 
-bool checkpoint_save(checkpoint *self, const record *run, const checkpoint_state *state, error *err)
+bool checkpoint_publish(checkpoint *self, error *err)
 {
     const char *path = self->image->path;
     char *temporary;
-    if (!fill_image(self, run, state, err))
-        return false;
     give_up_room(self, self->n_saved);
     int fd = place_open(path, &temporary, err);
     bool good = fd >= 0;

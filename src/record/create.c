@@ -175,7 +175,7 @@ record *record_create(const char *path, bool force, const record_plan *plan, err
         place_check(path, force, "--out", err) ? state_new(path, plan, &temporary, err) : NULL;
     if (!self)
         return NULL;
-    bool good = state_sync(self, err);
+    bool good = record_sync(self, err);
     if (good) {
         place_lock(self->fd);
         good = place_publish(temporary, path, force, err);

@@ -10,12 +10,11 @@
 
 struct record {
     int fd;
-    bool broken; /* something could not be written, and was told */
+    bool broken; /* something could not be written, and was told; any thread's */
     char *path;  /* the final name, for messages */
     schema_sizes sizes;
     size_t n_present; /* ranks that rows come from */
     int64_t n_done;
-    double t_synced_s;
     uint64_t at[TABLE_COUNT][SCHEMA_MAX_COLUMNS]; /* offset in the file of every column */
     tensor *tensors;
     uint64_t *tensor_at;
@@ -48,12 +47,6 @@ bool state_write(record *self, enum table_id id, size_t first, size_t n, const v
 
 /* state_write_bytes - n bytes at an offset.  Returns false with err (environment). */
 bool state_write_bytes(record *self, const void *data, size_t n, uint64_t offset, error *err);
-
-/* state_write_model - as record_add_weights, but nothing is synced */
-bool state_write_model(record *self, int64_t round, const float *w, error *err);
-
-/* state_sync - fdatasync.  Returns false with err (environment). */
-bool state_sync(record *self, error *err);
 
 /* state_free - close and release; says nothing about failures; NULL is legal */
 void state_free(record *self);

@@ -13,11 +13,9 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 _Static_assert(sizeof(float) == 4 && sizeof(double) == 8, "IEEE 754");
 _Static_assert(sizeof(off_t) == 8, "compile with _FILE_OFFSET_BITS=64");
 
-enum { SYNC_INTERVAL_S = 1 };
-
 static bool report(record *self, int number, error *err)
 {
-    self->broken = true;
+    __atomic_store_n(&self->broken, true, __ATOMIC_RELAXED);
     return error_environment(err, "%s: cannot be written: %s", self->path, strerror(number));
 }
 
@@ -67,9 +65,8 @@ bool state_write(record *self, enum table_id id, size_t first, size_t n, const v
     return true;
 }
 
-bool state_sync(record *self, error *err)
+bool record_sync(record *self, error *err)
 {
-    self->t_synced_s = clock_now();
     if (fdatasync(self->fd) == 0)
         return true;
     return report(self, errno, err);
@@ -102,7 +99,7 @@ bool record_add_round(record *self, size_t round, const record_round *row, const
             return false;
         self->n_done = n_done;
     }
-    return clock_now() - self->t_synced_s < SYNC_INTERVAL_S || state_sync(self, err);
+    return true;
 }
 
 bool record_add_test(record *self, size_t round, const record_test *row, error *err)
@@ -111,7 +108,7 @@ bool record_add_test(record *self, size_t round, const record_test *row, error *
     return state_write(self, TABLE_TEST, round, 1, row, err);
 }
 
-bool state_write_model(record *self, int64_t round, const float *w, error *err)
+bool record_add_weights(record *self, int64_t round, const float *w, error *err)
 {
     int64_t none = RECORD_NO_MODEL;
     assert(round >= -1 && round < (int64_t)self->sizes.n_rounds);
@@ -126,11 +123,6 @@ bool state_write_model(record *self, int64_t round, const float *w, error *err)
     return state_write(self, TABLE_ROUND_OF_MODEL, 0, 1, &round, err);
 }
 
-bool record_add_weights(record *self, int64_t round, const float *w, error *err)
-{
-    return state_write_model(self, round, w, err) && state_sync(self, err);
-}
-
 bool record_add_confusion(record *self, const int64_t *counts, error *err)
 {
     size_t n = self->sizes.n_classes * self->sizes.n_classes;
@@ -139,20 +131,20 @@ bool record_add_confusion(record *self, const int64_t *counts, error *err)
 
 bool record_add_summary(record *self, const record_summary *summary, error *err)
 {
-    return state_write(self, TABLE_SUMMARY, 0, 1, summary, err) && state_sync(self, err);
+    return state_write(self, TABLE_SUMMARY, 0, 1, summary, err) && record_sync(self, err);
 }
 
 bool record_add_stall(record *self, size_t rank, const record_stall *row, error *err)
 {
     assert(rank < self->sizes.n_ranks);
-    return state_write(self, TABLE_STALL, rank, 1, row, err) && state_sync(self, err);
+    return state_write(self, TABLE_STALL, rank, 1, row, err);
 }
 
 bool record_close(record *self, error *err)
 {
     if (!self)
         return true;
-    bool told = self->broken, good = told || state_sync(self, err);
+    bool told = self->broken, good = told || record_sync(self, err);
     int fd = self->fd;
     self->fd = -1;
     if (close(fd) != 0 && good && !told)

@@ -1,13 +1,16 @@
 """Checkpoints: a run that went on is the run that never stopped, to the last bit."""
 import os
 import shutil
+import signal
 import subprocess
+import time
 
 import h5py
 import numpy as np
 import pytest
 from conftest import WAIT_S
-from runs import Run, SMALL, differences, write_model
+from runs import LINEAR, Run, SMALL, differences, write_model
+from test_kill import ranks_of, rounds_done, wait_for
 
 # Everything that has a state from round to round: momentum, a falling rate, averages inside, their mean.
 STATE = ["--keep-momentum", "--schedule", "cosine", "--warmup", 0.5, "--average-every", 3, "--tail-average", 0.5]
@@ -172,6 +175,59 @@ def test_torn(bramble, options, tmp_path, ranks):
     for name in ("c.h5", "c.h5.previous"):
         os.truncate(tmp_path / name, 8192)
     refuse(bramble, "nor can the previous be used", "--resume", "c.h5", ranks=ranks)
+
+
+SLOW_DISK = """
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static int held(long call, int fd)
+{
+    FILE *there = NULL;
+    if (access("hold", F_OK) == 0 && (there = fopen("held", "w")))
+        fclose(there);
+    while (access("hold", F_OK) == 0)
+        usleep(1000);
+    return (int)syscall(call, fd);
+}
+int fsync(int fd) { return held(SYS_fsync, fd); }
+int fdatasync(int fd) { return held(SYS_fdatasync, fd); }
+"""
+
+
+@pytest.mark.parametrize("ranks, more", [(1, []), (3, []), (3, ["--keep-momentum"])], ids=["alone", "two workers", "momentum"])
+def test_slow_disk(bramble, pictures, tmp_path, ranks, more):
+    """While nothing comes to the disk training goes on, round after round; a stop waits until it is saved."""
+    (tmp_path / "disk.c").write_text(SLOW_DISK)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", "disk.so", "disk.c"], cwd=tmp_path, check=True, timeout=WAIT_S)
+    options = ["--data", pictures, *write_model(tmp_path, LINEAR)[0], "--limit-train", 8, "--batch", 2, "--lr", 1e-4, "--threads",
+               1, "--limit-test", 20, *more]
+    line = bramble.command(ranks, "train", "--quiet", *options, "--rounds", 100000, "--out", "out.h5", "--checkpoint", "c.h5",
+                           below=["env", f"LD_PRELOAD={tmp_path}/disk.so"])
+    with subprocess.Popen(line, cwd=tmp_path, env=bramble.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True) as process:
+        try:
+            wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 2)
+            (tmp_path / "hold").touch()
+            wait_for((tmp_path / "held").exists)
+            n = rounds_done(tmp_path / "out.h5")
+            wait_for(lambda: rounds_done(tmp_path / "out.h5") >= n + 20, 30)
+            os.kill(ranks_of(tmp_path)[0], signal.SIGUSR1)
+            time.sleep(0.3)
+            assert process.poll() is None, "what is under way is saved first"
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            (tmp_path / "hold").unlink()
+        said = process.communicate(timeout=WAIT_S)[1]
+    run = Run(tmp_path / "out.h5")
+    assert process.returncode == 3 and f"; {run.n_done} of 100000 rounds are saved" in said, said
+    assert run.n_done >= n + 20 and run["model/round"] == run.n_done - 1
+    n = run.n_done + 2
+    resumed = Run(bramble.train(ranks, "--resume", "c.h5", "--rounds", n, out="out.h5"))
+    assert resumed["interruptions/rounds"] == n - 2
+    assert differences(resumed, Run(bramble.train(ranks, *options, "--rounds", n, out="whole.h5"))) == []
 
 
 @pytest.fixture

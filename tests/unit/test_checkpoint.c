@@ -37,7 +37,8 @@ static void save_two(const char *path, const char *run_path)
         for (size_t i = 0; i < N_V * N_WEIGHTS; i++)
             v[i] = (float)(1000 * round + i);
         checkpoint_state state = {{2, 100, 20, -5, 15, 1e9}, w, v, model, (int64_t)round};
-        if (round > 0 && !checkpoint_save(saver, run, &state, &err))
+        if (round > 0 &&
+            (!checkpoint_take(saver, run, &state, &err) || !checkpoint_publish(saver, &err)))
             fail_msg("%s", err.text);
     }
     checkpoint_free(saver);
@@ -162,7 +163,7 @@ static void test_torn_is_not_kept(void **state)
     fixture_weights(0, w);
     assert_true(run && saver && fixture_add(run, 0, &err));
     checkpoint_state now = {{2, 100, 20, -5, 0, 1e9}, w, v, w, 0};
-    assert_true(checkpoint_save(saver, run, &now, &err));
+    assert_true(checkpoint_take(saver, run, &now, &err) && checkpoint_publish(saver, &err));
     checkpoint_free(saver);
     assert_true(record_close(run, &err));
     checkpoint_file *file = checkpoint_read(fixture_path("c.h5.previous"), &warning, &err);

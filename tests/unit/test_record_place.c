@@ -161,7 +161,8 @@ static void save_all(bool no_links, size_t bad_round, int bad_rename, size_t new
         fault.no_links = no_links;
         fault.n_renames = 0;
         fault.rename_at = round == bad_round ? bad_rename : 0;
-        assert_true(checkpoint_save(saver, run, &now, &err) == (round < bad_round));
+        bool good = checkpoint_take(saver, run, &now, &err) && checkpoint_publish(saver, &err);
+        assert_true(good == (round < bad_round));
         fault.rename_at = 0;
     }
     fixture_expect(&err, ERROR_ENVIRONMENT, path, strerror(EIO));
