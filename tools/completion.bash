@@ -23,11 +23,12 @@ _bramble_files()
 # _bramble_models - models by name, and files
 _bramble_models()
 {
-    local models=(models/*.ini)
-    models=("${models[@]#models/}")
+    local model
     _bramble_files .ini
-    [[ ${models[0]} == '*.ini' ]] || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(
-        compgen -W "${models[*]%.ini}" -- "$word")
+    for model in models/*.ini; do # not by compgen -W, which runs what a name says in $(...)
+        model=${model#models/}
+        [[ ! -f models/$model || $model != "$word"* ]] || COMPREPLY+=("${model%.ini}")
+    done
 }
 
 # _bramble_value OPTION - what may follow the option; status 1 when it takes no value

@@ -1,6 +1,7 @@
 """tools/fetch-cifar10: every way a download can end, and the files it leaves."""
 import fcntl
 import functools
+import hashlib
 import http.server
 import io
 import os
@@ -136,6 +137,29 @@ def test_archive_with_other_files(tmp_path):
     done = fetch(data, f"file://{small_archive(tmp_path / ARCHIVE, ['x'])}")
     assert done.returncode == 1 and "data_batch_1.bin is missing or wrong" in last_line(done)
     assert left_in(data) == ["data_batch_1.bin"]
+
+
+def test_links_in_an_archive_lead_nowhere(tmp_path):
+    """Only files are taken, also where no checksum speaks for them.  The list of checksums is of files made here."""
+    small_archive(tmp_path / "good.tar.gz")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    shutil.copy(FETCH, tools)
+    with tarfile.open(tmp_path / "good.tar.gz") as good, tarfile.open(tmp_path / ARCHIVE, "w:gz") as tar:
+        sums = ""
+        for member in good:
+            content = good.extractfile(member).read()
+            sums += f"{hashlib.md5(content).hexdigest()}  {os.path.basename(member.name)}\n"
+            tar.addfile(member, io.BytesIO(content))
+        link = tarfile.TarInfo("cifar-10-batches-bin/batches.meta.txt")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
+        tar.addfile(link)
+    (tools / "cifar10.md5").write_text(sums)
+    env = dict(os.environ, CIFAR10_URL=f"file://{tmp_path}/{ARCHIVE}")
+    done = subprocess.run([tools / "fetch-cifar10", tmp_path / "data"], env=env, text=True, capture_output=True,
+                          timeout=WAIT_S, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    assert left_in(tmp_path / "data") == NAMES
 
 
 def test_one_at_a_time(tmp_path):

@@ -1,5 +1,5 @@
 """Scripts in the surroundings that users bring along: CDPATH, no HOME, a language that writes numbers with a
-comma."""
+comma; and odd words."""
 import os
 import re
 import subprocess
@@ -120,3 +120,34 @@ def test_shares_in_a_job_script(comma, tmp_path):
     done = run("jobs/train.sbatch", "--data", "synthetic:100", CASE="2:3", SLURM_JOB_ID="1", SLURM_JOB_NUM_NODES="3",
                PATH=f"{tmp_path}:{os.environ['PATH']}", SLURM_SUBMIT_DIR=str(ROOT), OUT=str(tmp_path / "o.h5"), **comma)
     assert done.returncode == 2 and "capped --workers 1.5000 " in done.stdout
+
+
+# ---- words and names are data -----------------------------------------------------------------------------
+
+
+def test_completion_runs_no_file_name(tmp_path):
+    (tmp_path / "models").mkdir()
+    for name in ("narrow", "$(touch pwned)", "`touch pwned`", "two words"):
+        (tmp_path / "models" / f"{name}.ini").touch()
+    script = """. "$1"; compopt() { :; }
+        COMP_WORDS=(bramble train --model "$2") COMP_CWORD=3; _bramble; printf '%s\\n' "${COMPREPLY[@]}" """
+    for word, found in (("", {"narrow", "two words", "$(touch pwned)", "`touch pwned`", "models"}), ("na", {"narrow"})):
+        done = subprocess.run(["bash", "-c", script, "bash", ROOT / "tools/completion.bash", word], cwd=tmp_path, text=True,
+                              capture_output=True, timeout=WAIT_S)
+        assert set(done.stdout.split("\n")) - {""} == found
+    assert os.listdir(tmp_path) == ["models"]
+
+
+@pytest.mark.parametrize("words, says", [
+    (("fuzz/run", "x[$(touch pwned)]", "model"), "expected a number of seconds"),
+    (("fuzz/run", "0x10", "model"), "expected a number of seconds"),
+    (("tests/soak", "many"), "expected N"),
+    (("tests/soak", "1", "1e3"), "expected N"),
+    (("containers/start", "server"), "WORKERS=08: expected a whole number"),
+], ids=lambda words: words[0].replace("/", "-") if isinstance(words, tuple) else "")
+def test_a_number_is_a_number(words, says, tmp_path):
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    done = run(*words, WORKERS="08", HOME=str(tmp_path), SSH_KEY=str(key))
+    assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1
+    assert not (ROOT / "pwned").exists()
