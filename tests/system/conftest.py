@@ -27,7 +27,8 @@ def pytest_collection_modifyitems(items):
         group = item.path.stem
         if group.startswith("test_bad_input"):
             group = "bad input"
-        elif group in ("test_emulate", "test_faults_hosts", "test_slurm", "test_study", "test_deploy", "test_setup_pis"):
+        elif group in ("test_emulate", "test_faults_hosts", "test_slurm", "test_study", "test_deploy", "test_setup_pis",
+                       "test_readme_hosts"):
             group = "emulated hosts"
         item.add_marker(pytest.mark.xdist_group(group))
         if item.get_closest_marker("long") and not os.environ.get("BRAMBLE_TEST_LONG"):
