@@ -1,18 +1,16 @@
 #include "app/build.h"
 #include "app/commands.h"
 #include "app/launch.h"
+#include "app/limits.h"
 #include "app/option.h"
 #include "app/output.h"
 #include "app/sensors.h"
 #include "app/threads.h"
 #include "kernels/simd.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const struct {
     const char *name;
@@ -86,26 +84,16 @@ static int fail(const error *err)
     return (int)err->kind;
 }
 
-/*
- * Where stdin, stdout or stderr is closed the next file opened would get its number, and what is printed would
- * go into it.  The number is taken, by what cannot be read or written, so that whoever tries is told.
- */
-static bool take_standard_numbers(void)
-{
-    for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
-            return false;
-    return true;
-}
-
 static int run_command(int argc, char **argv)
 {
     error err = {0};
     const char *root = getenv("BRAMBLE_SENSORS");
     if (root)
         sensors_root = root;
-    signal(SIGPIPE, SIG_IGN); /* a reader that goes away must not end a run: writing tells */
-    signal(SIGXFSZ, SIG_IGN); /* nor a limit for files (ulimit -f): EFBIG tells */
+    if (!limits_settle(&err)) {
+        error_print(&err); /* of this process alone: its host may be another */
+        return (int)err.kind;
+    }
     for (size_t i = 0; argc >= 2 && i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(argv[1], commands[i].name) != 0)
             continue;
@@ -130,8 +118,6 @@ static int run_command(int argc, char **argv)
 int main(int argc, char **argv)
 {
     const char *missing = simd_missing();
-    if (!take_standard_numbers())
-        return ERROR_ENVIRONMENT;
     if (!missing)
         return run_command(argc, argv);
     fprintf(stderr,
