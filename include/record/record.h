@@ -218,8 +218,8 @@ char *record_cut_group(char *path);
  * of those names and shapes (as PyTorch's state_dict saved through h5py)
  *   path  in   "FILE" or "FILE:/group"; without a group /model when there is one, else /
  *   w     out  flat vector
- * Returns false with err (user), w unspecified: not readable, not HDF5, a dataset missing, of another
- * shape or type class, a value that is NaN or infinite (named); /model of a run that never wrote it.
+ * Returns false with err (user), w unspecified: not readable, not HDF5, a dataset missing, never written, of
+ * another shape or type class, a value that is NaN or infinite (named); /model of a run that never wrote it.
  * Not collective.
  */
 bool record_read_weights(const char *path, const tensor *tensors, size_t n_tensors, float *w,

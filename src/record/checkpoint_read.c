@@ -81,7 +81,7 @@ static float *read_vectors(const reader *self, const char *path, size_t *n_rows,
         shape.n_dims != n_dims || shape.n_elements == 0 ||
         shape.n_elements > self->n_bytes / sizeof *values)
         error_user(self->err, "%s: %s does not have the shape of weights", self->path, path);
-    else
+    else if (hdf_check_written(dataset, self->path, path, &shape, self->err))
         values = memory_new(shape.n_elements, sizeof *values, self->err);
     if (values && H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
         error_user(self->err, "%s: %s cannot be read: %s", self->path, path, hdf_cause(cause));

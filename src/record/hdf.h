@@ -10,7 +10,8 @@
 
 #include <hdf5.h>
 
-enum { HDF_CAUSE_BYTES = 256, HDF_SHAPE_BYTES = 112 };
+/* More dims than a tensor of ours has, to say what was found. */
+enum { HDF_CAUSE_BYTES = 256, HDF_MAX_DIMS = 8, HDF_SHAPE_BYTES = 24 * HDF_MAX_DIMS };
 
 /* hdf_quiet - HDF5 prints nothing in this thread from here on; comes before any other call to it */
 void hdf_quiet(void);
@@ -43,7 +44,7 @@ bool hdf_write_int(hid_t object, const char *name, int64_t value);
 /* A shape and a type, checked and bounded. */
 typedef struct hdf_shape {
     int n_dims; /* 0: a single value */
-    size_t dims[TENSOR_MAX_DIMS];
+    size_t dims[HDF_MAX_DIMS];
     size_t n_elements, element_bytes; /* their product does not overflow */
     H5T_class_t class;
     bool variable; /* a string of variable length */
@@ -63,10 +64,14 @@ hid_t hdf_open_object(hid_t file, const char *file_name, const char *path, error
 
 /*
  * hdf_open_dataset - as hdf_open_object, for a dataset whose numbers lie in the file itself, in at
- * most TENSOR_MAX_DIMS dims, in chunks no larger than is reasonable, packed by known filters alone
+ * most HDF_MAX_DIMS dims, in chunks no larger than is reasonable, packed by known filters alone
  */
 hid_t hdf_open_dataset(hid_t file, const char *file_name, const char *path, hdf_shape *shape,
                        error *err);
+
+/* hdf_check_written - are all numbers of a dataset there?  HDF5 gives zeros for those nobody wrote */
+bool hdf_check_written(hid_t dataset, const char *file_name, const char *path,
+                       const hdf_shape *shape, error *err);
 
 /* hdf_shape_text - "6 x 3 x 5 x 5", in text; returns text */
 const char *hdf_shape_text(char text[HDF_SHAPE_BYTES], int n_dims, const size_t *dims);

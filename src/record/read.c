@@ -91,8 +91,8 @@ static bool read_tensor(const reader *self, const char *name, size_t offset, ten
     if (dataset < 0)
         return false;
     hdf_close(dataset);
-    if (shape.class != H5T_FLOAT || shape.n_dims == 0 || shape.n_elements == 0 ||
-        shape.n_elements * shape.element_bytes > self->n_bytes)
+    if (shape.class != H5T_FLOAT || shape.n_dims == 0 || shape.n_dims > TENSOR_MAX_DIMS ||
+        shape.n_elements == 0 || shape.n_elements * shape.element_bytes > self->n_bytes)
         return error_user(self->err, "%s: %s is no array of weights", self->path, path);
     snprintf(part->name, sizeof part->name, "%s", name);
     part->n_dims = shape.n_dims;

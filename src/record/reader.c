@@ -178,6 +178,7 @@ bool reader_table(const reader *self, enum table_id id, size_t n_rounds, void *r
         source.dims[0] = dims[0];
         source.dims[1] = dims[1];
         bool good = check_shape(self, source.path, table->shape, &shape) &&
+                    hdf_check_written(source.dataset, self->path, source.path, &shape, self->err) &&
                     (source.n == 0 || read_column(self, &source, rows, table->row_bytes));
         hdf_close(source.dataset);
         if (!good)

@@ -86,7 +86,8 @@ static bool read_weights(const weights *self, const tensor *part, float *w)
     hid_t dataset = hdf_open_dataset(self->file, self->file_name, path, &shape, self->err);
     if (dataset < 0)
         return false;
-    bool good = check_tensor(self, path, part, &shape);
+    bool good = check_tensor(self, path, part, &shape) &&
+                hdf_check_written(dataset, self->file_name, path, &shape, self->err);
     if (good && H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, w) < 0)
         good = error_user(self->err, "%s: %s cannot be read: %s", self->file_name, path,
                           hdf_cause(cause));
@@ -163,6 +164,22 @@ static bool check_group(const weights *self)
     return good || error_user(self->err, "%s: %s is no group", self->file_name, self->group);
 }
 
+/* Without a group: /model where there is one.  It may be somebody else's, with the weights beside it. */
+static bool choose_group(weights *self, const tensor *first)
+{
+    char path[TENSOR_NAME_BYTES + sizeof SCHEMA_MODEL];
+    self->group = "/";
+    if (!hdf_has(self->file, SCHEMA_MODEL))
+        return true;
+    snprintf(path, sizeof path, "%s/%s", SCHEMA_MODEL, first->name);
+    if (!hdf_has(self->file, path) && hdf_has(self->file, first->name))
+        return error_user(self->err,
+                          "%s: there is no %s; for the weights beside that group write %s:/",
+                          self->file_name, path, self->file_name);
+    self->group = SCHEMA_MODEL;
+    return true;
+}
+
 bool direct_read_weights(const char *path, const tensor *tensors, size_t n_tensors, float *w,
                          error *err)
 {
@@ -181,8 +198,8 @@ bool direct_read_weights(const char *path, const tensor *tensors, size_t n_tenso
     else
         good = (self.file = hdf_open(copy, &n_bytes, err)) >= 0;
     if (good) {
-        self.group = group ? group : hdf_has(self.file, SCHEMA_MODEL) ? SCHEMA_MODEL : "/";
-        good = check_group(&self) &&
+        self.group = group;
+        good = (group || choose_group(&self, &tensors[0])) && check_group(&self) &&
                (is_result(&self) ? read_whole(&self, tensors, n_tensors, w)
                                  : read_all(&self, tensors, n_tensors, w)) &&
                hdf_check_size(self.file, copy, n_bytes, err);

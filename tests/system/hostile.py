@@ -162,7 +162,7 @@ WEIGHTS = {
     "own-filter": (own_filter, "filter other than"), "text": (text, "floating-point"),
     "notes": (notes, "floating-point"), "compound": (compound, "floating-point"),
     "group": (group, "no dataset"), "named-type": (named_type, "no dataset"),
-    "empty": (empty, "no shape or type"), "deep": (deep, "no dataset"),
+    "empty": (empty, "is empty"), "deep": (deep, "no dataset"),
 }
 RESULTS = {
     "many-notes": (many_notes, "too many"), "long-name": (long_name, "too long"),

@@ -258,7 +258,7 @@ static void test_hostile(void **state)
         {external_link, "/summary is a link to elsewhere"},
         {external_storage, "/rounds/loss is stored outside"},
         {virtual_layout, "/rounds/loss is stored outside"},
-        {huge_rounds, "/rounds/t_end_s has no shape"},
+        {huge_rounds, "/rounds/t_end_s has more elements than fit"},
         {large_rounds, "do not fit"},
         {huge_ranks, "/rounds/ranks/loss"},
         {huge_chunk, "/rounds/loss is stored in oversized chunks"},

@@ -206,6 +206,74 @@ static void test_shapes(void **state)
     expect_refused(path, "/conv1.weight is stored in oversized chunks", path);
 }
 
+/* More dims than a tensor of ours may have: the shape is said all the same. */
+static void test_many_dims(void **state)
+{
+    (void)state;
+    const struct {
+        int n_dims;
+        const char *says;
+    } cases[] = {{5, "/fc.weight has the shape 1 x 1 x 1 x 3 x 4, the model needs 3 x 4"},
+                 {8, "has the shape 1 x 1 x 1 x 1 x 1 x 1 x 3 x 4, the model needs 3 x 4"},
+                 {9, "/fc.weight has more than 8 dimensions"}};
+    const char *path = fixture_path("w.h5");
+    const tensor wanted = {"fc.weight", 2, {3, 4}, 0, 12};
+    for (size_t i = 0; i < 3; i++) {
+        error err = {0};
+        float w[12] = {0};
+        hsize_t dims[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
+        int n = cases[i].n_dims;
+        dims[n - 2] = 3;
+        dims[n - 1] = 4;
+        hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+        hid_t space = H5Screate_simple(n, dims, NULL);
+        hid_t dataset = H5Dcreate2(file, "fc.weight", H5T_IEEE_F32LE, space, H5P_DEFAULT,
+                                   H5P_DEFAULT, H5P_DEFAULT);
+        assert_true(H5Dwrite(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, w) >= 0);
+        assert_true(H5Dclose(dataset) >= 0 && H5Sclose(space) >= 0 && H5Fclose(file) >= 0);
+        assert_false(record_read_weights(path, &wanted, 1, w, &err));
+        fixture_expect(&err, ERROR_USER, path, cases[i].says);
+    }
+}
+
+/* HDF5 gives zeros for what nobody wrote. */
+static void test_never_written(void **state)
+{
+    (void)state;
+    const float one[1][3][2][2] = {{{{1}}}};
+    const hsize_t start[4] = {0}, count[4] = {1, 3, 2, 2};
+    const char *path = fixture_path("w.h5");
+    const storage plain = {H5T_IEEE_F32LE, false, 0}, packed = {H5T_IEEE_F32LE, true, 1};
+    write_file(path, "/", NULL, &plain);
+    expect_refused(path, path, "/conv1.weight was never written");
+    write_file(path, "/model", NULL, &packed);
+    expect_refused(path, path, "/model/conv1.weight was never written");
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    hid_t dataset = H5Dopen2(file, "/model/conv1.weight", H5P_DEFAULT);
+    hid_t space = H5Dget_space(dataset), memory = H5Screate_simple(4, count, NULL);
+    assert_true(H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 &&
+                H5Dwrite(dataset, H5T_NATIVE_FLOAT, memory, space, H5P_DEFAULT, one) >= 0);
+    assert_true(H5Sclose(space) >= 0 && H5Sclose(memory) >= 0 && H5Dclose(dataset) >= 0 &&
+                H5Fclose(file) >= 0);
+    expect_refused(path, path, "/model/conv1.weight was written only in part");
+}
+
+/* Weights in /, and a group /model of somebody else's beside them. */
+static void test_beside(void **state)
+{
+    (void)state;
+    double values[N_WEIGHTS];
+    const char *path = fixture_path("w.h5");
+    const storage plain = {H5T_IEEE_F32LE, false, 0};
+    fill(values);
+    write_file(path, "/", values, &plain);
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    hid_t group = H5Gcreate2(file, "/model", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(group >= 0 && H5Gclose(group) >= 0 && H5Fclose(file) >= 0);
+    expect_refused(path, "there is no /model/conv1.weight; for the weights beside", "w.h5:/");
+    expect_weights(fixture_path("w.h5:/"));
+}
+
 static void test_links(void **state)
 {
     (void)state;
@@ -246,8 +314,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_types),  TEST(test_groups), TEST(test_long_group), TEST(test_numbers),
-        TEST(test_shapes), TEST(test_links),  TEST(test_no_model),
+        TEST(test_types),     TEST(test_groups),        TEST(test_long_group), TEST(test_numbers),
+        TEST(test_shapes),    TEST(test_links),         TEST(test_no_model),   TEST(test_beside),
+        TEST(test_many_dims), TEST(test_never_written),
     };
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
