@@ -225,6 +225,33 @@ def test_ctrl_c_in_up_leaves_nothing(other, moment):
     assert other.traces() == []
 
 
+@pytest.mark.parametrize("moment", [".[0-9]*", "", "/names", "-switch", "1"])
+def test_down_after_kill_9_in_up(other, moment):
+    """Whatever it had made is removed, also before it could say whose it is."""
+    running = other.start("up", 20, "--cpu", share_of(20))
+    folders = ["/run"] if not moment or moment[0] in "./" else ["/run/netns"]
+    pattern = f"{other.name}-emulate{moment}" if folders == ["/run"] else f"{other.name}{moment}"
+    while running.poll() is None and not any(Path("/run").glob(pattern)) and not any(Path("/run/netns").glob(pattern)):
+        pass
+    os.killpg(running.pid, signal.SIGKILL)
+    running.communicate(timeout=WAIT_S)
+    if Path(f"/run/{other.name}-emulate").exists():
+        assert "is half up, what made it was killed" in refusal(other, 1, "up", 2)
+    other("down")
+    assert other.traces() == []
+
+
+def test_in_a_folder_of_any_name(other, tmp_path, monkeypatch):
+    """It is started again on each host, by a plain shell."""
+    jobs = tmp_path / "für 'mich' $(touch x)" / "jobs"
+    shutil.copytree(EMULATE.parent, jobs)
+    monkeypatch.setattr(emulated, "EMULATE", jobs / "emulate")
+    other("up", 2, "--cpu", share_of(2, 0.1))
+    hostfile = other("hostfile").stdout.strip()
+    done = other.run("mpirun", "--hostfile", hostfile, "-n", 2, "hostname", env={"LC_ALL": "C"})
+    assert sorted(done.stdout.split()) == other.hosts()
+
+
 # ---- refusals ------------------------------------------------------------------------------------------------
 
 
@@ -263,13 +290,15 @@ def test_no_more_cpu_than_there_is(other):
 
 
 @pytest.mark.parametrize("words", [["up"], ["up", 0], ["up", 2, "--cpu", "fast"], ["up", 2, "--link", "wifi"], ["up", 2, 3],
+                                   ["up", "08"], ["up", 2, "--cpu", "010"], ["up", 2, "--cpu", "nan"], ["up", 2, "--cpu", "-1"],
+                                   ["up", 2, "--cpu", "1e-2"], ["up", 2, "--link", "99999999999gbit"],
                                    ["up", 2, "--cpu"], ["frobnicate"], ["up", 2, "--name", "A/b"]])
 def test_mistakes(other, words):
     refusal(other, 2, *words)
 
 
 @pytest.mark.parametrize("words", [["run"], ["kill"], ["kill", "pi9"], ["cpu", 0], ["cpu", 0.1, "pi9"], ["link", "wifi"],
-                                   ["hostfile", "x"]])
+                                   ["hostfile", "x"], ["hostfile", "08"], ["cpu", "010"], ["cores", "--help"], ["cores", "x"]])
 def test_mistakes_while_up(three, words):
     refusal(three, 2, *words)
 

@@ -11,6 +11,7 @@ from conftest import BRAMBLE, PRESET, ROOT, WAIT_S
 from emulated import Cluster, share_of, until
 from runs import Run, differences
 from test_kill import rounds_done
+from test_scripts import comma  # noqa: F401
 
 TINY = ["--data", "synthetic:300", "--rounds", "1"]
 
@@ -68,7 +69,8 @@ def test_one_training_by_srun_and_by_mpirun(slurm, server):
     for launch, job in jobs.items():
         log = slurm.log(job)
         assert outcomes[job] == ("COMPLETED", 0)
-        assert f"case N:C               {'1:4' if server == 'alone' else '2:8'}" in log
+        # a thread on each host, which has the time of 0.75 of a core, though Slurm gives four
+        assert f"case N:C               {'1:1' if server == 'alone' else '2:2'}" in log and "CPU quota" not in log
         runs[launch] = slurm.folder / f"results/{launch}-{server}-{job}.h5"
         told = slurm.run(BRAMBLE, "info", runs[launch]).stdout
         ranks = [first, second] if server == "alone" else [first, second, first]
@@ -103,6 +105,17 @@ def test_a_case_and_the_exit_status(slurm):
     assert "case N:C               1:2" in logs["case"]
     assert "bramble: " in logs["srun"] and "bramble: " in logs["mpirun"]
     assert "there are 2 nodes, for 1 workers" in logs["many"] and "SERVER=none" in logs["word"]
+
+
+def test_a_share_where_numbers_have_commas(slurm, comma):
+    """Three cores' worth of time for two workers, of hosts that have more than that."""
+    slurm("cpu", "none")
+    try:
+        job = slurm.submit("--nodes=2", "jobs/train.sbatch", *TINY, env={"CASE": "2:3", "SERVER": "shared", **comma})
+        assert slurm.ended(job)[job] == ("COMPLETED", 0) and "case N:C               2:3" in slurm.log(job)
+        assert set(Run(slurm.folder / f"results/bramble-{job}.h5")["machine/cpu_quota"]) >= {1.5}
+    finally:
+        slurm("cpu", share_of(2, 0.75))
 
 
 @pytest.mark.parametrize("script", ["train", "table1", "study"])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import BRAMBLE, ROOT, WAIT_S
 from emulated import Cluster, until
-from test_faults import forbid_locks
+from forbidden import LOCKS, forbid
 
 STUDY, CAPPED = ROOT / "jobs" / "study", ROOT / "jobs" / "capped"
 TINY = ["--data", "synthetic:100"]
@@ -180,10 +180,10 @@ def test_what_a_dry_run_prints_can_be_run(study):
 
 def test_without_locks(study):
     """As on NFS without a lock daemon: the study goes on, and says so once."""
-    probe = subprocess.run(["flock", "-n", study.folder, "true"], capture_output=True, preexec_fn=forbid_locks)
+    probe = subprocess.run(["flock", "-n", study.folder, "true"], capture_output=True, preexec_fn=lambda: forbid(LOCKS))
     assert probe.returncode != 0  # there are none
     done = subprocess.run(study.line("--repeats", 1, "--rounds", 1, "1:1"), cwd=study.folder, env=study.env, text=True,
-                          stdin=subprocess.DEVNULL, capture_output=True, timeout=WAIT_S, preexec_fn=forbid_locks)
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=WAIT_S, preexec_fn=lambda: forbid(LOCKS))
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("no locks on this file system") == 1 and "1 run, 0 done before" in done.stderr
 
@@ -408,7 +408,9 @@ def test_a_capped_command_has_its_signals_and_status():
     assert groups() == []
 
 
-@pytest.mark.parametrize("words", [[], ["1"], ["x", "true"], ["0", "true"], ["--much", "1", "true"]])
+@pytest.mark.parametrize("words", [[], ["1"], ["x", "true"], ["0", "true"], ["--much", "1", "true"], ["010", "true"],
+                                   ["08", "true"], ["nan", "true"], ["-1", "true"], ["99999999999999999999", "true"],
+                                   ["\u0663", "true"], ["1e-1", "true"], ["0.", "true"]])
 def test_capped_says_what_is_wrong(words):
     done = subprocess.run([CAPPED, *words], capture_output=True, text=True)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
