@@ -1,8 +1,9 @@
 /*
  * evaluate.h - loss and accuracy of a model on a test set, in slices
  *
- * The server evaluates while it waits for the workers, a slice at a time, so that it is never late for
- * them.  Slices do not change the result: images are added up in their order.
+ * The server evaluates while it waits for the workers, a slice at a time, so that it is hardly late for
+ * them.  Slices, however long, do not change the result: images are added up in their order, in groups of
+ * a fixed size.
  */
 #ifndef BRAMBLE_APP_EVALUATE_H
 #define BRAMBLE_APP_EVALUATE_H
@@ -21,8 +22,10 @@ typedef struct evaluation {
     float *w;           /* the weights being evaluated: a copy */
     int64_t *confusion; /* [class][guess] */
     size_t position;    /* images done */
-    double loss_sum;
+    double loss_sum;    /* of whole groups */
+    double group_sum;   /* of the one begun */
     size_t n_correct;
+    double t_block_s; /* what a block of images took the last time; 0: not known */
     bool running;
 } evaluation;
 
@@ -42,8 +45,9 @@ void evaluation_release(evaluation *self);
 /* evaluation_begin - start anew with these weights */
 void evaluation_begin(evaluation *self, const float *w);
 
-/* evaluation_slice - go on for a millisecond or two; returns whether anything was left to do */
-bool evaluation_slice(evaluation *self);
+/* evaluation_slice - go on for about t_s seconds, a group at most and a block of images at least; returns
+ * whether anything was left to do */
+bool evaluation_slice(evaluation *self, double t_s);
 
 /* evaluation_finish - do what is left */
 void evaluation_finish(evaluation *self);

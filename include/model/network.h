@@ -60,8 +60,10 @@ typedef struct network_vectors {
 network_result network_step(network *self, const network_vectors *at, const update_rule *rule,
                             const network_input *input, size_t n);
 
-/* network_logit - of image k of the last batch; network_guess, network_label - its classes */
+/* network_logit - of image k of the last batch; network_loss - its loss; network_guess, network_label - its
+ * classes */
 float network_logit(const network *self, size_t k, int class_number);
+float network_loss(const network *self, size_t k);
 uint8_t network_guess(const network *self, size_t k);
 uint8_t network_label(const network *self, size_t k);
 

@@ -1,11 +1,14 @@
 #include "app/evaluate.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "data/batch.h"
+#include "kernels/simd.h"
 
+#include <math.h>
 #include <string.h>
 
-enum { SLICE_IMAGES = 64 };
+enum { GROUP_IMAGES = 64 }; /* it orders the sum of the losses, whatever a slice is */
 
 bool evaluation_check(const model *of, const char *name, const source *from, const char *data,
                       error *err)
@@ -27,7 +30,7 @@ bool evaluation_init(evaluation *self, const model *of, const dataset *set, int 
 {
     size_t n = (size_t)of->n_classes;
     *self = (evaluation){.model = of, .set = set};
-    self->net = network_new(of, SLICE_IMAGES, false, n_threads, err);
+    self->net = network_new(of, GROUP_IMAGES, false, n_threads, err);
     self->w = memory_new(of->n_weights, sizeof *self->w, err);
     self->confusion = memory_new(n * n, sizeof *self->confusion, err);
     return self->net && self->w && self->confusion;
@@ -48,7 +51,7 @@ void evaluation_begin(evaluation *self, const float *w)
         memcpy(self->w, w, self->model->n_weights * sizeof *w);
     memset(self->confusion, 0, n * n * sizeof *self->confusion);
     self->position = 0;
-    self->loss_sum = 0.0;
+    self->loss_sum = self->group_sum = 0.0;
     self->n_correct = 0;
     self->running = self->set->n > 0;
 }
@@ -59,27 +62,50 @@ static void load(void *arg, size_t first, size_t n, float *x, uint8_t *labels)
     batch_load_block(self->set, NULL, self->position + first, n, x, labels);
 }
 
-/* Slices have a fixed size, whatever the number of threads: it orders the sum of the losses. */
-bool evaluation_slice(evaluation *self)
+/* Whole blocks, up to the end of the group. */
+static size_t slice_images(const evaluation *self, double t_s)
+{
+    size_t left = self->set->n - self->position;
+    size_t group = GROUP_IMAGES - self->position % GROUP_IMAGES, n = VEC_WIDTH;
+    if (t_s >= self->t_block_s * GROUP_IMAGES / VEC_WIDTH && (self->t_block_s > 0.0 || isinf(t_s)))
+        n = GROUP_IMAGES;
+    else if (self->t_block_s > 0.0 && t_s > self->t_block_s)
+        n *= (size_t)(t_s / self->t_block_s);
+    n = n < group ? n : group;
+    return n < left ? n : left;
+}
+
+static void add_image(evaluation *self, size_t k)
+{
+    uint8_t label = network_label(self->net, k), guess = network_guess(self->net, k);
+    self->confusion[label * self->model->n_classes + guess]++;
+    self->group_sum += (double)network_loss(self->net, k);
+    self->n_correct += label == guess;
+}
+
+bool evaluation_slice(evaluation *self, double t_s)
 {
     if (!self->running)
         return false;
-    size_t left = self->set->n - self->position, n = left < SLICE_IMAGES ? left : SLICE_IMAGES;
+    size_t n = slice_images(self, t_s);
     network_input input = {load, self};
-    network_result result = network_forward(self->net, self->w, &input, n);
+    double start = clock_now();
+    (void)network_forward(self->net, self->w, &input, n);
+    self->t_block_s = (clock_now() - start) / (double)((n + VEC_WIDTH - 1) / VEC_WIDTH);
     for (size_t k = 0; k < n; k++)
-        self->confusion[network_label(self->net, k) * self->model->n_classes +
-                        network_guess(self->net, k)]++;
-    self->loss_sum += result.loss_sum;
-    self->n_correct += result.n_correct;
+        add_image(self, k);
     self->position += n;
     self->running = self->position < self->set->n;
+    if (!self->running || self->position % GROUP_IMAGES == 0) {
+        self->loss_sum += self->group_sum;
+        self->group_sum = 0.0;
+    }
     return true;
 }
 
 void evaluation_finish(evaluation *self)
 {
-    while (evaluation_slice(self))
+    while (evaluation_slice(self, INFINITY))
         ;
 }
 

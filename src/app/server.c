@@ -5,6 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+enum { SLICES_PER_SEGMENT = 64 };
+static const double SLICE_S = 2e-3;
+
 void server_show(training *t)
 {
     progress_show(&t->progress, &t->shown);
@@ -55,16 +58,15 @@ static void note_evaluation(training *t)
     }
 }
 
-/* Some evaluation, while nothing else is to be done; returns whether there was any. */
-bool server_evaluate_some(void *arg)
+/* Some t_s seconds of evaluation; returns whether there was anything to do. */
+static bool evaluate(training *t, double t_s)
 {
-    training *t = arg;
     server_listen(t);
     if (t->eval_noted || t->signal != 0)
         return false;
     double cpu = clock_cpu(), start = clock_now();
     enum phase before = phases_enter(&t->phases, PHASE_EVALUATE);
-    bool more = evaluation_slice(&t->job->evaluation);
+    bool more = evaluation_slice(&t->job->evaluation, t_s);
     if (!more || !t->job->evaluation.running)
         note_evaluation(t);
     phases_enter(&t->phases, before);
@@ -73,9 +75,16 @@ bool server_evaluate_some(void *arg)
     return true;
 }
 
+/* Meanwhile the notes may come: so a slice is short, against a segment too. */
+bool server_evaluate_some(void *arg)
+{
+    training *t = arg;
+    return evaluate(t, fmin(SLICE_S, t->t_segment_s / SLICES_PER_SEGMENT));
+}
+
 void server_evaluate_rest(training *t)
 {
-    while (server_evaluate_some(t))
+    while (evaluate(t, INFINITY))
         ;
 }
 

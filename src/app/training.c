@@ -71,6 +71,7 @@ static bool exchange(training *t, const segment_note *mine, uint64_t round, bool
     if (server)
         stall_begin(&t->job->stall);
     transport_collect(mine, sizeof *mine, t->notes, server ? server_evaluate_some : NULL, t);
+    t->t_segment_s = clock_now() - t->t_average_s;
     if (server) {
         phases_enter(&t->phases, PHASE_SERVE);
         if (last)
@@ -110,6 +111,7 @@ static bool run_segment(training *t, uint64_t round, uint64_t segment, record_ra
     double t_wire_s = transport_average(j->rule, j->w, j->model->n_weights, t->weights, j->scratch);
     phases_enter(&t->phases, transport_is_server() ? PHASE_SERVE : PHASE_OTHER);
     phases_move(&t->phases, PHASE_PACK, PHASE_WIRE, t_wire_s);
+    t->t_average_s = clock_now();
     if (mine.diverged) { /* it begins anew with the others' weights */
         row->skipped += 1.0;
         memset(j->v, 0, j->model->n_weights * sizeof *j->v);
@@ -280,7 +282,7 @@ bool training_run(job *self, record_summary *summary, error *err)
         transport_on_wait(transport_is_server() ? server_listen : pass_on, t);
         transport_meet(NULL, 0, NULL);
         t->account.machines = self->machines;
-        t->t_zero_s = t->t_ready_s = clock_now();
+        t->t_zero_s = t->t_ready_s = t->t_average_s = clock_now();
         training_go_on(t);
         t->cpu_zero_s = clock_cpu();
         phases_start(&t->phases, PHASE_OTHER);

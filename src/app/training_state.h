@@ -34,6 +34,8 @@ typedef struct training {
     record_rank *rows;   /* of all ranks in a round (server) */
     round_note *ends;    /* likewise */
     double t_wait_s;     /* mine in the exchange before */
+    double t_average_s;  /* clock_now() at the end of the last average */
+    double t_segment_s;  /* from there until all notes were there, the last time */
 
     /* the server's books */
     flushing flushing;

@@ -332,6 +332,11 @@ float network_logit(const network *self, size_t k, int class_number)
                  [k % VEC_WIDTH];
 }
 
+float network_loss(const network *self, size_t k)
+{
+    return self->losses[k];
+}
+
 uint8_t network_guess(const network *self, size_t k)
 {
     return self->guesses[k];
