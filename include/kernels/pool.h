@@ -16,7 +16,7 @@ typedef struct pool_shape {
 } pool_shape;
 
 /*
- * pool_forward - the maximum of each window
+ * pool_forward - the maximum of each window, NaN where there is one in it
  *   in      in   [plane][in_height][in_width]
  *   out     out  [plane][out_height][out_width]
  *   choice  out  as out: which element of the window it was (row-major; the first of equals, as in

@@ -58,7 +58,7 @@ typedef struct reference_pool {
 } reference_pool;
 
 /*
- * reference_pool_forward - the maximum of each window
+ * reference_pool_forward - the maximum of each window, NaN where there is one in it
  *   choice  out  which element of its window, row-major; the first of equals, as in PyTorch
  * reference_pool_backward - each gradient is added to the element that was chosen
  */

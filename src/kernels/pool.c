@@ -1,13 +1,13 @@
 #include "kernels/pool.h"
 
-/* One window: its largest element and which one it was. */
+/* One window: its largest element and which one it was.  A NaN is larger than any number, as in PyTorch. */
 SIMD_INLINE vec window_max(const pool_shape *s, const vec *x, int size, ivec *choice)
 {
     vec best = x[0];
     ivec which = ivec_set(0);
     for (int j = 1; j < size * size; j++) {
         vec element = x[(size_t)(j / size) * (size_t)s->in_width + (size_t)(j % size)];
-        ivec larger = element > best;
+        ivec larger = (element > best) | (element != element);
         best = vec_select(larger, element, best);
         which = (larger & ivec_set(j)) | (~larger & which);
     }

@@ -173,10 +173,11 @@ void reference_pool_forward(const reference_pool *s, const float *x, float *y, i
         for (int row = 0; row < height; row++)
             for (int column = 0; column < width; column++, y++, choice++) {
                 *choice = 0;
-                for (int j = 1; j < s->window * s->window; j++)
-                    if (x[window_element(s, row, column, j)] >
-                        x[window_element(s, row, column, *choice)])
+                for (int j = 1; j < s->window * s->window; j++) {
+                    float element = x[window_element(s, row, column, j)];
+                    if (element > x[window_element(s, row, column, *choice)] || isnan(element))
                         *choice = j;
+                }
                 *y = x[window_element(s, row, column, *choice)];
             }
 }

@@ -117,20 +117,31 @@ static void test_pool(void **state)
                     }
 }
 
+/* One NaN among numbers, wherever it stands, or several: diverged weights must show in the loss. */
 static void test_pool_not_a_number(void **state)
 {
     (void)state;
     pool_shape s = {
         .in_height = 2, .in_width = 2, .out_height = 1, .out_width = 1, .window = 2, .stride = 2};
+    reference_pool r = {1, 2, 2, 2, 2};
     vec in[4], out;
     ivec choice;
-    for (int relu = 0; relu < 2; relu++) {
-        for (int k = 0; k < 4; k++)
-            in[k] = vec_set(NAN);
-        s.relu = relu;
-        pool_forward(&s, in, &out, &choice, 0, 1);
-        assert_true(isnan(out[0])); /* diverged weights must show in the loss */
-    }
+    for (int mask = 1; mask < 1 << 4; mask++)
+        for (int relu = 0; relu < 2; relu++) {
+            float x[4], y;
+            int wanted;
+            for (int k = 0; k < 4; k++) {
+                x[k] = mask & 1 << k ? (k % 2 ? NAN : -NAN) : (float)(k - 2);
+                in[k] = vec_set(x[k]);
+            }
+            s.relu = relu;
+            pool_forward(&s, in, &out, &choice, 0, 1);
+            reference_pool_forward(&r, x, &y, &wanted);
+            assert_true(isnan(out[0]) && isnan(y));
+            assert_int_equal(choice[0], wanted);
+            pool_forward(&s, in, &out, NULL, 0, 1);
+            assert_true(isnan(out[0]));
+        }
 }
 
 typedef struct relu_case {
