@@ -11,6 +11,7 @@
 typedef struct round_note {
     record_rank row;
     double t_wait_s; /* between its last segment_note and the decision */
+    double t_own_s;  /* since its first step, by its own clock */
 } round_note;
 
 typedef struct account {
@@ -19,6 +20,14 @@ typedef struct account {
     double t_phase_s[PHASE_COUNT];  /* so far: mean over the workers */
     double t_serve_s;               /* in this round: how long the last of the workers waited */
 } account;
+
+/*
+ * account_time - how long the rounds of this start have taken
+ *   t_s  in  by the server's clock, which may have begun late: where ranks outnumber cores the server may get
+ *            its own when workers have long been training
+ * Returns the longest time any rank knows of, for more ranks than one.
+ */
+double account_time(const round_note *ends, double t_s);
 
 /* account_segment - add the notes of all ranks to the row of their round */
 void account_segment(account *self, const segment_note *notes, record_round *round);

@@ -10,7 +10,7 @@
  * training_run - all rounds of a prepared job
  *   summary  out  on the server: the measures of the run, which is also what /summary then holds
  * Both roles' half of a round stand in one function, so that they cannot drift apart.  T_time runs from
- * the moment all ranks are ready for the first step to the last average; evaluation by a rank that also
+ * the first step of any worker to the last average; evaluation by a rank that also
  * trains (a single rank) is not in it.
  * false with err, the same on every rank: weights that are no longer finite (user), a result file that
  * cannot be written (environment); finished rounds are in the file.  Collective.

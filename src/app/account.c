@@ -9,6 +9,13 @@ static double shortest_wait(const account *self, int rank, double t_wait_s, doub
     return self->machines[rank].is_worker ? fmin(t_wait_s, shortest_s) : shortest_s;
 }
 
+double account_time(const round_note *ends, double t_s)
+{
+    for (int k = 0; k < transport_size() && transport_size() > 1; k++)
+        t_s = fmax(t_s, ends[k].t_own_s);
+    return t_s;
+}
+
 void account_segment(account *self, const segment_note *notes, record_round *round)
 {
     double last_s = INFINITY;

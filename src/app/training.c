@@ -26,6 +26,10 @@ static void finish_round(training *t, uint64_t round)
 {
     job *j = t->job;
     record_round *row = &t->round;
+    double t_s = clock_now() - t->t_ready_s - t->t_inline_s,
+           late_s = account_time(t->ends, t_s) - t_s;
+    t->t_ready_s -= late_s;
+    t->t_zero_s -= late_s;
     row->t_end_s = clock_now() - t->t_zero_s - t->t_inline_s;
     account_round(&t->account, t->ends, t->rows, row);
     row->passes = t->account.images / (double)j->n_train;
@@ -156,6 +160,7 @@ static bool run_round(training *t, uint64_t round, error *err)
     sensors_take(row);
     end.t_wait_s = t->t_wait_s;
     phases_take(&t->phases, row->t_phase_s);
+    end.t_own_s = clock_now() - t->t_ready_s;
     transport_collect(&end, sizeof end, t->ends, NULL, NULL);
     phases_enter(&t->phases, PHASE_OUTPUT);
     if (transport_is_server()) {

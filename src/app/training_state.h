@@ -34,13 +34,13 @@ typedef struct training {
     record_rank *rows;   /* of all ranks in a round (server) */
     round_note *ends;    /* likewise */
     double t_wait_s;     /* mine in the exchange before */
-    double t_average_s;  /* clock_now() at the end of the last average */
+    double t_ready_s;    /* clock_now() when all were ready */
+    double t_average_s;  /* the same at the end of the last average */
     double t_segment_s;  /* from there until all notes were there, the last time */
 
     /* the server's books */
     flushing flushing;
-    double t_ready_s;            /* when all were ready */
-    double t_zero_s;             /* the same, earlier by the time of former starts */
+    double t_zero_s;             /* t_ready_s, earlier by the time of former starts */
     double t_inline_s;           /* evaluation by a rank that also trains: not in T_time */
     double t_eval_s, cpu_eval_s; /* of the server, up to now */
     double cpu_zero_s;

@@ -1,10 +1,11 @@
 """Every second and image is accounted for: /rounds, /rounds/ranks, /summary, and the summaries printed."""
 import json
 import re
+import subprocess
 
 import numpy as np
 import pytest
-from conftest import Runner
+from conftest import Runner, WAIT_S
 from numpy_net import Net
 from runs import PAPER, Run, averaging_rules, write_model
 
@@ -158,6 +159,46 @@ def test_case_of_a_run(bramble, pictures):
         done = bramble(ranks, "train", *options, "--case", "2:1", "--out", "none.h5")
         assert done.returncode == 2 and "--case 2:1" in done.stderr
         assert done.stderr.count("bramble: ") == 1 and not (bramble.folder / "none.h5").exists()
+
+
+LATE_SERVER = """
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int PMPI_Test(void *request, int *flag, void *status);
+int __sigaction(int, const struct sigaction *, struct sigaction *);
+static int is_near; /* the signals are caught: the next thing all wait for is the start */
+int sigaction(int number, const struct sigaction *new, struct sigaction *old)
+{
+    is_near |= number == SIGUSR1;
+    return __sigaction(number, new, old);
+}
+int MPI_Test(void *request, int *flag, void *status)
+{
+    const char *rank = getenv("OMPI_COMM_WORLD_RANK");
+    int code = PMPI_Test(request, flag, status);
+    if (*flag && is_near && rank && strcmp(rank, "0") == 0) {
+        is_near = 0;
+        sleep(1);
+    }
+    return code;
+}
+"""
+
+
+def test_server_that_starts_late(bramble, pictures, tmp_path):
+    """As where ranks outnumber cores: T_time runs from the first step of any worker, and overhead is not negative."""
+    (tmp_path / "late.c").write_text(LATE_SERVER)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", "late.so", "late.c"], cwd=tmp_path, check=True, timeout=WAIT_S)
+    done = bramble.run(bramble.command(3, "train", "--quiet", "--data", pictures, "--rounds", 1, "--threads", 1, "--out", "out.h5",
+                                       below=["env", f"LD_PRELOAD={tmp_path}/late.so"]))
+    assert done.returncode == 0, done.stderr
+    run = Run(tmp_path / "out.h5")
+    s, (phases, _) = run.summary, run.phases()
+    assert (s["t_time_s"] >= phases[0, 1:].sum(axis=1)).all(), "never less than a worker has measured"
+    assert s["t_time_s"] >= 1 and s["o_time_s"] >= 0 and s["o_other_s"] >= -1e-9
 
 
 def test_server_sleeps(bramble, pictures):
