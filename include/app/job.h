@@ -7,6 +7,7 @@
 #include "app/evaluate.h"
 #include "app/options.h"
 #include "app/stall.h"
+#include "app/threads.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "data/dataset.h"
@@ -23,6 +24,7 @@ typedef struct job {
     char *model_text;
     const average_rule *rule;
     int n_threads;
+    threads_advice advice;
     double t_begin_s;       /* clock_now() when the program started */
     double t_start_mpi_s;   /* then: until MPI was ready */
     double t_start_data_s;  /* then: reading and dealing out images */

@@ -3,7 +3,6 @@
 #include "app/files.h"
 #include "app/results.h"
 #include "app/resume.h"
-#include "app/threads.h"
 #include "base/ini.h"
 #include "base/memory.h"
 
@@ -239,23 +238,10 @@ static bool prepare_worker(job *self, error *err)
     return true;
 }
 
-/* Who names the case with --case knows what its threads get. */
-static bool choose_threads(job *self, error *err)
-{
-    threads_advice advice;
-    if (!threads_choose(self->options.threads, &self->n_threads, &advice, err))
-        return false;
-    if (transport_is_server() && advice.left_out[0])
-        fprintf(stderr, "bramble: warning: %s\n", advice.left_out);
-    if (transport_is_server() && advice.crowded[0] && self->options.label.nodes == 0)
-        fprintf(stderr, "bramble: warning: %s\n", advice.crowded);
-    return true;
-}
-
 static bool prepare_memory(job *self, error *err)
 {
     size_t scratch = average_scratch_bytes(self->model->n_weights, transport_size());
-    if (!choose_threads(self, err))
+    if (!threads_choose(self->options.threads, &self->n_threads, &self->advice, err))
         return false;
     self->w = memory_new(self->model->n_weights, sizeof *self->w, err);
     self->scratch = memory_new(scratch, 1, err);
@@ -339,6 +325,16 @@ static bool prepare_data(job *self, source **from, error *err)
     return true;
 }
 
+/* When nothing else can go wrong; who names the case with --case knows what its threads get. */
+static void give_advice(const job *self)
+{
+    const threads_advice *advice = &self->advice;
+    if (transport_is_server() && advice->left_out[0])
+        fprintf(stderr, "bramble: warning: %s\n", advice->left_out);
+    if (transport_is_server() && advice->crowded[0] && self->options.label.nodes == 0)
+        fprintf(stderr, "bramble: warning: %s\n", advice->crowded);
+}
+
 bool job_prepare(job *self, error *err)
 {
     source *from = NULL;
@@ -348,6 +344,8 @@ bool job_prepare(job *self, error *err)
                 prepare_weights(self, err) && distribute(self, from, err) &&
                 results_create(self, err);
     source_free(from);
+    if (good)
+        give_advice(self);
     return good;
 }
 

@@ -46,7 +46,9 @@ def fingerprints(folder):
 
 
 def own_lines(stderr):
-    return [line for line in OF_MPIRUN.sub("", stderr).splitlines() if line.strip()]
+    """But for a word on the machine, which is no larger than it is."""
+    return [line for line in OF_MPIRUN.sub("", stderr).splitlines()
+            if line.strip() and not re.match(r"bramble: warning: \d+ workers on ", line)]
 
 
 @dataclass

@@ -250,7 +250,7 @@ def test_faults_on_a_cluster(cluster, tmp_path):
         assert problems(found) == expected
         return found
     # An interface whose name ends like the one in use; down, so that MPI does not take it.
-    for words in (["link", "add", "veth0", "type", "dummy"], ["addr", "add", "10.99.0.1/24", "dev", "veth0"]):
+    for words in (["link", "add", "veth0", "type", "veth", "peer", "name", "veth1"], ["addr", "add", "10.99.0.1/24", "dev", "veth0"]):
         subprocess.run(["ip", "-n", one, *words], check=True)
     found = look(set())  # a healthy cluster raises no alarm
     assert found["nodes"][0]["suspects"] == "veth0" and not findings(found, "interfaces", "warning")

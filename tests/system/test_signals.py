@@ -162,7 +162,7 @@ def test_stalled_rank_is_named(bramble, pictures, tmp_path):
             os.kill(victim, signal.SIGCONT)
         out, err = process.communicate(timeout=WAIT_S)
     host = os.uname().nodename
-    said = [line for line in err.splitlines() if line.startswith("bramble: ")]
+    said = [line for line in err.splitlines() if line.startswith("bramble: ") and "rank 2" in line]
     assert process.returncode == 0 and len(said) == 2, err
     assert f"rank 2 on {host} has shown no progress for " in said[0] and "phase train" in said[0]
     assert said[1] == f"bramble: rank 2 on {host} goes on"
