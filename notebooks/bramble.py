@@ -258,9 +258,9 @@ def style():
 
 
 def whole_ticks(axis):
-    """Ticks of an axis (ax.xaxis) at whole numbers only."""
+    """Ticks of an axis (ax.xaxis) at whole numbers only, also where it shows a single one."""
     from matplotlib.ticker import MaxNLocator
-    axis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def label_points(ax, x, y, texts, below=False, **kwargs):

@@ -36,14 +36,17 @@ def of_table(runs, name):
 def cases(runs, base=None, by=("nodes", "cores")):
     """A row per case, with mean and sd (NAME_sd) over its repeats, and the speedup over the base case.
 
-    base: the case "N:C" with speedup 1; without it the one with the fewest cores, then nodes.  The speedup is
-    the ratio of the mean times, as in the paper; its sd follows from those of the two times.
+    base: the case "N:C" with speedup 1; without it the one with the fewest cores, then nodes.  The numbers are
+    those of `bramble report`: an sd is the sample standard deviation over the repeats; the speedup is the ratio of
+    the mean times, as in the paper, its sd that of T_time(base) / T_time(repeat); W% and O% follow from the mean
+    times.
     """
     have = [m for m in MEASURES if m in runs]
     if runs.empty or not have:
         both = [name + sd for name in [*MEASURES, "speedup"] for sd in ("", "_sd")]
         return pd.DataFrame({"case": [], **{name: np.array([]) for name in [*by, "repeats", *both]}})
-    groups = runs.groupby(list(by))[have]
+    runs = runs.assign(inverse=1 / runs.t_time_s)
+    groups = runs.groupby(list(by))[[*have, "inverse"]]
     table = groups.mean().join(groups.std(ddof=1).add_suffix("_sd"))
     table["repeats"] = groups.size()
     table = table.reset_index()
@@ -51,10 +54,14 @@ def cases(runs, base=None, by=("nodes", "cores")):
         table.insert(0, "case", [f"{n:g}:{c:g}" for n, c in zip(table.nodes, table.cores)])
     table = table.sort_values(["cores", "nodes"]).reset_index(drop=True)
     first = table[table.case == base].head(1) if base in set(table.case) else table.head(1)
-    t0, sd0 = first.t_time_s.iloc[0], first.t_time_s_sd.iloc[0]
+    t0 = first.t_time_s.iloc[0]
     table["speedup"] = t0 / table.t_time_s
-    table["speedup_sd"] = table.speedup * np.hypot(table.t_time_s_sd / table.t_time_s, sd0 / t0)
-    table.loc[first.index, "speedup_sd"] = np.nan
+    table["speedup_sd"] = t0 * table.inverse_sd
+    table = table.drop(columns=["inverse", "inverse_sd"])
+    if "w_time_s" in table:
+        table["o_time_s"] = table.t_time_s - table.w_time_s
+        table["work_fraction"] = table.w_time_s / table.t_time_s
+        table["overhead_fraction"] = table.o_time_s / table.t_time_s
     table.attrs["base"] = first.case.iloc[0]
     return table
 
@@ -182,6 +189,14 @@ def percent(share, digits=1):
     return f"{100 * share:.{digits}f} %"
 
 
+def speedup_spread(table):
+    """The sd of the last case's speedup when the base case varies too; 0 where nothing is known."""
+    first, last = table.iloc[0], table.iloc[-1]
+    of_base = 0.0 if np.isnan(first.speedup_sd) else first.speedup_sd / first.speedup
+    of_last = 0.0 if np.isnan(last.speedup_sd) else last.speedup_sd / last.speedup
+    return last.speedup * np.hypot(of_base, of_last)
+
+
 def compare(here, paper, tolerance):
     """-1, 0 or 1: here is below, within `tolerance` of, or above the paper."""
     return 0 if abs(here - paper) <= tolerance else int(np.sign(here - paper))
@@ -197,7 +212,7 @@ def verdict_speedup(table, name):
         return (f"No verdict: it takes complete runs of {paper.index[0]} and of another case of this table.")
     last, first = table.set_index("case").loc[both[-1]], table.set_index("case").loc[base]
     ideal, theirs = last[what] / first[what], paper.speedup[both[-1]]
-    s, sd = last.speedup, np.nan_to_num(last.speedup_sd)
+    s, sd = last.speedup, speedup_spread(table.set_index("case").loc[[base, both[-1]]])
     numbers = (f"From {base} to {both[-1]} training here became {plus_minus(s, last.speedup_sd, 2)} times as fast, "
                f"{percent(s / ideal, 0)} of the ideal {ideal:g}; in the paper {theirs:.2f} times, "
                f"{percent(theirs / ideal, 0)}.")
@@ -282,7 +297,7 @@ def verdict_nodes_or_cores(nodes, cores):
     last_n, last_c = nodes.iloc[-1], cores.iloc[-1]
     p_n, p_c = last_n.nodes / nodes.iloc[0].nodes, last_c.cores / cores.iloc[0].cores
     e_n, e_c = last_n.speedup / p_n, last_c.speedup / p_c
-    sd = np.nan_to_num(np.hypot(last_n.speedup_sd / p_n, last_c.speedup_sd / p_c))
+    sd = np.hypot(speedup_spread(nodes) / p_n, speedup_spread(cores) / p_c)
     word = {1: "**For what they multiply, nodes give more speedup than cores here, unlike in the paper.**",
             0: "**Nodes give as much speedup as cores here, for what they multiply;** in the paper cores gave more.",
             -1: "**Cores give more speedup than nodes for what they multiply, as in the paper.**"
@@ -291,23 +306,75 @@ def verdict_nodes_or_cores(nodes, cores):
             f"cores: {last_c.speedup:.2f} times ({percent(e_c, 0)}). In the paper 2.42 of 3 (81 %) and 5.70 of 6 (95 %).")
 
 
-def verdict_accuracy(table):
+def change_of_accuracy(table):
+    """-1, 0 or 1: the last case's accuracy is below, within the spread of the repeats of, or above the first's."""
+    first, last = table.iloc[0], table.iloc[-1]
+    sd = np.nan_to_num(np.hypot(first.accuracy_sd, last.accuracy_sd))
+    return compare(last.accuracy, first.accuracy, max(2 * sd, 0.005))
+
+
+def accuracies_text(table, what):
+    """65.7 ± 0.9, 62.3 ± 0.2 % with 1, 2 nodes; of many cases the lowest and the highest."""
+    if len(table) > 3:
+        low, high = 100 * table.accuracy.min(), 100 * table.accuracy.max()
+        many = f"{low:.1f} % with" if high - low < 0.05 else f"{low:.1f} to {high:.1f} % with"
+        return f"{many} {table[what].min():g} to {table[what].max():g} {what}"
+    numbers = ", ".join(plus_minus(row.accuracy, row.accuracy_sd, 1, 100) for row in table.itertuples())
+    return f"{numbers} % with {', '.join(f'{v:g}' for v in table[what])} {what}"
+
+
+def steps_in_sequence(results):
+    """Steps one after the other in each run, by file: those of a worker, mean over the workers."""
+    workers = results.machine[results.machine.is_worker == 1][["file", "rank"]]
+    ranks = results.ranks.merge(workers, on=["file", "rank"])
+    return ranks.groupby(["file", "rank"]).steps.sum().groupby("file").mean()
+
+
+def why_accuracy(steps):
+    """Why nodes cost accuracy; steps: in sequence, of the first and the last number of nodes."""
+    first, last = steps
+    if not last < 0.95 * first:
+        return "The steps one after the other are as many, so the reason is another."
+    return (f"The reason: each node trains on its share of the images, so a run takes {last:,.0f} steps one after the "
+            f"other instead of {first:,.0f}, and an average of {first / last:.0f} models is not worth {first / last:.0f} "
+            "times the steps.")
+
+
+def verdict_accuracy(nodes, cores, steps=None):
+    """Whether nodes, or cores, cost accuracy; and where all cases lie beside the paper's 57 ± 1.7 %.
+
+    nodes, cores: tables from `cases`; steps: in sequence, of the first and the last case of nodes, when known.
+    """
+    said, numbers = [], []
+    for table, what in ((nodes, "nodes"), (cores, "cores")):
+        table = table[table.accuracy.notna()]
+        if table[what].nunique() > 1:
+            change = change_of_accuracy(table)
+            said.append(f"{what} {({-1: 'cost accuracy', 0: 'cost no accuracy', 1: 'add accuracy'})[change]}")
+            numbers.append(accuracies_text(table, what))
+            if what == "nodes" and change < 0 and steps is not None:
+                numbers[-1] += ". " + why_accuracy(steps).rstrip(".")
+    word = f"**{', '.join(said).capitalize()} here.** {'. '.join(numbers)}." if said else \
+        "No verdict: it takes two numbers of nodes, or of cores."
+    return f"{word} {beside_paper_accuracy(pd.concat([nodes, cores]).drop_duplicates('case'))}"
+
+
+def beside_paper_accuracy(table):
     """Where the accuracies of the cases lie beside the paper's 57 ± 1.7 %."""
     mean, sd = PAPER_ACCURACY
     known = table[table.accuracy.notna()]
     if known.empty:
-        return "No verdict: no run tells its accuracy."
+        return "No run tells its accuracy."
     low, high = known.accuracy.min(), known.accuracy.max()
     below, above = (known.accuracy < mean - sd).sum(), (known.accuracy > mean + sd).sum()
     n = len(known)
-    word = ("**Every case is within the paper's 57 ± 1.7 %.**" if below + above == 0 else
-            "**Every case is above the paper's 57 ± 1.7 %.**" if above == n else
-            "**Every case is below the paper's 57 ± 1.7 %.**" if below == n else
-            f"**No case is below the paper's 57 ± 1.7 %, {above} of {n} are above it.**" if below == 0 else
-            f"**{below} of {n} cases are below the paper's 57 ± 1.7 %, {above} above it.**")
+    word = ("Every case is within the paper's 57 ± 1.7 %." if below + above == 0 else
+            "Every case is above the paper's 57 ± 1.7 %." if above == n else
+            "Every case is below the paper's 57 ± 1.7 %." if below == n else
+            f"No case is below the paper's 57 ± 1.7 %, {above} of {n} are above it." if below == 0 else
+            f"{below} of {n} cases are below the paper's 57 ± 1.7 %, {above} above it.")
     goal = ("All reach 57 %." if low >= mean else f"{(known.accuracy < mean).sum()} of {n} miss 57 %.")
-    where = (f"They lie between {percent(low)} and {percent(high)}, {percent(known.accuracy.mean())} in the mean."
-             if n > 1 else f"The only one has {percent(low)}.")
+    where = (f"They lie between {percent(low)} and {percent(high)}." if n > 1 else f"The only one has {percent(low)}.")
     return f"{word} {where} {goal}"
 
 

@@ -40,7 +40,9 @@ def test_install_and_uninstall_touch_their_own_alone(tmp_path, where):
         assert (prefix / name).is_file(), name
     assert os.access(prefix / "share/bramble/jobs/study", os.X_OK)
     assert not os.access(prefix / "share/bramble/models/paper.ini", os.X_OK)
-    assert subprocess.run([prefix / "bin/bramble", "--version"], capture_output=True, timeout=WAIT_S).returncode == 0
+    done = subprocess.run([prefix / "bin/bramble", "data", "check", "data"], cwd=tmp_path, capture_output=True, text=True,
+                          timeout=WAIT_S)
+    assert done.returncode == 2 and f"`{prefix}/share/bramble/tools/fetch-cifar10 data` fetches" in done.stderr
     assert make("uninstall", *names).returncode == 0
     assert below(tmp_path) == mine
 

@@ -83,6 +83,36 @@ static void bad_folder_is_named(void **state)
     assert_user_error(&empty, "''", "make data");
 }
 
+/* What people have when they have it from elsewhere. */
+static void files_that_are_elsewhere_are_found(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file, *told;
+    } cases[] = {
+        {"below/data_batch_1.bin", "one folder below: name %s/below"},
+        {"data_batch_1.bin.gz", "but compressed: gunzip %s/*.gz"},
+        {"below/data_batch_1.bin.gz", "but compressed: gunzip %s/below/*.gz"},
+        {"data_batch_1",
+         "%s has CIFAR-10 for Python, and the binary version is needed: `make data`"},
+        {"below/data_batch_1", "%s/below has CIFAR-10 for Python"},
+        {"data_batch_1.mat", "%s has CIFAR-10 for Matlab"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char told[300];
+        error err = {0};
+        put_small_set();
+        put("data_batch_1.bin", MISSING);
+        put("below", FOLDER);
+        put(cases[i].file, RECORD);
+        snprintf(told, sizeof told, cases[i].told, folder);
+        assert_null(source_open(folder, 0, &err));
+        assert_user_error(&err, path_of("data_batch_1.bin: missing; "), told);
+        put(cases[i].file, MISSING);
+        put("below", MISSING);
+    }
+}
+
 static void bad_label_is_found_when_read(void **state)
 {
     (void)state;
@@ -123,19 +153,20 @@ static void file_that_shrinks_is_the_environments_fault(void **state)
     source_free(from);
 }
 
-static void names_of_classes_come_from_their_file_if_it_is_good(void **state)
+static void names_of_classes_come_from_their_file(void **state)
 {
     (void)state;
     static const struct {
         const char *text, *first, *last;
-    } cases[] = {
-        {"a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n", "a", "j"},
-        {"a\r\nb\r\nc\r\nd\r\ne\r\nf\r\ng\r\nh\r\ni\r\nj", "a", "j"},
-        {"a\nb\nc\nd\ne\nf\ng\nh\ni\n", "airplane", "truck"},
-        {"a\nb\nc\nd\ne\nf\n\ng\nh\ni\nj\n", "airplane", "truck"},
-        {"a\nb\nc\nd\ne\nf\ng\nh\ni\n\033[31mj\n", "airplane", "truck"},
-        {"a\nb\nc\nd\ne\nf\ng\nh\ni\nabcdefghijklmnopqrstuvwxyzabcdef\n", "airplane", "truck"},
-        {"", "airplane", "truck"}};
+    } cases[] = {{"a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n", "a", "j"},
+                 {"a\r\nb\r\nc\r\nd\r\ne\r\nf\r\ng\r\nh\r\ni\r\nj", "a", "j"},
+                 {"a b\nb\nc\nd\ne\nf\ng\nh\ni\nfire engine \n", "a b", "fire engine"},
+                 {"a\nb\nc\nd\ne\nf\ng\nh\ni\n", "a", "class 9"},
+                 {"\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n", "class 0", "j"},
+                 {"a\nb\nc\nd\ne\nf\ng\nh\ni\n\033[31mj\n", "a", "class 9"},
+                 {"caf\303\251\nb\nc\nd\ne\nf\ng\nh\ni\nabcdefghijklmnopqrstuvwxyzabcdef\n",
+                  "class 0", "class 9"},
+                 {"", "airplane", "truck"}};
     put_small_set();
     for (size_t i = 0; i < COUNT(cases); i++) {
         error err = {0};
@@ -247,9 +278,10 @@ int main(void)
         TEST(small_set_is_read_across_its_files),
         TEST(bad_file_is_named_with_what_was_expected),
         TEST(bad_folder_is_named),
+        TEST(files_that_are_elsewhere_are_found),
         TEST(bad_label_is_found_when_read),
         TEST(file_that_shrinks_is_the_environments_fault),
-        TEST(names_of_classes_come_from_their_file_if_it_is_good),
+        TEST(names_of_classes_come_from_their_file),
         TEST(check_counts_classes),
         TEST(official_files_are_recognised),
         TEST(changed_official_file_is_told),
