@@ -71,6 +71,12 @@ typedef struct job {
  */
 bool job_prepare(job *self, error *err);
 
+/*
+ * job_rename - another run was faster, and its file has the name: take another, where the user gave none
+ * Returns false when that is not so.  Not collective: the server's.
+ */
+bool job_rename(job *self);
+
 /* job_release - close and free everything; also after job_prepare has failed.  A result
  * file that cannot be closed is said on stderr.  Not collective. */
 void job_release(job *self);

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PIECE_IMAGES = 1024 }; /* read and sent at a time */
 
@@ -276,17 +277,17 @@ static bool prepare_weights(job *self, error *err)
 
 /* ---- all of it --------------------------------------------------------------------------------- */
 
-static void name_output(job *self)
+/* The date, and a number where another run of the same second has that. */
+static void name_by_date(job *self)
 {
     char date[32];
     clock_date(date);
     for (char *c = date; *c; c++)
         if (*c == ':')
             *c = '-';
-    if (self->options.out[0])
-        snprintf(self->out, sizeof self->out, "%s", self->options.out);
-    else
-        snprintf(self->out, sizeof self->out, "bramble-%s.h5", date);
+    snprintf(self->out, sizeof self->out, "bramble-%s.h5", date);
+    for (int n = 2; n < 1000 && access(self->out, F_OK) == 0; n++)
+        snprintf(self->out, sizeof self->out, "bramble-%s-%d.h5", date, n);
 }
 
 /* Where the server keeps the rounds done when a rank dies and the others go on. */
@@ -303,12 +304,24 @@ static void name_rescue(job *self)
                  OPTION_TEXT_BYTES - (int)sizeof suffix, self->out, suffix);
 }
 
+bool job_rename(job *self)
+{
+    if (self->options.out[0] || self->from || access(self->out, F_OK) != 0)
+        return false;
+    name_by_date(self);
+    name_rescue(self);
+    return true;
+}
+
 static bool prepare_data(job *self, source **from, error *err)
 {
     double since_s = clock_now();
     self->shards = memory_new((size_t)transport_workers(), sizeof *self->shards, err);
     if (err->kind == ERROR_NONE && transport_is_server()) {
-        name_output(self);
+        if (self->options.out[0])
+            snprintf(self->out, sizeof self->out, "%s", self->options.out);
+        else
+            name_by_date(self);
         if ((!self->from || resume_place(self, err)) &&
             record_check_new(self->out, self->replace || self->options.force, err))
             open_data(self, from, err);

@@ -80,6 +80,24 @@ static bool add_past_model(job *self, error *err)
            record_add_weights(self->record, from->past->model_round, e->w, err);
 }
 
+static bool create_files(job *self, record_plan plan, size_t n_velocities, error *err)
+{
+    const train_options *o = &self->options;
+    const checkpoint_plan kept = {.n_velocities = n_velocities, .out = self->out};
+    const char *kept_at = o->checkpoint[0] ? o->checkpoint : self->rescue;
+    if (kept_at[0]) {
+        bool same = strcmp(kept_at, o->resume) == 0;
+        plan.checkpoint = &kept;
+        checkpoint_free(self->checkpoint); /* for another name */
+        self->checkpoint = checkpoint_new(kept_at, o->force || same, &plan, err);
+        if (!self->checkpoint)
+            return false;
+    }
+    plan.checkpoint = NULL;
+    self->record = record_create(self->out, o->force || self->replace, &plan, err);
+    return self->record != NULL;
+}
+
 static bool create_record(job *self, const options_pairs *config,
                           const record_interruption *interruptions, size_t n_interruptions,
                           error *err)
@@ -102,9 +120,7 @@ static bool create_record(job *self, const options_pairs *config,
         {"started", date},
         {"run", run},
     };
-    checkpoint_plan kept = {.n_velocities =
-                                self->options.keep_momentum ? (size_t)transport_workers() : 0,
-                            .out = self->out};
+    size_t n_velocities = self->options.keep_momentum ? (size_t)transport_workers() : 0;
     record_plan plan = {.n_rounds = self->options.rounds,
                         .n_ranks = self->n_machines,
                         .n_present = (size_t)transport_size(),
@@ -121,21 +137,13 @@ static bool create_record(job *self, const options_pairs *config,
                         .model_text = self->model_text,
                         .past = self->from ? self->from->past : NULL,
                         .interruptions = interruptions,
-                        .n_interruptions = n_interruptions,
-                        .checkpoint = &kept};
-    bool force = self->options.force;
-    const char *kept_at = self->options.checkpoint;
-    if (!kept_at[0])
-        kept_at = self->rescue;
-    if (kept_at[0]) {
-        bool same = strcmp(kept_at, self->options.resume) == 0;
-        self->checkpoint = checkpoint_new(kept_at, force || same, &plan, err);
-        if (!self->checkpoint)
-            return false;
-    }
-    plan.checkpoint = NULL;
-    self->record = record_create(self->out, force || self->replace, &plan, err);
-    return self->record && add_past_model(self, err);
+                        .n_interruptions = n_interruptions};
+    error found = {0};
+    while (!create_files(self, plan, n_velocities, &found) && job_rename(self))
+        found = (error){0};
+    if (found.kind != ERROR_NONE)
+        *err = found;
+    return found.kind == ERROR_NONE && add_past_model(self, err);
 }
 
 bool results_create(job *self, error *err)

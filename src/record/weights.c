@@ -106,17 +106,18 @@ static bool is_result(const weights *self)
     return ours && strcmp(self->group, SCHEMA_MODEL) == 0;
 }
 
-static bool read_round(const weights *self, int64_t *round)
+/* A table that is one number. */
+static bool read_number(const weights *self, enum table_id id, int64_t *number)
 {
     hdf_shape shape;
     char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/%s", SCHEMA_MODEL,
-             schema_tables[TABLE_ROUND_OF_MODEL].columns[0].name);
+    snprintf(path, sizeof path, "%s/%s", schema_tables[id].group,
+             schema_tables[id].columns[0].name);
     hid_t dataset = hdf_open_dataset(self->file, self->file_name, path, &shape, self->err);
     if (dataset < 0)
         return false;
     bool good = shape.class == H5T_INTEGER && shape.n_dims == 0 &&
-                H5Dread(dataset, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, round) >= 0;
+                H5Dread(dataset, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, number) >= 0;
     hdf_close(dataset);
     return good || error_user(self->err, "%s: %s is no integer", self->file_name, path);
 }
@@ -129,6 +130,23 @@ static bool read_all(const weights *self, const tensor *tensors, size_t n_tensor
     return true;
 }
 
+/* No whole model: why, and what there is. */
+static bool refuse_model(const weights *self)
+{
+    int64_t n_done = 0;
+    bool running = place_is_locked(self->file_name);
+    if (!read_number(self, TABLE_DONE, &n_done))
+        return false;
+    if (n_done == 0)
+        return error_user(self->err, "%s: holds no model yet: %s", self->file_name,
+                          running ? "the first round is going on" : "no round was finished");
+    return error_user(self->err, "%s: holds no whole model: round %lld is done, but %s",
+                      self->file_name, (long long)n_done,
+                      running ? "a model is written after a round that is tested (--eval-every), "
+                                "or at the end"
+                              : "the model was not written, or not to its end");
+}
+
 /* A run may write while we read: then /model/round is another afterwards, and we read once more. */
 static bool read_whole(const weights *self, const tensor *tensors, size_t n_tensors, float *w)
 {
@@ -136,10 +154,11 @@ static bool read_whole(const weights *self, const tensor *tensors, size_t n_tens
     for (int i = 0; i < ATTEMPTS; i++) {
         int64_t before = 0, after = 0;
         bool running = place_is_locked(self->file_name);
-        if (!read_round(self, &before))
+        if (!read_number(self, TABLE_ROUND_OF_MODEL, &before))
             return false;
         if (before != RECORD_NO_MODEL) {
-            if (!read_all(self, tensors, n_tensors, w) || !read_round(self, &after))
+            if (!read_all(self, tensors, n_tensors, w) ||
+                !read_number(self, TABLE_ROUND_OF_MODEL, &after))
                 return false;
             if (before == after)
                 return true;
@@ -148,10 +167,7 @@ static bool read_whole(const weights *self, const tensor *tensors, size_t n_tens
             break;
         nanosleep(&pause, NULL);
     }
-    return error_user(self->err,
-                      "%s: %s holds no whole model: the run has not finished a round, or it ended "
-                      "while writing",
-                      self->file_name, SCHEMA_MODEL);
+    return refuse_model(self);
 }
 
 static bool check_group(const weights *self)

@@ -56,7 +56,7 @@ RESULTS = [
     *(reading("test", name, f"{name}.h5", says, options="--data {bad}/data") for name, says in [
         ("nan", "NaN"), ("infinite", "infinite"), ("shape", "84 x 121"), ("missing", "conv1.bias"),
         ("whole", "no array of weights"), ("none", "no whole model"),
-        ("unstarted", "no whole model")]),
+        ("unstarted", "no round was finished")]),
     reading("test", "nogroup", "good.h5", "/nogroup", path="good.h5:/nogroup",
             options="--data {bad}/data --model paper"),
     reading("test", "small", "small.h5", "conv1.weight", options="--data {bad}/data --model paper"),

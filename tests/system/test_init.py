@@ -1,10 +1,12 @@
 """Where a run starts and where its results go: --init, --out, --force."""
 import re
+import subprocess
 from datetime import datetime, timedelta, timezone
 
 import h5py
 import numpy as np
 import pytest
+from conftest import WAIT_S
 from runs import PAPER, Net, Run, differences, random_weights, write_weights
 
 STILL = ["--limit-train", 8, "--rounds", 1, "--lr", 0, "--threads", 1]  # a run that leaves the weights as they are
@@ -73,6 +75,18 @@ def test_init_from_the_file_that_is_replaced(bramble, pictures):
     before = Run(bramble.train(2, "--data", pictures, *STILL, "--seed", 5))
     after = Run(bramble.train(2, "--data", pictures, *STILL, "--init", "out.h5", "--force"))
     assert same(before.weights, after.weights) and after.config["init"] == b"out.h5"
+
+
+def test_default_names_of_one_second(bramble, pictures, tmp_path):
+    """Several runs at once, with nothing named: each has a file of its own."""
+    line = bramble.command(1, "train", "--quiet", "--data", pictures, *STILL)
+    started = [subprocess.Popen(line, cwd=tmp_path, env=bramble.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True) for _ in range(6)]
+    said = [one.communicate(timeout=WAIT_S)[0] for one in started]
+    assert [one.returncode for one in started] == 6 * [0], said
+    names = [entry.name for entry in tmp_path.iterdir()]
+    assert len(names) == 6 and all(Run(tmp_path / name).summary["complete"] == 1 for name in names)
+    assert sorted(names) == sorted(text.split("results in")[1].strip() for text in said)
 
 
 def test_default_name(bramble, pictures, tmp_path):

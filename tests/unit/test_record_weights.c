@@ -304,10 +304,16 @@ static void test_no_model(void **state)
     record_plan plan = fixture_plan(N_ROUNDS);
     record *run = record_create(path, false, &plan, &err);
     assert_non_null(run);
-    assert_true(fixture_add(run, 0, &err) && record_close(run, &err));
-    expect_refused(path, path, "no whole model");
+    expect_refused(path, path, "no model yet: the first round is going on");
+    assert_true(fixture_add(run, 0, &err));
+    expect_refused(path, path, "no whole model: round 1 is done, but a model is written after");
+    assert_true(record_close(run, &err));
+    expect_refused(path, path, "no whole model: round 1 is done, but the model was not written");
     expect_refused(fixture_path("run.h5:/model"), path, "no whole model");
     expect_refused(fixture_path("run.h5:/"), path, "there is no /conv1.weight");
+    run = record_create(path, true, &plan, &err);
+    assert_true(run && record_close(run, &err));
+    expect_refused(path, path, "no model yet: no round was finished");
 }
 
 int main(void)
