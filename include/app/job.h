@@ -29,6 +29,7 @@ typedef struct job {
     double t_start_mpi_s;   /* then: until MPI was ready */
     double t_start_data_s;  /* then: reading and dealing out images */
     uint64_t rounds_before; /* done when it was resumed */
+    bool finished;          /* it was resumed, and there is nothing left to do */
     int signal;             /* the run was asked to stop by, or 0 */
     uint64_t
         rounds_done; /* then: rounds in the result file, and in the checkpoint if there is one */
@@ -60,6 +61,7 @@ typedef struct job {
     data_checksum train_sum, test_sum;
     char out[OPTION_TEXT_BYTES]; /* path of the result file */
     bool replace;                /* what stands there */
+    record_summary past_summary; /* of a run that is finished */
     size_t n_machines;           /* ranks of this start, or of a former if that had more */
     record_machine *machines;    /* one per rank */
 } job;

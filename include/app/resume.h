@@ -11,7 +11,9 @@
 /*
  * resume_begin - with --resume: read the checkpoint, give every rank the options of the run
  * A warning about a damaged newest checkpoint goes to stderr.  false with err: neither checkpoint can be
- * used, an option on which the result depends differs (user).  Without --resume it does nothing.
+ * used, an option on which the result depends differs (user).  Where the result file of the run is complete,
+ * and neither more rounds nor another target is asked for, self->finished is set, on every rank, and on the
+ * server what is needed to say so: out, n_test, past_summary.  Without --resume it does nothing.
  * Collective.
  */
 bool resume_begin(job *self, error *err);

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "model/schedule.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,12 +80,23 @@ static bool check_rounds(const job *self, error *err)
     return true;
 }
 
+/* Has an option the value it had in the former start? */
+static bool is_as_before(const job *self, const char *name, error *err)
+{
+    const char *former = record_config(self->from->past, name);
+    char *now = memory_new(1, OPTION_FORMAT_BYTES, err);
+    if (now)
+        option_format(option_find(option_train_table, name), &self->options, now);
+    bool same = now && strcmp(now, former ? former : "") == 0;
+    memory_free(now);
+    return same;
+}
+
 /* Shards and the name of the case belong to a number of workers. */
 static bool settle_shards(job *self, error *err)
 {
     train_options *o = &self->options;
     bool same_workers = self->from->position.n_workers == transport_workers();
-    const char *former = record_config(self->from->past, "shards");
     if (!same_workers && !is_given(o, "case"))
         o->label = (option_case){0, 0};
     if (!is_given(o, "shards")) {
@@ -94,16 +106,43 @@ static bool settle_shards(job *self, error *err)
     }
     if (!same_workers)
         return true;
-    char *now = memory_new(1, OPTION_FORMAT_BYTES, err);
-    if (!now)
-        return false;
-    option_format(option_find(option_train_table, "shards"), o, now);
-    bool good = strcmp(now, former ? former : "") == 0;
-    memory_free(now);
-    return good || error_user(err,
-                              "--shards: the run in %s has others, and its result depends on "
-                              "them; leave the option out",
-                              self->from->path);
+    return is_as_before(self, "shards", err) ||
+           error_user(err,
+                      "--shards: the run in %s has others, and its result depends on "
+                      "them; leave the option out",
+                      self->from->path);
+}
+
+/* The result file that the run would replace: the one named now, else the one it had. */
+static record_file *read_result(const job *self)
+{
+    error none = {0};
+    const char *out = is_given(&self->options, "out") ? self->options.out : self->from->out;
+    record_file *there = record_read(out, &none);
+    const char *mine = record_build(self->from->past, "run");
+    const char *run = there ? record_build(there, "run") : NULL;
+    if (mine && run && strcmp(mine, run) == 0)
+        return there;
+    record_file_free(there);
+    return NULL;
+}
+
+/* Its result file is complete, and nothing more is asked for: a row in it would be one too many. */
+static void look_for_end(job *self)
+{
+    const train_options *o = &self->options;
+    record_file *there = read_result(self);
+    bool reached =
+        there && !isnan(there->summary.t_target_s) && is_as_before(self, "target-accuracy", NULL);
+    self->finished = there && there->summary.complete == 1.0 &&
+                     (there->n_rounds == o->rounds || reached) &&
+                     there->n_rounds_planned == o->rounds;
+    if (self->finished) {
+        self->n_test = (uint64_t)self->from->position.n_test;
+        self->past_summary = there->summary;
+        snprintf(self->out, sizeof self->out, "%s", is_given(o, "out") ? o->out : self->from->out);
+    }
+    record_file_free(there);
 }
 
 static bool read_checkpoint(job *self, error *err)
@@ -124,6 +163,7 @@ static bool read_checkpoint(job *self, error *err)
     if (!is_given(o, "checkpoint") && !self->rescued)
         snprintf(o->checkpoint, sizeof o->checkpoint, "%s", o->resume);
     self->rounds_before = past->n_rounds;
+    look_for_end(self);
     return true;
 }
 
@@ -137,6 +177,7 @@ bool resume_begin(job *self, error *err)
         return false;
     transport_broadcast(&self->options, sizeof self->options);
     transport_broadcast(&self->rounds_before, sizeof self->rounds_before);
+    transport_broadcast(&self->finished, sizeof self->finished);
     return true;
 }
 
@@ -167,14 +208,11 @@ bool resume_model_given(const job *self)
 bool resume_place(job *self, error *err)
 {
     const checkpoint_file *from = self->from;
-    error other = {0};
     bool named = is_given(&self->options, "out");
     if (!named)
         snprintf(self->out, sizeof self->out, "%s", from->out);
-    record_file *there = record_read(self->out, &other);
-    const char *mine = record_build(from->past, "run"),
-               *run = there ? record_build(there, "run") : NULL;
-    self->replace = mine && run && strcmp(mine, run) == 0;
+    record_file *there = read_result(self);
+    self->replace = there != NULL;
     record_file_free(there);
     if (!self->replace &&
         !named) /* a path out of a file is not to be written to on its word alone */

@@ -36,8 +36,8 @@ static bool set_options(train_options *options, const option_line *line, error *
 
 static void print_text(const job *j, const record_summary *s)
 {
-    printf("\n%-22s %.2f %%  (loss %.4f, %zu test images)\n", "test accuracy", 100.0 * s->accuracy,
-           s->loss, j->test.n);
+    printf("\n%-22s %.2f %%  (loss %.4f, %llu test images)\n", "test accuracy", 100.0 * s->accuracy,
+           s->loss, (unsigned long long)j->n_test);
     printf("%-22s %.0f:%.0f  (nodes:cores of the workers)\n", "case N:C", s->nodes, s->cores);
     printf("%-22s %.3f s  (%.0f rounds)\n", "T_time", s->t_time_s, s->rounds);
     printf("%-22s %.3f s\n", "W_time", s->w_time_s);
@@ -70,6 +70,15 @@ static bool print_summary(const job *j, const record_summary *s, error *err)
     return output_finish(err);
 }
 
+/* Resumed, but there is nothing left to do. */
+static void report_end(const job *j, error *err)
+{
+    if (!transport_is_server())
+        return;
+    fprintf(stderr, "bramble: %s: the run is finished, nothing is changed\n", j->out);
+    print_summary(j, &j->past_summary, err);
+}
+
 static void print_stop(const job *j)
 {
     fprintf(stderr, "bramble: stopped by %s", interrupt_name(j->signal));
@@ -96,8 +105,9 @@ typedef struct attempt {
 static void try_run(void *arg)
 {
     attempt *a = arg;
-    a->good = resume_begin(a->job, a->err) && job_prepare(a->job, a->err) &&
-              training_run(a->job, &a->summary, a->err);
+    a->good = resume_begin(a->job, a->err);
+    if (a->good && !a->job->finished)
+        a->good = job_prepare(a->job, a->err) && training_run(a->job, &a->summary, a->err);
 }
 
 static void run(job *j, enum parse_outcome outcome, const option_line *line, error *err)
@@ -117,6 +127,11 @@ static void run(job *j, enum parse_outcome outcome, const option_line *line, err
             return;
     if (!a.good)
         return;
+    if (j->finished) {
+        report_end(j, err);
+        transport_agree(err);
+        return;
+    }
     if (transport_is_server()) {
         record_close(j->record, err);
         j->record = NULL;

@@ -29,6 +29,13 @@ def whole(bramble, ranks, options, *more, rounds=4):
                              *more, out="whole.h5"))
 
 
+def killed(path):
+    """As if the run had not come to its end."""
+    with h5py.File(path, "r+") as file:
+        file["summary/complete"][()] = 0
+    return path
+
+
 def go_on(bramble, ranks, *more, checkpoint="c.h5.previous"):
     return Run(bramble.train(ranks, "--resume", checkpoint, "--checkpoint", "next.h5", *more, out="resumed.h5"))
 
@@ -39,7 +46,7 @@ def go_on(bramble, ranks, *more, checkpoint="c.h5.previous"):
     (3, STATE, ["--average", "slices"]),
     (3, PLAIN, ["--threads", 2, "--average", "allreduce", "--checkpoint-every", "5s"]),
 ], ids=["alone", "alone, plain", "two workers", "two workers, plain"])
-def test_same_bits(bramble, options, ranks, more, other):
+def test_same_bits(bramble, options, tmp_path, ranks, more, other):
     expected = whole(bramble, ranks, options, *more)
     run = go_on(bramble, ranks, *other)
     assert expected.n_done == 4 and differences(expected, run) == []
@@ -53,7 +60,8 @@ def test_same_bits(bramble, options, ranks, more, other):
     assert run.summary["t_time_s"] == ends[-1] and run.summary["complete"] == 1
     work = sum(run["rounds/ranks/" + name][:, run["machine/is_worker"] == 1].mean(axis=1) for name in ("train_s", "input_s"))
     assert run.summary["w_time_s"] == pytest.approx(work.sum())
-    # And once more, from the end: nothing is left to do, but the model is tested and the file complete.
+    # And once more, from the end.  The model was not tested: it is, and the file is complete.
+    killed(tmp_path / "resumed.h5")
     again = Run(bramble.train(ranks, "--resume", "next.h5", out="resumed.h5"))
     assert differences(expected, again) == [] and list(again["interruptions/rounds"]) == [2, 4]
 
@@ -103,7 +111,7 @@ def test_its_own_result_file_goes_on(bramble, options, tmp_path):
     """--resume alone: the same file, the same checkpoint; anybody else's file is left alone."""
     expected = whole(bramble, 1, options)
     shutil.copy(tmp_path / "c.h5.previous", tmp_path / "own.h5")
-    shutil.copy(tmp_path / "whole.h5", tmp_path / "kept.h5")
+    killed(tmp_path / "whole.h5")
     done = bramble(1, "train", "--resume", "own.h5", "--quiet")
     assert done.returncode == 0, done.stderr
     run = Run(tmp_path / "whole.h5")
@@ -157,6 +165,7 @@ def test_mistakes(bramble, options, tmp_path):
 def test_the_same_options_again(bramble, options, tmp_path):
     """What a job script does: the whole command line once more, and --resume."""
     expected = whole(bramble, 3, options, *STATE)
+    killed(tmp_path / "whole.h5")
     done = bramble(3, "train", "--quiet", *options, *STATE, "--rounds", 4, "--out", "whole.h5", "--checkpoint", "c.h5",
                    "--resume", "c.h5.previous", "--force")
     assert done.returncode == 0, done.stderr
@@ -164,9 +173,31 @@ def test_the_same_options_again(bramble, options, tmp_path):
 
 
 @pytest.mark.parametrize("ranks", [1, 3])
+@pytest.mark.parametrize("target", [None, 0.01])
+def test_finished(bramble, options, tmp_path, ranks, target):
+    """There is nothing to go on with: that is said, with the summary there is, and no file changes."""
+    more = ["--target-accuracy", target] if target else []
+    ended = bramble(ranks, "train", "--quiet", *options, *more, "--rounds", 4, "--checkpoint", "c.h5", "--out", "run.h5")
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.h5*")}
+    assert Run(tmp_path / "run.h5").n_done == (1 if target else 4)
+    for words in (["--resume", "c.h5"], ["--resume", "c.h5.previous", "--out", "run.h5", "--force"],
+                  [*options, *more, "--rounds", 4, "--checkpoint", "c.h5", "--out", "run.h5", "--resume", "c.h5", "--force"]):
+        if not (tmp_path / words[words.index("--resume") + 1]).exists():
+            continue
+        done = bramble(ranks, "train", "--quiet", *words)
+        assert done.returncode == 0 and done.stdout == ended.stdout
+        assert done.stderr == "bramble: run.h5: the run is finished, nothing is changed\n"
+        assert {path.name: path.read_bytes() for path in tmp_path.glob("*.h5*")} == before
+    if not target:
+        assert bramble(ranks, "train", "--quiet", "--resume", "c.h5", "--rounds", 5).returncode == 0
+        assert Run(tmp_path / "run.h5").n_done == 5
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
 def test_torn(bramble, options, tmp_path, ranks):
     """The newest is torn: a warning, and the one before is used; then both are."""
     expected = whole(bramble, ranks, options, *STATE)
+    killed(tmp_path / "whole.h5")
     os.truncate(tmp_path / "c.h5", 8192)
     done = bramble(ranks, "train", "--resume", "c.h5", "--quiet")
     assert done.returncode == 0 and "bramble: warning: c.h5: is no whole checkpoint; going on from c.h5.previous, " \
