@@ -102,16 +102,17 @@ class Command:
     """mpirun's words and the program's, up to `train`, and train's options."""
 
     def __init__(self, words):
-        if not words or os.path.basename(words[0]) not in LAUNCHERS or "train" not in words:
+        if not words or os.path.basename(words[0]) not in LAUNCHERS or "train" not in words[2:]:
             mistake("expected mpirun ... bramble train ...")
         if not shutil.which(words[0]):
             mistake(f"{words[0]}: no such program here")
-        at = words.index("train")
+        at = words.index("train", 2)
         self.mpirun, self.train = words[:at + 1], [in_full(word) for word in words[at + 1:]]
         self.program = words[at - 1]
         self.tolerant = self.tolerates_faults()
         if self.tolerant and value_of(self.mpirun, "--with-ft") is None:
             self.mpirun[1:1] = ["--with-ft", "ulfm"]
+        self.folder = value_of(self.mpirun, "--wdir", "-wdir", "--wd", "-wd") or "."  # where the ranks are
         self.config = value_of(self.train, "--config")
         resume = self.setting("resume")
         self.out = self.setting("out") or (resume and self.out_of(resume))
@@ -140,13 +141,18 @@ class Command:
         """The value of an option of train, from the command line or the --config file; None: not given."""
         given = value_of(self.train, f"--{name}")
         if given is None and self.config:
-            given = next((value for key, value in map(config_key, read_lines(self.config)) if key == name), None)
+            lines = read_lines(self.place(self.config))
+            given = next((value for key, value in map(config_key, lines) if key == name), None)
         return given
 
     def out_of(self, checkpoint):
         """The result file that goes on with a checkpoint, if it is there."""
         out = self.look_into(checkpoint).get("config", {}).get("out")
-        return out if out and Path(out).exists() else None
+        return out if out and self.place(out).exists() else None
+
+    def place(self, name):
+        """Where a file is that the program names."""
+        return Path(self.folder, name)
 
     def find_agent(self):
         given = os.environ.get("OMPI_MCA_plm_rsh_agent", "ssh -o BatchMode=yes -o ConnectTimeout=5")
@@ -165,8 +171,8 @@ class Command:
     def look_into(self, path):
         """What `bramble info` knows of a result file or checkpoint, also of one that is being written; {} if nothing."""
         try:
-            asked = subprocess.run([self.program, "info", "--json", path], stdin=subprocess.DEVNULL, capture_output=True,
-                                   errors="replace", timeout=60, check=False)
+            asked = subprocess.run([self.program, "info", "--json", path], cwd=self.folder, stdin=subprocess.DEVNULL,
+                                   capture_output=True, errors="replace", timeout=60, check=False)
             told = json.loads(asked.stdout)
         except (OSError, subprocess.TimeoutExpired, ValueError):
             return {}
@@ -174,7 +180,7 @@ class Command:
 
     def saved(self):
         """How many rounds, and how many tests, the next start finds done."""
-        told = self.look_into(self.checkpoint) if Path(self.checkpoint).exists() else {}
+        told = self.look_into(self.checkpoint) if self.place(self.checkpoint).exists() else {}
         return told.get("rounds_done", 0), told.get("rounds_tested", 0)
 
     def is_done(self):
@@ -210,7 +216,7 @@ class Command:
                 mpirun = without(mpirun, *NUMBERS)
                 mpirun[1:1] = ["-n", str(ranks)]
             train = self.for_any_number(train, os.path.join(scratch, "config.ini"))
-        if Path(self.checkpoint).exists():
+        if self.place(self.checkpoint).exists():
             train = without(train, "--resume") + ["--resume", self.checkpoint]
         elif ours and "--force" not in train:
             train += ["--force"]
@@ -223,6 +229,6 @@ class Command:
         train = without(train, *(f"--{name}" for name in OF_SOME_WORKERS))
         if not self.config:
             return train
-        kept = [line for line in read_lines(self.config) if config_key(line)[0] not in OF_SOME_WORKERS]
+        kept = [line for line in read_lines(self.place(self.config)) if config_key(line)[0] not in OF_SOME_WORKERS]
         Path(copy).write_text("".join(f"{line}\n" for line in kept), encoding="utf-8", errors="surrogateescape")
         return without(train, "--config") + ["--config", copy]

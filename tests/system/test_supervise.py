@@ -67,6 +67,9 @@ def test_limits(supervise, monkeypatch, tmp_path):
         def look_into(self, path):
             assert path == self.out
             return told
+
+        def place(self, name):
+            return name
     monkeypatch.setattr(supervise.time, "monotonic", lambda: clock[0])
     job = supervise.Job(Told(), ["true"], {"patience": 10, "first-round": 600})
 
@@ -116,6 +119,19 @@ def test_paths_in_a_configuration(bramble, pictures, tmp_path):
         assert run.end() == 0 and run.words() == [], run.all()
     assert Run(tmp_path / "out.h5").n_done == 4
     assert sorted(path.name for path in tmp_path.glob("*.h5")) == ["b.h5", "c.h5", "init.h5", "out.h5"]
+
+
+def test_ranks_in_another_folder(bramble, pictures, tmp_path):
+    """mpirun --wdir: the result and the checkpoint are there, and a run that is done is not done again."""
+    (tmp_path / "there").mkdir()
+    bramble.folder = tmp_path / "there"
+    line = command(bramble, pictures, rounds=2)
+    line[1:1] = ["--wdir", "there"]
+    bramble.folder = tmp_path
+    for _ in range(2):
+        run = Supervised(bramble, line)
+        assert run.end() == 0 and run.words() == [], run.all()
+    assert sorted(path.name for path in (tmp_path / "there").glob("*.h5")) == ["c.h5", "init.h5", "out.h5"]
 
 
 HOSTS = "one slots=4\ntwo slots=4 max-slots=8\nthree slots=4\n"
