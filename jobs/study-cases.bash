@@ -3,10 +3,11 @@
 
 # ---- options of bramble train ----------------------------------------------------------------------------
 
-declare -A train_kind=() # name -> value or flag
+declare -A train_kind=()    # name -> value or flag
+declare -A train_default=() # PRESET NAME -> value, preset none for all
 
 read_train_options() {
-    local help option rest
+    local help preset option rest
     help=$("$bramble" train --help 2>&1) || mistake "$bramble does not work: build it first with make ($help)"
     while read -r option rest; do
         option=${option#--}
@@ -15,6 +16,14 @@ read_train_options() {
         *) train_kind[$option]=flag ;;
         esac
     done < <(sed -n '/^Examples:/q; s/^ \{2,8\}\(-[a-zA-Z], \)\{0,1\}\(--[a-z].*\)$/\2/p' <<<"$help")
+    while read -r preset option rest; do
+        train_default["$preset $option"]=$rest
+    done < <(awk '
+        /^Preset / { preset = $2; sub(/,/, "", preset); next }
+        !NF || /^Examples:/ { preset = "" }
+        preset { n = split($0, pairs, ","); for (k = 1; k <= n; k++) { sub(/=/, "", pairs[k]); print preset, pairs[k] }; next }
+        match($0, /^ +(-[a-zA-Z], )?--[a-z-]+/) { name = substr($0, 1, RLENGTH); sub(/.*--/, "", name) }
+        sub(/.*Default: /, "") { sub(/\.$/, ""); print "none", name, $0 }' <<<"$help")
     has_case=${train_kind[case]+yes}
     local ours
     for ours in out threads force quiet json config case help seed; do

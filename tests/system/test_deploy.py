@@ -7,8 +7,9 @@ from pathlib import Path
 
 import emulated
 import pytest
-from conftest import BRAMBLE, PRESET, ROOT, SLOW
+from conftest import BRAMBLE, PRESET, ROOT, SLOW, WAIT_S
 from emulated import Cluster, until
+from forbidden import KNOWN, LOCKS, forbid
 
 SSHD = "/usr/sbin/sshd"
 STUDY = ["--name", "far", "--repeats", 1, "--data", "synthetic:600", "--rounds", 2, "--limit-test", 100, "1:1"]
@@ -316,6 +317,33 @@ def test_a_study_is_stopped_and_there_is_one_at_a_time(deployed):
     status = pis.remote("status")
     assert status.returncode == 1 and "ended with status 143" in status.stdout
     assert pis.remote("stop").stdout == "it does not run\n"
+
+
+@pytest.mark.skipif(not KNOWN, reason="system calls are numbered differently")
+def test_a_study_from_afar_without_locks(tmp_path):
+    """Its other half, on a host whose file system has none (NFS without a lock daemon): one at a time all the same."""
+    shutil.copytree(ROOT / "jobs", tmp_path / "jobs")
+    (tmp_path / "bramble").symlink_to(BRAMBLE)
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    env = dict(os.environ, OMPI_MCA_mpi_yield_when_idle="1")
+
+    def there(*words):
+        done = subprocess.run([tmp_path / "jobs/remote", "--there", "pi1", *map(str, words)], cwd=tmp_path, env=env, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=WAIT_S, preexec_fn=lambda: forbid(LOCKS))
+        print(done.stdout, done.stderr)
+        return done
+
+    long = ["--name", "long", "--repeats", 1, "--data", "synthetic:60", "--rounds", 100000, "1:1"]
+    assert there("start", *long).returncode == 0
+    assert until(lambda: "run 1 of 1" in there("status").stdout)
+    assert "running for" in there("status").stdout
+    assert "a study runs there already" in there("start", *STUDY).stderr
+    assert there("stop").stdout.startswith("stopped")
+    assert "ended with status 143" in there("status").stdout and there("stop").stdout == "it does not run\n"
+    (tmp_path / "results/.remote/pid").write_text("-1\n")  # all processes, to kill
+    assert there("stop").stdout == "it does not run\n"
+    assert there("start", *STUDY).returncode == 0
+    assert until(lambda: "ended with status 0" in there("status").stdout)
 
 
 def test_remote_names_mistakes(deployed):

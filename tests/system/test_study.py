@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import BRAMBLE, ROOT, WAIT_S
 from emulated import Cluster, until
-from forbidden import LOCKS, forbid
+from forbidden import KNOWN, LOCKS, forbid
 
 STUDY, CAPPED = ROOT / "jobs" / "study", ROOT / "jobs" / "capped"
 TINY = ["--data", "synthetic:100"]
@@ -178,6 +178,41 @@ def test_what_a_dry_run_prints_can_be_run(study):
     assert "0 run, 2 done before" in study("--repeats", 1, "--rounds", 1, "1:1", "2:2").stderr
 
 
+def test_how_long_it_takes_is_said_before(study):
+    """By a trial, aside and gone afterwards; later by what is done, which --dry-run knows too."""
+    cases = study.cases("[study]\nrepeats = 2\nrounds = 400\nlr = 1e-5\n[case 1:1]\n[case 2:2]\n")
+    line = study.line(cases, "--data", "synthetic:1000", tiny=False)
+    assert "is said before the first run" in study(*line[3:], "--dry-run", tiny=False).stderr
+    with subprocess.Popen(line, cwd=study.folder, env=study.env, text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        told = ""
+        while "run 1 of 4" not in told:
+            told += process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=WAIT_S)
+    about = re.search(r"^study: all that is to be run takes about (\d+:\d\d:\d\d) \(by a trial of case 1:1 with \d+ images", told, re.M)
+    assert about and about[1] != "0:00:00" and f"seed 1, about {about[1]} left" in told
+    assert not (study.results / "mine/.trial").exists()
+
+    study("--rounds", 2, "--repeats", 1, "--limit-train", "08", "1:1", "2:2")
+    dry = study("--rounds", 2, "--repeats", 2, "--limit-train", "08", "1:1", "2:2", "--dry-run")
+    assert re.search(r"takes about 0:\d\d:\d\d \(by the runs that are done\)", dry.stderr)
+
+
+@pytest.mark.parametrize("options, cores, work", [
+    ("--preset=paper", 2, 50000 * 30 // 2), ("--preset=fast\n--rounds=3", 1, 150000), ("--rounds=010", 4, 50000 * 10 // 4),
+    ("--data=synthetic:600\n--limit-train=5000\n--local-epochs=2", 1, 600 * 2 * 10),
+    ("--local-steps=100\n--batch=8\n--rounds=a[$(touch pwned)]\n--preset=paper", 3, 0)])
+def test_the_work_of_a_run_is_known(study, options, cores, work):
+    """From its options, presets and defaults as bramble says them."""
+    script = """set -eu; cd "$1"; bramble=$2 where=slurm run_options=("$3"$'\\n') run_cores=("$4") run_nodes=(1)
+        . jobs/study-cases.bash; . jobs/study-progress.bash; read_train_options; work_of 0; echo $work"""
+    done = subprocess.run(["bash", "-c", script, "bash", ROOT, BRAMBLE, options, str(cores)], text=True, capture_output=True)
+    assert (done.stdout, done.stderr) == (f"{work + 1}\n", "")
+    assert not (ROOT / "pwned").exists()
+
+
+@pytest.mark.skipif(not KNOWN, reason="system calls are numbered differently")
 def test_without_locks(study):
     """As on NFS without a lock daemon: the study goes on, and says so once."""
     probe = subprocess.run(["flock", "-n", study.folder, "true"], capture_output=True, preexec_fn=lambda: forbid(LOCKS))
