@@ -1,4 +1,4 @@
-"""What models/README.md shows: its file is a model, its mistake is answered as it says."""
+"""Examples teach something true (test_readme.py runs the commands of all pages)."""
 import re
 
 from conftest import ROOT
@@ -17,10 +17,3 @@ def test_file_of_the_readme(bramble, tmp_path):
     done = bramble(1, *words, "--threads", 1, "--quiet")
     accuracy = re.search(r"test accuracy +([\d.]+) %", done.stdout)
     assert done.returncode == 0 and float(accuracy[1]) > 25, done.stdout + done.stderr
-
-
-def test_mistake_of_the_readme(bramble, tmp_path):
-    quoted = re.search(r"^bramble: ./my.ini:.*padding = 3.*$", TEXT, re.M)[0]
-    (tmp_path / "my.ini").write_text(example().replace("padding = 1", "padding = 3", 1))
-    done = bramble(1, "train", "--model", "./my.ini", "--data", "synthetic:200")
-    assert (done.returncode, done.stderr) == (2, quoted + "\n")

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, SLOW, Runner
+from conftest import BRAMBLE, ROOT, SLOW, WAIT_S, Runner
 from numpy_net import Net, read_images, softmax
 from runs import ODD, PAPER, SMALL, random_weights
 
@@ -171,6 +171,18 @@ def test_steps_in_sequence(results, folder):
     steps = study.steps_in_sequence(results)
     with h5py.File(folder / "table1-1-2-r1.h5") as file:
         assert steps["table1-1-2-r1.h5"] == file["rounds/ranks/steps"][:, 1].sum()
+
+
+def test_what_the_kept_results_say_of_accuracy():
+    """Nodes cost accuracy with the study's recipe, and none with jobs/cases/accuracy.ini; in steps lies why."""
+    table1, recipe = reader.read(ROOT / "results" / "paper-emulated"), reader.read(ROOT / "results" / "accuracy")
+    nodes, more = study.cases(study.of_table(table1.runs, "table1"), "1:2"), study.cases(recipe.runs, "1:1")
+    assert list(more.case) == ["1:1", "2:2", "3:3"] and list(more.repeats) == [3, 3, 3]
+    assert study.change_of_accuracy(nodes) == -1 and study.change_of_accuracy(more) == 0
+    steps = study.steps_in_sequence(table1).filter(like="table1-")
+    assert steps["table1-1-2-r1.h5"] == 25000 and steps["table1-3-6-r1.h5"] < 25000 / 2.9
+    steps = study.steps_in_sequence(recipe)
+    assert (steps >= 25000).all() and (steps < 1.1 * 25000).all()
 
 
 def test_karp_flatt():
@@ -339,6 +351,18 @@ def test_executed(folder, results, pictures):
     for path in (paper, run, folder / "plan.ipynb"):
         assert path.stat().st_size < 1.5e6
         assert str(folder) not in path.read_text() and str(pictures) not in path.read_text()
+
+
+@pytest.mark.skipif(SKIP is not None, reason=str(SKIP))
+def test_plan_without_runs_that_fit(folder, tmp_path):
+    """A folder with one run is no failure: the notebook says what is missing."""
+    shutil.copy(folder / "table1-1-2-r1.h5", tmp_path)
+    code = "\n".join("".join(cell["source"]) for cell in cells(ROOT / "notebooks" / "plan.ipynb") if cell["cell_type"] == "code")
+    done = subprocess.run(["/usr/bin/python3", "-c", code.replace("display(Markdown(text))", "print(text)")], text=True,
+                          cwd=ROOT / "notebooks", env={**os.environ, "MPLBACKEND": "Agg", "BRAMBLE_RESULTS": str(tmp_path),
+                                                       "BRAMBLE": str(BRAMBLE), "PYTHONDONTWRITEBYTECODE": "1"},
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=WAIT_S)
+    assert (done.returncode, done.stderr) == (0, "") and "two or more workers" in done.stdout
 
 
 def test_nothing_to_execute_on(tmp_path):
