@@ -43,6 +43,8 @@ typedef struct record_table {
     size_t n_rows, row_bytes;
 } record_table;
 
+#define RECORD_DOCTOR "bramble-doctor" /* the format of what bramble doctor writes */
+
 typedef struct record_tables {
     const char *format, *group,
         *about; /* the root's `format`; the group that holds all; what it is */
@@ -58,5 +60,29 @@ typedef struct record_tables {
  * file of ours is left behind.  Not collective.
  */
 bool record_write_tables(const char *path, bool force, const record_tables *what, error *err);
+
+/* What a file of tables holds: a column of a table, or, where table is "", an attribute of the group. */
+typedef struct record_values {
+    char table[64], name[64];
+    enum record_type type;
+    size_t n, n_bytes; /* of an element: double, int64_t, or char[n_bytes], NUL-terminated */
+    void *values;
+} record_values;
+
+typedef struct record_values_list {
+    record_values *all;
+    size_t n;
+} record_values_list;
+
+/*
+ * record_read_tables - read what record_write_tables has written
+ *   format, group  in   as there
+ *   out            out  release with record_values_free
+ * Returns false with err (user) as record_read does, and *is_one false where the file is of no such format.
+ * Nothing in the file is trusted.  Not collective.
+ */
+bool record_read_tables(const char *path, const char *format, const char *group, bool *is_one,
+                        record_values_list *out, error *err);
+void record_values_free(record_values_list *self);
 
 #endif

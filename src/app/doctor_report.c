@@ -234,7 +234,7 @@ bool doctor_store(const doctor *self, error *err)
         {"batch", batch},
         {"status", self->worst == DOCTOR_PROBLEM ? "1" : "0"},
     };
-    const record_tables what = {.format = "bramble-doctor",
+    const record_tables what = {.format = RECORD_DOCTOR,
                                 .group = "/doctor",
                                 .about =
                                     "A look at a cluster by bramble doctor: its nodes, the links "

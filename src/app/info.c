@@ -8,6 +8,7 @@
 #include "kernels/simd.h"
 #include "kernels/team.h"
 #include "layers/layer.h"
+#include "record/table.h"
 #include "transport/transport.h"
 
 #include <math.h>
@@ -89,6 +90,53 @@ static json_t *describe_file(const char *path, const record_file *file)
     return root;
 }
 
+/* ---- about a doctor's file ---------------------------------------------------------------------- */
+
+static json_t *describe_value(const record_values *values, size_t i)
+{
+    const char *at = (const char *)values->values + i * values->n_bytes;
+    double number;
+    int64_t whole;
+    if (values->type == RECORD_TEXT)
+        return json_string(at);
+    memcpy(&number, at, sizeof number);
+    memcpy(&whole, at, sizeof whole);
+    return values->type == RECORD_F64 ? output_number(number) : json_integer(whole);
+}
+
+static json_t *describe_values(const record_values *values)
+{
+    if (!values->table[0])
+        return describe_value(values, 0);
+    json_t *column = json_array();
+    for (size_t i = 0; i < values->n; i++)
+        json_array_append_new(column, describe_value(values, i));
+    return column;
+}
+
+/* An object of columns for each table; NULL with err, or without where it is no such file. */
+static json_t *describe_doctor(const char *path, error *err)
+{
+    record_values_list list;
+    bool is_one;
+    if (!record_read_tables(path, RECORD_DOCTOR, "/doctor", &is_one, &list, err))
+        return NULL;
+    json_t *root = is_one ? json_object() : NULL;
+    if (root)
+        json_object_set_new(root, "file", json_string(path));
+    for (size_t i = 0; root && i < list.n; i++) {
+        const record_values *one = &list.all[i];
+        json_t *table = one->table[0] ? json_object_get(root, one->table) : root;
+        if (!json_is_object(table)) {
+            table = json_object();
+            json_object_set_new(root, one->table, table);
+        }
+        json_object_set_new(table, one->name, describe_values(one));
+    }
+    record_values_free(&list);
+    return root;
+}
+
 /* ---- as text: the same, a line each ------------------------------------------------------------- */
 
 static void print_value(const char *name, const json_t *value, int indent);
@@ -105,6 +153,27 @@ static void print_text(const char *text)
 {
     for (; *text; text++)
         putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+}
+
+static bool has_sentences(const json_t *list)
+{
+    bool found = false;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        found = found || (text && strlen(text) > 40);
+    }
+    return found;
+}
+
+/* One below the other. */
+static void print_sentences(const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        printf("%*s", i > 0 ? 25 : 1, "");
+        print_text(text ? text : "-");
+        putchar('\n');
+    }
 }
 
 static void print_value(const char *name, const json_t *value, int indent)
@@ -124,9 +193,25 @@ static void print_value(const char *name, const json_t *value, int indent)
         putchar('\n');
         return;
     }
+    if (has_sentences(value)) {
+        print_sentences(value);
+        return;
+    }
     char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
     printf(" %s\n", !text || json_is_null(value) ? "-" : text);
     free(text);
+}
+
+static json_t *describe_path(const char *path, error *err)
+{
+    json_t *root = describe_doctor(path, err);
+    if (root || err->kind != ERROR_NONE)
+        return root;
+    record_file *file = record_read(path, err);
+    if (file)
+        root = describe_file(path, file);
+    record_file_free(file);
+    return root;
 }
 
 int command_info(int argc, char **argv)
@@ -135,14 +220,10 @@ int command_info(int argc, char **argv)
     static info_options o;
     json_t *root = NULL;
     enum parse_outcome outcome = options_parse_info(argc, argv, true, &o, &err);
-    if (outcome == PARSE_RUN && o.file) {
-        record_file *file = record_read(o.file, &err);
-        if (file)
-            root = describe_file(o.file, file);
-        record_file_free(file);
-    } else if (outcome == PARSE_RUN) {
+    if (outcome == PARSE_RUN && o.file)
+        root = describe_path(o.file, &err);
+    else if (outcome == PARSE_RUN)
         root = describe_program();
-    }
     if (root && o.json) {
         output_json(root, stdout, &err);
     } else if (root) {

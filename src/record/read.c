@@ -2,6 +2,7 @@
 #include "direct.h"
 #include "pack.h"
 #include "reader.h"
+#include "record/table.h"
 
 #include "base/memory.h"
 
@@ -153,8 +154,13 @@ static bool check_format(const reader *self)
     char *format = hdf_read_text(root, "format", 64);
     bool ours = format && strcmp(format, SCHEMA_FORMAT) == 0 &&
                 hdf_read_int(root, "format_version", &version);
+    bool doctors = format && strcmp(format, RECORD_DOCTOR) == 0;
     memory_free(format);
     hdf_close(root);
+    if (doctors)
+        return error_user(
+            self->err, "%s: is a file of bramble doctor and has no training; bramble info shows it",
+            self->path);
     if (!ours)
         return error_user(self->err, "%s: is no result file of Bramble (no attribute format = %s)",
                           self->path, SCHEMA_FORMAT);

@@ -88,7 +88,7 @@ void transport_take(void *data, size_t n_bytes, int from)
 
 void transport_gather(const void *mine, size_t n_bytes, void *all)
 {
-    assert(n_bytes < (size_t)1 << 30);
+    assert(n_bytes <= (size_t)1 << 30); /* floats of the largest model there may be */
     wait_all();
     MPI_Gather(mine, (int)n_bytes, MPI_BYTE, all, (int)n_bytes, MPI_BYTE, 0, job_ranks);
 }

@@ -201,3 +201,31 @@ def test_read_once_under_mpirun(bramble, pictures):
     assert wrong.returncode == 2 and wrong.stderr.count("bramble: ") == 1
     told = json.loads(bramble(1, "info", "--json", out).stdout)
     assert told["model_round"] == 0 and told["config"]["stall"] == "60"
+
+
+def test_a_doctors_file(bramble, tmp_path):
+    """info shows its tables; what wants a training says what the file is.  Damaged, it is refused or read, never trusted."""
+    assert bramble(1, "doctor", "--data", "synthetic:50", "--threads", 1, "--out", "d.h5").returncode in (0, 1)
+    told = json.loads(bramble(1, "info", "--json", "d.h5").stdout)
+    with h5py.File(tmp_path / "d.h5") as file:
+        doctor = file["doctor"]
+        assert {name: value.decode() for name, value in doctor.attrs.items() if isinstance(value, bytes)}.items() <= told.items()
+        for table, columns in doctor.items():
+            assert told[table].keys() == columns.keys()
+            for name, column in columns.items():
+                values = [value.decode() if isinstance(value, bytes) else None if value != value else value for value in column[:]]
+                assert told[table][name] == pytest.approx(values) if column.dtype.kind == "f" and None not in values else \
+                    told[table][name] == values, name
+        sentence = doctor["findings/text"][0].decode()
+    assert sentence in bramble(1, "info", "d.h5").stdout
+    for words in (["report", "d.h5"], ["watch", "d.h5"], ["plan", "d.h5"], ["test", "d.h5", "--data", "synthetic:50"]):
+        done = bramble(1, *words)
+        assert done.returncode == 2 and "d.h5: is a file of bramble doctor" in done.stderr and len(done.stderr.splitlines()) == 1
+    whole, draw = (tmp_path / "d.h5").read_bytes(), np.random.default_rng(3)
+    for turn in range(20):
+        spoilt = bytearray(whole)
+        for at in draw.integers(0, len(whole), 30):
+            spoilt[at] = draw.integers(256)
+        (tmp_path / "e.h5").write_bytes(spoilt)
+        done = bramble(1, "info", "e.h5")
+        assert done.returncode in (0, 2) and len(done.stderr.splitlines()) == (done.returncode == 2), (turn, done)
