@@ -73,8 +73,8 @@ number_of() { # I OPTION: what run I has for it, given, from its preset, or by d
     if [[ $number =~ ^[0-9]{1,9}$ ]]; then number=$((10#$number)); else number=0; fi
 }
 
-# How much run I has to do; sets rounds, images (of a round), cores (that it has here) and work (images for a core).
-work_of() { # I
+# How much run I has to do; sets rounds, images (of a round), cores (that it has here) and amount (images for a core).
+amount_of() { # I
     local steps epochs
     number_of "$1" rounds && rounds=$number
     number_of "$1" local-steps && steps=$number
@@ -91,28 +91,28 @@ work_of() { # I
     fi
     cores=${run_cores[$1]}
     [ "$where" != local ] || [ "$cores" -le "$n_cores" ] || cores=$n_cores
-    work=$((images * rounds / cores + 1))
+    amount=$((images * rounds / cores + 1))
 }
 
-trial_ms=0 trial_round_ms=0 trial_start_ms=0 trial_work=0 # of a run that was only tried
+trial_ms=0 trial_round_ms=0 trial_start_ms=0 trial_amount=0 # of a run that was only tried
 
 # Of finished runs of the same case where there are any, else of all, by their work; else by a trial.
 expect_ms() { # I; sets expected
-    local i same=0 n=0 sum=0 sum_work=0
+    local i same=0 n=0 sum=0 sum_amount=0
     for i in "${!run_set[@]}"; do
         [ "${run_ms[i]}" != 0 ] || continue
-        work_of "$i"
+        amount_of "$i"
         sum=$((sum + run_ms[i]))
-        sum_work=$((sum_work + work))
+        sum_amount=$((sum_amount + amount))
         if [ "${run_name[i]%-r*}" = "${run_name[$1]%-r*}" ]; then
             same=$((same + run_ms[i]))
             n=$((n + 1))
         fi
     done
-    work_of "$1"
+    amount_of "$1"
     expected=0
-    [ $trial_work = 0 ] || expected=$((trial_ms * work / trial_work + trial_round_ms * rounds + trial_start_ms))
-    [ $sum_work = 0 ] || expected=$((sum * work / sum_work))
+    [ $trial_amount = 0 ] || expected=$((trial_ms * amount / trial_amount + trial_round_ms * rounds + trial_start_ms))
+    [ $sum_amount = 0 ] || expected=$((sum * amount / sum_amount))
     [ $n = 0 ] || expected=$((same / n))
 }
 
@@ -158,13 +158,13 @@ try() { # I IMAGES ROUNDS
     trial_ms=$t trial_round_ms=0 trial_start_ms=$((wall - t))
     number_of "$1" average-every
     [ "$number" != 0 ] || trial_ms=$w trial_round_ms=$(((t - w) / $3))
-    trial_work=$(($2 * $3 / cores + 1))
+    trial_amount=$(($2 * $3 / cores + 1))
 }
 
 # A trial of a second or two, if all takes a hundred times as long.
 trial() { # I; sets how
     local left=0 n r more
-    work_of "$1"
+    amount_of "$1"
     n=$((images < 2000 ? images : 2000))
     r=$(((2000 + n - 1) / n))
     [ $r -le "$rounds" ] || r=$rounds
@@ -177,7 +177,7 @@ trial() { # I; sets how
         r=$((n * more > all_images ? r * n * more / all_images : r))
         n=$((n * more > all_images ? all_images : n * more))
         [ $r -le "$all_rounds" ] || r=$all_rounds
-        work_of "$1"
+        amount_of "$1"
         try "$1" "$n" "$r" || return 1
     fi
     how="by a trial of case ${run_nodes[$1]}:${run_cores[$1]} with $((n * r)) images; other cases by their cores"

@@ -203,10 +203,10 @@ def test_how_long_it_takes_is_said_before(study):
     ("--preset=paper", 2, 50000 * 30 // 2), ("--preset=fast\n--rounds=3", 1, 150000), ("--rounds=010", 4, 50000 * 10 // 4),
     ("--data=synthetic:600\n--limit-train=5000\n--local-epochs=2", 1, 600 * 2 * 10),
     ("--local-steps=100\n--batch=8\n--rounds=a[$(touch pwned)]\n--preset=paper", 3, 0)])
-def test_the_work_of_a_run_is_known(study, options, cores, work):
+def test_the_amount_of_a_run_is_known(study, options, cores, work):
     """From its options, presets and defaults as bramble says them."""
     script = """set -eu; cd "$1"; bramble=$2 where=slurm run_options=("$3"$'\\n') run_cores=("$4") run_nodes=(1)
-        . jobs/study-cases.bash; . jobs/study-progress.bash; read_train_options; work_of 0; echo $work"""
+        . jobs/study-cases.bash; . jobs/study-progress.bash; read_train_options; amount_of 0; echo $amount"""
     done = subprocess.run(["bash", "-c", script, "bash", ROOT, BRAMBLE, options, str(cores)], text=True, capture_output=True)
     assert (done.stdout, done.stderr) == (f"{work + 1}\n", "")
     assert not (ROOT / "pwned").exists()
