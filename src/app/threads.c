@@ -169,7 +169,7 @@ static bool crowds_quota(const host *self, const place *p, int rank, char *text,
 static bool crowds_cores(const place *p, int rank, char *text, size_t n_bytes)
 {
     int cores = count_cores(p->mask);
-    if (p->threads <= cores)
+    if (cores == 0 || p->threads <= cores) /* 0: the system does not tell */
         return false;
     snprintf(text, n_bytes,
              "rank %d on %.63s: %d threads on %d core%s (%.63s): fewer --threads, or "
@@ -193,7 +193,7 @@ static bool crowds_host(const host *self, char *text, size_t n_bytes)
             mask[i] |= p->mask[i];
     }
     int cores = count_cores(mask);
-    if (demand < cores + 0.01)
+    if (cores == 0 || demand < cores + 0.01)
         return false;
     snprintf(text, n_bytes,
              "%d workers on %.63s have %d threads together, and %d core%s: they take "
