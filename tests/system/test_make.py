@@ -1,5 +1,6 @@
 """The Makefile and tools/install-packages: names that a shell or make would cut, and mistakes."""
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -92,6 +93,15 @@ def test_clean_stays_in_build(copy):
     assert (copy / "src/base").is_dir() and sorted(os.listdir(copy / "build")) == ["debian13", "sysroot-arm64"]
     assert make("distclean", folder=copy).returncode == 0
     assert not (copy / "build").exists() and (copy / "src/base").is_dir()
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="no git here")
+def test_a_link_to_the_data_is_no_change(tmp_path):
+    (tmp_path / ".gitignore").write_text((ROOT / ".gitignore").read_text())
+    (tmp_path / "data").symlink_to("/usr/share")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=tmp_path, check=True, text=True, capture_output=True)
+    assert status.stdout == "?? .gitignore\n"
 
 
 # ---- tools/install-packages -------------------------------------------------------------------------------

@@ -310,10 +310,10 @@ def n_pictures(path):
     return sum("image/png" in output.get("data", {}) for cell in cells(path) for output in cell.get("outputs", []))
 
 
-def execute(*, timeout=300, **variables):
+def execute(*words, timeout=300, **variables):
     """Run tools/run-notebooks; whatever it started ends with it."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("BRAMBLE_")}
-    process = subprocess.Popen([ROOT / "tools/run-notebooks"], env={**env, **{k: str(v) for k, v in variables.items()}},
+    process = subprocess.Popen([ROOT / "tools/run-notebooks", *words], env={**env, **{k: str(v) for k, v in variables.items()}},
                                text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                start_new_session=True)
     try:
@@ -326,8 +326,11 @@ def execute(*, timeout=300, **variables):
 
 
 @pytest.mark.skipif(SKIP is not None, reason=str(SKIP))
-def test_executed(folder, results, pictures):
-    done = execute(BRAMBLE_RESULTS=folder, BRAMBLE_DATA=pictures, BRAMBLE_RUN=folder / "table1-2-4-r1.h5")
+def test_executed(folder, results, pictures, tmp_path):
+    """The folder reached by a link; temporary files where a socket's name would be too long."""
+    (tmp_path / "link").symlink_to(folder)
+    (tmp_path / ("x" * 95)).mkdir()
+    done = execute(tmp_path / "link", TMPDIR=tmp_path / ("x" * 95), BRAMBLE_DATA=pictures, BRAMBLE_RUN=folder / "table1-2-4-r1.h5")
     assert done.returncode == 0, done.stderr
     paper, run = folder / "paper.ipynb", folder / "run.ipynb"
     text = words_of(paper)
@@ -368,6 +371,13 @@ def test_plan_without_runs_that_fit(folder, tmp_path):
 def test_nothing_to_execute_on(tmp_path):
     done = execute(BRAMBLE_RESULTS=tmp_path)
     assert done.returncode == 2 and re.fullmatch(r"run-notebooks: .*: no result files there: .*\n", done.stderr)
+
+
+@pytest.mark.parametrize("words", [["a", "b"], ["--wrong"]])
+def test_what_is_no_folder(words):
+    done = execute(*words)
+    assert done.returncode == 2 and done.stderr.startswith(f"run-notebooks: {' '.join(words)}: expected one folder")
+    assert execute("--help").stdout.startswith("run-notebooks [FOLDER]: ")
 
 
 @pytest.mark.parametrize("name", ["paper", "run", "plan"])
