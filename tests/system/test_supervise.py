@@ -89,7 +89,8 @@ def test_limits(supervise, monkeypatch, tmp_path):
     assert later(28, rounds_done=6, rounds_tested=5) == (130, 0)
     assert later(5, rounds_tested=6) == (130, 5)
     assert later(5, rounds_done=9) == (600, 0)  # the last test
-    assert later(50, rounds_tested=9, complete=True) == (20, 50)
+    assert later(5, progress={"images": 64}) == (600, 0) and later(5) == (600, 5)
+    assert later(50, rounds_tested=9, complete=True) == (20, 55)
     job.process.wait()
 
 
