@@ -2,6 +2,7 @@
 #include "direct.h"
 #include "hdf.h"
 #include "place.h"
+#include "record/table.h"
 #include "schema.h"
 
 #include "base/memory.h"
@@ -97,13 +98,18 @@ static bool read_weights(const weights *self, const tensor *part, float *w)
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
+static bool has_format(const weights *self, const char *wanted)
+{
+    char *format = hdf_read_text(self->file, "format", 64);
+    bool same = format && strcmp(format, wanted) == 0;
+    memory_free(format);
+    return same;
+}
+
 /* Is this the model of a result file, which a run may be replacing? */
 static bool is_result(const weights *self)
 {
-    char *format = hdf_read_text(self->file, "format", 64);
-    bool ours = format && strcmp(format, SCHEMA_FORMAT) == 0;
-    memory_free(format);
-    return ours && strcmp(self->group, SCHEMA_MODEL) == 0;
+    return has_format(self, SCHEMA_FORMAT) && strcmp(self->group, SCHEMA_MODEL) == 0;
 }
 
 /* A table that is one number. */
@@ -185,6 +191,9 @@ static bool choose_group(weights *self, const tensor *first)
 {
     char path[TENSOR_NAME_BYTES + sizeof SCHEMA_MODEL];
     self->group = "/";
+    if (has_format(self, RECORD_DOCTOR))
+        return error_user(self->err, "%s: is a file of bramble doctor and has no weights",
+                          self->file_name);
     if (!hdf_has(self->file, SCHEMA_MODEL))
         return true;
     snprintf(path, sizeof path, "%s/%s", SCHEMA_MODEL, first->name);

@@ -221,6 +221,8 @@ def test_a_doctors_file(bramble, tmp_path):
     for words in (["report", "d.h5"], ["watch", "d.h5"], ["plan", "d.h5"], ["test", "d.h5", "--data", "synthetic:50"]):
         done = bramble(1, *words)
         assert done.returncode == 2 and "d.h5: is a file of bramble doctor" in done.stderr and len(done.stderr.splitlines()) == 1
+    done = bramble(1, "train", "--data", "synthetic:50", "--init", "d.h5", "--out", "x.h5")
+    assert done.returncode == 2 and "d.h5: is a file of bramble doctor and has no weights" in done.stderr
     whole, draw = (tmp_path / "d.h5").read_bytes(), np.random.default_rng(3)
     for turn in range(20):
         spoilt = bytearray(whole)
