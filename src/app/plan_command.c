@@ -134,8 +134,8 @@ static void print_findings(const plan *self)
 {
     const char *about = is_rough(self) ? "about " : "";
     if (isfinite(self->overtaken.value))
-        printf("\nFrom %s%.0f workers on overhead takes more time than work", about,
-               self->overtaken.value);
+        printf("\nFrom %s%.0f worker%s on overhead takes more time than work", about,
+               self->overtaken.value, self->overtaken.value == 1.0 ? "" : "s");
     else
         printf("\nUp to %d workers overhead takes less time than work", FIT_NODES);
     print_bounds(self, &self->overtaken);

@@ -154,6 +154,8 @@ def test_runs_of_one_round(bramble, pictures, tmp_path):
     files = [bramble.train(ranks, "--data", pictures, "--rounds", 1, "--threads", 1, out=f"{ranks}.h5") for ranks in (2, 3)]
     done = bramble(1, "plan", *files)
     assert done.returncode == 0 and "between nodes" in done.stdout and "nan" not in done.stdout
+    text = bramble(1, "plan", files[1]).stdout
+    assert "1 core a node, averaged by gather, 1 time\n" in text and "Fitted to 1 run\n" in text
 
 
 def test_refuses(bramble, runs, tmp_path):
