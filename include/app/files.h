@@ -16,4 +16,7 @@
  */
 bool files_find_model(const char *name, char *path, size_t n_bytes, error *err);
 
+/* files_tell_fetch - have messages name the installed script that gets CIFAR-10, where there is no Makefile */
+void files_tell_fetch(void);
+
 #endif

@@ -18,7 +18,7 @@ enum { CIFAR10_RECORD_BYTES = 3073, CIFAR10_FILE_IMAGES = 10000 };
 enum { CIFAR10_TRAIN_FILES = 5, CIFAR10_FILES = 6, CIFAR10_CLASSES = 10 };
 
 /* cifar10_files - names of the training files in their order, then of the test file; classes: their names,
- * a line each (a folder without this one has the official names) */
+ * a line each (a folder without this one has the official names; a line that is no name gives "class 3") */
 extern const char *const cifar10_files[CIFAR10_FILES];
 extern const char *const cifar10_names_file;
 
@@ -30,6 +30,9 @@ extern const char *const cifar10_names_file;
  * a gap): `bramble data synth` writes such.  Not collective.
  */
 bool cifar10_check(const char *folder, FILE *out, error *err);
+
+/* cifar10_fetch - the command that gets the files, for messages: `make data`, until the program knows better */
+extern const char *cifar10_fetch;
 
 /*
  * cifar10_write - write all of a source in CIFAR-10's form into folder (made when missing)

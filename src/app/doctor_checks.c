@@ -1,3 +1,4 @@
+#include "data/cifar10.h"
 #include "doctor.h"
 
 #include <math.h>
@@ -36,8 +37,8 @@ static void judge_model(doctor *self, doctor_node *n)
 static void judge_data(doctor *self, doctor_node *n)
 {
     if (!self->has_data)
-        say(self, DOCTOR_PROBLEM, n->host,
-            "%s\nmake data, or --data FOLDER; --data synthetic: needs none", self->no_data);
+        say(self, DOCTOR_PROBLEM, n->host, "%s\n%s, or --data FOLDER; --data synthetic: needs none",
+            self->no_data, cifar10_fetch);
 }
 
 static bool lack_same(const doctor_node *a, const doctor_node *b)

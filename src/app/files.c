@@ -1,8 +1,11 @@
 #include "app/files.h"
 
 #include "app/build.h"
+#include "data/cifar10.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,4 +44,20 @@ bool files_find_model(const char *name, char *path, size_t n_bytes, error *err)
         "--model %s: there is no models/%s.ini, neither here nor beside the program nor "
         "in %s/models: give the path of a model file",
         name, name, build_datadir());
+}
+
+void files_tell_fetch(void)
+{
+    static char command[PATH_MAX + 8];
+    char folder[2048], path[2200];
+    program_folder(folder, sizeof folder);
+    const char *const places[][2] = {{folder, "/../share/bramble"}, {build_datadir(), ""}};
+    for (size_t k = 0; k < sizeof places / sizeof *places && access("Makefile", F_OK) != 0; k++) {
+        snprintf(path, sizeof path, "%s%s/tools/fetch-cifar10", places[k][0], places[k][1]);
+        if (access(path, X_OK) == 0 && realpath(path, command)) {
+            strcat(command, " data");
+            cifar10_fetch = command;
+            return;
+        }
+    }
 }

@@ -1,5 +1,6 @@
 #include "app/build.h"
 #include "app/commands.h"
+#include "app/files.h"
 #include "app/launch.h"
 #include "app/limits.h"
 #include "app/option.h"
@@ -118,8 +119,10 @@ static int run_command(int argc, char **argv)
 int main(int argc, char **argv)
 {
     const char *missing = simd_missing();
-    if (!missing)
+    if (!missing) {
+        files_tell_fetch();
         return run_command(argc, argv);
+    }
     fprintf(stderr,
             "bramble: this processor has no %s, and the program is built for it: build it from its "
             "source on this machine (make)\n",

@@ -1,6 +1,7 @@
 #include "data/cifar10.h"
 
 #include "base/memory.h"
+#include "cifar10_hint.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -43,10 +44,18 @@ static bool claims(const char *spec)
 
 static bool refuse_file(const cifar10 *self, int f, const char *what, error *err)
 {
-    return error_user(
-        err, "%s/%s: %s; expected %d bytes (%d records of %d): `make data` fetches it",
-        self->folder, cifar10_files[f], what, CIFAR10_FILE_IMAGES * CIFAR10_RECORD_BYTES,
-        CIFAR10_FILE_IMAGES, CIFAR10_RECORD_BYTES);
+    return error_user(err, "%s/%s: %s; expected %d bytes (%d records of %d): `%s` fetches it",
+                      self->folder, cifar10_files[f], what,
+                      CIFAR10_FILE_IMAGES * CIFAR10_RECORD_BYTES, CIFAR10_FILE_IMAGES,
+                      CIFAR10_RECORD_BYTES, cifar10_fetch);
+}
+
+static bool refuse_missing(const cifar10 *self, int f, error *err)
+{
+    char hint[1000];
+    if (cifar10_hint(self->folder, cifar10_files[f], hint, sizeof hint))
+        return error_user(err, "%s/%s: missing; %s", self->folder, cifar10_files[f], hint);
+    return refuse_file(self, f, "missing", err);
 }
 
 /* The process's own limits and a broken disk are not the user's mistake. */
@@ -100,29 +109,35 @@ static bool check_set(const cifar10 *self, error *err)
         last = CIFAR10_TRAIN_FILES - 1;
     for (int f = 0; f <= last; f++)
         if (self->fd[f] < 0)
-            return refuse_file(self, f, "missing", err);
-    return self->fd[TEST_FILE] >= 0 || refuse_file(self, TEST_FILE, "missing", err);
+            return refuse_missing(self, f, err);
+    return self->fd[TEST_FILE] >= 0 || refuse_missing(self, TEST_FILE, err);
 }
 
-static bool parse_names(char names[CIFAR10_CLASSES][NAME_BYTES], const char *text)
+/* Printable, blanks within. */
+static bool is_name(const char *text, size_t length)
+{
+    bool good = length > 0 && length<NAME_BYTES && * text> ' ';
+    for (size_t i = 0; i < length; i++)
+        good = good && text[i] >= ' ' && text[i] <= '~';
+    return good;
+}
+
+static void parse_names(char names[CIFAR10_CLASSES][NAME_BYTES], const char *text)
 {
     for (int c = 0; c < CIFAR10_CLASSES; c++) {
-        size_t length = strcspn(text, "\r\n");
-        if (length == 0 || length >= NAME_BYTES)
-            return false;
-        for (size_t i = 0; i < length; i++)
-            if (text[i] <= ' ' || text[i] > '~')
-                return false;
-        memcpy(names[c], text, length);
-        names[c][length] = '\0';
-        text += length;
-        text += *text == '\r';
+        size_t line = strcspn(text, "\n"), length = line;
+        while (length > 0 && strchr(" \t\r", text[length - 1]))
+            length--;
+        if (is_name(text, length))
+            snprintf(names[c], NAME_BYTES, "%.*s", (int)length, text);
+        else
+            snprintf(names[c], NAME_BYTES, "class %d", c);
+        text += line;
         text += *text == '\n';
     }
-    return true;
 }
 
-/* Names are an ornament: where the file is not there or not readable, the official ones will do. */
+/* Without the file, the official ones: who leaves it away has left those out. */
 static void read_names(cifar10 *self, int folder)
 {
     char text[NAMES_FILE_BYTES + 1] = "";
@@ -132,8 +147,7 @@ static void read_names(cifar10 *self, int folder)
         text[got > 0 ? got : 0] = '\0';
         close(fd);
     }
-    if (!parse_names(self->names, text))
-        parse_names(self->names, official_names);
+    parse_names(self->names, *text ? text : official_names);
 }
 
 static bool open_folder(cifar10 *self, error *err)
@@ -141,9 +155,10 @@ static bool open_folder(cifar10 *self, error *err)
     int folder = open(self->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0 && (errno == ENOENT || errno == ENOTDIR))
         return error_user(err,
-                          "'%s': %s; expected a folder with CIFAR-10's binary files (`make data` "
+                          "'%s': %s; expected a folder with CIFAR-10's binary files (`%s` "
                           "fetches them into data), or synthetic:",
-                          self->folder, errno == ENOENT ? "no such folder" : "not a folder");
+                          self->folder, errno == ENOENT ? "no such folder" : "not a folder",
+                          cifar10_fetch);
     if (folder < 0)
         return refuse_open(self->folder, "", errno, err);
     bool good = true;
@@ -225,9 +240,9 @@ static bool read_chunk(cifar10 *self, int f, size_t first, size_t n, error *err)
         if (label >= CIFAR10_CLASSES)
             return error_user(err,
                               "%s/%s: image %zu: label %d, expected 0 to %d: remove the file and "
-                              "fetch it anew (`make data`)",
-                              self->folder, cifar10_files[f], first + i, label,
-                              CIFAR10_CLASSES - 1);
+                              "fetch it anew (`%s`)",
+                              self->folder, cifar10_files[f], first + i, label, CIFAR10_CLASSES - 1,
+                              cifar10_fetch);
     }
     return true;
 }

@@ -45,12 +45,23 @@ void job_describe(void)
     MPI_Comm_free(&local);
 }
 
+/* What the launcher says of it. */
+static bool job_has_one_host(void)
+{
+    const char *ranks = getenv("OMPI_COMM_WORLD_SIZE"),
+               *here = getenv("OMPI_COMM_WORLD_LOCAL_SIZE"),
+               *nodes = getenv("SLURM_STEP_NUM_NODES");
+    return ranks && here ? strcmp(ranks, here) == 0 : nodes && strcmp(nodes, "1") == 0;
+}
+
 void transport_start(int *argc, char ***argv)
 {
     error err = {0};
-    /* Ranks that share a core must hand it over while they poll; a rank alone needs no daemon. */
+    /* Ranks that share a core must hand it over while they poll; a rank alone needs no daemon.  The way to one's
+     * own host leads over lo: Open MPI 5, when it asks the kernel for it, takes the host for out of reach. */
     if (setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0) != 0 ||
-        setenv("OMPI_MCA_ess_singleton_isolated", "1", 0) != 0) {
+        setenv("OMPI_MCA_ess_singleton_isolated", "1", 0) != 0 ||
+        (job_has_one_host() && setenv("OMPI_MCA_reachable", "weighted", 0) != 0)) {
         error_environment(&err, "out of memory: no room for an environment variable");
         transport_abort(&err);
     }
