@@ -25,19 +25,28 @@ look_there() { # HOST
     is_this_machine "$1" || look "$1" "$program"
 }
 
+# What mpirun calls to reach other hosts, as the environment and Open MPI's files set it; sets ssh.
+take_agent() {
+    local about agent args
+    about=$(ompi_info --parsable --level 9 --param plm rsh 2>/dev/null) || about=''
+    agent=$(sed -n 's/^mca:plm:rsh:param:plm_rsh_agent:value://p' <<<"$about" | tr -d '"')
+    read -r -a args <<<"$(sed -n 's/^mca:plm:rsh:param:plm_rsh_args:value://p' <<<"$about" | tr -d '"')"
+    agent=${agent:-${OMPI_MCA_plm_rsh_agent:-ssh : rsh}}
+    [ "$agent" = 'ssh : rsh' ] || read -r -a ssh <<<"${agent%% : *}"
+    ssh=(timeout --foreground 60 "${ssh[@]}" "${args[@]}")
+}
+
 # Before the first run: all hosts that it takes must answer and have the program.  Within a job Slurm starts what runs
 # there, and ssh need not work.
 check_hosts() {
-    local i host n n_bad=0 most=0 n_jobs=8 agent
+    local i host n n_bad=0 most=0 n_jobs=8
     [ "$where" = hostfile ] && [ -z "${SLURM_JOB_ID:-}" ] || return 0
     for i in "${order[@]}"; do
         n=$((run_nodes[i] + 1 - shared_server))
         [ "${run_state[i]}" != waiting ] || [ $n -gt ${#host_names[@]} ] || [ $n -le $most ] || most=$n
     done
     hosts=("${host_names[@]:0:most}")
-    agent=${OMPI_MCA_plm_rsh_agent:-} # what mpirun uses for ssh
-    [ -z "$agent" ] || read -r -a ssh <<<"${agent%% : *}"
-    ssh=(timeout --foreground 60 "${ssh[@]}")
+    take_agent
     each_host look_there
     for host in "${hosts[@]}"; do
         [ -s "$scratch/$host.failed" ] || continue

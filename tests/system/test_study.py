@@ -297,6 +297,21 @@ def test_hosts_are_asked_before_the_first_run(study):
     assert list((study.results / "cases").glob("*.log")) == []
 
 
+def test_hosts_are_asked_as_mpirun_asks_them(study):
+    """By the program and options that Open MPI's own files name in place of ssh."""
+    agent, said = study.folder / "agent", study.folder / "said"
+    agent.write_text(f"#!/bin/sh\necho \"$@\" >>'{said}'\necho Welcome\n[ $4 = none ] || exec $4\n")
+    agent.chmod(0o755)
+    (study.folder / ".openmpi").mkdir()
+    (study.folder / ".openmpi/mca-params.conf").write_text(f"plm_rsh_agent = {agent} -F\nplm_rsh_args = -p 7\n")
+    (study.folder / "hosts").write_text("sh\nnone\n")
+    study.env.update(HOME=str(study.folder))
+    study.env.pop("OMPI_MCA_plm_rsh_agent", None)
+    done = study("--hostfile", study.folder / "hosts", "1:1", status=1)
+    assert "study: none: it lets you in but runs no command; it says: Welcome" in done.stderr
+    assert "1 of 2 hosts" in done.stderr and sorted(said.read_text().split("\n")) == ["", "-F -p 7 none sh", "-F -p 7 sh sh"]
+
+
 @pytest.mark.parametrize("log, words", [
     ("""ssh: connect to host pi2 port 22: No route to host
 --------------------------------------------------------------------------
