@@ -49,12 +49,12 @@ def stop_and_read(run, folder):
 @pytest.mark.parametrize("fault, mpirun", [(["kill"], ["--map-by", "ppr:1:node:pe=4"]), (["link", "down"], [])],
                          ids=["host gone", "link down"])
 def test_goes_on_without_a_host(three, bramble, pictures, tmp_path, fault, mpirun):
-    """The host is named in one line, at the latest after 30 s; finished rounds stay; with it again, all go on."""
+    """The host is named in one line, at the latest after 30 s; saved rounds stay; with it again, all go on."""
     first, second, third = three.hosts()
     run = supervised(three, bramble, pictures, 100000, mpirun=mpirun)
     try:
-        wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 3, 60 * SLOW)
-        before = rounds_done(tmp_path / "out.h5")
+        wait_for(lambda: rounds_done(tmp_path / "c.h5") >= 3, 60 * SLOW)  # it follows the rounds when the disk is ready
+        before = rounds_done(tmp_path / "c.h5")
         three(*fault, third)
         moment = time.monotonic()
         wait_for(lambda: any("; restart 1" in word for word in run.words()), 30 * SLOW)
@@ -67,7 +67,7 @@ def test_goes_on_without_a_host(three, bramble, pictures, tmp_path, fault, mpiru
     named = [word for word in run.words() if third in word and "does not answer" in word]
     assert len(named) == 1 and not any(second in word for word in named), run.all()
     assert result["interruptions/workers_before"] == 2 and result["interruptions/workers_after"] == 1
-    assert result["interruptions/rounds"] >= before - 1
+    assert result["interruptions/rounds"] >= before
     again = supervised(three, bramble, pictures, 100000, mpirun=mpirun)
     try:
         wait_for(lambda: rounds_done(tmp_path / "out.h5") > result.n_done, 60 * SLOW)
