@@ -10,6 +10,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
+/* PLURAL - the ending of a noun after a number */
+#define PLURAL(n) ((n) == 1 ? "" : "s")
+
 /*
  * output_number - a JSON number; null for what JSON has no number for, NaN and infinity
  * output_count - the same without a fraction, for whole numbers held in a double

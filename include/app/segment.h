@@ -20,10 +20,13 @@ typedef struct segment_note {
  * segment_train - a worker's local steps of segment k of a round, 0 <= k < job_segments
  *   times  inout  charged with PHASE_TRAIN and PHASE_INPUT; left in PHASE_TRAIN
  *   mine   inout  what was done is added to it
+ *   done   in     called with arg after each step
  * All workers cut their rounds into equally many segments, as even as whole steps allow.  Ends early
  * when transport_stop_called, or with diverged set when a loss or a weight is no longer finite or a
  * weight too large to be averaged.  Not collective.
  */
-void segment_train(job *self, phases *times, uint64_t segment, segment_note *mine);
+typedef void segment_done(void *arg, const segment_note *mine);
+void segment_train(job *self, phases *times, uint64_t segment, segment_note *mine,
+                   segment_done *done, void *arg);
 
 #endif

@@ -73,6 +73,16 @@ typedef struct record_summary {
     double complete; /* 1 when the run came to its end */
 } record_summary;
 
+/* /progress: where a run is that goes on; NaN what there is none of. */
+typedef struct record_progress {
+    double round;        /* 0-based, that is going on */
+    double images;       /* done in it by all workers */
+    double round_images; /* that it takes, about */
+    double tested;       /* share of the test that everything waits for */
+    double t_s;          /* since the first step, when this was written */
+    double t_tests_s;    /* of tests still to come that everything waits for, about */
+} record_progress;
+
 /* A row of /stalls: a rank showed no progress. */
 typedef struct record_stall {
     double n;       /* how often */
@@ -148,6 +158,7 @@ record *record_create(const char *path, bool force, const record_plan *plan, err
  * record_add_confusion - n_classes x n_classes counts, [true][predicted], of the model tested last
  * record_add_summary - may be called again
  * record_add_stall - the row of a rank; may be called again
+ * record_add_progress - may be called again
  * record_sync - what was added is on the disk; also from another thread, while this one adds.
  *               record_add_summary and record_close do it themselves
  * All: false with err (environment: file and cause).  Not collective.
@@ -159,6 +170,7 @@ bool record_add_weights(record *self, int64_t round, const float *w, error *err)
 bool record_add_confusion(record *self, const int64_t *counts, error *err);
 bool record_add_summary(record *self, const record_summary *summary, error *err);
 bool record_add_stall(record *self, size_t rank, const record_stall *row, error *err);
+bool record_add_progress(record *self, const record_progress *progress, error *err);
 bool record_sync(record *self, error *err);
 
 /* record_close - fsync and close; NULL is legal.  false with err (environment), once for each record. */
@@ -169,6 +181,7 @@ bool record_close(record *self, error *err);
 /* What a result file holds, but for the weights. */
 typedef struct record_file {
     record_summary summary;
+    record_progress progress;                   /* all NaN in files of former versions */
     size_t n_rounds_planned, n_rounds, n_ranks; /* n_rounds: done */
     record_round *rounds;                       /* n_rounds */
     record_rank *ranks;                         /* n_rounds x n_ranks */
@@ -195,7 +208,7 @@ typedef struct record_file {
  */
 record_file *record_read(const char *path, error *err);
 
-/* record_read_rounds - the same, but only sizes, rounds, tests and summary: for who looks again and again */
+/* record_read_rounds - the same, but only sizes, rounds, tests, summary and progress: for who looks again and again */
 record_file *record_read_rounds(const char *path, error *err);
 
 /* record_is_written - is a run writing the file at path?  No, where the file system knows no locks. */

@@ -71,6 +71,17 @@ static size_t count_tested(const record_file *file)
     return n;
 }
 
+/* What is done: it changes when a rank does something, and not with the time. */
+static json_t *describe_progress(const record_progress *now)
+{
+    json_t *group = json_object();
+    json_object_set_new(group, "round", output_count(now->round));
+    json_object_set_new(group, "images", output_count(now->images));
+    json_object_set_new(group, "round_images", output_count(now->round_images));
+    json_object_set_new(group, "tested", output_number(now->tested));
+    return group;
+}
+
 static json_t *describe_file(const char *path, const record_file *file)
 {
     json_t *root = json_object(), *hosts = json_array();
@@ -81,6 +92,8 @@ static json_t *describe_file(const char *path, const record_file *file)
     json_object_set_new(root, "rounds_done", json_integer((json_int_t)file->n_rounds));
     json_object_set_new(root, "rounds_planned", json_integer((json_int_t)file->n_rounds_planned));
     json_object_set_new(root, "rounds_tested", json_integer((json_int_t)count_tested(file)));
+    if (file->summary.complete != 1.0 && !isnan(file->progress.round))
+        json_object_set_new(root, "progress", describe_progress(&file->progress));
     json_object_set_new(root, "hosts", hosts);
     json_object_set_new(root, "summary", output_summary(&file->summary));
     json_object_set_new(root, "model_round", json_integer(file->model_round));

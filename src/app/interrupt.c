@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 static volatile sig_atomic_t noted;
 
@@ -33,9 +34,10 @@ const char *interrupt_name(int number)
 {
     switch (number) {
     case SIGTERM:
-        return "SIGTERM";
+        return getenv("OMPI_COMM_WORLD_RANK") ? "SIGTERM (mpirun makes that of Ctrl-C, too)"
+                                              : "SIGTERM";
     case SIGINT:
-        return "SIGINT";
+        return "SIGINT (Ctrl-C)";
     case SIGUSR1:
         return "SIGUSR1";
     default:

@@ -1,6 +1,7 @@
 #include "app/job.h"
 
 #include "app/files.h"
+#include "app/output.h"
 #include "app/results.h"
 #include "app/resume.h"
 #include "base/ini.h"
@@ -73,8 +74,9 @@ static bool deal_shards(job *self, error *err)
         return true;
     }
     if (given->n != n_workers)
-        return error_user(err, "--shards: %zu sizes for %llu workers: give one for each", given->n,
-                          (unsigned long long)n_workers);
+        return error_user(err, "--shards: %zu size%s for %llu worker%s: give one for each",
+                          given->n, PLURAL(given->n), (unsigned long long)n_workers,
+                          PLURAL(n_workers));
     uint64_t sum = 0;
     for (uint64_t k = 0; k < n_workers; k++)
         sum += self->shards[k] = given->values[k];

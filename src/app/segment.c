@@ -71,7 +71,8 @@ static void fault_provoke(const job *j, uint64_t segment, uint64_t end)
         j->w[j->model->n_weights - 1] = NAN;
 }
 
-void segment_train(job *self, phases *times, uint64_t segment, segment_note *mine)
+void segment_train(job *self, phases *times, uint64_t segment, segment_note *mine,
+                   segment_done *done, void *arg)
 {
     uint64_t steps = job_steps(self, transport_worker()), n = job_segments(self);
     uint64_t end = steps_before(steps, n, segment + 1);
@@ -83,6 +84,7 @@ void segment_train(job *self, phases *times, uint64_t segment, segment_note *min
         train_step(self, times, mine);
         sensors_watch();
         stall_tell(&self->stall, PHASE_TRAIN);
+        done(arg, mine);
         if (!isfinite(mine->loss_sum))
             break;
     }

@@ -8,10 +8,66 @@
 enum { SLICES_PER_SEGMENT = 64 };
 static const double SLICE_S = 2e-3;
 
+/* ---- what is shown ------------------------------------------------------------------------------ */
+
+static const double SHOW_S = 1.0;
+
+/* Tests of rounds done .. n that hold the run up: a server among several ranks tests meanwhile, but the last. */
+static double tests_to_come(const training *t)
+{
+    uint64_t n = t->job->options.rounds, every = job_eval_every(t->job), done = t->shown.rounds;
+    double tests = transport_size() > 1
+                       ? (double)(done < n)
+                       : (double)(n / every - done / every + (done < n && n % every != 0));
+    return t->eval_noted ? tests : tests + (isnan(t->shown.tested) ? 0.0 : 1.0 - t->shown.tested);
+}
+
+/* Forward is a third of a step; a guess until a test has shown what it takes. */
+static double guess_test(const training *t)
+{
+    double images = t->shown.images + t->shown.round_images;
+    return images > 0.0
+               ? t->shown.t_now_s / images * transport_workers() * (double)t->job->n_test / 3.0
+               : 0.0;
+}
+
+/* Where the run is. */
+static void take_stock(training *t)
+{
+    progress_state *s = &t->shown;
+    const evaluation *e = &t->job->evaluation;
+    bool waits = transport_size() == 1 || s->rounds == t->job->options.rounds;
+    bool testing = !t->eval_noted && waits;
+    s->round_images = testing || t->present.round < s->rounds ? 0.0 : present_images(&t->present);
+    s->share = fmin(1.0, s->round_images / t->present.round_images);
+    s->tested = testing ? (double)e->position / (double)e->set->n : NAN;
+    s->t_now_s = testing ? s->t_s : clock_now() - t->t_zero_s - t->t_inline_s;
+    s->t_tests_s = tests_to_come(t) * (t->t_test_s > 0.0 ? t->t_test_s : guess_test(t));
+    record_progress row = {(double)t->present.round,
+                           s->round_images,
+                           t->present.round_images,
+                           s->tested,
+                           s->t_now_s,
+                           s->t_tests_s};
+    record_add_progress(t->job->record, &row, &t->error);
+    t->t_shown_s = clock_now();
+}
+
 void server_show(training *t)
 {
+    take_stock(t);
     progress_show(&t->progress, &t->shown);
 }
+
+void server_show_present(training *t)
+{
+    if (clock_now() - t->t_shown_s < SHOW_S)
+        return;
+    take_stock(t);
+    progress_within(&t->progress, &t->shown);
+}
+
+/* ---- while the server waits --------------------------------------------------------------------- */
 
 /* Have the workers cut the round short. */
 static void call_stop(training *t)
@@ -28,10 +84,12 @@ void server_listen(void *arg)
     int rank;
     int64_t word;
     while (transport_heard(&rank, &word))
-        if (!stall_heard(&t->job->stall, rank, word) && t->signal == 0)
+        if (!present_heard(&t->present, rank, word) && !stall_heard(&t->job->stall, rank, word) &&
+            t->signal == 0)
             t->signal = (int)word;
-    stall_look(&t->job->stall, t->job->machines, t->present, t->job->record, &t->error);
+    stall_look(&t->job->stall, t->job->machines, t->present.round, t->job->record, &t->error);
     flushing_look(&t->flushing, &t->error);
+    server_show_present(t);
     if (t->signal == 0)
         t->signal = interrupt_signal();
     if (t->signal != 0)
@@ -45,6 +103,7 @@ static void note_evaluation(training *t)
     evaluation *e = &j->evaluation;
     record_test row = {evaluation_loss(e), evaluation_accuracy(e)};
     t->eval_noted = true;
+    t->t_test_s = t->t_eval_s - t->t_test_begun_s;
     t->shown.accuracy = row.accuracy;
     t->shown.accuracy_round = (uint64_t)t->eval_round + 1;
     record_add_test(j->record, (size_t)t->eval_round, &row, &t->error);
@@ -67,11 +126,11 @@ static bool evaluate(training *t, double t_s)
     double cpu = clock_cpu(), start = clock_now();
     enum phase before = phases_enter(&t->phases, PHASE_EVALUATE);
     bool more = evaluation_slice(&t->job->evaluation, t_s);
+    t->cpu_eval_s += clock_cpu() - cpu;
+    t->t_eval_s += clock_now() - start;
     if (!more || !t->job->evaluation.running)
         note_evaluation(t);
     phases_enter(&t->phases, before);
-    t->cpu_eval_s += clock_cpu() - cpu;
-    t->t_eval_s += clock_now() - start;
     return true;
 }
 
@@ -129,6 +188,7 @@ void server_take_model(training *t, uint64_t round)
     }
     t->eval_round = (int64_t)round;
     t->eval_noted = false;
+    t->t_test_begun_s = t->t_eval_s;
     evaluation_begin(&t->job->evaluation, model_of_round(t));
     record_add_weights(t->job->record, t->eval_round, t->job->evaluation.w, &t->error);
 }
@@ -150,11 +210,12 @@ void training_go_on(training *t)
         const record_round *last = &past->rounds[past->n_rounds - 1];
         account_past(&t->account, past);
         t->t_zero_s -= last->t_end_s;
-        t->shown =
-            (progress_state){past->n_rounds, last->t_end_s, t->account.images, last->loss, NAN, 0};
+        t->shown = (progress_state){past->n_rounds, last->t_end_s, t->account.images, last->loss,
+                                    .accuracy = NAN};
         if (past->model_round >= 0) {
             t->eval_round = past->model_round;
             t->eval_noted = false;
+            t->t_test_begun_s = t->t_eval_s;
             evaluation_begin(&t->job->evaluation, t->job->evaluation.w);
         }
     }

@@ -39,13 +39,17 @@ static void print_text(const job *j, const record_summary *s)
     printf("\n%-22s %.2f %%  (loss %.4f, %llu test images)\n", "test accuracy", 100.0 * s->accuracy,
            s->loss, (unsigned long long)j->n_test);
     printf("%-22s %.0f:%.0f  (nodes:cores of the workers)\n", "case N:C", s->nodes, s->cores);
-    printf("%-22s %.3f s  (%.0f rounds)\n", "T_time", s->t_time_s, s->rounds);
+    printf("%-22s %.3f s  (%.0f round%s%s)\n", "T_time", s->t_time_s, s->rounds, PLURAL(s->rounds),
+           isnan(s->t_target_s) ? "" : ": the target accuracy is reached");
     printf("%-22s %.3f s\n", "W_time", s->w_time_s);
     printf("%-22s %.1f %%\n", "W% work", 100.0 * s->work_fraction);
     printf("%-22s %.1f %%\n", "O% overhead", 100.0 * s->overhead_fraction);
     printf("%-22s %.0f\n", "images/s", s->images_per_s);
     if (!isnan(s->t_target_s))
         printf("%-22s %.3f s\n", "target reached after", s->t_target_s);
+    else if (j->options.target_accuracy > 0.0)
+        printf("%-22s not reached: %.2f %%\n", "target accuracy",
+               100.0 * j->options.target_accuracy);
     if (!isnan(s->server_cpu_fraction))
         printf("%-22s %.1f %% of a core, evaluation not counted\n", "server's CPU use",
                100.0 * s->server_cpu_fraction);
@@ -85,9 +89,9 @@ static void print_stop(const job *j)
     if (j->rounds_done == 0)
         fprintf(stderr, " in the first round; nothing is saved\n");
     else if (j->options.checkpoint[0])
-        fprintf(stderr, "; %llu of %llu rounds are saved, go on with --resume %s\n",
+        fprintf(stderr, "; %llu of %llu round%s saved, go on with --resume %s\n",
                 (unsigned long long)j->rounds_done, (unsigned long long)j->options.rounds,
-                j->options.checkpoint);
+                j->options.rounds == 1 ? " is" : "s are", j->options.checkpoint);
     else
         fprintf(stderr,
                 "; %s has the model of round %llu of %llu, but nothing to go on from: that takes "

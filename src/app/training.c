@@ -40,6 +40,7 @@ static void finish_round(training *t, uint64_t round)
     t->shown.t_s = row->t_end_s;
     t->shown.images = t->account.images;
     t->shown.loss = row->loss;
+    server_take_model(t, round);
     if (transport_size() > 1) /* a single rank shows the round once it is evaluated */
         server_show(t);
 }
@@ -64,6 +65,15 @@ static bool report_divergence(const training *t, uint64_t round, error *err)
                 (unsigned long long)round + 1, k, j->machines ? j->machines[k].host : "",
                 t->notes[k].layer[0] ? " of layer " : "", t->notes[k].layer);
     return true;
+}
+
+/* After each step of mine. */
+static void step_done(void *arg, const segment_note *mine)
+{
+    training *t = arg;
+    present_tell(&t->present, mine->images);
+    if (transport_is_server())
+        server_show_present(t);
 }
 
 /* Everyone's notes to the server, its decision and the notes back to everyone. */
@@ -102,7 +112,7 @@ static bool run_segment(training *t, uint64_t round, uint64_t segment, record_ra
     job *j = t->job;
     segment_note mine = {.t_wait_s = segment > 0 ? t->t_wait_s : 0.0};
     if (transport_is_worker())
-        segment_train(j, &t->phases, segment, &mine);
+        segment_train(j, &t->phases, segment, &mine, step_done, t);
     if (!exchange(t, &mine, round, segment + 1 == job_segments(j), err))
         return false;
     if (t->decision->stop)
@@ -110,8 +120,10 @@ static bool run_segment(training *t, uint64_t round, uint64_t segment, record_ra
     if (!report_divergence(t, round, err))
         return false;
     phases_enter(&t->phases, PHASE_PACK);
-    for (int k = 0; k < transport_size(); k++)
+    for (int k = 0; k < transport_size(); k++) {
         t->weights[k] = t->notes[k].diverged ? 0.0 : t->notes[k].images;
+        present_note(&t->present, k, t->notes[k].images);
+    }
     double t_wire_s = transport_average(j->rule, j->w, j->model->n_weights, t->weights, j->scratch);
     phases_enter(&t->phases, transport_is_server() ? PHASE_SERVE : PHASE_OTHER);
     phases_move(&t->phases, PHASE_PACK, PHASE_WIRE, t_wire_s);
@@ -141,7 +153,7 @@ static bool run_round(training *t, uint64_t round, error *err)
     job *j = t->job;
     round_note end = {0};
     record_rank *row = &end.row;
-    t->present = round;
+    present_begin(&t->present, round);
     memset(&t->round, 0, sizeof t->round);
     memset(t->tail, 0, j->model->n_weights * sizeof *t->tail);
     t->n_tail = 0;
@@ -163,10 +175,8 @@ static bool run_round(training *t, uint64_t round, error *err)
     end.t_own_s = clock_now() - t->t_ready_s;
     transport_collect(&end, sizeof end, t->ends, NULL, NULL);
     phases_enter(&t->phases, PHASE_OUTPUT);
-    if (transport_is_server()) {
+    if (transport_is_server())
         finish_round(t, round);
-        server_take_model(t, round);
-    }
     saving_keep(&t->saving, j, round + 1, t->eval_round);
     if (t->decision->save)
         saving_begin(&t->saving, j);
@@ -219,6 +229,7 @@ static bool allocate(training *t, error *err)
     t->weights = memory_new(size, sizeof *t->weights, err);
     t->rows = memory_new(size, sizeof *t->rows, err);
     t->ends = memory_new(size, sizeof *t->ends, err);
+    present_init(&t->present, t->job, err);
     stall_init(&t->job->stall, t->job->options.stall, err);
     saving_init(&t->saving, t->job, err);
     t->tail = memory_new(t->job->model->n_weights, sizeof *t->tail, err);
@@ -239,6 +250,7 @@ static void release(training *t)
     memory_free(t->weights);
     memory_free(t->rows);
     memory_free(t->ends);
+    present_release(&t->present);
     saving_release(&t->saving);
     memory_free(t->tail);
     memory_free(t->tail_mean);
@@ -282,7 +294,8 @@ bool training_run(job *self, record_summary *summary, error *err)
     if (good) {
         progress_start(&t->progress, self->options.quiet || !transport_is_server(),
                        self->options.rounds);
-        t->shown.accuracy = NAN;
+        t->shown.accuracy = t->shown.tested = NAN;
+        t->t_shown_s = clock_now();
         interrupt_catch();
         transport_on_wait(transport_is_server() ? server_listen : pass_on, t);
         transport_meet(NULL, 0, NULL);

@@ -9,6 +9,7 @@
 #include "app/account.h"
 #include "app/flushing.h"
 #include "app/job.h"
+#include "app/present.h"
 #include "app/progress.h"
 #include "app/saving.h"
 #include "app/segment.h"
@@ -31,6 +32,7 @@ typedef struct training {
     decision *decision;  /* followed by: */
     segment_note *notes; /* of all ranks */
     double *weights;     /* of all ranks in an average */
+    present present;     /* the round that is going on */
     record_rank *rows;   /* of all ranks in a round (server) */
     round_note *ends;    /* likewise */
     double t_wait_s;     /* mine in the exchange before */
@@ -45,7 +47,6 @@ typedef struct training {
     double t_eval_s, cpu_eval_s; /* of the server, up to now */
     double cpu_zero_s;
     account account;
-    uint64_t present;   /* round that is going on */
     record_round round; /* its row */
     double *tail;       /* sum of its last averages */
     float *tail_mean;
@@ -58,11 +59,18 @@ typedef struct training {
     int signal; /* that somebody got: stop */
     double t_target_s;
     progress_state shown;
-    error error; /* the server's own: said at the next decision */
+    double t_shown_s;      /* clock_now() then */
+    double t_test_s;       /* what a test takes; 0: not known */
+    double t_test_begun_s; /* t_eval_s at its beginning */
+    error error;           /* the server's own: said at the next decision */
 } training;
 
-/* server_show - progress on stderr */
+/*
+ * server_show - a round is done: progress on stderr and in the file
+ * server_show_present - the same within a round, once a second at most
+ */
 void server_show(training *t);
+void server_show_present(training *t);
 
 /* server_listen - called while the server waits: has anybody been asked to stop, does anybody hang?
  * arg: a training */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -14,7 +15,9 @@ typedef struct watching {
     watch_options options;
     progress progress;
     progress_state state; /* what has been shown */
+    record_progress last; /* seen */
     double t_news_s;      /* clock_now() when something was last heard of the run */
+    bool told;            /* that it waits */
 } watching;
 
 static void nap(void)
@@ -28,12 +31,27 @@ static bool is_patient(const watching *self)
     return clock_now() - self->t_news_s < self->options.patience;
 }
 
+/* Silence is explained, where it is going to last. */
+static void tell_waiting(watching *self, const char *why)
+{
+    double left_s = self->options.patience - (clock_now() - self->t_news_s);
+    if (!self->told && left_s >= 1.0) {
+        progress_stop(&self->progress);
+        fprintf(stderr, "bramble: %s: %s; waiting for %.0f s (--patience)\n", self->options.file,
+                why, left_s);
+    }
+    self->told = true;
+}
+
 /* What it does not find at all it waits for; whatever else is wrong is said at once. */
-static void wait_for_file(const watching *self)
+static void wait_for_file(watching *self)
 {
     struct stat status;
-    while (stat(self->options.file, &status) != 0 && errno == ENOENT && is_patient(self))
+    while (stat(self->options.file, &status) != 0 && errno == ENOENT && is_patient(self)) {
+        tell_waiting(self, "is not there yet");
         nap();
+    }
+    self->told = false;
 }
 
 static void take_round(watching *self, const record_file *run, size_t round)
@@ -58,7 +76,19 @@ static void start(watching *self, const record_file *run)
 {
     progress_stop(&self->progress);
     progress_start_on(&self->progress, stdout, run->n_rounds_planned);
-    self->state = (progress_state){.accuracy = NAN};
+    self->state = (progress_state){.accuracy = NAN, .tested = NAN};
+}
+
+/* What the run has said last within a round. */
+static void take_progress(watching *self, const record_progress *now)
+{
+    progress_state *s = &self->state;
+    bool is_present = now->round == (double)s->rounds;
+    s->t_now_s = now->t_s;
+    s->round_images = is_present ? now->images : 0.0;
+    s->share = is_present ? fmin(1.0, now->images / now->round_images) : 0.0;
+    s->tested = now->tested;
+    s->t_tests_s = isnan(now->t_tests_s) ? 0.0 : now->t_tests_s;
 }
 
 /* Show what is new, of which a live line needs the last only. */
@@ -66,8 +96,11 @@ static void show(watching *self, const record_file *run)
 {
     if (!self->progress.to || run->n_rounds < self->state.rounds)
         start(self, run); /* for the first time, or with a run that has taken the other's place */
-    if (run->n_rounds > self->state.rounds)
+    bool news = memcmp(&run->progress, &self->last, sizeof self->last) != 0;
+    self->last = run->progress;
+    if (news || run->n_rounds > self->state.rounds)
         self->t_news_s = clock_now();
+    take_progress(self, &run->progress);
     while (self->state.rounds < run->n_rounds) {
         take_round(self, run, self->state.rounds);
         if (self->progress.live && self->state.rounds < run->n_rounds)
@@ -75,14 +108,19 @@ static void show(watching *self, const record_file *run)
         take_tests(self, run, self->state.rounds);
         progress_show(&self->progress, &self->state);
     }
+    take_progress(self, &run->progress);
+    if (news && self->state.t_now_s > 0.0)
+        progress_within(&self->progress, &self->state);
 }
 
 static bool conclude(watching *self, const record_file *run, error *err)
 {
     progress_stop(&self->progress);
     if (run->summary.complete == 1.0)
-        printf("the run has come to its end: %zu rounds in %.1f s, test accuracy %.2f %%\n",
-               run->n_rounds, run->summary.t_time_s, 100.0 * run->summary.accuracy);
+        printf("the run has come to its end: %zu round%s in %.1f s, test accuracy %.2f %%%s\n",
+               run->n_rounds, PLURAL(run->n_rounds), run->summary.t_time_s,
+               100.0 * run->summary.accuracy,
+               isnan(run->summary.t_target_s) ? "" : ", as it was to reach");
     else
         error_environment(
             err, "%s: the run has stopped after %zu of %zu rounds: nobody writes the file any more",
@@ -93,7 +131,8 @@ static bool conclude(watching *self, const record_file *run, error *err)
 /* One look; false when it was the last one. */
 static bool look(watching *self, error *err)
 {
-    if (record_is_written(self->options.file))
+    bool written = record_is_written(self->options.file);
+    if (written)
         self->t_news_s = clock_now();
     bool give_up = !is_patient(self);
     record_file *run = record_read_rounds(self->options.file, err);
@@ -107,6 +146,10 @@ static bool look(watching *self, error *err)
     if (run)
         show(self, run);
     last = !run || last || (give_up && !is_patient(self));
+    if (!last && !written)
+        tell_waiting(self, "nobody writes it");
+    else
+        self->told = false;
     if (run && last)
         conclude(self, run, err);
     record_file_free(run);

@@ -140,6 +140,17 @@ static const schema_column stall_columns[] = {
     TEXT(record_stall, phase, "Phase the rank was in then."),
 };
 
+static const schema_column progress_columns[] = {
+    F64(record_progress, round, "1", "Round (from 0) that is going on."),
+    F64(record_progress, images, "images", "Images all workers have trained on in it."),
+    F64(record_progress, round_images, "images", "Images of a whole round, about."),
+    F64(record_progress, tested, "1",
+        "Share done of the test that everything waits for; NaN when there is none."),
+    F64(record_progress, t_s, "s", "Time since the first step, when this was written."),
+    F64(record_progress, t_tests_s, "s",
+        "Time of the tests to come that everything waits for, about."),
+};
+
 static const schema_column interruption_columns[] = {
     F64(record_interruption, rounds, "rounds", "Rounds that were done when the run went on."),
     F64(record_interruption, t_lost_s, "s",
@@ -174,6 +185,7 @@ const schema_table schema_tables[TABLE_COUNT] = {
     [TABLE_TEXT_OF_MODEL] = TABLE(SCHEMA_MODEL, SHAPE_SCALAR, char, model_text_columns),
     [TABLE_SUMMARY] = TABLE("/summary", SHAPE_SCALAR, record_summary, summary_columns),
     [TABLE_STALL] = TABLE("/stalls", SHAPE_RANKS, record_stall, stall_columns),
+    [TABLE_PROGRESS] = TABLE(SCHEMA_PROGRESS, SHAPE_SCALAR, record_progress, progress_columns),
     [TABLE_INTERRUPTION] =
         TABLE(SCHEMA_INTERRUPTIONS, SHAPE_INTERRUPTIONS, record_interruption, interruption_columns),
     [TABLE_POSITION] = TABLE(SCHEMA_CHECKPOINT, SHAPE_SCALAR, record_position, position_columns),
@@ -183,10 +195,19 @@ _Static_assert(N_OF(rank_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
 _Static_assert(N_OF(summary_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
 _Static_assert(N_OF(machine_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
 
-const char *const schema_groups[] = {
-    SCHEMA_CONFIG,     SCHEMA_BUILD, "/machine", "/rounds", "/rounds/ranks",
-    "/test",           SCHEMA_MODEL, "/summary", "/stalls", SCHEMA_INTERRUPTIONS,
-    SCHEMA_CHECKPOINT, NULL};
+const char *const schema_groups[] = {SCHEMA_CONFIG,
+                                     SCHEMA_BUILD,
+                                     "/machine",
+                                     "/rounds",
+                                     "/rounds/ranks",
+                                     "/test",
+                                     SCHEMA_MODEL,
+                                     "/summary",
+                                     "/stalls",
+                                     SCHEMA_PROGRESS,
+                                     SCHEMA_INTERRUPTIONS,
+                                     SCHEMA_CHECKPOINT,
+                                     NULL};
 
 const char *const schema_tensor_unit = "1";
 const char *const schema_tensor_about =

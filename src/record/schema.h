@@ -17,7 +17,8 @@ enum { SCHEMA_VERSION = 1, SCHEMA_MAX_COLUMNS = 40, SCHEMA_MAX_TEXT_BYTES = 1 <<
 #define SCHEMA_FORMAT "bramble"
 #define SCHEMA_CONFIG "/config" /* a string attribute per pair */
 #define SCHEMA_BUILD "/build"
-#define SCHEMA_MODEL "/model" /* the tensors stand here too, under their own names */
+#define SCHEMA_MODEL "/model"       /* the tensors stand here too, under their own names */
+#define SCHEMA_PROGRESS "/progress" /* files of former versions lack it */
 #define SCHEMA_INTERRUPTIONS "/interruptions"
 #define SCHEMA_CHECKPOINT "/checkpoint" /* besides its table: */
 #define SCHEMA_WEIGHTS "w"              /* [n_weights] */
@@ -68,6 +69,7 @@ enum table_id {
     TABLE_TEXT_OF_MODEL,  /* row: the text */
     TABLE_SUMMARY,
     TABLE_STALL,
+    TABLE_PROGRESS,
     TABLE_INTERRUPTION,
     TABLE_POSITION, /* of a checkpoint only */
     TABLE_COUNT

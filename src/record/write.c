@@ -134,6 +134,11 @@ bool record_add_summary(record *self, const record_summary *summary, error *err)
     return state_write(self, TABLE_SUMMARY, 0, 1, summary, err) && record_sync(self, err);
 }
 
+bool record_add_progress(record *self, const record_progress *progress, error *err)
+{
+    return state_write(self, TABLE_PROGRESS, 0, 1, progress, err);
+}
+
 bool record_add_stall(record *self, size_t rank, const record_stall *row, error *err)
 {
     assert(rank < self->sizes.n_ranks);
