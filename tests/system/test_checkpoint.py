@@ -287,7 +287,8 @@ def test_full_disk(bramble, options, small_disk, tmp_path):
             assert "disk/c.h5: cannot be written: No space left" in done.stderr and len(done.stderr.splitlines()) == 1
             assert sorted(path.name for path in small_disk.iterdir()) == here and not (tmp_path / "x.h5").exists()
         else:
-            assert done.stderr == "" and (Run(small_disk / "c.h5").n_done, Run(small_disk / "c.h5.previous").n_done) == (4, 3)
+            assert done.stderr == "" and Run(small_disk / "c.h5").n_done == 4
+            assert Run(small_disk / "c.h5.previous").n_done in (1, 2, 3)  # rounds may end faster than the disk writes
             (tmp_path / "x.h5").unlink()
     print(statuses)
     assert statuses[0] == 1 and statuses[4] == 0
