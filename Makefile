@@ -262,7 +262,7 @@ coverage: ## share of the lines of src/ that `make test` runs: build/coverage/in
 	  --print-summary build/coverage/obj/src
 
 # ---- for users -----------------------------------------------------------------------------------
-.PHONY: demo test test-long soak fuzz data notebooks packages sysroot-arm64 bench bench-peers bench-static install uninstall dist deb
+.PHONY: demo test test-long test-debian13 soak fuzz data notebooks packages sysroot-arm64 bench bench-peers bench-static install uninstall dist deb
 .PHONY: container-test
 
 demo: ## install what is missing, build, get CIFAR-10, train and test the paper's CNN
@@ -282,6 +282,10 @@ test-long: ## the tests that take minutes: jobs that Slurm queues again, the pac
 	@tools/install-packages build test cross cluster deb
 	@$(MAKE) --no-print-directory all sysroot-arm64
 	@tests/run --long
+
+test-debian13: ## build and run the tests in a Debian 13 made in build/debian13 (root; minutes, 1 GB)
+	@tools/install-packages debian13
+	@tools/debian13
 
 SOAK_N ?= 200
 soak: ## kill or stop a rank at SOAK_N=200 random moments; each run must come to the same bits

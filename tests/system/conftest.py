@@ -1,5 +1,6 @@
 """What all system tests use: the program under test, mpirun, data."""
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,12 @@ BUILD = ROOT / "build" / PRESET
 BRAMBLE = BUILD / "bramble"
 SLOW = 10 if PRESET != "native" else 1  # checkers take their time
 WAIT_S = 180 * SLOW  # for what takes a second or two: a busy machine may stand still for some time
+
+
+def open_mpi():
+    """The major version of mpirun: 4 on Debian 12, 5 on Debian 13."""
+    told = subprocess.run(["mpirun", "--version"], text=True, capture_output=True, timeout=WAIT_S).stdout
+    return int(re.search(r"\) (\d+)\.", told)[1])
 
 
 def pytest_configure(config):

@@ -17,7 +17,8 @@ IN_TURN = ()     # one of ALL, another for the next mistake
 USER, ENVIRONMENT = 2, 1
 
 # What mpirun, or MPI without it, has to say about a status other than 0, and about signals.
-OF_MPIRUN = re.compile(r"^-{50,}\n.*?^-{50,}\n|^(mpirun|\(null\)): [^\n]*\n", re.M | re.S)
+OF_MPIRUN = re.compile(r"^-{50,}\n.*?^-{50,}\n|^(mpirun|\(null\)): [^\n]*\n|\0|^\[\S+:\d+\] PMIX ERROR: [^\n]*\n",
+                       re.M | re.S)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What a shell or a batch system leaves to the program: little room for files, no descriptors."""
 import pytest
 from conftest import BRAMBLE
+from mistakes import own_lines
 from runs import Run
 
 TINY = ["--data", "synthetic:20", "--threads", 1, "--out", "out.h5"]
@@ -10,8 +11,9 @@ def test_limit_for_files(bramble, tmp_path):
     """ulimit -f: as on a full disk, one line says it, and nothing half-written is left."""
     line = bramble.command(1, "train", "--quiet", *TINY, "--rounds", 100000, "--checkpoint", "c.h5", below=["prlimit", "--fsize=9000000"])
     done = bramble.run(line)
-    assert done.returncode == 1 and done.stderr.startswith("bramble: ") and "File too large" in done.stderr, done
-    assert len(done.stderr.splitlines()) == 1 and list(tmp_path.iterdir()) == []
+    told = own_lines(done.stderr)  # Open MPI 5 misses its shared memory as well
+    assert done.returncode == 1 and told[0].startswith("bramble: ") and "File too large" in told[0], done
+    assert len(told) == 1 and list(tmp_path.iterdir()) == []
     done = bramble.run(bramble.command(1, "data", "synth", "set", 50, below=["prlimit", "--fsize=10000"]))
     assert done.returncode == 1 and done.stderr == "bramble: set/data_batch_1.bin: cannot be written: File too large\n"
 

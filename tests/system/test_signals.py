@@ -8,7 +8,7 @@ import time
 import h5py
 import numpy as np
 import pytest
-from conftest import WAIT_S
+from conftest import WAIT_S, open_mpi
 from runs import LINEAR, PAPER, Run, averaging_rules, differences, write_model
 from test_kill import ranks_of, rounds_done, wait_for
 
@@ -55,7 +55,8 @@ def test_stops_and_goes_on(bramble, pictures, tmp_path, ranks, victim, number):
     n = stopped.n_done
     name = "SIGTERM" if passed_on else number.name
     words = {"SIGINT": "SIGINT (Ctrl-C)", "SIGTERM": "SIGTERM (mpirun makes that of Ctrl-C, too)" if ranks > 1 else "SIGTERM"}
-    assert said == [f"bramble: stopped by {words.get(name, name)}; {n} of 100000 rounds are saved, go on with --resume c.h5"]
+    if not passed_on or open_mpi() < 5 or said:  # Open MPI 5's mpirun, itself sent a signal, may keep the line back
+        assert said == [f"bramble: stopped by {words.get(name, name)}; {n} of 100000 rounds are saved, go on with --resume c.h5"]
     assert n >= 4 and stopped["summary/complete"] == 0
     with h5py.File(tmp_path / "c.h5") as file:
         assert file["rounds/n_done"][()] == n and file["checkpoint/signal"][()] == signal.Signals[name]
