@@ -133,9 +133,8 @@ def test_the_example_runs_jobs_over_four_hosts(pis):
     assert done.returncode == 0, done.stderr
     told = subprocess.check_output([BRAMBLE, "info", pis.folder / "srun.h5"], text=True)
     assert all(host in told for host in pis.hosts())
-    (pis.folder / "results").mkdir()
-    shutil.copy(ROOT / "jobs/train.sbatch", pis.folder)
-    pis.run("env", f"BRAMBLE={BRAMBLE}", "sbatch", "train.sbatch", *options, "--out", "batch.h5")
+    shutil.copytree(ROOT / "jobs", pis.folder / "jobs")
+    pis.run("env", f"BRAMBLE={BRAMBLE}", "sbatch", "jobs/train.sbatch", *options, "--out", "batch.h5")
     assert until(lambda: pis.run("squeue", "-h").stdout == "", timeout=90)
-    logs = "".join(path.read_text() for path in (pis.folder / "results").glob("*.log"))
+    logs = "".join(path.read_text() for path in pis.folder.glob("slurm-*.out"))
     assert "test accuracy" in logs, logs
