@@ -1,5 +1,6 @@
 """jobs/supervise: when it takes a run for one that hangs, what it reads, and what it says of mistakes."""
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -92,6 +93,22 @@ def test_limits(supervise, monkeypatch, tmp_path):
     assert later(5, progress={"images": 64}) == (600, 0) and later(5) == (600, 5)
     assert later(50, rounds_tested=9, complete=True) == (20, 55)
     job.process.wait()
+
+
+def test_a_sign_of_life_within_a_round(bramble, pictures, tmp_path):
+    """Images that are done are seen by `bramble info`, long before the round ends."""
+    line = command(bramble, pictures, "--local-steps", "10000000", "--average-every", "0", rounds=1)
+
+    def images():
+        told = bramble.run([str(BRAMBLE), "info", "--json", "out.h5"])
+        return (json.loads(told.stdout).get("progress", {}).get("images") or 0) if told.returncode == 0 else 0
+    with subprocess.Popen(line, cwd=tmp_path, env=bramble.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as run:
+        try:
+            first = wait_for(images)
+            assert wait_for(lambda: images() > first) and rounds_done(tmp_path / "out.h5") == 0
+        finally:
+            run.terminate()
 
 
 # ---- what is read --------------------------------------------------------------------------------------------
