@@ -13,11 +13,15 @@
 typedef struct saving {
     uint64_t every_rounds; /* 0: by time */
     double every_s;
-    double t_saved_s;    /* clock_now() of the last */
-    uint64_t rounds;     /* done in the state kept; 0: none is */
-    int64_t n_workers;   /* then */
-    float *w, *v;        /* kept: the server's weights, a worker's momentum, each or NULL */
-    float *all;          /* the server's: momentum of all ranks */
+    double t_saved_s;  /* clock_now() of the last */
+    uint64_t rounds;   /* done in the state kept; 0: none is */
+    int64_t n_workers; /* then */
+    float *w, *v;      /* kept: the server's weights, a worker's momentum, each or NULL */
+    float *
+        v_before; /* that of the round before, where a rank may die and the others go on, else NULL */
+    uint64_t
+        v_rounds; /* done when v was kept; a death may come before the server knows of the last */
+    float *all;   /* the server's: momentum of all ranks */
     int64_t model_round; /* of the model in evaluation.w; -1: none */
     double t_date_s;
 
@@ -39,6 +43,10 @@ void saving_release(saving *self);
 /* saving_due - the server: is a checkpoint to be written after round (0-based)?  Not while the one before is
  * under way, but for the last round.  Not collective. */
 bool saving_due(saving *self, const job *of, uint64_t round);
+
+/* saving_keep_momentum - the same of a worker's momentum, before the server knows that the round is over: what it
+ * keeps, all workers have kept, too.  On every rank; not collective. */
+void saving_keep_momentum(saving *self, const job *of, uint64_t rounds);
 
 /* saving_keep - a round is over: copy what a checkpoint needs.  On every rank; not collective. */
 void saving_keep(saving *self, const job *of, uint64_t rounds, int64_t model_round);

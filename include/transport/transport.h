@@ -119,7 +119,7 @@ void transport_progress(void);
 /*
  * transport_call_stop - the server tells all workers to cut the present round short
  * transport_stop_called - whether it did; costs 1 us, 5 us over TCP.  Stays true until
- *                         transport_clear_stop, which everyone calls once between two rounds.
+ *                         transport_clear_stop, which everyone calls once, when the rounds are over.
  * Call_stop is the server's alone, at most once between two clears.  After a transport_meet that
  * comes behind it all ranks agree on stop_called; without one a worker may never hear of it.
  */

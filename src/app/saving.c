@@ -38,6 +38,8 @@ bool saving_init(saving *self, const job *of, error *err)
         good = good && init_file(self, of, err);
     if (o->keep_momentum)
         good = good && (self->v = memory_new(of->model->n_weights, sizeof *self->v, err));
+    if (self->v && transport_guards())
+        good = good && (self->v_before = memory_new(of->model->n_weights, sizeof *self->v, err));
     return good;
 }
 
@@ -47,6 +49,7 @@ void saving_release(saving *self)
     self->publisher = NULL;
     memory_free(self->w);
     memory_free(self->v);
+    memory_free(self->v_before);
     memory_free(self->all);
 }
 
@@ -91,8 +94,19 @@ void saving_keep(saving *self, const job *of, uint64_t rounds, int64_t model_rou
         memcpy(self->w, of->w, n * sizeof *self->w);
         self->t_date_s = results_date();
     }
-    if (self->v && transport_is_worker())
-        memcpy(self->v, of->v, n * sizeof *self->v);
+}
+
+void saving_keep_momentum(saving *self, const job *of, uint64_t rounds)
+{
+    if (!self->v || !transport_is_worker())
+        return;
+    float *before = self->v_before;
+    if (before) {
+        self->v_before = self->v;
+        self->v = before;
+    }
+    memcpy(self->v, of->v, of->model->n_weights * sizeof *self->v);
+    self->v_rounds = rounds;
 }
 
 /*
@@ -127,8 +141,9 @@ static size_t first_velocity(const job *of)
 
 static void gather(saving *self, const job *of)
 {
-    if (self->v)
-        transport_gather(self->v, of->model->n_weights * sizeof *self->v, self->all);
+    const float *mine = self->v_before && self->v_rounds > self->rounds ? self->v_before : self->v;
+    if (mine)
+        transport_gather(mine, of->model->n_weights * sizeof *mine, self->all);
 }
 
 void saving_begin(saving *self, job *of)

@@ -219,6 +219,7 @@ void training_go_on(training *t)
             evaluation_begin(&t->job->evaluation, t->job->evaluation.w);
         }
     }
+    saving_keep_momentum(&t->saving, t->job, t->job->rounds_before);
     saving_keep(&t->saving, t->job, t->job->rounds_before, t->eval_round);
 }
 

@@ -173,6 +173,7 @@ static bool run_round(training *t, uint64_t round, error *err)
     end.t_wait_s = t->t_wait_s;
     phases_take(&t->phases, row->t_phase_s);
     end.t_own_s = clock_now() - t->t_ready_s;
+    saving_keep_momentum(&t->saving, j, round + 1);
     transport_collect(&end, sizeof end, t->ends, NULL, NULL);
     phases_enter(&t->phases, PHASE_OUTPUT);
     if (transport_is_server())
