@@ -7,7 +7,7 @@ from conftest import WAIT_S
 BLOCKS = [block for page in pages.pages() for block in pages.blocks(page) if block.marker == "run on emulated hosts"]
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=str)
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.page)
 def test_block(block, tmp_path, pictures):
     emulated.need()
     cluster = emulated.Cluster(tmp_path)

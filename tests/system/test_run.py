@@ -160,6 +160,8 @@ def test_only_what_was_skipped(trial):
     assert first == (0, 5, 0, 5)
     counts, text = trial.run("--skipped", trial.folder / "logs", logs="more", env={"BRAMBLE_TEST_MORE": "1"})
     assert counts == (0, 6, 0, 1) and "test_good" not in text
+    (trial.tests / "test_some.py").write_text(SYSTEM.replace("test_skipped", "test_renamed"))
+    assert trial.run("--skipped", trial.folder / "logs", logs="more")[0] == (1, 2, 1, 1)
 
 
 def test_only_what_takes_minutes(trial):
