@@ -87,11 +87,11 @@ bool evaluation_slice(evaluation *self, double t_s)
 {
     if (!self->running)
         return false;
-    size_t n = slice_images(self, t_s);
+    size_t n = slice_images(self, t_s), n_blocks = (n + VEC_WIDTH - 1) / VEC_WIDTH;
     network_input input = {load, self};
     double start = clock_now();
     (void)network_forward(self->net, self->w, &input, n);
-    self->t_block_s = (clock_now() - start) / (double)((n + VEC_WIDTH - 1) / VEC_WIDTH);
+    self->t_block_s = (clock_now() - start) / (double)n_blocks;
     for (size_t k = 0; k < n; k++)
         add_image(self, k);
     self->position += n;

@@ -28,7 +28,7 @@ static bool parent_has(const char *name)
     size_t room = 0, length = strlen(name);
     bool found = false;
     snprintf(path, sizeof path, "/proc/%d/environ", (int)getppid());
-    FILE *file = fopen(path, "re");
+    FILE *file = value ? fopen(path, "re") : NULL;
     while (file && !found && getdelim(&setting, &room, '\0', file) > 0)
         found = strncmp(setting, name, length) == 0 && setting[length] == '=' &&
                 strcmp(setting + length + 1, value) == 0;

@@ -16,9 +16,13 @@ enum { STACK_BYTES = 8 << 20, STACK_MIN_BYTES = 512 << 10 };
  */
 static bool take_standard_numbers(error *err)
 {
-    for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0)
+            continue;
+        int taken = open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+        if (taken != fd) /* the lowest that is free */
             return error_environment(err, "/dev/null cannot be opened: %s", strerror(errno));
+    }
     return true;
 }
 

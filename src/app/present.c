@@ -18,9 +18,10 @@ static double images_of_round(const job *of)
 {
     double sum = 0.0;
     uint64_t batch = of->options.batch;
-    for (int k = 0; k < transport_workers(); k++)
-        sum += (double)job_steps(of, k) * (double)of->shards[k] /
-               (double)((of->shards[k] + batch - 1) / batch);
+    for (int k = 0; k < transport_workers(); k++) {
+        uint64_t per_epoch = (of->shards[k] + batch - 1) / batch; /* steps */
+        sum += (double)job_steps(of, k) * (double)of->shards[k] / (double)per_epoch;
+    }
     return sum;
 }
 

@@ -16,10 +16,11 @@ static const double SHOW_S = 1.0;
 static double tests_to_come(const training *t)
 {
     uint64_t n = t->job->options.rounds, every = job_eval_every(t->job), done = t->shown.rounds;
-    double tests = transport_size() > 1
-                       ? (double)(done < n)
-                       : (double)(n / every - done / every + (done < n && n % every != 0));
-    return t->eval_noted ? tests : tests + (isnan(t->shown.tested) ? 0.0 : 1.0 - t->shown.tested);
+    uint64_t n_tests = done < n;
+    if (transport_size() == 1)
+        n_tests = n / every - done / every + (done < n && n % every != 0);
+    double begun = t->eval_noted || isnan(t->shown.tested) ? 0.0 : 1.0 - t->shown.tested;
+    return (double)n_tests + begun;
 }
 
 /* Forward is a third of a step; a guess until a test has shown what it takes. */

@@ -80,7 +80,8 @@ static void deal_core(host *self, size_t core)
     for (int k = 0; k < self->n; k++)
         if (has_core(self->workers[k], core) && (!least || self->workers[k]->dealt < least->dealt))
             least = self->workers[k];
-    least->dealt++;
+    if (least)
+        least->dealt++;
 }
 
 /* Cores that few may use come first: so that who has no other gets those that all may use. */

@@ -91,12 +91,23 @@ static void take_progress(watching *self, const record_progress *now)
     s->t_tests_s = isnan(now->t_tests_s) ? 0.0 : now->t_tests_s;
 }
 
+static bool is_same(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
+static bool is_news(const record_progress *now, const record_progress *last)
+{
+    return !is_same(now->round, last->round) || !is_same(now->images, last->images) ||
+           !is_same(now->tested, last->tested) || !is_same(now->t_s, last->t_s);
+}
+
 /* Show what is new, of which a live line needs the last only. */
 static void show(watching *self, const record_file *run)
 {
     if (!self->progress.to || run->n_rounds < self->state.rounds)
         start(self, run); /* for the first time, or with a run that has taken the other's place */
-    bool news = memcmp(&run->progress, &self->last, sizeof self->last) != 0;
+    bool news = is_news(&run->progress, &self->last);
     self->last = run->progress;
     if (news || run->n_rounds > self->state.rounds)
         self->t_news_s = clock_now();

@@ -7,6 +7,7 @@ SIMD_INLINE vec window_max(const pool_shape *s, const vec *x, int size, ivec *ch
     ivec which = ivec_set(0);
     for (int j = 1; j < size * size; j++) {
         vec element = x[(size_t)(j / size) * (size_t)s->in_width + (size_t)(j % size)];
+        /* NOLINTNEXTLINE(misc-redundant-expression): this is how a NaN is known */
         ivec larger = (element > best) | (element != element);
         best = vec_select(larger, element, best);
         which = (larger & ivec_set(j)) | (~larger & which);

@@ -207,7 +207,7 @@ bool record_read_tables(const char *path, const char *format, const char *group,
 
 void record_values_free(record_values_list *self)
 {
-    for (size_t i = 0; i < self->n; i++)
+    for (size_t i = 0; self->all && i < self->n; i++)
         memory_free(self->all[i].values);
     memory_free(self->all);
     *self = (record_values_list){0};
