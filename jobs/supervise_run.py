@@ -16,12 +16,18 @@ OPTIONS = ("--out", "--checkpoint", "--config", "--resume", "--force", "--stall"
 OF_SOME_WORKERS = ("case", "shards")  # options that fit one number of workers only
 
 
-def say(text):
-    """A line on stderr, if there is anybody to read it."""
+def pass_on(text):
+    """Text to stderr, if anybody still listens; without a buffer, whose rest would fail again when Python ends."""
+    data = text.encode(errors="backslashreplace")
     try:
-        print(f"supervise: {text}", file=sys.stderr, flush=True)
+        while data:
+            data = data[os.write(2, data):]
     except OSError:
         pass
+
+
+def say(text):
+    pass_on(f"supervise: {text}\n")
 
 
 def mistake(text):
