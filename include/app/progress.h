@@ -31,7 +31,8 @@ typedef struct progress_state {
     double tested;                /* of the test everything waits for; NaN: there is none */
 } progress_state;
 
-/* progress_start - find out what stderr is; under mpirun it is a pipe, and mpirun's own stderr counts */
+/* progress_start - find out what stderr is; under mpirun it is a pipe, and mpirun's own stderr counts: a terminal
+ * there is written to directly */
 void progress_start(progress *self, bool quiet, uint64_t n_rounds);
 
 /* progress_start_on - show it there instead; progress_within shows something at once */

@@ -11,7 +11,7 @@
 
 static const double PAUSE_S = 10.0; /* between lines within a round */
 
-/* mpirun forwards what comes through the pipe to its own stderr, byte by byte. */
+/* Under mpirun stderr is a pipe: its terminal is where mpirun's goes. */
 static int terminal_open(void)
 {
     char path[64] = "/proc/self/fd/2";
@@ -20,7 +20,7 @@ static int terminal_open(void)
             return -1;
         snprintf(path, sizeof path, "/proc/%d/fd/2", (int)getppid());
     }
-    int terminal = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    int terminal = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (terminal < 0 || isatty(terminal))
         return terminal;
     close(terminal);
@@ -38,6 +38,12 @@ void progress_start(progress *self, bool quiet, uint64_t n_rounds)
     *self = (progress){.to = stderr, .quiet = quiet, .n_rounds = n_rounds, .t_line_s = clock_now()};
     self->terminal = quiet ? -1 : terminal_open();
     self->live = self->terminal >= 0;
+    if (!self->live || isatty(STDERR_FILENO))
+        return;
+    /* Open MPI 5 forwards whole lines only, and a live one has no end. */
+    FILE *direct = fdopen(self->terminal, "w");
+    if (direct)
+        self->to = direct;
 }
 
 void progress_start_on(progress *self, FILE *to, uint64_t n_rounds)
@@ -131,7 +137,9 @@ void progress_stop(progress *self)
 {
     if (self->width > 0)
         fputc('\n', self->to);
-    if (self->live)
+    if (self->live && fileno(self->to) == self->terminal)
+        fclose(self->to);
+    else if (self->live)
         close(self->terminal);
     self->live = false;
     self->width = 0;

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -58,6 +59,7 @@ def test_json_has_stdout_for_itself(bramble, pictures, ranks):
 def read_until(terminal, pattern):
     shown = b""
     while not re.search(pattern, shown):
+        assert select.select([terminal], [], [], WAIT_S)[0], shown
         shown += os.read(terminal, 4096)
     return shown.decode()
 
