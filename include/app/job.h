@@ -34,7 +34,7 @@ typedef struct job {
     uint64_t
         rounds_done; /* then: rounds in the result file, and in the checkpoint if there is one */
     char rescue[OPTION_TEXT_BYTES]; /* file to go on from when a rank dies, or "" */
-    bool rescued;                   /* one has died */
+    bool rescued;                   /* one has died, and options.resume is that file */
 
     uint64_t n_train, n_test; /* images used, of all workers together */
     uint64_t *shards;         /* images of each worker */

@@ -15,7 +15,8 @@
  */
 bool rescue_job(job *self, const char *lost, error *err);
 
-/* rescue_tidy - the run is over: remove what rescue_job has written besides the user's own files.  The server's. */
+/* rescue_tidy - all that rescue_job has written is in memory again, or of no more use: remove what is no file of the
+ * user's own.  The server's. */
 void rescue_tidy(const job *self);
 
 #endif

@@ -17,6 +17,9 @@
  */
 bool training_run(job *self, record_summary *summary, error *err);
 
+/* training_release - free what training_run keeps for training_rescue: when all ranks have come to its end */
+void training_release(void);
+
 /*
  * training_rescue - other ranks have died in training_run (transport_guard): save the rounds done
  *   rounds  out  on the server: how many; 0: there is nothing to go on from

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { RUN_BYTES = 17 };
 
@@ -80,17 +81,30 @@ static bool add_past_model(job *self, error *err)
            record_add_weights(self->record, from->past->model_round, e->w, err);
 }
 
+/* What has the name of a file that only a death would bring: the user does not know that name. */
+static bool check_rescue(const job *self, const char *path, bool force, error *err)
+{
+    if (self->options.checkpoint[0] || force || access(path, F_OK) != 0)
+        return true;
+    return error_user(
+        err,
+        "%s: exists, and would be replaced when a rank dies: a former run has left it; "
+        "remove it, choose another --out or add --force",
+        path);
+}
+
 static bool create_files(job *self, record_plan plan, size_t n_velocities, error *err)
 {
     const train_options *o = &self->options;
     const checkpoint_plan kept = {.n_velocities = n_velocities, .out = self->out};
     const char *kept_at = o->checkpoint[0] ? o->checkpoint : self->rescue;
     if (kept_at[0]) {
-        bool same = strcmp(kept_at, o->resume) == 0;
+        bool force = o->force || strcmp(kept_at, o->resume) == 0;
         plan.checkpoint = &kept;
         checkpoint_free(self->checkpoint); /* for another name */
-        self->checkpoint = checkpoint_new(kept_at, o->force || same, &plan, err);
-        if (!self->checkpoint)
+        self->checkpoint = NULL;
+        if (!check_rescue(self, kept_at, force, err) ||
+            !(self->checkpoint = checkpoint_new(kept_at, force, &plan, err)))
             return false;
     }
     plan.checkpoint = NULL;

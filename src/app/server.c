@@ -1,6 +1,7 @@
 #include "training_state.h"
 
 #include "app/interrupt.h"
+#include "app/rescue.h"
 
 #include <math.h>
 #include <string.h>
@@ -220,8 +221,9 @@ void training_go_on(training *t)
             evaluation_begin(&t->job->evaluation, t->job->evaluation.w);
         }
     }
-    saving_keep_momentum(&t->saving, t->job, t->job->rounds_before);
     saving_keep(&t->saving, t->job, t->job->rounds_before, t->eval_round);
+    if (transport_is_server()) /* all it goes on from is in memory again */
+        rescue_tidy(t->job);
 }
 
 /* A rank that also trains cannot evaluate meanwhile: it does so between the rounds, off the clock. */

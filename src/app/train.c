@@ -81,6 +81,7 @@ static void report_end(const job *j, error *err)
         return;
     fprintf(stderr, "bramble: %s: the run is finished, nothing is changed\n", j->out);
     print_summary(j, &j->past_summary, err);
+    rescue_tidy(j);
 }
 
 static void print_stop(const job *j)
@@ -129,6 +130,7 @@ static void run(job *j, enum parse_outcome outcome, const option_line *line, err
     for (char *lost; !transport_guard(try_run, &a, &lost); memory_free(lost))
         if (!rescue_job(j, lost, err))
             return;
+    training_release();
     if (!a.good)
         return;
     if (j->finished) {
@@ -143,7 +145,6 @@ static void run(job *j, enum parse_outcome outcome, const option_line *line, err
             print_stop(j);
         else if (err->kind == ERROR_NONE)
             print_summary(j, &a.summary, err);
-        rescue_tidy(j);
     }
     transport_agree(err);
 }

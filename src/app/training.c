@@ -283,7 +283,8 @@ static void finish_run(training *t, uint64_t rounds, record_summary *summary, er
     *err = t->error;
 }
 
-static training state; /* outlives a training_run that is left because a rank has died */
+static training
+    state; /* outlives training_run: a rank may die in it, or when only some have left it */
 
 bool training_run(job *self, record_summary *summary, error *err)
 {
@@ -299,6 +300,7 @@ bool training_run(job *self, record_summary *summary, error *err)
         t->t_shown_s = clock_now();
         interrupt_catch();
         transport_on_wait(transport_is_server() ? server_listen : pass_on, t);
+        saving_keep_momentum(&t->saving, self, self->rounds_before);
         transport_meet(NULL, 0, NULL);
         t->account.machines = self->machines;
         t->t_zero_s = t->t_ready_s = t->t_average_s = clock_now();
@@ -318,9 +320,12 @@ bool training_run(job *self, record_summary *summary, error *err)
         transport_meet(NULL, 0, NULL);
         transport_clear_stop();
     }
-    good = good && transport_agree(err);
-    release(t);
-    return good;
+    return good && transport_agree(err);
+}
+
+void training_release(void)
+{
+    release(&state);
 }
 
 bool training_rescue(job *self, uint64_t *rounds, error *err)

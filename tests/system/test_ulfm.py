@@ -6,10 +6,14 @@ import os
 import random
 import re
 import signal
+import struct
 import subprocess
 import time
+import zlib
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 from conftest import PRESET, ROOT, WAIT_S
 from runs import LINEAR, Run, averaging_rules, write_model
@@ -18,6 +22,7 @@ from test_kill import ranks_of, rounds_done, wait_for
 BINARIES = ROOT / "build" / "openmpi5" / "bin"
 TOLERANT = ROOT / "build" / "ulfm" / "bramble"
 NOTICE_S = 30  # at most, until the others go on
+CROWDED = "bramble: warning: 3 workers on "  # of a machine with fewer cores
 
 pytestmark = pytest.mark.skipif(not TOLERANT.exists() or PRESET != "native",
                                 reason="no program with Open MPI 5: `make openmpi5` builds it")
@@ -26,9 +31,9 @@ pytestmark = pytest.mark.skipif(not TOLERANT.exists() or PRESET != "native",
 class Job:
     """A training under Open MPI 5's mpirun; ranks can be killed at a given round."""
 
-    def __init__(self, runner, pictures, ranks, *more, rounds=12, start=()):
+    def __init__(self, runner, pictures, ranks, *more, rounds=12, start=(), env=None):
         self.folder = Path(runner.folder)
-        env = dict(runner.env, PATH=f"{BINARIES}:{os.environ['PATH']}", PRTE_ALLOW_RUN_AS_ROOT="1",
+        env = dict(runner.env, **(env or {}), PATH=f"{BINARIES}:{os.environ['PATH']}", PRTE_ALLOW_RUN_AS_ROOT="1",
                    PRTE_ALLOW_RUN_AS_ROOT_CONFIRM="1", TMPDIR="/tmp")
         options = write_model(self.folder, LINEAR)[0]
         line = [*map(str, start), "mpirun", *([] if start else ["--with-ft", "ulfm"]), "--oversubscribe", "--bind-to", "none",
@@ -55,16 +60,39 @@ class Job:
         finally:
             self.process.kill()
         print(out, said)
-        return self.process.returncode, [line for line in said.splitlines() if line.startswith("bramble: ")]
+        return self.process.returncode, [line for line in said.splitlines()
+                                         if line.startswith("bramble: ") and not line.startswith(CROWDED)]
 
 
-def resumed(runner, pictures, ranks, workers_after, at, rounds, *more):
+def lose_momentum(path, worker):
+    """In a checkpoint: that of a worker (from 0) is lost, and the mean of the others' stands for it, at the end."""
+    mark, n_bytes, _ = struct.unpack("<8sQQ", path.read_bytes()[-24:])
+    with h5py.File(path, "r+") as file:
+        v = file["checkpoint/v"]
+        left = np.delete(v[:], worker, axis=0)
+        v[:] = np.vstack([left, left.astype(np.float64).mean(axis=0).astype(np.float32)])
+    image = path.read_bytes()[:n_bytes]
+    path.write_bytes(image + struct.pack("<8sQQ", mark, n_bytes, zlib.crc32(image)))
+
+
+def resumed(runner, pictures, ranks, workers_after, at, rounds, *more, lost=None):
     """The bits expected: `at` rounds by all, stopped, gone on with by fewer."""
     status, said = Job(runner, pictures, ranks, "--checkpoint", "c.h5", *more, rounds=at).end()
     assert (status, said) == (0, [])
+    if lost is not None:
+        lose_momentum(Path(runner.folder) / "c.h5", lost)
     status, said = Job(runner, pictures, workers_after + 1, "--resume", "c.h5", "--force", rounds=rounds).end()
     assert (status, said) == (0, [])
     return Run(Path(runner.folder) / "out.h5")
+
+
+def interrupted_at(path):
+    """Rounds done at the last interruption; infinity while there is none."""
+    try:
+        with h5py.File(path) as file:
+            return float(file["interruptions/rounds"][-1])
+    except (OSError, KeyError, IndexError, ValueError):
+        return float("inf")
 
 
 def weights(run):
@@ -121,6 +149,44 @@ def test_two_die(bramble, pictures, tmp_path):
     assert (tmp_path / "mine.h5").exists() and not list(tmp_path.glob("*.rescue*"))
 
 
+def test_momentum_is_that_of_the_round(bramble, other, pictures, tmp_path):
+    """A worker dies at the end of a round, when the others have done with it and the server has not."""
+    tool = tmp_path / "pi" / "usr" / "bin" / "vcgencmd"  # asked then, five seconds after it was asked last
+    tool.parent.mkdir(parents=True)
+    tool.write_text(f'''#!/bin/sh
+[ "$OMPI_COMM_WORLD_RANK $1" = "2 measure_clock" ] || exit 1
+cd {tmp_path}/pi
+[ -e first ] || {{ touch first; sleep 5; exit 1; }}
+touch second
+while [ ! -e killed ]; do sleep 0.1; done
+''')
+    tool.chmod(0o755)
+    job = Job(bramble, pictures, 4, "--keep-momentum", env={"BRAMBLE_SENSORS": str(tmp_path / "pi")})
+    wait_for((tmp_path / "pi" / "second").exists)
+    time.sleep(0.5)  # the others have nothing else to do
+    job.kill(2)
+    (tmp_path / "pi" / "killed").touch()
+    status, said = job.end()
+    result = Run(tmp_path / "out.h5")
+    (at,) = result["interruptions/rounds"]
+    assert status == 0 and said == [f"bramble: rank 2 on {os.uname().nodename} has died; 2 workers go on from round {at + 1:.0f}"]
+    assert 1 <= at < 12
+    assert weights(result) == weights(resumed(other, pictures, 4, 2, int(at), 12, "--keep-momentum", lost=1))
+
+
+def test_no_file_is_left_when_all_die(bramble, pictures, tmp_path):
+    """Once the others have gone on, what they have gone on from is no longer there; nor does it stand in the way."""
+    job = Job(bramble, pictures, 4, rounds=100000)
+    job.kill(2, rounds=2)
+    wait_for(lambda: interrupted_at(tmp_path / "out.h5") < rounds_done(tmp_path / "out.h5"))
+    job.kill(0)
+    assert job.end()[0] != 0
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["init.h5", "net.ini", "out.h5"]
+    (tmp_path / "out.h5").rename(tmp_path / "out.h5.rescue.h5")
+    status, said = Job(bramble, pictures, 3).end()
+    assert status != 0 and len(said) == 1 and "out.h5.rescue.h5: exists" in said[0] and "--checkpoint" not in said[0]
+
+
 def test_no_worker_left(bramble, pictures):
     job = Job(bramble, pictures, 2)
     job.kill(1, rounds=3)
@@ -169,4 +235,7 @@ def test_random_moments(bramble, pictures, tmp_path, seed):
     assert status == 0 and 1 <= len(said) <= 2, said
     result = Run(tmp_path / "out.h5")
     assert result["rounds/n_done"] == 16 and result["summary/complete"] == 1
+    assert not list(tmp_path.glob("*.rescue*"))
+    told = float(re.search(r"from round (\d+)", said[-1])[1])
+    assert told - 1 == max(result.values.get("interruptions/rounds", []), default=0)
     assert time.monotonic() - hit < NOTICE_S
