@@ -57,10 +57,9 @@ static bool job_has_one_host(void)
 void transport_start(int *argc, char ***argv)
 {
     error err = {0};
-    /* Ranks that share a core must hand it over while they poll; a rank alone needs no daemon.  The way to one's
+    /* Ranks that share a core must hand it over while they poll.  The way to one's
      * own host leads over lo: Open MPI 5, when it asks the kernel for it, takes the host for out of reach. */
     if (setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0) != 0 ||
-        setenv("OMPI_MCA_ess_singleton_isolated", "1", 0) != 0 ||
         (job_has_one_host() && setenv("OMPI_MCA_reachable", "weighted", 0) != 0)) {
         error_environment(&err, "out of memory: no room for an environment variable");
         transport_abort(&err);

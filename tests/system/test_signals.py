@@ -19,7 +19,9 @@ def start(bramble, pictures, ranks, *more, model=LINEAR, rounds=100000):
     options = write_model(bramble.folder, model)[0]
     line = bramble.command(ranks, "train", "--quiet", "--data", pictures, *options, "--limit-test", 20, "--batch", 2, "--lr",
                            1e-4, "--keep-momentum", "--rounds", rounds, "--threads", 1, "--out", "out.h5", *more)
-    return subprocess.Popen(line, cwd=bramble.folder, env=bramble.env, stdin=subprocess.DEVNULL,
+    # mpirun gives its ranks a second to end in order; a machine that is busy with other tests may need more.
+    patient = {f"{who}_MCA_odls_base_sigkill_timeout": "30" for who in ("OMPI", "PRTE")}
+    return subprocess.Popen(line, cwd=bramble.folder, env={**bramble.env, **patient}, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
