@@ -8,10 +8,11 @@
 
 /*
  * rescue_job - make the job ready to be prepared and run again by the ranks that are left
- *   lost  in  names of those that have died, for the one line on stderr; or NULL
+ *   lost  in  names of those that have died, for the one line on stderr
  * The rounds done are saved and the job goes on from there, as with --resume; it begins anew where none were
  * done.  --shards and --case, which belong to a number of workers, are forgotten.  false with err, the same on
- * every rank (environment): no worker is left, the rounds cannot be saved.  Collective.
+ * every rank (environment): no worker is left, the rounds cannot be saved.  Collective;
+ * when one more dies in it, it is called once more.
  */
 bool rescue_job(job *self, const char *lost, error *err);
 

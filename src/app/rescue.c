@@ -33,16 +33,16 @@ bool rescue_job(job *self, const char *lost, error *err)
     uint64_t rounds;
     *err = (error){0};
     if (!training_rescue(self, &rounds, err))
-        return error_prefix(err, "%s has died", lost ? lost : "a rank");
+        return error_prefix(err, "%s has died", lost);
     int left = transport_size() - 1;
     if (left == 0)
-        return error_environment(err, "%s has died, and no worker is left",
-                                 lost ? lost : "the last worker");
+        return error_environment(err, "%s has died, and no worker is left", lost);
     start_over(self, rounds);
+    transport_broadcast(&self->options,
+                        sizeof self->options); /* should some have been here before */
     if (transport_is_server())
-        fprintf(stderr, "bramble: %s has died; %d worker%s on from round %llu\n",
-                lost ? lost : "a rank", left, left == 1 ? " goes" : "s go",
-                (unsigned long long)self->rounds_before + 1);
+        fprintf(stderr, "bramble: %s has died; %d worker%s on from round %llu\n", lost, left,
+                left == 1 ? " goes" : "s go", (unsigned long long)self->rounds_before + 1);
     return true;
 }
 

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The server reads the --config file, everyone gets the text; NULL when there is none. */
 static bool read_config(const char *path, char **text, error *err)
@@ -102,6 +103,8 @@ static void print_stop(const job *j)
 
 typedef struct attempt {
     job *job;
+    bool again;
+    char lost[1024]; /* who has died and has not been told of */
     record_summary summary;
     bool good;
     error *err;
@@ -110,9 +113,19 @@ typedef struct attempt {
 static void try_run(void *arg)
 {
     attempt *a = arg;
-    a->good = resume_begin(a->job, a->err);
+    a->good = !a->again || rescue_job(a->job, a->lost, a->err);
+    a->lost[0] = '\0';
+    a->good = a->good && resume_begin(a->job, a->err);
     if (a->good && !a->job->finished)
         a->good = job_prepare(a->job, a->err) && training_run(a->job, &a->summary, a->err);
+}
+
+/* Those that have died, until it is said: more may die in the rescue. */
+static void add_lost(attempt *a, const char *more)
+{
+    size_t n = strlen(a->lost);
+    a->again = true;
+    snprintf(a->lost + n, sizeof a->lost - n, "%s%s", n > 0 ? ", " : "", more ? more : "a rank");
 }
 
 static void run(job *j, enum parse_outcome outcome, const option_line *line, error *err)
@@ -128,8 +141,7 @@ static void run(job *j, enum parse_outcome outcome, const option_line *line, err
     static attempt a;
     a = (attempt){.job = j, .err = err};
     for (char *lost; !transport_guard(try_run, &a, &lost); memory_free(lost))
-        if (!rescue_job(j, lost, err))
-            return;
+        add_lost(&a, lost);
     training_release();
     if (!a.good)
         return;

@@ -335,6 +335,7 @@ bool training_rescue(job *self, uint64_t *rounds, error *err)
     *rounds = state.saving.rounds;
     if (*rounds > 0)
         saving_rescue(&state.saving, self, err);
-    release(&state);
-    return transport_agree(err);
+    bool good = transport_agree(err);
+    release(&state); /* until here another rank may die, and it is asked for once more */
+    return good;
 }

@@ -37,7 +37,10 @@ void job_describe(void)
     MPI_Comm_set_errhandler(job_ranks, job.handler);
     MPI_Comm_rank(job_ranks, &job.rank);
     MPI_Comm_size(job_ranks, &job.size);
+}
 
+void job_locate(void)
+{
     MPI_Comm local;
     MPI_Comm_split_type(job_ranks, MPI_COMM_TYPE_SHARED, job.rank, MPI_INFO_NULL, &local);
     MPI_Comm_size(local, &job.n_local);
@@ -73,6 +76,7 @@ void transport_start(int *argc, char ***argv)
     MPI_Comm_create_errhandler(job_fail, &job.handler);
     job_ranks = MPI_COMM_WORLD;
     job_describe();
+    job_locate();
     if (provided < MPI_THREAD_FUNNELED) {
         error_environment(&err,
                           "rank %d on %s: this MPI allows no threads: use one built with them",

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from conftest import PRESET, ROOT, WAIT_S
 from runs import LINEAR, Run, averaging_rules, write_model
+from test_checkpoint import SLOW_DISK
 from test_kill import ranks_of, rounds_done, wait_for
 
 BINARIES = ROOT / "build" / "openmpi5" / "bin"
@@ -185,6 +186,29 @@ def test_no_file_is_left_when_all_die(bramble, pictures, tmp_path):
     (tmp_path / "out.h5").rename(tmp_path / "out.h5.rescue.h5")
     status, said = Job(bramble, pictures, 3).end()
     assert status != 0 and len(said) == 1 and "out.h5.rescue.h5: exists" in said[0] and "--checkpoint" not in said[0]
+
+
+@pytest.mark.parametrize("more", [[], ["--keep-momentum"]], ids=["", "momentum"])
+def test_another_dies_in_the_rescue(bramble, pictures, tmp_path, more):
+    """While the server saves what those that are left are to go on from: both are told of, and no round is lost."""
+    (tmp_path / "disk.c").write_text(SLOW_DISK)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", "disk.so", "disk.c"], cwd=tmp_path, check=True, timeout=WAIT_S)
+    job = Job(bramble, pictures, 4, *more, rounds=40, env={"LD_PRELOAD": str(tmp_path / "disk.so")})
+    wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 3)
+    (tmp_path / "hold").touch()
+    job.kill(2)
+    wait_for(lambda: list(tmp_path.glob(".out.h5.rescue.h5.*.tmp")))
+    job.kill(1)
+    time.sleep(0.5)  # rank 3 sees it
+    (tmp_path / "hold").unlink()
+    status, said = job.end()
+    result = Run(tmp_path / "out.h5")
+    (at,) = result["interruptions/rounds"]
+    assert status == 0 and 1 <= len(said) <= 2 and at >= 3  # lines: where it is slow, it is seen later
+    assert re.findall(r"rank \d", " ".join(said)) == ["rank 2", "rank 1"]
+    assert said[-1].endswith(f"has died; 1 worker goes on from round {at + 1:.0f}")
+    assert result["rounds/n_done"] == 40 and result["interruptions/workers_after"].tolist() == [1]
+    assert not list(tmp_path.glob("*.rescue*"))
 
 
 def test_no_worker_left(bramble, pictures):
