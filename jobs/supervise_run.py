@@ -16,8 +16,13 @@ OPTIONS = ("--out", "--checkpoint", "--config", "--resume", "--force", "--stall"
 OF_SOME_WORKERS = ("case", "shards")  # options that fit one number of workers only
 
 
+line_ended = True
+
+
 def pass_on(text):
     """Text to stderr, if anybody still listens; without a buffer, whose rest would fail again when Python ends."""
+    global line_ended
+    line_ended = text.endswith("\n")
     data = text.encode(errors="backslashreplace")
     try:
         while data:
@@ -27,7 +32,8 @@ def pass_on(text):
 
 
 def say(text):
-    pass_on(f"supervise: {text}\n")
+    begun = "" if line_ended else "\n"  # what mpirun said last
+    pass_on(f"{begun}supervise: {text}\n")
 
 
 def mistake(text):

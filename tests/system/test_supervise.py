@@ -224,3 +224,13 @@ def test_closed_descriptors(bramble, pictures, tmp_path, closed):
                           text=True, timeout=120 * SLOW)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done
     assert Run(tmp_path / "out.h5").summary["complete"] == 1
+
+
+def test_lines_of_its_own(bramble, tmp_path):
+    """Also behind a launcher whose last words have no end, as Open MPI 5's at times."""
+    (tmp_path / "mpirun").write_text('#!/bin/sh\nprintf "half a line" >&2\nexit 7\n')
+    (tmp_path / "mpirun").chmod(0o755)
+    done = subprocess.run([SUPERVISE, "--restarts", "0", "./mpirun", "bramble", "train", "--out", "x.h5"], cwd=tmp_path,
+                          env=bramble.env, capture_output=True, text=True, timeout=30 * SLOW)
+    lines = done.stderr.splitlines()
+    assert done.returncode != 0 and lines[0] == "half a line" and lines[1].startswith("supervise: "), done
