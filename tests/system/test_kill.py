@@ -18,12 +18,12 @@ UNKNOWN = ("clock_mhz", "clock_min_mhz", "temperature_c", "throttled")  # where 
 
 
 def ranks_of(folder, program=BRAMBLE):
-    """{rank: process id} of the processes of the program that run in this folder."""
+    """{rank: process id} of the processes that train in this folder; supervise asks `bramble info` there, too."""
     found = {}
     for entry in Path("/proc").iterdir():
         try:
             if entry.name.isdigit() and os.readlink(entry / "cwd") == str(folder) and \
-                    os.path.samefile(entry / "exe", program):
+                    os.path.samefile(entry / "exe", program) and b"\0train\0" in (entry / "cmdline").read_bytes():
                 words = (entry / "environ").read_bytes().split(b"\0")
                 rank = [word for word in words if word.startswith(b"OMPI_COMM_WORLD_RANK=")]
                 found[int(rank[0].split(b"=")[1]) if rank else 0] = int(entry.name)
