@@ -36,6 +36,9 @@ int transport_worker(void);     /* 0-based number of this worker; -1 on a server
 /* transport_host - this rank's host name; known before transport_start, too */
 const char *transport_host(void);
 
+/* transport_local - how many ranks share this rank's host (itself included), and its number among them */
+void transport_local(int *n_ranks, int *number);
+
 /* transport_version - name and version of the MPI library, one line; "none" for the serial
  * twin; known before transport_start, too */
 const char *transport_version(void);

@@ -11,9 +11,10 @@ MPI_Comm job_ranks;
 static struct {
     MPI_Errhandler handler;
     int rank, size;
+    int n_local, number;
     char host[MPI_MAX_PROCESSOR_NAME];
     char version[MPI_MAX_LIBRARY_VERSION_STRING];
-} job = {.size = 1};
+} job = {.size = 1, .n_local = 1};
 
 /* Codes returned by MPI are not looked at anywhere in this folder: every error ends up here. */
 static void job_fail(MPI_Comm *comm, int *code, ...)
@@ -36,6 +37,15 @@ void job_describe(void)
     MPI_Comm_set_errhandler(job_ranks, job.handler);
     MPI_Comm_rank(job_ranks, &job.rank);
     MPI_Comm_size(job_ranks, &job.size);
+}
+
+void job_locate(void)
+{
+    MPI_Comm local;
+    MPI_Comm_split_type(job_ranks, MPI_COMM_TYPE_SHARED, job.rank, MPI_INFO_NULL, &local);
+    MPI_Comm_size(local, &job.n_local);
+    MPI_Comm_rank(local, &job.number);
+    MPI_Comm_free(&local);
 }
 
 /* What the launcher says of it. */
@@ -66,6 +76,7 @@ void transport_start(int *argc, char ***argv)
     MPI_Comm_create_errhandler(job_fail, &job.handler);
     job_ranks = MPI_COMM_WORLD;
     job_describe();
+    job_locate();
     if (provided < MPI_THREAD_FUNNELED) {
         error_environment(&err,
                           "rank %d on %s: this MPI allows no threads: use one built with them",
@@ -139,6 +150,12 @@ const char *transport_host(void)
     if (!job.host[0] && gethostname(job.host, sizeof job.host - 1) != 0)
         strcpy(job.host, "localhost");
     return job.host;
+}
+
+void transport_local(int *n_ranks, int *number)
+{
+    *n_ranks = job.n_local;
+    *number = job.number;
 }
 
 const char *transport_version(void)

@@ -151,6 +151,8 @@ bool transport_guard(transport_body *body, void *arg, char **lost)
     learn_hosts();
     if (setjmp(guard.back) == 0) {
         guard.on = true;
+        if (guard_lost()) /* another rank may die in there */
+            job_locate();
         body(arg);
         guard.on = false;
         done = 1;

@@ -28,8 +28,12 @@ void wait_exchange(const void *mine, size_t n_bytes, void *all);
 /* wait_all - until all ranks are here.  Collective. */
 void wait_all(void);
 
-/* job_describe - after job_ranks has changed: who is this rank, whom do errors go to.  Not collective */
+/*
+ * job_describe - after job_ranks has changed: who is this rank, whom do errors go to.  Not collective
+ * job_locate - then: where is it, among the ranks of its host.  Collective.
+ */
 void job_describe(void);
+void job_locate(void);
 
 /* meet_stranger - rank -1, not known which, did not greet: describe that */
 void meet_stranger(int rank, error *err);

@@ -54,12 +54,14 @@ static void nap(double t_s)
 static void case_identity(char **arguments)
 {
     (void)arguments;
-    int rank = transport_rank(), size = transport_size();
+    int rank = transport_rank(), size = transport_size(), n_local, local;
+    transport_local(&n_local, &local);
     CHECK(rank >= 0 && rank < size);
     CHECK(transport_is_server() == (rank == 0));
     CHECK(transport_is_worker() == (rank > 0 || size == 1));
     CHECK(transport_workers() == (size == 1 ? 1 : size - 1));
     CHECK(transport_worker() == (size == 1 ? 0 : rank - 1));
+    CHECK(n_local == size && local == rank); /* all on this machine */
     CHECK(strlen(transport_host()) > 0);
     CHECK(strlen(transport_version()) > 4 && !strchr(transport_version(), '\n'));
     int *ranks = transport_is_server() ? take((size_t)size, sizeof *ranks) : NULL;

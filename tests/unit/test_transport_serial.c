@@ -15,7 +15,9 @@
 static void test_identity(void **state)
 {
     (void)state;
+    int n_local = -1, number = -1;
     char host[256] = "";
+    transport_local(&n_local, &number);
     assert_int_equal(gethostname(host, sizeof host - 1), 0);
     assert_int_equal(transport_rank(), 0);
     assert_int_equal(transport_size(), 1);
@@ -23,6 +25,8 @@ static void test_identity(void **state)
     assert_true(transport_is_worker());
     assert_int_equal(transport_workers(), 1);
     assert_int_equal(transport_worker(), 0);
+    assert_int_equal(n_local, 1);
+    assert_int_equal(number, 0);
     assert_string_equal(transport_host(), host);
     assert_string_equal(transport_version(), "none");
 }
