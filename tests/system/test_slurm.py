@@ -244,7 +244,7 @@ def test_a_node_dies_and_comes_back(slurm):
 @pytest.mark.parametrize("name", ["warned", "server", "worker"])
 def test_a_job_goes_on(slurm, name):
     """Warned of the time limit a job saves; when a node dies it was saved before.  It is queued again, and finds that."""
-    job = slurm.submit("--nodes=2", f"--job-name={name}", "jobs/train.sbatch", "--data", "synthetic:300", "--rounds", 60,
+    job = slurm.submit("--nodes=2", f"--job-name={name}", "jobs/train.sbatch", "--data", "synthetic:300", "--rounds", 300,
                        "--checkpoint-every", 1, "--quiet")
     out = slurm.folder / f"results/{name}-{job}.h5"
     assert until(lambda: rounds_done(out) >= 2, timeout=90)
@@ -264,8 +264,9 @@ def test_a_job_goes_on(slurm, name):
     assert until(lambda: state() == "PENDING", timeout=180)
     if victim:
         slurm("start", victim)
-    # What is left of the first start would be in the way of the next.
+    # What is left of the first start would be in the way of the next: a node is "idle" while a step of it still ends.
     assert until(lambda: set(ask("sinfo", "--noheader", "--format=%T").split()) == {"idle"}, timeout=120)
+    assert until(lambda: not ask("pgrep", "--full", rf"slurmstepd: \[{job}\."), timeout=120)
 
     def started_again():  # Slurm would wait for two minutes
         ask("scontrol", "update", f"JobId={job}", "StartTime=now")
@@ -278,4 +279,4 @@ def test_a_job_goes_on(slurm, name):
     run = Run(out)
     if name == "warned":
         assert "the time limit is near" in log and f"go on with --resume results/{name}-{job}.checkpoint.h5" in log
-    assert run.n_done == 60 and run.summary["complete"] == 1 and run["interruptions/rounds"].size == 1
+    assert run.n_done == 300 and run.summary["complete"] == 1 and run["interruptions/rounds"].size == 1
