@@ -24,7 +24,7 @@ TINY = ["--limit-train", 60, "--limit-test", 20, "--batch", 4, "--threads", 1]
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, pictures):
-    """The run of command() that never stopped, and its seconds."""
+    """The run of command() that never stopped."""
     return faults.reference(Runner(tmp_path_factory.mktemp("whole")), pictures)
 
 
@@ -40,7 +40,7 @@ def test_random_moments(tmp_path, pictures, whole):
     def one(seed):
         folder = tmp_path / str(seed)
         folder.mkdir()
-        return faults.one_fault(Runner(folder), pictures, seed, *whole)
+        return faults.one_fault(Runner(folder), pictures, seed, whole)
     with ThreadPoolExecutor(4) as pool:
         outcomes = list(pool.map(one, range(1, 21)))
     for outcome in outcomes:
@@ -59,10 +59,10 @@ def test_what_is_tried_again(bramble, pictures, tmp_path, whole):
     host = os.uname().nodename
     assert run.words() == [f"supervise: rank 2 on {host} was ended by signal 9 (Killed); restart 1 from c.h5"]
     result = Run(tmp_path / "out.h5")
-    assert differences(whole[0], result) == [] and result["interruptions/rounds"].size == 1
+    assert differences(whole, result) == [] and result["interruptions/rounds"].size == 1
     again = Supervised(bramble, command(bramble, pictures))
     assert again.end() == 0 and again.words() == []
-    assert differences(whole[0], Run(tmp_path / "out.h5")) == []
+    assert differences(whole, Run(tmp_path / "out.h5")) == []
     mistake = Supervised(bramble, command(bramble, pictures, "--lr", "fast"))
     assert mistake.end() == 2 and mistake.words() == [] and len(lines_of(mistake.text())) == 1
 
@@ -78,7 +78,7 @@ def test_mpirun_does_not_end(bramble, pictures, tmp_path, whole):
         os.kill(pid, signal.SIGKILL)
     assert run.end() == 0, run.all()
     assert run.words() == ["supervise: mpirun does not end, though all it had started has; ended by force; restart 1 from c.h5"]
-    assert differences(whole[0], Run(tmp_path / "out.h5")) == []
+    assert differences(whole, Run(tmp_path / "out.h5")) == []
 
 
 def test_it_gives_up(bramble, pictures, tmp_path):
