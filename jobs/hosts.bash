@@ -95,6 +95,9 @@ remote_sh() ( # HOST SCRIPT WORDS...
         "$mark" "$(quote "$2")" "$(quote "${@:3}")" | "${ssh[@]}" "$1" sh | after_mark
 )
 
+# rsync makes the stdout of its ssh non-blocking, which ssh can take, but not cat.
+rsync_options=(--partial-dir=.rsync-partial --timeout=60 --out-format=%i --blocking-io)
+
 rsync_ssh() { # prints what rsync is to call for ssh: this file (see its end)
     local path=${BASH_SOURCE[0]}
     echo "bash '${path//\'/\'\'}'"

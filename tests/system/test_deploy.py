@@ -293,7 +293,9 @@ def test_a_study_goes_on_without_us(deployed):
     assert "1 run, 0 done before, 0 failed" in pis.remote("status").stdout
 
     into = pis.folder / "fetched"
-    assert pis.remote("fetch", into).stdout == f"2 files fetched to {into}\n"
+    pis.cluster.run(pis.hosts[0], "sh", "-c", f"head -c 8000000 /dev/urandom >{pis.target}/results/far/large")
+    assert pis.remote("fetch", into).stdout == f"3 files fetched to {into}\n"
+    assert (into / "large").stat().st_size == 8000000
     told = subprocess.run([BRAMBLE, "report", into / "cases-1-1-r1.h5"], text=True, capture_output=True)
     assert told.returncode == 0
     assert pis.remote("fetch", into).stdout.startswith("0 files")
