@@ -65,7 +65,7 @@ ssh_words() { # COMMAND
     read -r -a ssh <<<"$1"
     [ ${#ssh[@]} -gt 0 ] || mistake "--ssh: expected a command such as 'ssh -F FILE'"
     ssh+=(-o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=10 -o ServerAliveCountMax=3)
-    export BRAMBLE_SSH=$1 # for rsync_ssh
+    export BRAMBLE_SSH=$1 # for rsync_there
 }
 ssh_words "${BRAMBLE_SSH:-ssh}"
 
@@ -95,12 +95,10 @@ remote_sh() ( # HOST SCRIPT WORDS...
         "$mark" "$(quote "$2")" "$(quote "${@:3}")" | "${ssh[@]}" "$1" sh | after_mark
 )
 
-# rsync makes the stdout of its ssh non-blocking, which ssh can take, but not cat.
-rsync_options=(--partial-dir=.rsync-partial --timeout=60 --out-format=%i --blocking-io)
-
-rsync_ssh() { # prints what rsync is to call for ssh: this file (see its end)
+# Its ssh is this file (see its end).  rsync would make that one's stdout non-blocking, which cat cannot take.
+rsync_there() { # WORDS
     local path=${BASH_SOURCE[0]}
-    echo "bash '${path//\'/\'\'}'"
+    rsync --partial-dir=.rsync-partial --timeout=60 --out-format=%i --blocking-io -e "bash '${path//\'/\'\'}'" "$@"
 }
 
 shown() { # stdin as a terminal may have it: no control characters but tabs
