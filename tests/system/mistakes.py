@@ -16,9 +16,10 @@ ALL, SOME, ALONE = (1, 2, 4), (1, 3), (1,)
 IN_TURN = ()     # one of ALL, another for the next mistake
 USER, ENVIRONMENT = 2, 1
 
-# What mpirun, or MPI without it, has to say about a status other than 0, and about signals.
-OF_MPIRUN = re.compile(r"^-{50,}\n.*?^-{50,}\n|^(mpirun|\(null\)): [^\n]*\n|\0|^\[\S+:\d+\] PMIX ERROR: [^\n]*\n",
-                       re.M | re.S)
+# What mpirun, or MPI without it, has to say about a status other than 0, and about signals;
+# libevent within Open MPI 5's now and then that a descriptor was closed before.
+OF_MPIRUN = re.compile(r"^-{50,}\n.*?^-{50,}\n|^(mpirun|\(null\)): [^\n]*\n|\0|^\[\S+:\d+\] PMIX ERROR: [^\n]*\n|"
+                       r"^\[warn\] Epoll [^\n]*\n", re.M | re.S)
 
 
 @dataclass(frozen=True)
