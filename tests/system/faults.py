@@ -9,7 +9,7 @@ from pathlib import Path
 
 from conftest import ROOT, SLOW
 from runs import LINEAR, Run, differences, write_model
-from test_kill import ranks_of, rounds_done
+from test_kill import ranks_of, rounds_done, wait_for
 
 SUPERVISE = ROOT / "jobs" / "supervise"
 PATIENCE = 6  # seconds; a rank that hangs is noticed after two of them or little more
@@ -80,13 +80,13 @@ def one_fault(bramble, pictures, seed, expected):
     The moment is so many rounds and a bit, not a time: how fast a run is depends on what else the machine does."""
     draw = random.Random(seed)
     number, victim = draw.choice([signal.SIGKILL, signal.SIGSTOP]), draw.randrange(N_RANKS)
-    rounds, delay = max(-1, draw.randrange(-4, ROUNDS - 1)), draw.uniform(0, 0.05)  # -1: before there is a result file
+    rounds = max(-1, draw.randrange(-4, ROUNDS - 1))  # -1: while it starts
+    delay = draw.uniform(0, 0.5 if rounds < 0 else 0.05)
     folder = Path(bramble.folder)
     run = Supervised(bramble, command(bramble, pictures))
     hit = None
     try:
-        while run.process.poll() is None and rounds_done(folder / "out.h5") < rounds:
-            time.sleep(0.005)
+        wait_for(lambda: run.process.poll() is not None or rounds_done(folder / "out.h5") >= rounds)
         time.sleep(delay)
         while run.process.poll() is None and not hit:  # not there yet when it has just begun
             pid = ranks_of(folder).get(victim)
@@ -98,7 +98,7 @@ def one_fault(bramble, pictures, seed, expected):
                 pass
             time.sleep(0.01)
         status = run.end()
-    except subprocess.TimeoutExpired:
+    except (subprocess.TimeoutExpired, AssertionError):  # of wait_for
         status = None
     finally:
         run.process.kill()
