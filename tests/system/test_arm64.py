@@ -34,7 +34,7 @@ def environment():
     return dict(ours, BRAMBLE_TEST_FEW="1")
 
 
-def run(line, timeout=300):
+def run(line, timeout=1200):
     print("$", " ".join(map(str, line)))
     return subprocess.run(line, cwd=ROOT, env=environment(), text=True, errors="replace", timeout=timeout,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
@@ -62,7 +62,7 @@ def sysroot(tools):
 @pytest.fixture(scope="module")
 def arm(sysroot):
     """The program, built for a Pi 4 as a user would."""
-    done = run(["make", "-j2", "PRESET=rpi4", "all", "unit", "build/rpi4/bench-tiles"], timeout=600)
+    done = run(["make", "-j2", "PRESET=rpi4", "all", "unit", "build/rpi4/bench-tiles"], timeout=1200)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "warning" not in done.stderr
     return BUILD / "bramble"
@@ -163,7 +163,7 @@ JOBS = {
 
 
 def train(bramble, line, out):
-    done = bramble.run(line, timeout=240)
+    done = bramble.run(line, timeout=1200)
     assert done.returncode == 0, done.stderr
     return Run(Path(bramble.folder) / out)
 
