@@ -27,6 +27,8 @@ NOT_ON_A_PI_4 = re.compile(
     r"|ldapu?r|(u|s|us|su|bf)dot\b|sqrdml[as]h|fcmla|fcadd|fjcvtzs|fmls?l2?\b|bfm|[su]mmla|usmmla"
     r"|f\w+ v\d+\.[48]h, v\d+\.[48]h|f\w+ h\d+, h\d+, h\d+|.*\b[zp]\d+[./]")
 
+EMULATED_S = 1200  # at most: the processor is emulated, and the machine may be busy
+
 
 def environment():
     """Without what a make around this one would hand down; unit tests know that they are emulated."""
@@ -34,9 +36,9 @@ def environment():
     return dict(ours, BRAMBLE_TEST_FEW="1")
 
 
-def run(line, timeout=1200):
+def run(line):
     print("$", " ".join(map(str, line)))
-    return subprocess.run(line, cwd=ROOT, env=environment(), text=True, errors="replace", timeout=timeout,
+    return subprocess.run(line, cwd=ROOT, env=environment(), text=True, errors="replace", timeout=EMULATED_S,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
 
 
@@ -62,7 +64,7 @@ def sysroot(tools):
 @pytest.fixture(scope="module")
 def arm(sysroot):
     """The program, built for a Pi 4 as a user would."""
-    done = run(["make", "-j2", "PRESET=rpi4", "all", "unit", "build/rpi4/bench-tiles"], timeout=1200)
+    done = run(["make", "-j2", "PRESET=rpi4", "all", "unit", "build/rpi4/bench-tiles"])
     assert done.returncode == 0, done.stderr[-3000:]
     assert "warning" not in done.stderr
     return BUILD / "bramble"
@@ -163,7 +165,7 @@ JOBS = {
 
 
 def train(bramble, line, out):
-    done = bramble.run(line, timeout=1200)
+    done = bramble.run(line, timeout=EMULATED_S)
     assert done.returncode == 0, done.stderr
     return Run(Path(bramble.folder) / out)
 

@@ -238,9 +238,13 @@ def test_down_after_kill_9_in_up(other, moment):
     """Whatever it had made is removed, also before it could say whose it is."""
     folder = "/run" if not moment or moment[0] in "./" else "/run/netns"
     pattern = f"{other.name}-emulate{moment}" if folder == "/run" else f"{other.name}{moment}"
-    while (running := start_until(other, folder, pattern)).poll() is not None:  # a busy machine has seen it too late
+    for _ in range(20):  # a busy machine may see it too late
+        running = start_until(other, folder, pattern)
+        if running.poll() is None:
+            break
         assert running.returncode == 0, running.communicate()
         other("down")
+    assert running.returncode is None, f"{folder}/{pattern} was never seen"
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate(timeout=WAIT_S)
     if Path(f"/run/{other.name}-emulate").exists():
