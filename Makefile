@@ -139,7 +139,7 @@ SRC       := $(wildcard src/*/*.c)
 # One of the two goes into a program: between ranks, or a single rank without MPI.
 OVER_MPI  := $(wildcard src/transport/mpi*.c)
 SERIAL    := src/transport/serial.c
-MAIN      := src/app/main.c
+MAIN      := src/cli/main.c
 CHECKED   := $(if $(filter asan tsan,$(PRESET)),$(B)/obj/tests/checks/dlclose.o)
 LIB_SRC   := $(filter-out $(OVER_MPI) $(SERIAL) $(MAIN),$(SRC))
 obj        = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -173,10 +173,10 @@ $(B)/obj/src/kernels/%.o: EXTRA = $(HOT) $(BARE)
 $(B)/obj/src/kernels/loss.o $(B)/obj/src/kernels/team.o $(B)/obj/src/kernels/peak.o: EXTRA = $(BARE)
 $(B)/obj/src/data/batch.o: EXTRA = $(HOT)
 $(B)/obj/src/transport/fixed.o: EXTRA = $(HOT)
-$(B)/obj/tests/%.o $(B)/obj/fuzz/%.o: EXTRA = $(HDF5_CFLAGS) -Isrc/record
+$(B)/obj/tests/%.o $(B)/obj/fuzz/%.o: EXTRA = $(HDF5_CFLAGS) -Isrc
 $(B)/obj/src/transport/%.o: EXTRA = $(COLD) $(MPI_CFLAGS)
 $(B)/obj/src/record/%.o: EXTRA = $(COLD) $(HDF5_CFLAGS)
-$(B)/obj/src/app/build.o: EXTRA = $(COLD) -DBUILD_VERSION=$(call c_string,$(VERSION)) -DBUILD_PRESET=$(call c_string,$(PRESET)) \
+$(B)/obj/src/host/build.o: EXTRA = $(COLD) -DBUILD_VERSION=$(call c_string,$(VERSION)) -DBUILD_PRESET=$(call c_string,$(PRESET)) \
   -DBUILD_DATADIR=$(call c_string,$(PREFIX)/share/bramble) \
   -DBUILD_FLAGS=$(call c_string,$(strip $(filter-out --sysroot=% -ffile-prefix-map=% -fdebug-prefix-map=%,$(ALL_CFLAGS))))
 
@@ -257,7 +257,7 @@ coverage: ## share of the lines of src/ that `make test` runs: build/coverage/in
 	@$(MAKE) --no-print-directory PRESET=coverage all unit mpi-tests
 	@find build/coverage -name '*.gcda' -delete
 	@tests/run --preset coverage || true
-	@gcovr --root . --object-directory build/coverage --filter src/ --exclude src/app/main.c \
+	@gcovr --root . --object-directory build/coverage --filter src/ --exclude src/cli/main.c \
 	  --exclude-unreachable-branches --html-details build/coverage/index.html --txt build/coverage/report.txt \
 	  --print-summary build/coverage/obj/src
 

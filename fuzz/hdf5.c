@@ -2,8 +2,8 @@
 #include "fuzz.h"
 
 #include "base/memory.h"
-#include "direct.h"
-#include "seal.h"
+#include "record/direct.h"
+#include "record/seal.h"
 
 #include <hdf5.h>
 #include <stdlib.h>

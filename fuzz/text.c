@@ -1,7 +1,7 @@
 /* Model files, configuration files, command lines. */
 #include "fuzz.h"
 
-#include "app/options.h"
+#include "options/options.h"
 #include "base/ini.h"
 #include "base/memory.h"
 #include "model/network.h"

@@ -1,5 +1,5 @@
-#include "transport/average.h"
-#include "transport/wire.h"
+#include "average.h"
+#include "wire.h"
 
 static void gather_average(float *w, size_t n, const double *shares, void *scratch)
 {

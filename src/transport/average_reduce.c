@@ -1,6 +1,6 @@
-#include "transport/average.h"
+#include "average.h"
 #include "transport/fixed.h"
-#include "transport/wire.h"
+#include "wire.h"
 
 #include <string.h>
 

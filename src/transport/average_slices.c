@@ -1,5 +1,5 @@
-#include "transport/average.h"
-#include "transport/wire.h"
+#include "average.h"
+#include "wire.h"
 
 /*
  * The two halves of an all-reduce of long vectors, reduce-scatter and all-gather, taken one by one: so

@@ -1,7 +1,7 @@
 #include "base/memory.h"
 #include "mpi_wait.h"
 #include "transport/transport.h"
-#include "transport/wire.h"
+#include "wire.h"
 
 #include <assert.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 #include "transport/transport.h"
-#include "transport/wire.h"
+#include "wire.h"
 
 #include <assert.h>
 #include <limits.h>

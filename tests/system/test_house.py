@@ -5,12 +5,14 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import ROOT
+from conftest import BRAMBLE, ROOT
 
 MAN = (ROOT / "docs" / "bramble.1").read_text()
 SOURCES = sorted(path for folder in ("src", "include") for path in (ROOT / folder).rglob("*.[ch]"))
 
-# What a module may include besides itself: everything below it, and nothing beside it.
+# What a room may include besides itself: what is below it, nothing beside or above it.
+ENGINE = {"model", "layers", "kernels", "data", "transport", "record", "base"}
+AROUND = {"options", "host", "show"}
 BELOW = {
     "base": set(),
     "kernels": {"base"},
@@ -19,11 +21,13 @@ BELOW = {
     "data": {"base", "kernels/simd.h"},
     "transport": {"base"},
     "record": {"base"},
-    "app": {"model", "layers", "kernels", "data", "transport", "record", "base"},
+    **dict.fromkeys(AROUND, ENGINE),
+    **dict.fromkeys(["train", "doctor", "study"], AROUND | ENGINE),
+    "cli": {"train", "doctor", "study"} | AROUND | ENGINE,
 }
 
 
-def module_of(path):
+def room_of(path):
     return path.relative_to(ROOT).parts[1]
 
 
@@ -45,34 +49,97 @@ def where(pattern, paths=SOURCES):
     return [name_of(path) for path in paths if re.search(pattern, without_comments(path.read_text()), re.M)]
 
 
-def test_modules_are_known():
-    assert {module_of(path) for path in SOURCES} == set(BELOW)
+def test_rooms_are_known():
+    assert {room_of(path) for path in SOURCES} == set(BELOW)
     assert len(SOURCES) > 80
 
 
 def test_includes_go_downwards():
     bad = []
     for path in SOURCES:
-        module = module_of(path)
+        room = room_of(path)
         for name in includes(path):
             other = name.split("/")[0]
-            if "/" in name and other in BELOW and other != module and not {other, name} & BELOW[module]:
+            if "/" in name and other in BELOW and other != room and not {other, name} & BELOW[room]:
                 bad.append(f"{name_of(path)} includes {name}")
     assert bad == []
 
 
-def test_own_headers_are_found_by_module():
-    """"module/x.h" is in include/; a bare "x.h" lies beside the file, for its module alone."""
+def test_own_headers_are_found_by_room():
+    """"room/x.h" is in include/; a bare "x.h" lies beside the file, for its room alone."""
     for path in SOURCES:
         for name in re.findall(r'^\s*#\s*include\s*"([^"]+)"', without_comments(path.read_text()), re.M):
             assert (ROOT / "include" / name if "/" in name else path.parent / name).is_file(), name_of(path)
 
 
-@pytest.mark.parametrize("header, module", [("mpi.h", "transport"), ("hdf5.h", "record"), ("omp.h", "kernels"),
-                                            ("jansson.h", "app")])
-def test_a_library_has_one_home(header, module):
-    homes = {module_of(path) for path in SOURCES if header in map(os.path.basename, includes(path))}
-    assert homes == {module}
+def test_a_header_that_one_room_needs_lies_beside_its_files():
+    users = {}
+    for path in SOURCES:
+        for name in includes(path):
+            users.setdefault(name, set()).add("a contract" if path in HEADERS else room_of(path))
+    tests = "".join(path.read_text() for folder in ("tests", "fuzz", "bench") for path in (ROOT / folder).rglob("*.[ch]"))
+    alone = [name for path in HEADERS if users.get(name := str(path.relative_to(ROOT / "include")), set()) <= {room_of(path)}
+             and f'"{name}"' not in tests]
+    assert alone == []
+
+
+@pytest.mark.parametrize("header, room", [("mpi.h", "transport"), ("hdf5.h", "record"), ("omp.h", "kernels"),
+                                          ("jansson.h", "show")])
+def test_a_library_has_one_home(header, room):
+    homes = {room_of(path) for path in SOURCES if header in map(os.path.basename, includes(path))}
+    assert homes == {room}
+
+
+# ---- who calls whom -----------------------------------------------------------------------------------------
+
+
+def symbols(folder):
+    """For each object file below folder: what it defines, and what it takes from others."""
+    defined, taken = {}, {}
+    for path in sorted(folder.rglob("*.o")):
+        name = str(path.relative_to(folder).with_suffix(".c"))
+        lines = subprocess.run(["nm", path], text=True, capture_output=True, check=True).stdout.splitlines()
+        kinds = [line.split()[-2:] for line in lines]
+        defined[name] = {symbol for kind, symbol in kinds if kind in "TDBRCVW"}
+        taken[name] = {symbol for kind, symbol in kinds if kind == "U"}
+    return defined, taken
+
+
+def calls(defined, taken):
+    """The files that each file takes something from."""
+    home = {symbol: name for name, all in defined.items() for symbol in all}
+    return {name: {home[symbol] for symbol in all if symbol in home} - {name} for name, all in taken.items()}
+
+
+def circles(graph):
+    """Files that need, by way of others, themselves; with those of their circle that they need."""
+    reached = {}
+    for name in graph:
+        todo, reached[name] = [name], set()
+        while todo:
+            new = graph.get(todo.pop(), set()) - reached[name]
+            reached[name] |= new
+            todo += new
+    return {name: sorted(other for other in below if name in reached.get(other, set()))
+            for name, below in graph.items() if name in reached[name]}
+
+
+@pytest.mark.parametrize("without", ["transport/serial.c", "transport/mpi"])
+def test_files_make_no_circle(without):
+    """What a file takes from others, by the symbols in the objects of the program (one of the two transports at a time)."""
+    defined, taken = symbols(BRAMBLE.parent / "obj/src")
+    assert len(defined) > 100
+    taken = {name: all for name, all in taken.items() if not name.startswith(without)}
+    defined = {name: all for name, all in defined.items() if not name.startswith(without)}
+    left = {"record/pack.c", "record/read.c", "train/job.c", "train/resume.c", "train/results.c", "train/rescue.c", "train/server.c",
+            "train/training.c"} | {name for name in defined if name.startswith("transport/")}
+    assert set(circles(calls(defined, taken))) - left == set()
+
+
+def test_circles_are_found():
+    graph = {"a": {"b", "d"}, "b": {"c"}, "c": {"b", "d"}, "d": set(), "e": {"a", "f"}, "f": {"e"}}
+    assert circles(graph) == {"b": ["c"], "c": ["b"], "e": ["f"], "f": ["e"]}
+    assert circles({"a": {"b"}, "b": set()}) == {}
 
 
 def test_public_headers_show_no_library():
@@ -97,7 +164,7 @@ def test_the_instruction_set_is_known_in_one_header():
 
 
 def test_one_main():
-    assert where(r"^int\s+main\s*\(") == ["src/app/main.c"]
+    assert where(r"^int\s+main\s*\(") == ["src/cli/main.c"]
 
 
 def test_only_one_place_ends_the_program():

@@ -61,7 +61,7 @@ def test_what_cannot_be_passed_on_is_refused(words, told):
 
 def test_text_in_the_program(tmp_path):
     """The folder of the models and the flags are told as they were given."""
-    made = tmp_path / "b/obj/src/app/build.o"
+    made = tmp_path / "b/obj/src/host/build.o"
     done = make(made, f"B={tmp_path}/b", "PREFIX=/x/my ap'ps\"\\y", "CFLAGS=-DWORD='\"a b\"'")
     assert done.returncode == 0
     text = made.read_bytes()

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "app/options.h"
+#include "options/options.h"
 #include "base/memory.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* An evaluation in slices: whatever their length, the same bits; and as short as they are asked to be. */
 #include "networks.h"
 
-#include "app/evaluate.h"
+#include "train/evaluate.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* The model of bramble plan: what it was made with comes out of runs that follow it. */
-#include "app/fit.h"
+#include "study/fit.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -87,7 +87,7 @@ static void test_one_rule(void **state)
     (void)state;
     fit_run runs[] = {run_of(1, 1, "gather"), run_of(2, 1, "gather"), run_of(4, 1, "gather")};
     fit f = fit_of(runs, 3, 1.0);
-    for (int n = 1; n <= FIT_NODES; n++) {
+    for (int n = 1; n <= PLAN_NODES; n++) {
         fit_case c = {n, 1.0, runs[0].rule, WEIGHTS, 10000.0, 20.0, 1.0};
         double expected = fit_predict(&truth, &c).wire_s;
         assert_true(near(fit_predict(&f, &c).wire_s, expected));
@@ -130,7 +130,7 @@ static void test_knows_every_rule(void **state)
     (void)state;
     for (size_t k = 0; average_rules[k]; k++)
         if (!fit_knows(average_rules[k]))
-            fail_msg("demand_of in src/app/fit.c lacks %s", average_rules[k]->name);
+            fail_msg("demand_of in src/study/fit.c lacks %s", average_rules[k]->name);
     average_rule other = *average_rule_find("slices");
     other.name = "other";
     fit_case c = {3, 1.0, &other, WEIGHTS, 10000.0, 20.0, 1.0};

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "app/options.h"
-#include "app/output.h"
+#include "options/options.h"
+#include "show/output.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Clock, temperature, flags and CPU quota out of a copy of /sys and /proc. */
-#include "app/sensors.h"
+#include "host/sensors.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,0 +1,197 @@
+/*
+ * options.h - the command lines of the subcommands
+ *
+ * Each options_parse_* fills one struct from argc and argv, where argv[0] is the name of the
+ * subcommand; what ranks do together is read first and set later, when all have compared.  None prints a complaint or leaves the program: every rank of a job parses
+ * the same command line, and the caller decides who speaks.
+ *
+ * Precedence in `bramble train`, whatever the order on the command line: defaults < preset <
+ * --config file < command line.  An option given twice on one level has its last value there; a
+ * file may give it once.
+ */
+#ifndef BRAMBLE_OPTIONS_OPTIONS_H
+#define BRAMBLE_OPTIONS_OPTIONS_H
+
+#include "base/error.h"
+#include "options/option.h"
+#include "record/record.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* bramble train; options not mentioned here are explained in docs/bramble.1 */
+typedef struct train_options {
+    char data[OPTION_TEXT_BYTES];     /* for source_open; never empty */
+    char model[OPTION_TEXT_BYTES];    /* a path, or a bare name for models/NAME.ini; never empty */
+    char init[OPTION_TEXT_BYTES];     /* for record_read_weights; empty: none */
+    uint64_t limit_train, limit_test; /* images; 0: all */
+    option_list shards;               /* images of each worker; n = 0: even */
+    int order;                        /* enum sampler_order */
+    uint64_t seed;
+
+    uint64_t rounds;       /* >= 1 */
+    uint64_t local_epochs; /* exactly one of these two is 0 */
+    uint64_t local_steps;
+    uint64_t average_every; /* local steps between averages inside a round; 0: only at its end */
+    double tail_average;    /* share of a round's averages whose mean is its model; 0: the last */
+    uint64_t batch;         /* 1..65536 */
+    double lr;              /* at its highest */
+    int schedule;           /* enum schedule_kind */
+    double warmup;          /* rounds */
+    double momentum, weight_decay;
+    bool nesterov, keep_momentum;
+    double target_accuracy; /* 0..1; 0: none */
+
+    int average;         /* index into average_rules */
+    uint64_t threads;    /* 0: the cores the rank is bound to */
+    option_case label;   /* --case; 0:0: workers and their threads */
+    uint64_t eval_every; /* rounds; 0: automatic */
+
+    char out[OPTION_TEXT_BYTES]; /* empty: bramble-<UTC date and time>.h5 */
+    bool force, quiet, json;
+
+    char checkpoint[OPTION_TEXT_BYTES];       /* empty: none */
+    char checkpoint_every[OPTION_TEXT_BYTES]; /* see options_checkpoint_interval */
+    char resume[OPTION_TEXT_BYTES];           /* for checkpoint_read; empty: start anew */
+    double stall;                             /* s; 0: do not look */
+    int on_nan;                               /* enum on_nan */
+
+    int preset;                     /* 0: none, else option_presets[preset - 1] */
+    char config[OPTION_TEXT_BYTES]; /* empty: none */
+
+    bool given[OPTION_MAX]; /* by line of the table: by preset, file or command line */
+} train_options;
+
+enum on_nan { ON_NAN_STOP, ON_NAN_SKIP };
+
+/*
+ * options_checkpoint_interval - "3" is every 3 rounds, "30s" every 30 seconds
+ * One of the two becomes 0.  Returns false with err (user).
+ */
+bool options_checkpoint_interval(const char *text, uint64_t *rounds, double *t_s, error *err);
+
+/*
+ * options_resume - the options of a run that goes on: those of its former start, changed by what is
+ * given now
+ *   former  in     the pairs of its record
+ *   self    inout  the options now; given tells which of them count
+ * Returns false with err (user): an option the result depends on differs (both values named), or a
+ * value in former will not do.  --data, --model and --rounds are the caller's to judge.
+ */
+bool options_resume(train_options *self, const record_pair *former, size_t n_former,
+                    const char *where, error *err);
+
+/* bramble test */
+typedef struct test_options {
+    const char *file; /* FILE.h5 or FILE.h5:/group; points into argv */
+    char data[OPTION_TEXT_BYTES];
+    char model[OPTION_TEXT_BYTES]; /* empty: the model text in the file */
+    uint64_t limit_test, threads, seed;
+    bool json;
+} test_options;
+
+/* bramble doctor; as for train */
+typedef struct doctor_options {
+    char model[OPTION_TEXT_BYTES]; /* never empty */
+    char data[OPTION_TEXT_BYTES];  /* never empty */
+    uint64_t batch, threads;       /* 1..65536; 0: the cores the rank is bound to */
+    char out[OPTION_TEXT_BYTES];   /* empty: no file */
+    bool force, json;
+} doctor_options;
+
+enum report_format { REPORT_TABLE, REPORT_CSV, REPORT_JSON };
+
+/* bramble report */
+typedef struct report_options {
+    size_t n_files;                          /* >= 1 */
+    const char *files[OPTION_ARGUMENTS_MAX]; /* point into argv */
+    int format;                              /* enum report_format */
+    char by[OPTION_TEXT_BYTES];              /* for case_keys_set */
+    char base[OPTION_TEXT_BYTES];            /* for cases_finish */
+    bool rounds, ranks;                      /* for report_rows, instead of cases */
+    char trace[OPTION_TEXT_BYTES];           /* for trace_write, instead of a report; empty: none */
+} report_options;
+
+enum { PLAN_NODES = 64 }; /* workers a plan may be made for */
+
+/* bramble plan */
+typedef struct plan_options {
+    size_t n_files;                          /* >= 1 */
+    const char *files[OPTION_ARGUMENTS_MAX]; /* point into argv */
+    int average;                             /* 0: as measured, else 1 + index into average_rules */
+    uint64_t nodes;                          /* 0: as measured */
+    double cores;                            /* of a node; 0: as measured */
+    uint64_t local_steps, local_epochs;      /* between two averages; both 0: as measured */
+    double link, link_measured;              /* Mbit/s; link 0: as measured */
+    bool json;
+} plan_options;
+
+/* bramble watch */
+typedef struct watch_options {
+    const char *file; /* points into argv */
+    double patience;  /* seconds without a file, or without a round while nobody writes it */
+} watch_options;
+
+/* bramble info */
+typedef struct info_options {
+    const char *file; /* NULL: about this build and machine; points into argv */
+    bool json;
+} info_options;
+
+enum data_action { DATA_CHECK, DATA_SYNTH };
+enum { SYNTH_MAX = 50000 }; /* training images: five files of 10,000 */
+
+/* bramble data check DIR, bramble data synth DIR [N] */
+typedef struct data_options {
+    enum data_action action;
+    const char *folder; /* points into argv */
+    uint64_t n;         /* DATA_SYNTH: training images; 0: as many as the data set has by default */
+    uint64_t seed;
+} data_options;
+
+/*
+ * options_set_train, options_set_doctor - from a command line that was read (option_read_line)
+ *   text  in  what the file options_config(line) holds; NULL when there is none
+ * false with err (user), one line, as "--batch abc: expected ..." or "run.ini:3: lr = x: expected ...".
+ * options_config - the path of --config, or NULL
+ * Not collective.
+ */
+const char *options_config(const option_line *line);
+bool options_set_train(const option_line *line, const char *text, train_options *options,
+                       error *err);
+bool options_set_doctor(const option_line *line, doctor_options *options, error *err);
+
+/*
+ * options_parse_* - read a command line
+ *   argv     in   argc strings; argv[0] is the subcommand's name, used in messages
+ *   print    in   whether --help is written to stdout or swallowed
+ *   options  out  filled in when PARSE_RUN is returned, else unspecified
+ * PARSE_FAILED: err is one line, of kind user unless help cannot be written.  Not collective.  Not for
+ * several threads at a time.
+ */
+enum parse_outcome options_parse_test(int argc, char **argv, bool print, test_options *options,
+                                      error *err);
+enum parse_outcome options_parse_report(int argc, char **argv, bool print, report_options *options,
+                                        error *err);
+enum parse_outcome options_parse_plan(int argc, char **argv, bool print, plan_options *options,
+                                      error *err);
+enum parse_outcome options_parse_watch(int argc, char **argv, bool print, watch_options *options,
+                                       error *err);
+enum parse_outcome options_parse_info(int argc, char **argv, bool print, info_options *options,
+                                      error *err);
+enum parse_outcome options_parse_data(int argc, char **argv, bool print, data_options *options,
+                                      error *err);
+
+/* The effective options, for the record: name and value of every one, in the order of the table.
+ * Given as a --config file, all but `config` make the same options again. */
+typedef struct options_pairs {
+    size_t n;
+    record_pair pairs[OPTION_MAX];
+    char *text; /* what the values point into */
+} options_pairs;
+
+/* options_pairs_init - list them; false with err (environment) when memory is out */
+bool options_pairs_init(options_pairs *self, const train_options *options, error *err);
+void options_pairs_release(options_pairs *self);
+
+#endif

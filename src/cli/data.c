@@ -1,0 +1,38 @@
+#include "commands.h"
+#include "data/cifar10.h"
+#include "options/options.h"
+#include "show/output.h"
+
+#include <stdio.h>
+
+static bool synthesize(const data_options *o, error *err)
+{
+    char spec[64] = "synthetic:";
+    if (o->n > 0)
+        snprintf(spec, sizeof spec, "synthetic:%llu", (unsigned long long)o->n);
+    source *from = source_open(spec, o->seed, err);
+    if (!from)
+        return false;
+    bool good = cifar10_write(from, o->folder, err);
+    if (good)
+        printf("%s: %zu training and %zu test images\n", o->folder, source_count(from, SPLIT_TRAIN),
+               source_count(from, SPLIT_TEST));
+    source_free(from);
+    return good;
+}
+
+int command_data(int argc, char **argv)
+{
+    error err = {0};
+    static data_options o;
+    enum parse_outcome outcome = options_parse_data(argc, argv, true, &o, &err);
+    if (outcome == PARSE_RUN && o.action == DATA_CHECK)
+        cifar10_check(o.folder, stdout, &err);
+    else if (outcome == PARSE_RUN)
+        synthesize(&o, &err);
+    if (err.kind == ERROR_NONE)
+        output_finish(&err);
+    if (err.kind != ERROR_NONE)
+        error_print(&err);
+    return (int)err.kind;
+}

@@ -1,0 +1,162 @@
+#include "base/ini.h"
+#include "base/memory.h"
+#include "commands.h"
+#include "host/files.h"
+#include "host/threads.h"
+#include "options/options.h"
+#include "show/output.h"
+#include "train/evaluate.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A model file, a data set, and the evaluation of the one on the other. */
+typedef struct testing {
+    test_options options;
+    char *model_text;
+    char model_path[OPTION_TEXT_BYTES + 32];
+    model *model;
+    source *from;
+    dataset set;
+    float *w;
+    evaluation evaluation;
+} testing;
+
+/* The model's description: from --model, else from the result file itself. */
+static bool read_model(testing *t, error *err)
+{
+    const test_options *o = &t->options;
+    if (o->model[0]) {
+        if (!files_find_model(o->model, t->model_path, sizeof t->model_path, err))
+            return false;
+        t->model_text = ini_read_file(t->model_path, err);
+    } else {
+        error plain = {0};
+        char path[OPTION_TEXT_BYTES];
+        snprintf(path, sizeof path, "%s", o->file);
+        record_cut_group(path);
+        record_file *file = record_read(path, &plain);
+        if (!file)
+            return (plain.kind == ERROR_USER ? error_user : error_environment)(
+                err, "%s; without --model a result file of bramble train is needed", plain.text);
+        snprintf(t->model_path, sizeof t->model_path, "the model in %s", path);
+        t->model_text = file->model_text; /* ours now */
+        file->model_text = NULL;
+        record_file_free(file);
+    }
+    if (!t->model_text)
+        return false;
+    t->model = model_new(t->model_path, t->model_text, err);
+    return t->model != NULL;
+}
+
+static bool read_data(testing *t, error *err)
+{
+    const test_options *o = &t->options;
+    t->from = source_open(o->data, o->seed, err);
+    if (!t->from)
+        return false;
+    image_shape shape = source_shape(t->from);
+    size_t there = source_count(t->from, SPLIT_TEST), n = o->limit_test ? o->limit_test : there;
+    if (!evaluation_check(t->model, o->model[0] ? o->model : "in the file", t->from, o->data, err))
+        return false;
+    if (n > there)
+        return error_user(err, "--limit-test %zu: the data set has %zu such images", n, there);
+    return dataset_init(&t->set, shape, n, err) &&
+           source_read(t->from, SPLIT_TEST, 0, n, t->set.images, t->set.labels, err);
+}
+
+static bool evaluate(testing *t, error *err)
+{
+    int threads;
+    t->w = memory_new(t->model->n_weights, sizeof *t->w, err);
+    if (!t->w || !threads_alone(t->options.threads, &threads, err) ||
+        !record_read_weights(t->options.file, t->model->tensors, (size_t)t->model->n_tensors, t->w,
+                             err) ||
+        !evaluation_init(&t->evaluation, t->model, &t->set, threads, err))
+        return false;
+    evaluation_begin(&t->evaluation, t->w);
+    evaluation_finish(&t->evaluation);
+    return true;
+}
+
+static int64_t count(const testing *t, int row, int column)
+{
+    return t->evaluation.confusion[row * t->model->n_classes + column];
+}
+
+/* Share of class c recognised; NaN when the set has none of it. */
+static double class_accuracy(const testing *t, int c)
+{
+    int64_t sum = 0;
+    for (int k = 0; k < t->model->n_classes; k++)
+        sum += count(t, c, k);
+    return sum > 0 ? (double)count(t, c, c) / (double)sum : NAN;
+}
+
+static const char *class_name(const testing *t, int c)
+{
+    const char *name = source_class_name(t->from, c);
+    return name ? name : "?";
+}
+
+static void print_text(const testing *t)
+{
+    int n = t->model->n_classes;
+    printf("%-12s %.2f %%  (%zu of %zu images)\n", "accuracy",
+           100.0 * evaluation_accuracy(&t->evaluation), t->evaluation.n_correct, t->set.n);
+    printf("%-12s %.4f  (mean cross-entropy)\n\n", "loss", evaluation_loss(&t->evaluation));
+    printf("%-12s %8s   confusion: rows are true classes, columns what the model said\n", "class",
+           "accuracy");
+    for (int c = 0; c < n; c++) {
+        printf("%-12.12s %6.1f %% ", class_name(t, c), 100.0 * class_accuracy(t, c));
+        for (int k = 0; k < n; k++)
+            printf(" %5lld", (long long)count(t, c, k));
+        putchar('\n');
+    }
+}
+
+static bool print_json(const testing *t, error *err)
+{
+    int n = t->model->n_classes;
+    json_t *root = json_object(), *classes = json_object(), *confusion = json_array();
+    for (int c = 0; c < n; c++) {
+        json_t *row = json_array();
+        for (int k = 0; k < n; k++)
+            json_array_append_new(row, json_integer(count(t, c, k)));
+        json_array_append_new(confusion, row);
+        json_object_set_new(classes, class_name(t, c), output_number(class_accuracy(t, c)));
+    }
+    json_object_set_new(root, "file", json_string(t->options.file));
+    json_object_set_new(root, "accuracy", output_number(evaluation_accuracy(&t->evaluation)));
+    json_object_set_new(root, "loss", output_number(evaluation_loss(&t->evaluation)));
+    json_object_set_new(root, "images", json_integer((json_int_t)t->set.n));
+    json_object_set_new(root, "class_accuracy", classes);
+    json_object_set_new(root, "confusion", confusion);
+    return output_json(root, stdout, err);
+}
+
+int command_test(int argc, char **argv)
+{
+    error err = {0};
+    static testing t; /* large: the options hold paths */
+    enum parse_outcome outcome = options_parse_test(argc, argv, true, &t.options, &err);
+    if (outcome == PARSE_RUN && read_model(&t, &err) && read_data(&t, &err) && evaluate(&t, &err)) {
+        if (t.options.json)
+            print_json(&t, &err);
+        else
+            print_text(&t);
+        if (err.kind == ERROR_NONE)
+            output_finish(&err);
+    }
+    if (err.kind != ERROR_NONE)
+        error_print(&err);
+    evaluation_release(&t.evaluation);
+    dataset_release(&t.set);
+    source_free(t.from);
+    memory_free(t.w);
+    memory_free(t.model_text);
+    model_free(t.model);
+    return (int)err.kind;
+}

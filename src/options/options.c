@@ -1,0 +1,324 @@
+#include "options/options.h"
+
+#include "base/ini.h"
+#include "base/memory.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- setting from a line, a preset, a file --------------------------------------------------- */
+
+static bool set_from_line(const option_command *command, const option_line *line, void *options,
+                          error *err)
+{
+    const option_entry *table = command->options;
+    for (size_t i = 0; table[i].name; i++)
+        if (line->values[i] && !option_set(&table[i], options, line->values[i], err))
+            return error_prefix(err, "--%s %.60s", table[i].name,
+                                *line->values[i] ? line->values[i] : "\"\"");
+    return true;
+}
+
+/* parse_plain - a command without presets and files: defaults, then the command line */
+static enum parse_outcome parse_plain(const char *name, int argc, char **argv, bool print,
+                                      option_line *line, void *options, error *err)
+{
+    const option_command *command = option_command_find(name);
+    enum parse_outcome outcome = option_read_line(command, argc, argv, print, line, err);
+    if (outcome == PARSE_RUN && (!option_set_defaults(command->options, options, err) ||
+                                 !set_from_line(command, line, options, err)))
+        return PARSE_FAILED;
+    return outcome;
+}
+
+/* The length of a round stands in two options, and a higher level's replaces a lower level's.  So a
+ * level starts with both absent, and what it gives is settled with what was there before. */
+static const uint64_t ABSENT = UINT64_MAX;
+
+struct round_length {
+    uint64_t epochs, steps;
+};
+
+static struct round_length start_level(train_options *options)
+{
+    struct round_length before = {options->local_epochs, options->local_steps};
+    options->local_epochs = options->local_steps = ABSENT;
+    return before;
+}
+
+static bool end_level(train_options *options, struct round_length before, error *err)
+{
+    uint64_t *epochs = &options->local_epochs, *steps = &options->local_steps;
+    bool has_epochs = *epochs != ABSENT && *epochs > 0, has_steps = *steps != ABSENT && *steps > 0;
+    if (has_epochs && has_steps)
+        return error_user(err, "--local-epochs and --local-steps exclude each other; give one");
+    if (*epochs == 0 && !has_steps && (*steps == 0 || before.steps == 0))
+        return error_user(err, "--local-epochs 0 needs --local-steps above 0");
+    if (*epochs == ABSENT)
+        *epochs = has_steps ? 0 : before.epochs;
+    if (*steps == ABSENT)
+        *steps = has_epochs ? 0 : before.steps;
+    if (*epochs == 0 && *steps == 0) /* steps taken back */
+        *epochs = 1;
+    return true;
+}
+
+static bool set_from_preset(const option_entry *table, train_options *options, error *err)
+{
+    if (options->preset == 0)
+        return true;
+    const option_preset *preset = &option_presets[options->preset - 1];
+    struct round_length before = start_level(options);
+    for (const option_setting *setting = preset->settings; setting->name; setting++) {
+        const option_entry *entry = option_find(table, setting->name);
+        assert(entry);
+        if (!option_set(entry, options, setting->value, err))
+            return error_prefix(err, "preset %s, %s", preset->name, setting->name);
+        options->given[entry - table] = true;
+    }
+    return end_level(options, before, err);
+}
+
+struct file_reading {
+    const option_entry *table;
+    train_options *options;
+    int lines[OPTION_MAX]; /* where each option was given */
+};
+
+static bool visit_setting(void *user, int line, const char *section, const char *name,
+                          const char *value, error *err)
+{
+    struct file_reading *self = user;
+    if (*section && strcmp(section, "train") != 0)
+        return error_user(err, "section [%.60s]: expected [train] or none", section);
+    const option_entry *entry = option_find(self->table, name);
+    const char *nearest = entry ? NULL : option_nearest(self->table, name);
+    if (nearest)
+        return error_user(err, "%.60s: unknown option; did you mean %s?", name, nearest);
+    if (!entry)
+        return error_user(err, "%.60s: unknown option; bramble train --help lists all", name);
+    if (strcmp(name, "config") == 0)
+        return error_user(err, "config: cannot stand in a file; give it on the command line");
+    int *given = &self->lines[entry - self->table];
+    if (*given)
+        return error_user(err, "%s: given before, in line %d", name, *given);
+    *given = line;
+    self->options->given[entry - self->table] = true;
+    return option_set(entry, self->options, value, err) ||
+           error_prefix(err, "%s = %.60s", name, value);
+}
+
+static bool visit_preset(void *user, int line, const char *section, const char *name,
+                         const char *value, error *err)
+{
+    return strcmp(name, "preset") != 0 || visit_setting(user, line, section, name, value, err);
+}
+
+static bool set_from_text(const option_entry *table, train_options *options, const char *text,
+                          ini_visit *visit, error *err)
+{
+    struct file_reading reading = {.table = table, .options = options};
+    return ini_parse_text(options->config, text, visit, &reading, err);
+}
+
+static bool set_from_file(const option_entry *table, train_options *options, const char *text,
+                          error *err)
+{
+    struct round_length before = start_level(options);
+    if (!set_from_text(table, options, text, visit_setting, err))
+        return false;
+    return end_level(options, before, err) || error_prefix(err, "%.300s", options->config);
+}
+
+/* ---- train ----------------------------------------------------------------------------------- */
+
+bool options_checkpoint_interval(const char *text, uint64_t *rounds, double *t_s, error *err)
+{
+    size_t length = strlen(text);
+    char digits[16] = "";
+    bool seconds = length > 0 && text[length - 1] == 's';
+    uint64_t number = 0;
+    if (length < sizeof digits)
+        memcpy(digits, text, length - seconds);
+    if (!option_whole(digits, 1, 1000000, &number))
+        return error_user(err,
+                          "--checkpoint-every %.60s: expected a number of rounds, or of seconds "
+                          "as in 30s, from 1 to 1000000",
+                          text);
+    *rounds = seconds ? 0 : number;
+    *t_s = seconds ? (double)number : 0.0;
+    return true;
+}
+
+static bool options_check(const train_options *options, error *err)
+{
+    uint64_t rounds;
+    double t_s;
+    return options_checkpoint_interval(options->checkpoint_every, &rounds, &t_s, err);
+}
+
+/* The preset's name may stand on the command line or in the file; all else waits for its level. */
+static bool find_preset(const option_command *command, const option_line *line, const char *text,
+                        train_options *options, error *err)
+{
+    const option_entry *entry = option_find(command->options, "preset");
+    const char *value = line->values[entry - command->options];
+    if (text && !set_from_text(command->options, options, text, visit_preset, err))
+        return false;
+    return !value || option_set(entry, options, value, err) ||
+           error_prefix(err, "--preset %.60s", value);
+}
+
+static bool set_levels(const option_command *command, const option_line *line, const char *text,
+                       train_options *options, error *err)
+{
+    if (!find_preset(command, line, text, options, err) ||
+        !set_from_preset(command->options, options, err) ||
+        (text && !set_from_file(command->options, options, text, err)))
+        return false;
+    struct round_length before = start_level(options);
+    for (size_t i = 0; command->options[i].name; i++)
+        options->given[i] = options->given[i] || line->values[i];
+    return set_from_line(command, line, options, err) && end_level(options, before, err) &&
+           options_check(options, err);
+}
+
+const char *options_config(const option_line *line)
+{
+    const option_entry *table = option_command_find("train")->options;
+    const char *path = line->values[option_find(table, "config") - table];
+    return path && *path ? path : NULL;
+}
+
+bool options_set_train(const option_line *line, const char *text, train_options *options,
+                       error *err)
+{
+    const option_command *command = option_command_find("train");
+    const char *path = options_config(line);
+    memset(options->given, 0, sizeof options->given);
+    if (!option_set_defaults(command->options, options, err))
+        return false;
+    if (path && !option_set(option_find(command->options, "config"), options, path, err))
+        return error_prefix(err, "--config %.60s", path);
+    return set_levels(command, line, text, options, err);
+}
+
+/* ---- the other subcommands ------------------------------------------------------------------- */
+
+enum parse_outcome options_parse_test(int argc, char **argv, bool print, test_options *options,
+                                      error *err)
+{
+    option_line line;
+    enum parse_outcome outcome = parse_plain("test", argc, argv, print, &line, options, err);
+    if (outcome == PARSE_RUN)
+        options->file = line.arguments[0];
+    return outcome;
+}
+
+enum parse_outcome options_parse_report(int argc, char **argv, bool print, report_options *options,
+                                        error *err)
+{
+    option_line line;
+    enum parse_outcome outcome = parse_plain("report", argc, argv, print, &line, options, err);
+    if (outcome != PARSE_RUN)
+        return outcome;
+    options->n_files = line.n_arguments;
+    memcpy(options->files, line.arguments, sizeof options->files);
+    const char *other = options->trace[0]                  ? "--trace"
+                        : options->base[0]                 ? "--base"
+                        : strcmp(options->by, "case") != 0 ? "--by"
+                                                           : NULL;
+    if (!other || !(options->rounds || options->ranks))
+        return PARSE_RUN;
+    error_user(err, "%s does not go with --rounds and --ranks", other);
+    return PARSE_FAILED;
+}
+
+enum parse_outcome options_parse_plan(int argc, char **argv, bool print, plan_options *options,
+                                      error *err)
+{
+    option_line line;
+    enum parse_outcome outcome = parse_plain("plan", argc, argv, print, &line, options, err);
+    if (outcome != PARSE_RUN)
+        return outcome;
+    options->n_files = line.n_arguments;
+    memcpy(options->files, line.arguments, sizeof options->files);
+    if (options->local_steps == 0 || options->local_epochs == 0)
+        return PARSE_RUN;
+    error_user(err, "--local-steps and --local-epochs exclude each other");
+    return PARSE_FAILED;
+}
+
+enum parse_outcome options_parse_watch(int argc, char **argv, bool print, watch_options *options,
+                                       error *err)
+{
+    option_line line;
+    enum parse_outcome outcome = parse_plain("watch", argc, argv, print, &line, options, err);
+    if (outcome == PARSE_RUN)
+        options->file = line.arguments[0];
+    return outcome;
+}
+
+bool options_set_doctor(const option_line *line, doctor_options *options, error *err)
+{
+    const option_command *command = option_command_find("doctor");
+    return option_set_defaults(command->options, options, err) &&
+           set_from_line(command, line, options, err);
+}
+
+enum parse_outcome options_parse_info(int argc, char **argv, bool print, info_options *options,
+                                      error *err)
+{
+    option_line line;
+    enum parse_outcome outcome = parse_plain("info", argc, argv, print, &line, options, err);
+    if (outcome == PARSE_RUN)
+        options->file = line.n_arguments > 0 ? line.arguments[0] : NULL;
+    return outcome;
+}
+
+enum parse_outcome options_parse_data(int argc, char **argv, bool print, data_options *options,
+                                      error *err)
+{
+    option_line line;
+    enum parse_outcome outcome = parse_plain("data", argc, argv, print, &line, options, err);
+    if (outcome != PARSE_RUN)
+        return outcome;
+    const char *action = line.n_arguments > 0 ? line.arguments[0] : "";
+    bool is_check = strcmp(action, "check") == 0 && line.n_arguments == 2;
+    bool is_synth = strcmp(action, "synth") == 0 && line.n_arguments >= 2;
+    if (!is_check && !is_synth)
+        error_user(err, "data: expected check DIR or synth DIR [N]");
+    else if (line.n_arguments == 3 && !option_whole(line.arguments[2], 1, SYNTH_MAX, &options->n))
+        error_user(err, "data synth %.200s %.60s: expected a whole number from 1 to %d",
+                   line.arguments[1], line.arguments[2], SYNTH_MAX);
+    else {
+        options->action = is_check ? DATA_CHECK : DATA_SYNTH;
+        options->folder = line.arguments[1];
+        options->n = line.n_arguments == 3 ? options->n : 0;
+        return PARSE_RUN;
+    }
+    return PARSE_FAILED;
+}
+
+/* ---- the record ------------------------------------------------------------------------------ */
+
+bool options_pairs_init(options_pairs *self, const train_options *options, error *err)
+{
+    const option_entry *table = option_command_find("train")->options;
+    *self = (options_pairs){.text = memory_new(OPTION_MAX, OPTION_FORMAT_BYTES, err)};
+    if (!self->text)
+        return false;
+    for (; table[self->n].name; self->n++) {
+        char *value = self->text + self->n * OPTION_FORMAT_BYTES;
+        option_format(&table[self->n], options, value);
+        self->pairs[self->n] = (record_pair){.name = table[self->n].name, .value = value};
+    }
+    return true;
+}
+
+void options_pairs_release(options_pairs *self)
+{
+    memory_free(self->text);
+    *self = (options_pairs){0};
+}

@@ -1,0 +1,34 @@
+#include "options/option.h"
+
+const option_preset option_presets[] = {
+    {
+        .name = "paper",
+        .about = "as the Flower clients of the study that Bramble repeats",
+        .settings =
+            {
+                {"batch", "32"},
+                {"lr", "0.001"},
+                {"momentum", "0.9"},
+                {"local-epochs", "1"},
+                {"rounds", "30"},
+            },
+    },
+    {
+        .name = "fast",
+        .about = "reaches the accuracy of that study soonest",
+        .settings =
+            {
+                {"batch", "16"},
+                {"lr", "0.015"},
+                {"momentum", "0.9"},
+                {"nesterov", "true"},
+                {"keep-momentum", "true"},
+                {"schedule", "linear"},
+                {"warmup", "0.25"},
+                {"average-every", "16"},
+                {"tail-average", "0.5"},
+                {"rounds", "5"},
+            },
+    },
+    {.name = NULL},
+};

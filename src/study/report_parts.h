@@ -1,0 +1,62 @@
+/*
+ * report_parts.h - what the reports have from each other
+ *
+ * report.c reads the runs, report_cases.c prints cases, report_rows.c the rounds and ranks of runs,
+ * report_list.c rows of values in each of the formats.
+ */
+#ifndef BRAMBLE_STUDY_REPORT_PARTS_H
+#define BRAMBLE_STUDY_REPORT_PARTS_H
+
+#include "base/error.h"
+#include "cases.h"
+#include "options/options.h"
+#include "show/output.h"
+
+/* ---- rows of values, as a table, CSV or JSON ------------------------------------------------------ */
+
+enum report_kind { REPORT_REAL, REPORT_COUNT, REPORT_FLAG, REPORT_TEXT };
+
+/* A column; what follows kind is for tables, from which a column without a title is left out. */
+typedef struct report_column {
+    const char *name;
+    enum report_kind kind;
+    const char *title;
+    int width, digits; /* digits: behind the point */
+    double factor;     /* of the number printed; 0: 1 */
+} report_column;
+
+typedef struct report_value {
+    double number;    /* NaN: not known; REPORT_FLAG: 0 or 1 */
+    const char *text; /* REPORT_TEXT */
+} report_value;
+
+typedef struct report_list {
+    int format; /* enum report_format */
+    const report_column *columns;
+    size_t n_columns;
+    size_t left_out; /* a column that is not printed, or n_columns */
+    json_t *rows;
+} report_list;
+
+/* report_list_begin - print what stands above the rows
+ * report_list_add   - a row of n_columns values
+ * report_list_end   - false with err (environment) */
+void report_list_begin(report_list *self);
+void report_list_add(report_list *self, const report_value *values);
+bool report_list_end(report_list *self, error *err);
+
+/* report_text - a text out of a file, at least `width` wide: no control characters, at most 40 bytes */
+void report_text(const char *text, int width);
+
+/* ---- the reports ---------------------------------------------------------------------------------- */
+
+/* report_cases - print cases that are finished; false with err (environment) */
+bool report_cases(const cases *all, int format, error *err);
+
+/*
+ * report_rows - print a line for each round, each rank, or each rank of each round of every file
+ * Also of runs that have not come to their end.  false with err, from reading or printing.
+ */
+bool report_rows(const report_options *o, error *err);
+
+#endif

@@ -1,0 +1,85 @@
+#include "present.h"
+
+#include "base/memory.h"
+
+#include <math.h>
+
+/* A word: a bit that no other word has, the last bits of the round's number, and images. */
+enum { ROUND_BITS = 20, IMAGES_BITS = 40 };
+static const int64_t MARK = INT64_C(1) << 62;
+static const double INTERVAL_S = 1.0;
+
+struct present_rank {
+    double noted, told; /* images in this round: in whole segments, and in all as it was told */
+};
+
+/* The last batch of a pass over a shard is a smaller one. */
+static double images_of_round(const job *of)
+{
+    double sum = 0.0;
+    uint64_t batch = of->options.batch;
+    for (int k = 0; k < transport_workers(); k++) {
+        uint64_t per_epoch = (of->shards[k] + batch - 1) / batch; /* steps */
+        sum += (double)job_steps(of, k) * (double)of->shards[k] / (double)per_epoch;
+    }
+    return sum;
+}
+
+bool present_init(present *self, const job *of, error *err)
+{
+    *self = (present){.round_images = images_of_round(of), .t_told_s = clock_now()};
+    self->ranks = memory_new((size_t)transport_size(), sizeof *self->ranks, err);
+    return self->ranks != NULL;
+}
+
+void present_release(present *self)
+{
+    memory_free(self->ranks);
+    self->ranks = NULL;
+}
+
+void present_begin(present *self, uint64_t round)
+{
+    self->round = round;
+    for (int k = 0; k < transport_size(); k++)
+        self->ranks[k] = (struct present_rank){0};
+}
+
+void present_note(present *self, int rank, double images)
+{
+    self->ranks[rank].noted += images;
+}
+
+static int64_t word_of(uint64_t round, double images)
+{
+    uint64_t short_round = round & ((1U << ROUND_BITS) - 1);
+    return MARK | (int64_t)(short_round << IMAGES_BITS) | (int64_t)images;
+}
+
+void present_tell(present *self, double images)
+{
+    struct present_rank *mine = &self->ranks[transport_rank()];
+    mine->told = mine->noted + images;
+    double now = clock_now();
+    if (!transport_is_server() && now - self->t_told_s >= INTERVAL_S &&
+        transport_tell(word_of(self->round, mine->told)))
+        self->t_told_s = now;
+}
+
+bool present_heard(present *self, int rank, int64_t word)
+{
+    if ((word & MARK) == 0)
+        return false;
+    int64_t images = word & ((INT64_C(1) << IMAGES_BITS) - 1);
+    if (word == word_of(self->round, (double)images)) /* else it comes too late */
+        self->ranks[rank].told = (double)images;
+    return true;
+}
+
+double present_images(const present *self)
+{
+    double sum = 0.0;
+    for (int k = 0; k < transport_size(); k++)
+        sum += fmax(self->ranks[k].noted, self->ranks[k].told);
+    return sum;
+}
