@@ -1,7 +1,7 @@
 /*
  * training_state.h - the state of the rounds, and the server's half of them (server.c)
  *
- * Private to src/app: training.c and server.c.
+ * Private to src/train: training.c and server.c.
  */
 #ifndef BRAMBLE_TRAIN_TRAINING_STATE_H
 #define BRAMBLE_TRAIN_TRAINING_STATE_H
