@@ -219,7 +219,7 @@ $(B)/tests/%: $(B)/obj/tests/mpi/%.o $(call obj,$(OVER_MPI)) $(LIB)
 .PRECIOUS: $(B)/obj/%.o
 
 # ---- checks --------------------------------------------------------------------------------------
-.PHONY: check-compilers check-asan check-tsan check-memcheck lint coverage
+.PHONY: check-compilers check-asan check-tsan check-memcheck lint coverage rooms
 COMPILERS ?= gcc clang
 check-compilers: ## all programs and tests by gcc and clang, every warning an error
 	@tools/install-packages build test checks
@@ -251,6 +251,9 @@ lint: ## clang-format, clang-tidy, cppcheck, shellcheck (.clang-format, .clang-t
 	@tools/install-packages build test checks
 	@tools/lint -std=gnu11 $(NATIVE) -fopenmp -Iinclude -D_GNU_SOURCE $(MPI_CFLAGS) $(HDF5_CFLAGS) \
 	  -DBUILD_VERSION='"v"' -DBUILD_FLAGS='"f"' -DBUILD_PRESET='"p"' -DBUILD_DATADIR='"d"'
+
+rooms: all ## draw docs/rooms.svg from the includes; print sizes, and files that need themselves
+	@tools/rooms.py $(B)/obj/src
 
 coverage: ## share of the lines of src/ that `make test` runs: build/coverage/index.html
 	@tools/install-packages build test checks

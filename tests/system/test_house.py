@@ -3,12 +3,17 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 from conftest import BRAMBLE, ROOT
 
+sys.path.insert(0, str(ROOT / "tools"))
+import rooms  # noqa: E402
+from rooms import calls, circles, includes, room_of, symbols, without_comments  # noqa: E402
+
 MAN = (ROOT / "docs" / "bramble.1").read_text()
-SOURCES = sorted(path for folder in ("src", "include") for path in (ROOT / folder).rglob("*.[ch]"))
+SOURCES = rooms.sources()
 
 # What a room may include besides itself: what is below it, nothing beside or above it.
 ENGINE = {"model", "layers", "kernels", "data", "transport", "record", "base"}
@@ -25,19 +30,6 @@ BELOW = {
     **dict.fromkeys(["train", "doctor", "study"], AROUND | ENGINE),
     "cli": {"train", "doctor", "study"} | AROUND | ENGINE,
 }
-
-
-def room_of(path):
-    return path.relative_to(ROOT).parts[1]
-
-
-def without_comments(text):
-    """With as many lines as before."""
-    return re.sub(r"/\*.*?\*/|//[^\n]*", lambda comment: "\n" * comment[0].count("\n"), text, flags=re.S)
-
-
-def includes(path):
-    return re.findall(r'^\s*#\s*include\s*[<"]([^">]+)[">]', without_comments(path.read_text()), re.M)
 
 
 def name_of(path):
@@ -63,6 +55,29 @@ def test_includes_go_downwards():
             if "/" in name and other in BELOW and other != room and not {other, name} & BELOW[room]:
                 bad.append(f"{name_of(path)} includes {name}")
     assert bad == []
+
+
+def test_the_picture_of_the_rooms_is_what_the_includes_say():
+    assert (ROOT / "docs/rooms.svg").read_text() == rooms.picture(rooms.rooms()), "make rooms draws docs/rooms.svg anew"
+
+
+def test_the_picture_goes_downwards():
+    """Arrows are those that no other two say already; a room on no floor or an arrow upwards is an error."""
+    graph = rooms.rooms()
+    assert ("train", "host") in rooms.arrows(graph) and ("cli", "base") not in rooms.arrows(graph)
+    for wrong in ({**graph, "attic": set()}, {**graph, "base": {"cli"}}, {**graph, "show": graph["show"] | {"host"}}):
+        with pytest.raises(SystemExit):
+            rooms.picture(wrong)
+
+
+def test_what_is_counted(tmp_path):
+    """Of functions the lines from the first word to the last brace, of structs and arrays none."""
+    file = tmp_path / "a.c"
+    file.write_text("struct a {\n    int b;\n};\n\nstatic int long_one(int a,\n                    int b)\n{\n    return a;\n}\n"
+                    "int c[] = {\n    1,\n};\n\nint short_one(void)\n{\n}\n")
+    assert rooms.functions(file) == [(5, "long_one"), (3, "short_one")]
+    told = rooms.table()
+    assert all(re.search(rf"^{room} +\d+ +\d+  ", told, re.M) for room in BELOW) and "functions  1" in told
 
 
 def test_own_headers_are_found_by_room():
@@ -91,37 +106,6 @@ def test_a_library_has_one_home(header, room):
 
 
 # ---- who calls whom -----------------------------------------------------------------------------------------
-
-
-def symbols(folder):
-    """For each object file below folder: what it defines, and what it takes from others."""
-    defined, taken = {}, {}
-    for path in sorted(folder.rglob("*.o")):
-        name = str(path.relative_to(folder).with_suffix(".c"))
-        lines = subprocess.run(["nm", path], text=True, capture_output=True, check=True).stdout.splitlines()
-        kinds = [line.split()[-2:] for line in lines]
-        defined[name] = {symbol for kind, symbol in kinds if kind in "TDBRCVW"}
-        taken[name] = {symbol for kind, symbol in kinds if kind == "U"}
-    return defined, taken
-
-
-def calls(defined, taken):
-    """The files that each file takes something from."""
-    home = {symbol: name for name, all in defined.items() for symbol in all}
-    return {name: {home[symbol] for symbol in all if symbol in home} - {name} for name, all in taken.items()}
-
-
-def circles(graph):
-    """Files that need, by way of others, themselves; with those of their circle that they need."""
-    reached = {}
-    for name in graph:
-        todo, reached[name] = [name], set()
-        while todo:
-            new = graph.get(todo.pop(), set()) - reached[name]
-            reached[name] |= new
-            todo += new
-    return {name: sorted(other for other in below if name in reached.get(other, set()))
-            for name, below in graph.items() if name in reached[name]}
 
 
 @pytest.mark.parametrize("without", ["transport/serial.c", "transport/mpi"])
