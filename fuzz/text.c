@@ -1,10 +1,10 @@
 /* Model files, configuration files, command lines. */
 #include "fuzz.h"
 
-#include "options/options.h"
 #include "base/ini.h"
 #include "base/memory.h"
 #include "model/network.h"
+#include "options/options.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "options/options.h"
 #include "base/memory.h"
+#include "options/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>
