@@ -247,12 +247,12 @@ typedef struct step_case {
     size_t n_images;
 } step_case;
 
-static void label(void *arg, size_t first, size_t n, float *x, uint8_t *labels)
+static void label(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 {
     (void)arg; /* the images stay what they are: loading is not part of the step */
     (void)x;
     for (size_t k = 0; k < n; k++)
-        labels[k] = (uint8_t)((first + k) % 10);
+        labels[k] = (uint16_t)((first + k) % 10);
 }
 
 static void step_act(void *arg)

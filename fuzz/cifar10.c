@@ -68,7 +68,8 @@ static void read_some(source *from, enum split split, error *err)
 {
     image_shape shape = source_shape(from);
     size_t there = source_count(from, split), n = there < MOST_IMAGES ? there : MOST_IMAGES;
-    uint8_t *images = malloc(n * image_bytes(shape) + 1), *labels = malloc(n + 1);
+    uint8_t *images = malloc(n * image_bytes(shape) + 1);
+    uint16_t *labels = malloc((n + 1) * sizeof *labels);
     fuzz_need(images && labels, "out of memory");
     if (source_read(from, split, there - n, n, images, labels, err))
         for (size_t i = 0; i < n; i++)

@@ -46,14 +46,14 @@ static bool is_small(const model *m)
     return most <= MOST_FEATURES && m->n_weights <= MOST_WEIGHTS && m->flops_step <= MOST_FLOPS;
 }
 
-static void load(void *arg, size_t first, size_t n, float *x, uint8_t *labels)
+static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 {
     const model *m = arg;
     size_t count = layer_features(m->input) * VEC_WIDTH;
     for (size_t i = 0; i < count; i++)
         x[i] = i % VEC_WIDTH < n ? (float)(i % 7) - 3.0F : 0.0F;
     for (size_t i = 0; i < n; i++)
-        labels[i] = (uint8_t)((first + i) % (size_t)m->n_classes);
+        labels[i] = (uint16_t)((first + i) % (size_t)m->n_classes);
 }
 
 /* A model that is accepted can be run: its kernels know no errors. */

@@ -16,10 +16,10 @@
  *   n        in   1 .. VEC_WIDTH
  *   x        out  [channels][height][width][VEC_WIDTH] floats, x = (byte / 255 - 0.5) / 0.5 within one
  *                 rounding, aligned to a vector; lanes n .. VEC_WIDTH - 1 are 0
- *   labels   out  n bytes
+ *   labels   out  n
  * No error path, no allocation; safe to call from several threads on different blocks.
  */
 void batch_load_block(const dataset *set, const uint32_t *indices, size_t first, size_t n, float *x,
-                      uint8_t *labels);
+                      uint16_t *labels);
 
 #endif

@@ -2,7 +2,7 @@
  * dataset.h - labelled images, as bytes, from whatever holds them
  *
  * An image is `channels` planes of height x width bytes (CIFAR-10: red, green, blue, 32 x 32), a label
- * is one byte.  A source is opened on rank 0 alone, which reads it piece by piece and sends the pieces
+ * the number of its class.  A source is opened on rank 0 alone, which reads it piece by piece and sends the pieces
  * on: nobody needs the whole training set in memory.
  *
  * To add a data set: one file in src/data with a `source_kind`, one line in src/data/registry.c.
@@ -17,10 +17,12 @@
 
 enum split { SPLIT_TRAIN = 0, SPLIT_TEST = 1 };
 
+enum { DATASET_MAX_CLASSES = 1 << 16 };
+
 /* The shape of every image of a data set. */
 typedef struct image_shape {
     int channels, height, width;
-    int n_classes; /* labels are 0 .. n_classes - 1, at most 256 */
+    int n_classes; /* labels are 0 .. n_classes - 1, at most DATASET_MAX_CLASSES */
 } image_shape;
 
 /* Images in memory: n * channels * height * width bytes, and n labels. */
@@ -28,7 +30,7 @@ typedef struct dataset {
     image_shape shape;
     size_t n;
     uint8_t *images;
-    uint8_t *labels;
+    uint16_t *labels;
 } dataset;
 
 typedef struct source source;
@@ -54,12 +56,12 @@ const char *source_class_name(const source *self, int c);
 /*
  * source_read - copy images first .. first + n - 1 of a split, in file order
  *   images  out  n * channels * height * width bytes
- *   labels  out  n bytes, each checked to be below n_classes
+ *   labels  out  n, each checked to be below n_classes
  * Returns false with err: a label out of range (user; file, image and label named), a short or failed
  * read (environment).  first + n <= source_count.  Not collective.
  */
 bool source_read(source *self, enum split split, size_t first, size_t n, uint8_t *images,
-                 uint8_t *labels, error *err);
+                 uint16_t *labels, error *err);
 
 /*
  * dataset_init - memory for n images of a shape, zeroed; dataset_release frees it
@@ -70,14 +72,14 @@ void dataset_release(dataset *self);
 
 /*
  * A checksum of images as they pass, in order and in pieces of any size: of all labels and of every
- * 1,000th image.
+ * 1,000th image.  A label counts as one byte where there are at most 256 classes, else as two, the lower first.
  */
 typedef struct data_checksum {
     uint32_t labels, images;
     size_t n; /* passed so far */
 } data_checksum;
-void data_checksum_add(data_checksum *self, size_t image_bytes, const uint8_t *images,
-                       const uint8_t *labels, size_t n);
+void data_checksum_add(data_checksum *self, image_shape shape, const uint8_t *images,
+                       const uint16_t *labels, size_t n);
 
 /* image_bytes - channels * height * width */
 size_t image_bytes(image_shape shape);
@@ -93,7 +95,7 @@ typedef struct source_kind {
     void *(*open)(const char *spec, uint64_t seed, image_shape *shape, size_t count[2], error *err);
     /* read - as source_read, arguments already checked */
     bool (*read)(void *state, enum split split, size_t first, size_t n, uint8_t *images,
-                 uint8_t *labels, error *err);
+                 uint16_t *labels, error *err);
     const char *(*class_name)(const void *state, int c);
     void (*close)(void *state);
 } source_kind;

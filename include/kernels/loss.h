@@ -12,20 +12,20 @@
 /*
  * loss_softmax - cross-entropy of the logits and its gradient
  *   logits   in   [block][n_classes]
- *   labels   in   n bytes below n_classes
+ *   labels   in   n below n_classes, which is at most 65,536
  *   n        in   images; those past it get gradient 0
  *   scale    in   factor of the gradient: 1 / images of the batch for the mean loss
  *   glogits  out  as logits: scale * (softmax - one-hot); NULL for none
  *   loss     out  n floats: -log softmax[label]
- *   guess    out  n bytes: the class of the largest logit, the first of equals
+ *   guess    out  n: the class of the largest logit, the first of equals
  * Items: blocks begin .. end - 1.  exp is a polynomial of our own, so that bits do not depend on the C
  * library; |error| < 2e-7 relative.
  */
 typedef struct loss_result {
     float *loss;
-    uint8_t *guess;
+    uint16_t *guess;
 } loss_result;
-void loss_softmax(int n_classes, const vec *logits, const uint8_t *labels, size_t n, float scale,
+void loss_softmax(int n_classes, const vec *logits, const uint16_t *labels, size_t n, float scale,
                   vec *glogits, const loss_result *result, size_t begin, size_t end);
 
 #endif

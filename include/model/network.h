@@ -32,10 +32,10 @@ void network_free(network *self);
  *   first   in   number of the block's first image within the batch
  *   n       in   1 .. VEC_WIDTH images
  *   x       out  [channels][height][width][VEC_WIDTH]; lanes n .. are 0
- *   labels  out  n bytes below n_classes
+ *   labels  out  n below n_classes
  */
 typedef struct network_input {
-    void (*load)(void *arg, size_t first, size_t n, float *x, uint8_t *labels);
+    void (*load)(void *arg, size_t first, size_t n, float *x, uint16_t *labels);
     void *arg;
 } network_input;
 
@@ -64,7 +64,7 @@ network_result network_step(network *self, const network_vectors *at, const upda
  * classes */
 float network_logit(const network *self, size_t k, int class_number);
 float network_loss(const network *self, size_t k);
-uint8_t network_guess(const network *self, size_t k);
-uint8_t network_label(const network *self, size_t k);
+uint16_t network_guess(const network *self, size_t k);
+uint16_t network_label(const network *self, size_t k);
 
 #endif

@@ -65,7 +65,7 @@ SIMD_INLINE void load_pixels(const uint8_t *const image[VEC_WIDTH], size_t pixel
 }
 
 void batch_load_block(const dataset *set, const uint32_t *indices, size_t first, size_t n, float *x,
-                      uint8_t *labels)
+                      uint16_t *labels)
 {
     assert(n >= 1 && n <= VEC_WIDTH);
     size_t pixels = image_bytes(set->shape);

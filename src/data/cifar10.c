@@ -248,7 +248,7 @@ static bool read_chunk(cifar10 *self, int f, size_t first, size_t n, error *err)
 }
 
 static bool read_cifar10(void *state, enum split split, size_t first, size_t n, uint8_t *images,
-                         uint8_t *labels, error *err)
+                         uint16_t *labels, error *err)
 {
     cifar10 *self = state;
     int f = split == SPLIT_TEST ? TEST_FILE : 0;

@@ -18,7 +18,8 @@ typedef struct writer {
     source *from;
     const char *folder;
     int fd; /* of the folder */
-    uint8_t *images, *labels, *records;
+    uint8_t *images, *records;
+    uint16_t *labels;
 } writer;
 
 static const char *file_name(int f)
@@ -65,7 +66,7 @@ static bool write_images(writer *self, int f, int fd, enum split split, size_t f
             return false;
         for (size_t i = 0; i < n; i++) {
             uint8_t *record = self->records + i * CIFAR10_RECORD_BYTES;
-            record[0] = self->labels[i];
+            record[0] = (uint8_t)self->labels[i];
             memcpy(record + 1, self->images + i * IMAGE, IMAGE);
         }
         if (!write_all(fd, self->records, n * CIFAR10_RECORD_BYTES))
@@ -198,7 +199,7 @@ bool cifar10_write(source *from, const char *folder, error *err)
     if (!check_source(&self, err))
         return false;
     self.images = memory_new(CHUNK, CIFAR10_RECORD_BYTES - 1, err);
-    self.labels = memory_new(CHUNK, 1, err);
+    self.labels = memory_new(CHUNK, sizeof *self.labels, err);
     self.records = memory_new(CHUNK, CIFAR10_RECORD_BYTES, err);
     bool good = self.images && self.labels && self.records && write_folder(&self, err);
     memory_free(self.images);

@@ -65,7 +65,7 @@ const char *source_class_name(const source *self, int c)
 }
 
 bool source_read(source *self, enum split split, size_t first, size_t n, uint8_t *images,
-                 uint8_t *labels, error *err)
+                 uint16_t *labels, error *err)
 {
     assert(first <= self->count[split] && n <= self->count[split] - first);
     return self->kind->read(self->state, split, first, n, images, labels, err);

@@ -226,14 +226,14 @@ static int label_of(const synthetic *self, enum split split, size_t image)
 }
 
 static bool read_synthetic(void *state, enum split split, size_t first, size_t n, uint8_t *images,
-                           uint8_t *labels, error *err)
+                           uint16_t *labels, error *err)
 {
     (void)err;
     const synthetic *self = state;
     drawing canvas = {.seed = self->seed, .cosines = self->cosines};
     for (size_t i = 0; i < n; i++) {
         int label = label_of(self, split, first + i);
-        labels[i] = (uint8_t)label;
+        labels[i] = (uint16_t)label;
         canvas.stream = random_stream(RANDOM_SYNTHETIC, split, (uint32_t)(first + i));
         canvas.index = 0;
         draw_image(&canvas, label, images + i * IMAGE);

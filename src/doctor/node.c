@@ -126,7 +126,7 @@ void doctor_look(doctor *self)
 /* ---- measuring ------------------------------------------------------------------------------------ */
 
 /* Any images will do: the time of a step does not depend on them. */
-static void load(void *arg, size_t first, size_t n, float *x, uint8_t *labels)
+static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 {
     const model *of = arg;
     const layer_shape *in = &of->input;
@@ -134,7 +134,7 @@ static void load(void *arg, size_t first, size_t n, float *x, uint8_t *labels)
     for (size_t k = 0; k < lanes; k++)
         x[k] = (float)((k + first) % 251) / 125.0F - 1.0F;
     for (size_t k = 0; k < n; k++)
-        labels[k] = (uint8_t)((first + k) % (size_t)of->n_classes);
+        labels[k] = (uint16_t)((first + k) % (size_t)of->n_classes);
 }
 
 /* While the cores are still hot; of kernels that do not tell the firmware's flags, under-voltage alone. */

@@ -27,7 +27,7 @@ SIMD_INLINE vec vec_exp(vec x)
     return (vec)(~(x <= vec_set(-87.0F)) & (ivec)(p * (vec)power));
 }
 
-static void softmax_block(int n_classes, const vec *logits, const uint8_t *labels, size_t n,
+static void softmax_block(int n_classes, const vec *logits, const uint16_t *labels, size_t n,
                           float scale, vec *glogits, const loss_result *result)
 {
     vec largest = logits[0];
@@ -43,7 +43,7 @@ static void softmax_block(int n_classes, const vec *logits, const uint8_t *label
     for (size_t lane = 0; lane < n; lane++) {
         double logit = (double)logits[labels[lane]][lane] - (double)largest[lane];
         result->loss[lane] = (float)(log((double)sum[lane]) - logit);
-        result->guess[lane] = (uint8_t)guess[lane];
+        result->guess[lane] = (uint16_t)guess[lane];
     }
     if (!glogits)
         return;
@@ -56,7 +56,7 @@ static void softmax_block(int n_classes, const vec *logits, const uint8_t *label
         glogits[labels[lane]][lane] -= scale;
 }
 
-void loss_softmax(int n_classes, const vec *logits, const uint8_t *labels, size_t n, float scale,
+void loss_softmax(int n_classes, const vec *logits, const uint16_t *labels, size_t n, float scale,
                   vec *glogits, const loss_result *result, size_t begin, size_t end)
 {
     for (size_t b = begin; b < end; b++) {

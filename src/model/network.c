@@ -15,7 +15,7 @@ struct network {
     void **workspaces;         /* n_layers */
     vec **sums;                /* likewise: of layers that run by blocks, else NULL */
     int n_by_blocks, n_single; /* the first layers: see choose_by_blocks */
-    uint8_t *labels, *guesses;
+    uint16_t *labels, *guesses;
     float *losses;
 };
 
@@ -94,8 +94,8 @@ static bool allocate(network *self, error *err)
     self->gradients = memory_new(n_layers + 1, sizeof *self->gradients, err);
     self->workspaces = memory_new(n_layers, sizeof *self->workspaces, err);
     self->sums = memory_new(n_layers, sizeof *self->sums, err);
-    self->labels = memory_new(padded, 1, err);
-    self->guesses = memory_new(padded, 1, err);
+    self->labels = memory_new(padded, sizeof *self->labels, err);
+    self->guesses = memory_new(padded, sizeof *self->guesses, err);
     self->losses = memory_new(padded, sizeof *self->losses, err);
     if (!self->outputs || !self->gradients || !self->workspaces || !self->sums || !self->labels ||
         !self->guesses || !self->losses)
@@ -337,12 +337,12 @@ float network_loss(const network *self, size_t k)
     return self->losses[k];
 }
 
-uint8_t network_guess(const network *self, size_t k)
+uint16_t network_guess(const network *self, size_t k)
 {
     return self->guesses[k];
 }
 
-uint8_t network_label(const network *self, size_t k)
+uint16_t network_label(const network *self, size_t k)
 {
     return self->labels[k];
 }

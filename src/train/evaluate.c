@@ -56,7 +56,7 @@ void evaluation_begin(evaluation *self, const float *w)
     self->running = self->set->n > 0;
 }
 
-static void load(void *arg, size_t first, size_t n, float *x, uint8_t *labels)
+static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 {
     const evaluation *self = arg;
     batch_load_block(self->set, NULL, self->position + first, n, x, labels);
@@ -77,8 +77,8 @@ static size_t slice_images(const evaluation *self, double t_s)
 
 static void add_image(evaluation *self, size_t k)
 {
-    uint8_t label = network_label(self->net, k), guess = network_guess(self->net, k);
-    self->confusion[label * self->model->n_classes + guess]++;
+    size_t label = network_label(self->net, k), guess = network_guess(self->net, k);
+    self->confusion[label * (size_t)self->model->n_classes + guess]++;
     self->group_sum += (double)network_loss(self->net, k);
     self->n_correct += label == guess;
 }

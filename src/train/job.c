@@ -93,8 +93,8 @@ static bool read_test_set(job *self, source *from, error *err)
         !source_read(from, SPLIT_TEST, 0, (size_t)self->n_test, self->test.images,
                      self->test.labels, err))
         return false;
-    data_checksum_add(&self->test_sum, image_bytes(self->test.shape), self->test.images,
-                      self->test.labels, self->test.n);
+    data_checksum_add(&self->test_sum, self->test.shape, self->test.images, self->test.labels,
+                      self->test.n);
     return true;
 }
 
@@ -129,21 +129,23 @@ static bool open_data(job *self, source **from, error *err)
 static bool send_shard(job *self, source *from, size_t first, int worker, error *err)
 {
     size_t bytes = image_bytes(self->shard.shape), left = self->shards[worker];
-    uint8_t *images = memory_new(PIECE_IMAGES, bytes + 1, err), good = images != NULL;
-    uint8_t *labels = images ? images + PIECE_IMAGES * bytes : NULL;
+    uint8_t *images = memory_new(PIECE_IMAGES, bytes, err), good;
+    uint16_t *labels = memory_new(PIECE_IMAGES, sizeof *labels, err);
+    good = images && labels;
     while (left > 0) {
         size_t n = left < PIECE_IMAGES ? left : PIECE_IMAGES;
         good = good && source_read(from, SPLIT_TRAIN, first, n, images, labels, err);
         transport_send(&good, 1, worker + 1);
         if (!good)
             break;
-        data_checksum_add(&self->train_sum, bytes, images, labels, n);
+        data_checksum_add(&self->train_sum, self->shard.shape, images, labels, n);
         transport_send(images, n * bytes, worker + 1);
-        transport_send(labels, n, worker + 1);
+        transport_send(labels, n * sizeof *labels, worker + 1);
         first += n;
         left -= n;
     }
     memory_free(images);
+    memory_free(labels);
     return good;
 }
 
@@ -157,7 +159,7 @@ static bool receive_shard(job *self, error *err)
         if (!good) /* the server has the error */
             return error_environment(err, "the server could not read the training images");
         transport_receive(self->shard.images + done * bytes, n * bytes);
-        transport_receive(self->shard.labels + done, n);
+        transport_receive(self->shard.labels + done, n * sizeof *self->shard.labels);
     }
     return true;
 }
@@ -169,7 +171,7 @@ static bool distribute(job *self, source *from, error *err)
     if (transport_size() == 1) {
         if (source_read(from, SPLIT_TRAIN, 0, self->shard.n, self->shard.images, self->shard.labels,
                         err))
-            data_checksum_add(&self->train_sum, image_bytes(self->shard.shape), self->shard.images,
+            data_checksum_add(&self->train_sum, self->shard.shape, self->shard.images,
                               self->shard.labels, self->shard.n);
     } else if (transport_is_server()) {
         size_t first = 0;

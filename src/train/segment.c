@@ -13,7 +13,7 @@ typedef struct loading {
     const uint32_t *indices;
 } loading;
 
-static void load(void *arg, size_t first, size_t n, float *x, uint8_t *labels)
+static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 {
     const loading *from = arg;
     batch_load_block(from->set, from->indices + first, 0, n, x, labels);

@@ -45,7 +45,7 @@ static inline network *network_of(const model *m, size_t max_images, bool traini
 typedef struct images {
     size_t features, first;
     float *x;
-    uint8_t *labels;
+    uint16_t *labels;
     int n_loads[64]; /* of each block, since images_new */
 } images;
 
@@ -53,9 +53,9 @@ static inline void images_new(images *self, const model *m, size_t n)
 {
     *self = (images){.features = layer_features(m->input)};
     self->x = floats_new(n * self->features, REALS);
-    self->labels = guarded_new(n);
+    self->labels = guarded_new(n * sizeof *self->labels);
     for (size_t k = 0; k < n; k++)
-        self->labels[k] = (uint8_t)draw(0, m->n_classes - 1);
+        self->labels[k] = (uint16_t)draw(0, m->n_classes - 1);
 }
 
 static inline void images_free(images *self)
@@ -64,7 +64,7 @@ static inline void images_free(images *self)
     guarded_free(self->labels);
 }
 
-static inline void images_load(void *arg, size_t first, size_t n, float *x, uint8_t *labels)
+static inline void images_load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 {
     images *self = arg;
     size_t from = self->first + first;
@@ -72,7 +72,7 @@ static inline void images_load(void *arg, size_t first, size_t n, float *x, uint
     for (size_t f = 0; f < self->features; f++)
         for (size_t lane = 0; lane < VEC_WIDTH; lane++)
             x[f * VEC_WIDTH + lane] = lane < n ? self->x[(from + lane) * self->features + f] : 0.0F;
-    memcpy(labels, self->labels + from, n);
+    memcpy(labels, self->labels + from, n * sizeof *labels);
 }
 
 /* Weights as a user would start from. */

@@ -26,7 +26,7 @@ static dataset random_set(image_shape shape, size_t n)
     for (size_t i = 0; i < n * image_bytes(shape); i++)
         set.images[i] = (uint8_t)random_u64(1, random_stream(RANDOM_TEST, 0, 0), i);
     for (size_t i = 0; i < n; i++)
-        set.labels[i] = (uint8_t)(i % 10);
+        set.labels[i] = (uint16_t)(i * 257);
     return set;
 }
 
@@ -35,11 +35,12 @@ static void check_block(const dataset *set, const uint32_t *indices, size_t firs
     error err = {0};
     size_t pixels = image_bytes(set->shape);
     float *x = memory_new(pixels + 1, VEC_WIDTH * sizeof *x, &err);
-    uint8_t labels[VEC_WIDTH + 1];
+    uint16_t labels[VEC_WIDTH + 1];
     assert_non_null(x);
     for (size_t i = 0; i < (pixels + 1) * VEC_WIDTH; i++)
         x[i] = 99;
-    memset(labels, 99, sizeof labels);
+    for (size_t lane = 0; lane <= VEC_WIDTH; lane++)
+        labels[lane] = 9999;
     batch_load_block(set, indices, first, n, x, labels);
     for (size_t lane = 0; lane < VEC_WIDTH; lane++) {
         size_t image = lane >= n ? 0 : indices ? indices[lane] : first + lane;
@@ -51,7 +52,7 @@ static void check_block(const dataset *set, const uint32_t *indices, size_t firs
             else
                 assert_true(got == 0 && !signbit(got));
         }
-        assert_int_equal(labels[lane], lane < n ? set->labels[image] : 99);
+        assert_int_equal(labels[lane], lane < n ? set->labels[image] : 9999);
         assert_true(x[pixels * VEC_WIDTH + lane] == 99);
     }
     memory_free(x);

@@ -14,7 +14,8 @@ static void small_set_is_read_across_its_files(void **state)
     assert_int_equal(source_count(from, SPLIT_TEST), 130);
     assert_string_equal(source_class_name(from, 0), "airplane");
     assert_string_equal(source_class_name(from, 9), "truck");
-    static uint8_t images[171 * IMAGE], labels[171];
+    static uint8_t images[171 * IMAGE];
+    static uint16_t labels[171];
     static const size_t ranges[][2] = {{0, 171}, {99, 3}, {100, 1}, {101, 70}, {170, 1}, {171, 0}};
     for (size_t k = 0; k < COUNT(ranges); k++) {
         size_t first = ranges[k][0], n = ranges[k][1];
@@ -120,7 +121,8 @@ static void bad_label_is_found_when_read(void **state)
     for (size_t i = 0; i < COUNT(bad); i++) {
         error err = {0}, checked = {0};
         char what[64];
-        static uint8_t images[171 * IMAGE], labels[171];
+        static uint8_t images[171 * IMAGE];
+        static uint16_t labels[171];
         put_small_set();
         put_byte("data_batch_3.bin", 69 * RECORD, bad[i]);
         snprintf(what, sizeof what, ": image 69: label %d, expected 0 to 9", bad[i]);
@@ -141,7 +143,8 @@ static void file_that_shrinks_is_the_environments_fault(void **state)
 {
     (void)state;
     error err = {0};
-    static uint8_t images[100 * IMAGE], labels[100];
+    static uint8_t images[100 * IMAGE];
+    static uint16_t labels[100];
     put_small_set();
     source *from = source_open(folder, 0, &err);
     assert_non_null(from);
@@ -239,13 +242,14 @@ static void official_files_are_recognised(void **state)
     assert_non_null(from);
     assert_int_equal(source_count(from, SPLIT_TRAIN), 50000);
     assert_int_equal(source_count(from, SPLIT_TEST), 10000);
-    static uint8_t images[5 * IMAGE], labels[5];
+    static uint8_t images[5 * IMAGE];
+    static uint16_t labels[5];
     assert_true(source_read(from, SPLIT_TRAIN, 0, 5, images, labels, &err));
-    assert_memory_equal(labels, ((uint8_t[]){6, 9, 9, 4, 1}),
-                        5); /* frog, truck, truck, deer, car */
+    assert_memory_equal(labels, ((uint16_t[]){6, 9, 9, 4, 1}),
+                        5 * sizeof *labels); /* frog, truck, truck, deer, car */
     assert_memory_equal(images, ((uint8_t[]){59, 43, 50}), 3);
     assert_true(source_read(from, SPLIT_TEST, 0, 5, images, labels, &err));
-    assert_memory_equal(labels, ((uint8_t[]){3, 8, 8, 0, 6}), 5);
+    assert_memory_equal(labels, ((uint16_t[]){3, 8, 8, 0, 6}), 5 * sizeof *labels);
     source_free(from);
 }
 

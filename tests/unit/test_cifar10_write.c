@@ -9,7 +9,8 @@ static void assert_same_images(source *a, source *b, enum split split)
     error err = {0};
     assert_int_equal(source_count(a, split), source_count(b, split));
     for (size_t i = 0; i < source_count(a, split); i++) {
-        uint8_t image[2][IMAGE], label[2];
+        uint8_t image[2][IMAGE];
+        uint16_t label[2];
         assert_true(source_read(a, split, i, 1, image[0], &label[0], &err));
         assert_true(source_read(b, split, i, 1, image[1], &label[1], &err));
         assert_memory_equal(image[0], image[1], IMAGE);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <zlib.h>
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
@@ -79,10 +80,11 @@ static void synthetic_images_depend_on_seed_split_and_index_alone(void **state)
     dataset whole = read_synthetic("synthetic:60", 7, SPLIT_TRAIN);
     dataset again = read_synthetic("synthetic:1000", 7, SPLIT_TRAIN);
     assert_memory_equal(whole.images, again.images, 60 * 3072);
-    assert_memory_equal(whole.labels, again.labels, 60);
+    assert_memory_equal(whole.labels, again.labels, 60 * sizeof *whole.labels);
     source *from = source_open("synthetic:60", 7, &err);
     for (size_t first = 60; first-- > 0;) {
-        uint8_t image[3072], label;
+        uint8_t image[3072];
+        uint16_t label;
         assert_true(source_read(from, SPLIT_TRAIN, first, 1, image, &label, &err));
         assert_memory_equal(image, whole.images + first * 3072, 3072);
         assert_int_equal(label, whole.labels[first]);
@@ -176,6 +178,36 @@ static void dataset_of_impossible_size_is_refused(void **state)
     assert_int_equal(err.kind, ERROR_ENVIRONMENT);
     assert_null(set.images);
     dataset_release(&set);
+}
+
+/* The bytes of CRC-32 are those of 8-bit labels, whatever the pieces, until a byte no longer tells them apart. */
+static void checksum_is_of_bytes_for_256_classes_and_of_pairs_beyond(void **state)
+{
+    (void)state;
+    enum { N = 2100 };
+    static uint16_t labels[N];
+    static uint8_t images[N], bytes[N], pairs[2 * N];
+    for (size_t i = 0; i < N; i++) {
+        labels[i] = (uint16_t)(i * 31);
+        images[i] = (uint8_t)(i * 7);
+        bytes[i] = pairs[2 * i] = (uint8_t)labels[i];
+        pairs[2 * i + 1] = (uint8_t)(labels[i] >> 8);
+    }
+    const uint8_t sampled[] = {images[0], images[1000], images[2000]};
+    static const size_t pieces[] = {N, 1000, 1, 513};
+    for (size_t k = 0; k < COUNT(pieces); k++) {
+        data_checksum few = {0}, many = {0};
+        for (size_t first = 0, n; first < N; first += n) {
+            n = N - first < pieces[k] ? N - first : pieces[k];
+            data_checksum_add(&few, (image_shape){1, 1, 1, 256}, images + first, labels + first, n);
+            data_checksum_add(&many, (image_shape){1, 1, 1, 257}, images + first, labels + first,
+                              n);
+        }
+        assert_int_equal(few.labels, crc32_z(0, bytes, N));
+        assert_int_equal(many.labels, crc32_z(0, pairs, 2 * N));
+        assert_int_equal(few.images, crc32_z(0, sampled, sizeof sampled));
+        assert_int_equal(few.n, N);
+    }
 }
 
 /* ---- sampler ----------------------------------------------------------------------------- */
@@ -313,6 +345,7 @@ int main(void)
         cmocka_unit_test(synthetic_labels_are_balanced_and_mixed),
         cmocka_unit_test(synthetic_classes_are_not_told_by_their_means),
         cmocka_unit_test(dataset_of_impossible_size_is_refused),
+        cmocka_unit_test(checksum_is_of_bytes_for_256_classes_and_of_pairs_beyond),
         cmocka_unit_test(sampler_hands_out_every_image_once_an_epoch),
         cmocka_unit_test(sampler_order_depends_on_seed_worker_and_epoch),
         cmocka_unit_test(sampler_shuffles_evenly),

@@ -4,12 +4,14 @@
 #include "kernels/loss.h"
 #include "kernels/reference.h"
 
+enum { MOST = 300 }; /* classes: more than a byte tells apart */
+
 typedef struct loss_case {
     int n_classes;
     size_t n;
     float scale;
     float *logits; /* [image][class] */
-    uint8_t *labels;
+    uint16_t *labels;
     vec *in, *g;
     loss_result result;
 } loss_case;
@@ -19,14 +21,15 @@ static void loss_new(loss_case *c, int n_classes, size_t n, float range)
     size_t classes = (size_t)n_classes;
     *c = (loss_case){.n_classes = n_classes, .n = n, .scale = 1.0F / (float)n};
     c->logits = floats_new(n * classes, range > 4.0F ? REALS : INTEGERS);
-    c->labels = guarded_new(n);
+    c->labels = guarded_new(n * sizeof *c->labels);
     for (size_t k = 0; k < n * classes; k++)
         c->logits[k] *= range > 4.0F ? range : 1.0F; /* otherwise whole numbers with ties */
     for (size_t k = 0; k < n; k++)
-        c->labels[k] = (uint8_t)draw(0, n_classes - 1);
+        c->labels[k] = (uint16_t)draw(0, n_classes - 1);
     c->in = blocks_new(c->logits, n, classes);
     c->g = guarded_new(blocks_of(n) * classes * sizeof(vec));
-    c->result = (loss_result){guarded_new(n * sizeof(float)), guarded_new(n)};
+    c->result =
+        (loss_result){guarded_new(n * sizeof(float)), guarded_new(n * sizeof *c->result.guess)};
 }
 
 static void loss_free(loss_case *c)
@@ -57,7 +60,7 @@ static void loss_compare(const loss_case *c)
 {
     const double u = ROUNDING, exp_error = 2e-7, cut = exp(-87.0);
     size_t classes = (size_t)c->n_classes;
-    double p[256], g[256];
+    double p[MOST], g[MOST];
     for (size_t k = 0; k < c->n; k++) {
         const float *logits = c->logits + k * classes;
         int label = c->labels[k], guess = 0;
@@ -87,7 +90,7 @@ static void loss_compare(const loss_case *c)
 static void test_loss(void **state)
 {
     (void)state;
-    static const int classes[] = {2, 3, 7, 10, 17, 256};
+    static const int classes[] = {2, 3, 7, 10, 17, MOST};
     static const float ranges[] = {1.0F, 5.0F, 80.0F, 1e4F, 1e30F};
     for (int k = 0; k < COUNT(edge_counts); k++)
         for (int i = 0; i < COUNT(classes); i++)
@@ -111,7 +114,7 @@ static void test_loss(void **state)
 static float loss_of_two(float a, float b, float gradient[2])
 {
     float logits[] = {a, b}, loss;
-    uint8_t label = 0, guess;
+    uint16_t label = 0, guess;
     vec *in = blocks_new(logits, 1, 2), g[2];
     loss_softmax(2, in, &label, 1, 1.0F, g, &(loss_result){&loss, &guess}, 0, 1);
     guarded_free(in);

@@ -17,7 +17,7 @@ static void test_batches_count_right(void **state)
     network_input input = {images_load, &data};
     float *w = weights_new(m), logits[N][5];
     double losses[N];
-    uint8_t guesses[N];
+    uint16_t guesses[N];
     for (size_t k = 0; k < N; k++) {
         data.first = k;
         losses[k] = network_forward(net, w, &input, 1).loss_sum;

@@ -30,7 +30,7 @@ typedef struct position {
     size_t first;
 } position;
 
-static void load(void *arg, size_t first, size_t n, float *x, uint8_t *labels)
+static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 {
     static uint8_t bytes[VEC_WIDTH * 3 * 32 * 32];
     const position *self = arg;
