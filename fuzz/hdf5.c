@@ -95,8 +95,12 @@ void fuzz_checkpoint(const uint8_t *data, size_t n)
     if (file) {
         use(file->past);
         double sum = (double)strlen(file->out);
-        for (size_t i = 0; i < file->n_weights * (1 + file->n_velocities); i++)
-            sum += (double)(i < file->n_weights ? file->w[i] : file->v[i - file->n_weights]);
+        for (size_t k = 0; k < file->n_vectors; k++) {
+            const checkpoint_values *v = &file->vectors[k];
+            sum += (double)strlen(v->name);
+            for (size_t i = 0; i < v->n * (v->n_rows > 0 ? v->n_rows : 1); i++)
+                sum += (double)v->values[i];
+        }
         fuzz_need(sum - sum == 0.0, "a number that is not finite"); // NOLINT: that is what it asks
     }
     checkpoint_file_free(file);

@@ -1,9 +1,9 @@
 /*
  * checkpoint.h - a run at the end of a round, in a file from which it can go on
  *
- * A checkpoint is a result file (record.h) of the rounds so far plus /checkpoint: weights, momentum and
- * position of the run, and behind the last byte of HDF5's a length and a checksum of everything.  Its
- * structure is made once; to save is to copy numbers and bytes, without HDF5.
+ * A checkpoint is a result file (record.h) of the rounds so far plus /checkpoint: position of the run and
+ * named vectors, as weights and momentum, and behind the last byte of HDF5's a length and a checksum of
+ * everything.  Its structure is made once; to save is to copy numbers and bytes, without HDF5.
  */
 #ifndef BRAMBLE_RECORD_CHECKPOINT_H
 #define BRAMBLE_RECORD_CHECKPOINT_H
@@ -20,11 +20,25 @@ typedef struct record_position {
     double t_date_s; /* end of the last round, seconds since 1970 */
 } record_position;
 
+/* Floats that a run goes on from: a vector of the run's, or one of each worker's. */
+typedef struct checkpoint_vector {
+    const char *name, *about; /* of the dataset in /checkpoint; no column of the position's */
+    bool per_worker;          /* [n_workers][n], else [n] */
+    size_t n;                 /* at least 1 */
+    const float *values;      /* for checkpoint_take; checkpoint_new does not look at them */
+} checkpoint_vector;
+
+/* What a checkpoint has besides a result file's. */
+typedef struct checkpoint_plan {
+    const checkpoint_vector *vectors; /* n_vectors, each name once */
+    size_t n_vectors, n_workers;
+    const char *out; /* name of the result file */
+} checkpoint_plan;
+
 typedef struct checkpoint_state {
     record_position position;
-    const float *w;     /* n_weights: where training goes on from */
-    const float *v;     /* [n_velocities][n_weights] */
-    const float *model; /* tested or to be tested: what /model holds; NULL: none */
+    const checkpoint_vector *vectors; /* as planned, of as many workers */
+    const float *model;               /* tested or to be tested: what /model holds; NULL: none */
     int64_t model_round;
 } checkpoint_state;
 
@@ -56,14 +70,21 @@ bool checkpoint_take(checkpoint *self, const record *run, const checkpoint_state
                      error *err);
 bool checkpoint_publish(checkpoint *self, error *err);
 
+typedef struct checkpoint_values {
+    char name[TENSOR_NAME_BYTES];
+    size_t n_rows; /* position.n_workers, or 0: one for all */
+    size_t n;      /* of a row */
+    float *values; /* finite */
+} checkpoint_values;
+
 /* What a checkpoint holds. */
 typedef struct checkpoint_file {
     char *path; /* of the file that was read: path or path.previous */
     record_file *past;
     record_position position;
-    size_t n_weights, n_velocities;
-    float *w, *v; /* finite */
-    char *out;    /* name of the result file, as the run was given it */
+    checkpoint_values *vectors; /* n_vectors */
+    size_t n_vectors;
+    char *out; /* name of the result file, as the run was given it */
 } checkpoint_file;
 
 /*
@@ -74,5 +95,8 @@ typedef struct checkpoint_file {
  */
 checkpoint_file *checkpoint_read(const char *path, error *warning, error *err);
 void checkpoint_file_free(checkpoint_file *self);
+
+/* checkpoint_find - the vector of that name, or NULL */
+const checkpoint_values *checkpoint_find(const checkpoint_file *self, const char *name);
 
 #endif

@@ -117,14 +117,8 @@ typedef struct record_plan {
     const struct record_file *past; /* rows the file begins with, or NULL; at most n_ranks ranks */
     const record_interruption *interruptions; /* n_interruptions */
     size_t n_interruptions;
-    const struct checkpoint_plan *checkpoint; /* for checkpoint_new, else NULL */
+    const struct checkpoint_plan *checkpoint; /* checkpoint.h; for checkpoint_new, else NULL */
 } record_plan;
-
-/* What a checkpoint has besides. */
-typedef struct checkpoint_plan {
-    size_t n_velocities;
-    const char *out; /* name of the result file */
-} checkpoint_plan;
 
 /* /model/round while there is no whole model: before the first, and while one replaces another. */
 enum { RECORD_NO_MODEL = -2 };

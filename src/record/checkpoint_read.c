@@ -18,7 +18,13 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { READ_BYTES = 1 << 16, MAX_OUT_BYTES = 4096, MAX_RANKS = 1 << 20 };
+enum {
+    READ_BYTES = 1 << 16,
+    MAX_OUT_BYTES = 4096,
+    MAX_RANKS = 1 << 20,
+    MAX_LINKS = 64,
+    PATH_BYTES = 96
+};
 
 /* ---- is it whole? ------------------------------------------------------------------------------ */
 
@@ -67,36 +73,66 @@ bool seal_check(const char *path, error *err)
 
 /* ---- what stands in it ------------------------------------------------------------------------- */
 
-/* One of the vectors of floats: [n_rows][n_weights], or [n_weights] where n_rows is NULL. */
-static float *read_vectors(const reader *self, const char *path, size_t *n_rows, size_t *n_weights)
+/* A dataset of floats: [n_rows][n], or [n].  self->n_bytes is what may still be taken. */
+static bool read_values(reader *self, checkpoint_values *out)
 {
     hdf_shape shape;
-    char cause[HDF_CAUSE_BYTES];
+    char path[PATH_BYTES], cause[HDF_CAUSE_BYTES];
+    snprintf(path, sizeof path, "%s/%s", SCHEMA_CHECKPOINT, out->name);
     hid_t dataset = hdf_open_dataset(self->file, self->path, path, &shape, self->err);
     if (dataset < 0)
-        return NULL;
-    int n_dims = n_rows ? 2 : 1;
-    float *values = NULL;
-    if (shape.class != H5T_FLOAT || shape.element_bytes != sizeof *values ||
-        shape.n_dims != n_dims || shape.n_elements == 0 ||
-        shape.n_elements > self->n_bytes / sizeof *values)
+        return false;
+    if (shape.class != H5T_FLOAT || shape.element_bytes != sizeof *out->values ||
+        shape.n_dims < 1 || shape.n_dims > 2 || shape.n_elements == 0 ||
+        shape.n_elements > self->n_bytes / sizeof *out->values)
         error_user(self->err, "%s: %s does not have the shape of weights", self->path, path);
     else if (hdf_check_written(dataset, self->path, path, &shape, self->err))
-        values = memory_new(shape.n_elements, sizeof *values, self->err);
-    if (values && H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
+        out->values = memory_new(shape.n_elements, sizeof *out->values, self->err);
+    if (out->values &&
+        H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, out->values) < 0)
         error_user(self->err, "%s: %s cannot be read: %s", self->path, path, hdf_cause(cause));
     hdf_close(dataset);
-    for (size_t i = 0; values && self->err->kind == ERROR_NONE && i < shape.n_elements; i++)
-        if (!isfinite(values[i]))
+    for (size_t i = 0; self->err->kind == ERROR_NONE && i < shape.n_elements; i++)
+        if (!isfinite(out->values[i]))
             error_user(self->err, "%s: %s holds a number that is not finite", self->path, path);
-    if (self->err->kind != ERROR_NONE) {
-        memory_free(values);
-        return NULL;
+    if (self->err->kind != ERROR_NONE)
+        return false;
+    out->n_rows = shape.n_dims == 2 ? shape.dims[0] : 0;
+    out->n = shape.dims[shape.n_dims - 1];
+    self->n_bytes -= shape.n_elements * sizeof *out->values;
+    return true;
+}
+
+static bool is_of_position(const char *name)
+{
+    const schema_table *table = &schema_tables[TABLE_POSITION];
+    for (size_t i = 0; i < table->n_columns; i++)
+        if (strcmp(table->columns[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* All that stands in the group besides the position. */
+static bool read_vectors(reader *self, hid_t group, checkpoint_file *out)
+{
+    H5G_info_t info = {0};
+    if (H5Gget_info(group, &info) < 0 || info.nlinks > MAX_LINKS)
+        return error_user(self->err, "%s: %s holds too much", self->path, SCHEMA_CHECKPOINT);
+    out->vectors = memory_new((size_t)info.nlinks, sizeof *out->vectors, self->err);
+    bool good = out->vectors != NULL;
+    for (hsize_t i = 0; good && i < info.nlinks; i++) {
+        checkpoint_values *one = &out->vectors[out->n_vectors];
+        ssize_t length = H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, one->name,
+                                            sizeof one->name, H5P_DEFAULT);
+        if (length <= 0 || (size_t)length >= sizeof one->name) {
+            good = error_user(self->err, "%s: %s holds a name that is too long", self->path,
+                              SCHEMA_CHECKPOINT);
+        } else if (!is_of_position(one->name)) {
+            good = read_values(self, one);
+            out->n_vectors++;
+        }
     }
-    if (n_rows)
-        *n_rows = shape.dims[0];
-    *n_weights = shape.dims[n_dims - 1];
-    return values;
+    return good;
 }
 
 static bool check_position(const reader *self, const checkpoint_file *out)
@@ -107,37 +143,33 @@ static bool check_position(const reader *self, const checkpoint_file *out)
                 past->n_ranks <= MAX_RANKS && at->n_train >= 1 && at->n_train <= UINT32_MAX &&
                 at->n_test >= 1 && at->n_test <= UINT32_MAX && at->signal >= 0 &&
                 at->signal < 256 && isfinite(at->t_date_s) && past->n_rounds >= 1 &&
-                past->model_round < (int64_t)past->n_rounds &&
-                (out->n_velocities == 0 || out->n_velocities == (size_t)at->n_workers);
+                past->model_round < (int64_t)past->n_rounds;
+    for (size_t i = 0; i < out->n_vectors; i++)
+        good = good &&
+               (out->vectors[i].n_rows == 0 || out->vectors[i].n_rows == (size_t)at->n_workers);
     return good || error_user(self->err, "%s: %s does not fit the rest of the file", self->path,
                               SCHEMA_CHECKPOINT);
 }
 
-static bool read_state(reader *self, checkpoint_file *out)
+static bool read_group(reader *self, hid_t group, checkpoint_file *out)
 {
-    size_t width = 0;
-    if (!hdf_has(self->file, SCHEMA_CHECKPOINT))
-        return error_user(self->err, "%s: is no checkpoint", self->path);
-    hid_t group = hdf_open_object(self->file, self->path, SCHEMA_CHECKPOINT, self->err);
-    if (group < 0)
-        return false;
-    bool has_v = H5Iget_type(group) == H5I_GROUP && hdf_has(group, SCHEMA_MOMENTUM);
+    if (H5Iget_type(group) != H5I_GROUP)
+        return error_user(self->err, "%s: %s is no group", self->path, SCHEMA_CHECKPOINT);
     out->out = hdf_read_text(group, SCHEMA_OUT, MAX_OUT_BYTES);
-    hdf_close(group);
     if (!out->out)
         return error_user(self->err, "%s: %s does not name the result file", self->path,
                           SCHEMA_CHECKPOINT);
-    if (!reader_table(self, TABLE_POSITION, 0, &out->position) ||
-        !(out->w = read_vectors(self, SCHEMA_CHECKPOINT "/" SCHEMA_WEIGHTS, NULL, &out->n_weights)))
-        return false;
-    width = out->n_weights;
-    if (has_v && !(out->v = read_vectors(self, SCHEMA_CHECKPOINT "/" SCHEMA_MOMENTUM,
-                                         &out->n_velocities, &width)))
-        return false;
-    if (width != out->n_weights)
-        return error_user(self->err, "%s: momentum of %zu weights, but there are %zu", self->path,
-                          width, out->n_weights);
-    return true;
+    return reader_table(self, TABLE_POSITION, 0, &out->position) && read_vectors(self, group, out);
+}
+
+static bool read_state(reader *self, checkpoint_file *out)
+{
+    if (!hdf_has(self->file, SCHEMA_CHECKPOINT))
+        return error_user(self->err, "%s: is no checkpoint", self->path);
+    hid_t group = hdf_open_object(self->file, self->path, SCHEMA_CHECKPOINT, self->err);
+    bool good = group >= 0 && read_group(self, group, out);
+    hdf_close(group);
+    return good;
 }
 
 static bool read_here(checkpoint_file *out, error *err)
@@ -153,19 +185,26 @@ static bool read_here(checkpoint_file *out, error *err)
 
 typedef struct head {
     record_position position;
-    size_t n_weights, n_velocities, n_out;
+    size_t n_vectors, n_out;
 } head;
+
+static size_t n_floats(const checkpoint_values *v)
+{
+    return v->n * (v->n_rows > 0 ? v->n_rows : 1);
+}
 
 static bool work(void *arg, FILE *to, error *err)
 {
     checkpoint_file *out = arg;
     if (!read_here(out, err))
         return false;
-    head all = {out->position, out->n_weights, out->n_velocities, strlen(out->out)};
+    head all = {out->position, out->n_vectors, strlen(out->out)};
     fwrite(&all, sizeof all, 1, to);
-    fwrite(out->w, sizeof *out->w, out->n_weights, to);
-    if (out->v)
-        fwrite(out->v, sizeof *out->v, out->n_weights * out->n_velocities, to);
+    for (size_t i = 0; i < out->n_vectors; i++) {
+        const checkpoint_values *v = &out->vectors[i];
+        fwrite(v, sizeof *v, 1, to);
+        fwrite(v->values, sizeof *v->values, n_floats(v), to);
+    }
     fwrite(out->out, 1, all.n_out, to);
     return true;
 }
@@ -179,23 +218,30 @@ static void *take(FILE *in, size_t n, size_t n_bytes, error *err)
     return NULL;
 }
 
+static bool take_vector(FILE *in, size_t most_bytes, checkpoint_values *v, error *err)
+{
+    size_t n, n_bytes;
+    bool good = fread(v, sizeof *v, 1, in) == 1;
+    v->values = NULL; /* a pointer of another process */
+    v->name[sizeof v->name - 1] = '\0';
+    return good && memory_multiply(v->n, v->n_rows > 0 ? v->n_rows : 1, &n) &&
+           memory_multiply(n, sizeof *v->values, &n_bytes) && n_bytes <= most_bytes &&
+           (v->values = take(in, n, sizeof *v->values, err));
+}
+
 static bool unpack(checkpoint_file *out, FILE *in, error *err)
 {
     struct stat status;
     head all;
-    size_t n_v, n_floats, n_bytes;
     if (fstat(fileno(in), &status) != 0 || fread(&all, sizeof all, 1, in) != 1 ||
-        !memory_multiply(all.n_weights, all.n_velocities, &n_v) ||
-        __builtin_add_overflow(n_v, all.n_weights, &n_floats) ||
-        !memory_multiply(n_floats, sizeof *out->w, &n_bytes) || n_bytes > (size_t)status.st_size ||
-        all.n_out > MAX_OUT_BYTES)
+        all.n_vectors > MAX_LINKS || all.n_out > MAX_OUT_BYTES)
         return false;
     out->position = all.position;
-    out->n_weights = all.n_weights;
-    out->n_velocities = all.n_velocities;
-    return (out->w = take(in, all.n_weights, sizeof *out->w, err)) &&
-           (n_v == 0 || (out->v = take(in, n_v, sizeof *out->v, err))) &&
-           (out->out = take(in, all.n_out, 1, err));
+    out->vectors = memory_new(all.n_vectors, sizeof *out->vectors, err);
+    bool good = out->vectors != NULL;
+    while (good && out->n_vectors < all.n_vectors)
+        good = take_vector(in, (size_t)status.st_size, &out->vectors[out->n_vectors++], err);
+    return good && (out->out = take(in, all.n_out, 1, err));
 }
 
 static bool read_in_child(checkpoint_file *out, error *err)
@@ -259,8 +305,17 @@ void checkpoint_file_free(checkpoint_file *self)
         return;
     record_file_free(self->past);
     memory_free(self->path);
-    memory_free(self->w);
-    memory_free(self->v);
+    for (size_t i = 0; i < self->n_vectors; i++)
+        memory_free(self->vectors[i].values);
+    memory_free(self->vectors);
     memory_free(self->out);
     memory_free(self);
+}
+
+const checkpoint_values *checkpoint_find(const checkpoint_file *self, const char *name)
+{
+    for (size_t i = 0; i < self->n_vectors; i++)
+        if (strcmp(self->vectors[i].name, name) == 0)
+            return &self->vectors[i];
+    return NULL;
 }

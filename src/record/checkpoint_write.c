@@ -179,19 +179,27 @@ static bool copy_table(checkpoint *self, const record *run, enum table_id id, si
     return true;
 }
 
+static bool write_vectors(record *image, const checkpoint_vector *vectors, error *err)
+{
+    for (size_t i = 0; i < image->n_vectors; i++) {
+        const state_vector *to = &image->vectors[i];
+        if (!state_write_bytes(image, vectors[i].values, to->n_bytes, to->at, err))
+            return false;
+    }
+    return true;
+}
+
 bool checkpoint_take(checkpoint *self, const record *run, const checkpoint_state *state, error *err)
 {
     record *image = self->image;
-    size_t n = (size_t)run->n_done, bytes = image->n_weights * sizeof *state->w;
+    size_t n = (size_t)run->n_done;
     return copy_table(self, run, TABLE_ROUND, n, err) &&
            copy_table(self, run, TABLE_RANK, n * run->sizes.n_ranks, err) &&
            copy_table(self, run, TABLE_TEST, n, err) &&
            state_write(image, TABLE_DONE, 0, 1, &run->n_done, err) &&
            state_write(image, TABLE_POSITION, 0, 1, &state->position, err) &&
            (!state->model || record_add_weights(image, state->model_round, state->model, err)) &&
-           state_write_bytes(image, state->w, bytes, image->w_at, err) &&
-           (image->n_velocities == 0 ||
-            state_write_bytes(image, state->v, image->n_velocities * bytes, image->v_at, err));
+           write_vectors(image, state->vectors, err);
 }
 
 static bool write_all(int fd, const void *data, size_t n)

@@ -68,12 +68,13 @@ static double pairs_bytes(const record_pair *pairs, size_t n)
 /* A little more than the file is going to have. */
 static double plan_bytes(const record_plan *plan, const schema_sizes *sizes)
 {
-    double vectors = 1.0; /* the model, and what a checkpoint has */
-    if (plan->checkpoint)
-        vectors += 1.0 + (double)plan->checkpoint->n_velocities;
-    return schema_bytes(sizes) + 1024.0 * (double)plan->n_tensors +
-           4.0 * (double)plan->n_weights * vectors + pairs_bytes(plan->config, plan->n_config) +
-           pairs_bytes(plan->build, plan->n_build);
+    const checkpoint_plan *kept = plan->checkpoint;
+    double n_floats = (double)plan->n_weights;
+    for (size_t i = 0; kept && i < kept->n_vectors; i++)
+        n_floats += (double)kept->vectors[i].n *
+                    (kept->vectors[i].per_worker ? (double)kept->n_workers : 1.0);
+    return schema_bytes(sizes) + 1024.0 * (double)plan->n_tensors + 4.0 * n_floats +
+           pairs_bytes(plan->config, plan->n_config) + pairs_bytes(plan->build, plan->n_build);
 }
 
 static bool check_size(const char *path, const record_plan *plan, const schema_sizes *sizes,
@@ -120,13 +121,13 @@ static record *state_allocate(const char *path, const record_plan *plan, error *
     self->sizes = sizes;
     self->path = memory_new(strlen(path) + 1, 1, err);
     self->n_tensors = plan->n_tensors;
-    self->n_weights = plan->n_weights;
     self->n_present = plan->n_present > 0 ? plan->n_present : plan->n_ranks;
-    self->n_velocities = plan->checkpoint ? plan->checkpoint->n_velocities : 0;
+    self->n_vectors = plan->checkpoint ? plan->checkpoint->n_vectors : 0;
+    self->vectors = memory_new(self->n_vectors, sizeof *self->vectors, err);
     self->tensors = memory_new(plan->n_tensors, sizeof *self->tensors, err);
     self->tensor_at = memory_new(plan->n_tensors, sizeof *self->tensor_at, err);
     self->buffer = memory_new(buffer_bytes(&sizes), 1, err);
-    if (!self->path || !self->tensors || !self->tensor_at || !self->buffer) {
+    if (!self->path || !self->vectors || !self->tensors || !self->tensor_at || !self->buffer) {
         state_free(self);
         return NULL;
     }

@@ -20,10 +20,8 @@ enum { SCHEMA_VERSION = 1, SCHEMA_MAX_COLUMNS = 40, SCHEMA_MAX_TEXT_BYTES = 1 <<
 #define SCHEMA_MODEL "/model"       /* the tensors stand here too, under their own names */
 #define SCHEMA_PROGRESS "/progress" /* files of former versions lack it */
 #define SCHEMA_INTERRUPTIONS "/interruptions"
-#define SCHEMA_CHECKPOINT "/checkpoint" /* besides its table: */
-#define SCHEMA_WEIGHTS "w"              /* [n_weights] */
-#define SCHEMA_MOMENTUM "v"             /* [n_velocities][n_weights], where there are any */
-#define SCHEMA_OUT "out"                /* string attribute */
+#define SCHEMA_CHECKPOINT "/checkpoint" /* besides its table: the vectors, and */
+#define SCHEMA_OUT "out"                /* a string attribute */
 
 enum column_type {
     COLUMN_F64,  /* double;  float64 in the file */

@@ -8,6 +8,12 @@
 
 #include "schema.h"
 
+/* Where one of a checkpoint's vectors lies. */
+typedef struct state_vector {
+    uint64_t at;
+    size_t n_bytes;
+} state_vector;
+
 struct record {
     int fd;
     bool broken; /* something could not be written, and was told; any thread's */
@@ -18,9 +24,10 @@ struct record {
     uint64_t at[TABLE_COUNT][SCHEMA_MAX_COLUMNS]; /* offset in the file of every column */
     tensor *tensors;
     uint64_t *tensor_at;
-    size_t n_tensors, n_weights, n_velocities;
-    uint64_t w_at, v_at; /* of a checkpoint */
-    char *buffer;        /* one column of the largest piece ever written at once */
+    size_t n_tensors;
+    state_vector *vectors; /* of a checkpoint */
+    size_t n_vectors;
+    char *buffer; /* one column of the largest piece ever written at once */
 };
 
 /*

@@ -103,14 +103,16 @@ static bool create_vectors(record *self, hid_t file, const checkpoint_plan *plan
 {
     if (!plan)
         return true;
-    const size_t dims[2] = {self->n_velocities, self->n_weights};
-    const schema_column w = {SCHEMA_WEIGHTS, "1", "Weights from which training goes on.", 0, 0, 0};
-    const schema_column v = {SCHEMA_MOMENTUM, "1", "Momentum of each worker.", 0, 0, 0};
     hid_t group = H5Gopen2(file, SCHEMA_CHECKPOINT, H5P_DEFAULT);
-    bool good = group >= 0 && hdf_write_text(group, SCHEMA_OUT, plan->out) &&
-                create_dataset(group, &w, H5T_IEEE_F32LE, 1, dims + 1, &self->w_at) &&
-                (plan->n_velocities == 0 ||
-                 create_dataset(group, &v, H5T_IEEE_F32LE, 2, dims, &self->v_at));
+    bool good = group >= 0 && hdf_write_text(group, SCHEMA_OUT, plan->out);
+    for (size_t i = 0; good && i < plan->n_vectors; i++) {
+        const checkpoint_vector *v = &plan->vectors[i];
+        const schema_column column = {.name = v->name, .unit = "1", .about = v->about};
+        const size_t dims[2] = {v->per_worker ? plan->n_workers : 1, v->n};
+        self->vectors[i].n_bytes = dims[0] * dims[1] * sizeof *v->values;
+        good = create_dataset(group, &column, H5T_IEEE_F32LE, v->per_worker ? 2 : 1,
+                              v->per_worker ? dims : dims + 1, &self->vectors[i].at);
+    }
     return hdf_close(group) && good;
 }
 

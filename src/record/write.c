@@ -81,6 +81,7 @@ void state_free(record *self)
     memory_free(self->path);
     memory_free(self->tensors);
     memory_free(self->tensor_at);
+    memory_free(self->vectors);
     memory_free(self->buffer);
     memory_free(self);
 }

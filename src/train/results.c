@@ -4,6 +4,7 @@
 #include "host/build.h"
 #include "host/machine.h"
 #include "kernels/simd.h"
+#include "saved.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -93,10 +94,14 @@ static bool check_rescue(const job *self, const char *path, bool force, error *e
         path);
 }
 
-static bool create_files(job *self, record_plan plan, size_t n_velocities, error *err)
+static bool create_files(job *self, record_plan plan, error *err)
 {
     const train_options *o = &self->options;
-    const checkpoint_plan kept = {.n_velocities = n_velocities, .out = self->out};
+    checkpoint_vector vectors[SAVED_MAX];
+    const checkpoint_plan kept = {.vectors = vectors,
+                                  .n_vectors = saved_list(self, (saved_values){0}, vectors),
+                                  .n_workers = (size_t)transport_workers(),
+                                  .out = self->out};
     const char *kept_at = o->checkpoint[0] ? o->checkpoint : self->rescue;
     if (kept_at[0]) {
         bool force = o->force || strcmp(kept_at, o->resume) == 0;
@@ -134,7 +139,6 @@ static bool create_record(job *self, const options_pairs *config,
         {"started", date},
         {"run", run},
     };
-    size_t n_velocities = self->options.keep_momentum ? (size_t)transport_workers() : 0;
     record_plan plan = {.n_rounds = self->options.rounds,
                         .n_ranks = self->n_machines,
                         .n_present = (size_t)transport_size(),
@@ -153,7 +157,7 @@ static bool create_record(job *self, const options_pairs *config,
                         .interruptions = interruptions,
                         .n_interruptions = n_interruptions};
     error found = {0};
-    while (!create_files(self, plan, n_velocities, &found) && job_rename(self))
+    while (!create_files(self, plan, &found) && job_rename(self))
         found = (error){0};
     if (found.kind != ERROR_NONE)
         *err = found;

@@ -3,6 +3,7 @@
 #include "base/ini.h"
 #include "base/memory.h"
 #include "model/schedule.h"
+#include "saved.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -248,22 +249,25 @@ bool resume_check_data(const job *self, error *err)
 bool resume_weights(job *self, error *err)
 {
     const checkpoint_file *from = self->from;
-    if (from->n_weights != self->model->n_weights ||
-        (self->options.keep_momentum && from->n_velocities == 0))
+    const size_t n = self->model->n_weights;
+    const checkpoint_values *w = checkpoint_find(from, SAVED_WEIGHTS);
+    const checkpoint_values *v = checkpoint_find(from, SAVED_MOMENTUM);
+    if (!w || w->n != n || w->n_rows != 0 || (v && (v->n != n || v->n_rows == 0)) ||
+        (self->options.keep_momentum && !v))
         return error_user(err, "%s: its weights or momentum are not those of its model",
                           from->path);
-    memcpy(self->w, from->w, from->n_weights * sizeof *self->w);
+    memcpy(self->w, w->values, n * sizeof *self->w);
     return true;
 }
 
 /* With other workers no momentum is anybody's own: all begin with the mean, as with the weights. */
-static void average_velocities(checkpoint_file *from)
+static void average_velocities(const checkpoint_values *from)
 {
-    for (size_t i = 0; i < from->n_weights; i++) {
+    for (size_t i = 0; i < from->n; i++) {
         double sum = 0.0;
-        for (size_t k = 0; k < from->n_velocities; k++)
-            sum += (double)from->v[k * from->n_weights + i];
-        from->v[i] = (float)(sum / (double)from->n_velocities);
+        for (size_t k = 0; k < from->n_rows; k++)
+            sum += (double)from->values[k * from->n + i];
+        from->values[i] = (float)(sum / (double)from->n_rows);
     }
 }
 
@@ -276,11 +280,12 @@ void resume_momentum(job *self)
         transport_receive(self->v, n * sizeof *self->v);
         return;
     }
-    bool same = self->from->n_velocities == (size_t)transport_workers();
+    const checkpoint_values *from = checkpoint_find(self->from, SAVED_MOMENTUM);
+    bool same = from->n_rows == (size_t)transport_workers();
     if (!same)
-        average_velocities(self->from);
+        average_velocities(from);
     for (int k = 0; k < transport_workers(); k++) {
-        const float *v = self->from->v + (same ? (size_t)k * n : 0);
+        const float *v = from->values + (same ? (size_t)k * n : 0);
         if (transport_size() > 1)
             transport_send(v, n * sizeof *v, k + 1);
         else

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "results.h"
+#include "saved.h"
 
 #include <string.h>
 
@@ -115,6 +116,8 @@ void saving_keep_momentum(saving *self, const job *of, uint64_t rounds)
  */
 static bool take(saving *self, const job *of, size_t first, int signal, error *err)
 {
+    checkpoint_vector vectors[SAVED_MAX];
+    saved_list(of, (saved_values){self->w, self->all ? self->all + first : NULL}, vectors);
     checkpoint_state state = {
         .position = {.n_workers = self->n_workers,
                      .n_train = (int64_t)of->n_train,
@@ -122,8 +125,7 @@ static bool take(saving *self, const job *of, size_t first, int signal, error *e
                      .data_checksum = job_data_checksum(of),
                      .signal = signal,
                      .t_date_s = self->t_date_s},
-        .w = self->w,
-        .v = self->all ? self->all + first : NULL,
+        .vectors = vectors,
         .model = self->model_round >= 0 ? of->evaluation.w : NULL,
         .model_round = self->model_round,
     };

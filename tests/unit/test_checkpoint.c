@@ -14,15 +14,51 @@
 
 #include <zlib.h>
 
-enum { N_V = 2, SEED = 12, N_FUZZ = 200, BLOCK = 4096 };
+enum { SEED = 12, N_FUZZ = 200, BLOCK = 4096 };
 
-static const checkpoint_plan fixture_kept = {N_V, "run.h5"};
+enum { N_V = 2, N_MEANS = 3, N_VECTORS = 3 };
+
+typedef struct kept {
+    float w[N_WEIGHTS], v[N_V * N_WEIGHTS], means[N_MEANS];
+} kept;
+
+/* One of the run's, one of each worker's, and one of another length. */
+static void list_vectors(const kept *all, checkpoint_vector list[N_VECTORS])
+{
+    list[0] = (checkpoint_vector){"w", "Weights.", false, N_WEIGHTS, all->w};
+    list[1] = (checkpoint_vector){"v", "Momentum.", true, N_WEIGHTS, all->v};
+    list[2] = (checkpoint_vector){"means", "Means.", false, N_MEANS, all->means};
+}
+
+static checkpoint_vector fixture_vectors[N_VECTORS];
+static const checkpoint_plan fixture_kept = {fixture_vectors, N_VECTORS, N_V, "run.h5"};
+
+static void fill(kept *all, size_t round)
+{
+    fixture_weights((int64_t)round + 10, all->w);
+    for (size_t i = 0; i < N_V * N_WEIGHTS; i++)
+        all->v[i] = (float)(1000 * round + i);
+    for (size_t i = 0; i < N_MEANS; i++)
+        all->means[i] = (float)(round + i);
+}
+
+static void check_vector(const checkpoint_file *file, const char *name, size_t n_rows, size_t n,
+                         const float *wanted)
+{
+    const checkpoint_values *is = checkpoint_find(file, name);
+    assert_non_null(is);
+    assert_int_equal(is->n_rows, n_rows);
+    assert_int_equal(is->n, n);
+    assert_memory_equal(is->values, wanted, n * (n_rows > 0 ? n_rows : 1) * sizeof *wanted);
+}
 
 /* A run with checkpoints after its second and its third round. */
 static void save_two(const char *path, const char *run_path)
 {
     error err = {0};
-    float w[N_WEIGHTS], v[N_V * N_WEIGHTS], model[N_WEIGHTS];
+    float model[N_WEIGHTS];
+    kept all;
+    list_vectors(&all, fixture_vectors);
     record_plan plan = fixture_plan(N_ROUNDS);
     plan.checkpoint = &fixture_kept;
     checkpoint *saver = checkpoint_new(path, true, &plan, &err);
@@ -32,11 +68,10 @@ static void save_two(const char *path, const char *run_path)
         fail_msg("%s", err.text);
     for (size_t round = 0; round < 3; round++) {
         assert_true(fixture_add(run, round, &err));
-        fixture_weights((int64_t)round + 10, w);
+        fill(&all, round);
         fixture_weights((int64_t)round, model);
-        for (size_t i = 0; i < N_V * N_WEIGHTS; i++)
-            v[i] = (float)(1000 * round + i);
-        checkpoint_state state = {{2, 100, 20, -5, 15, 1e9}, w, v, model, (int64_t)round};
+        checkpoint_state state = {
+            {2, 100, 20, -5, 15, 1e9}, fixture_vectors, model, (int64_t)round};
         if (round > 0 &&
             (!checkpoint_take(saver, run, &state, &err) || !checkpoint_publish(saver, &err)))
             fail_msg("%s", err.text);
@@ -47,7 +82,7 @@ static void save_two(const char *path, const char *run_path)
 
 static void check(const checkpoint_file *file, size_t n_rounds)
 {
-    float w[N_WEIGHTS];
+    kept all;
     assert_non_null(file);
     assert_int_equal(file->past->n_rounds, n_rounds);
     assert_int_equal(file->past->n_rounds_planned, N_ROUNDS);
@@ -56,12 +91,12 @@ static void check(const checkpoint_file *file, size_t n_rounds)
     assert_int_equal(file->position.n_workers, 2);
     assert_int_equal(file->position.data_checksum, -5);
     assert_int_equal(file->position.signal, 15);
-    assert_int_equal(file->n_weights, N_WEIGHTS);
-    assert_int_equal(file->n_velocities, N_V);
-    fixture_weights((int64_t)n_rounds - 1 + 10, w);
-    assert_memory_equal(file->w, w, sizeof w);
-    for (size_t i = 0; i < N_V * N_WEIGHTS; i++)
-        assert_true(file->v[i] == (float)(1000 * (n_rounds - 1) + i));
+    fill(&all, n_rounds - 1);
+    assert_int_equal(file->n_vectors, N_VECTORS);
+    check_vector(file, "w", 0, N_WEIGHTS, all.w);
+    check_vector(file, "v", N_V, N_WEIGHTS, all.v);
+    check_vector(file, "means", 0, N_MEANS, all.means);
+    assert_null(checkpoint_find(file, "n_workers"));
     size_t n = 0;
     fixture_check(file->path, &n); /* it is a result file as well */
     assert_int_equal(n, n_rounds);
@@ -159,10 +194,10 @@ static void test_torn_is_not_kept(void **state)
     checkpoint *saver = checkpoint_new(path, true, &plan, &err);
     plan.checkpoint = NULL;
     record *run = record_create(fixture_path("other.h5"), false, &plan, &err);
-    float w[N_WEIGHTS], v[N_V * N_WEIGHTS] = {0};
-    fixture_weights(0, w);
+    kept all = {0};
+    list_vectors(&all, fixture_vectors);
     assert_true(run && saver && fixture_add(run, 0, &err));
-    checkpoint_state now = {{2, 100, 20, -5, 0, 1e9}, w, v, w, 0};
+    checkpoint_state now = {{2, 100, 20, -5, 0, 1e9}, fixture_vectors, all.w, 0};
     assert_true(checkpoint_take(saver, run, &now, &err) && checkpoint_publish(saver, &err));
     checkpoint_free(saver);
     assert_true(record_close(run, &err));

@@ -145,7 +145,8 @@ static void save_all(bool no_links, size_t bad_round, int bad_rename, size_t new
 {
     error err = {0};
     float w[N_WEIGHTS];
-    const checkpoint_plan kept = {0, "run.h5"};
+    const checkpoint_vector vector = {"w", "Weights.", false, N_WEIGHTS, w};
+    const checkpoint_plan kept = {&vector, 1, 2, "run.h5"};
     const char *path = fixture_path("c.h5");
     record_plan plan = fixture_plan(N_ROUNDS);
     plan.checkpoint = &kept;
@@ -157,7 +158,7 @@ static void save_all(bool no_links, size_t bad_round, int bad_rename, size_t new
     for (size_t round = 0; round <= bad_round; round++) {
         assert_true(fixture_add(run, round, &err));
         fixture_weights((int64_t)round, w);
-        checkpoint_state now = {{2, 100, 20, -5, 15, 1e9}, w, NULL, w, (int64_t)round};
+        checkpoint_state now = {{2, 100, 20, -5, 15, 1e9}, &vector, w, (int64_t)round};
         fault.no_links = no_links;
         fault.n_renames = 0;
         fault.rename_at = round == bad_round ? bad_rename : 0;
@@ -196,7 +197,7 @@ static void test_previous_has_no_name(void **state)
 {
     (void)state;
     error err = {0};
-    const checkpoint_plan kept = {0, "run.h5"};
+    const checkpoint_plan kept = {.out = "run.h5"};
     record_plan plan = fixture_plan(N_ROUNDS);
     char name[NAME_MAX + 1] = "";
     plan.checkpoint = &kept;
