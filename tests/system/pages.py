@@ -43,11 +43,15 @@ class Block:
         return self.marker[len(start):].strip() if self.marker.startswith(start) else None
 
 
-def pages():
-    """Names of all pages with commands that a reader can give on the spot."""
+def all_pages():
+    """Names of all pages."""
     listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, text=True, capture_output=True).stdout.split()
-    found = listed or [str(path.relative_to(ROOT)) for path in ROOT.glob("**/*.md") if "build" not in path.parts]
-    return [name for name in sorted(found) if blocks(name)]
+    return sorted(listed or [str(path.relative_to(ROOT)) for path in ROOT.glob("**/*.md") if "build" not in path.parts])
+
+
+def pages():
+    """Names of those with commands that a reader can give on the spot."""
+    return [name for name in all_pages() if blocks(name)]
 
 
 def blocks(page):
@@ -83,7 +87,7 @@ class Shell:
         classes = "airplane automobile bird cat deer dog frog horse ship truck".split()
         (folder / "data/batches.meta.txt").write_text("\n".join(classes) + "\n")
         shutil.copy(folder / "jobs/hostfile.example", folder / "jobs/hostfile")
-        for name in ("mine", "pis"):
+        for name in ("mine", "pis", "study"):
             shutil.copytree(ROOT / "results/paper-emulated", folder / "results" / name)
         self.env = {name: value for name, value in os.environ.items() if not name.startswith(("BRAMBLE_", "OMP"))}
         self.env.update(PATH=f"{folder}:{self.env['PATH']}", OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_MCA_mpi_yield_when_idle="1",

@@ -1,4 +1,4 @@
-"""What the presets promise on CIFAR-10 (README.md quotes these runs)."""
+"""What the presets promise on CIFAR-10 (docs/experiments.md quotes these runs)."""
 import h5py
 import pytest
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import pages
 import pytest
 from conftest import BRAMBLE, ROOT
 
@@ -200,6 +201,81 @@ def test_functions_are_found():
     assert {"transport_average", "record_create", "vec_set", "model_new", "batch_load_block"} <= functions
     assert len(functions) > 100
     assert undocumented("/* a.h - x */\n\nint bare(void);\n\n/* about */\nint told(int a,\n  int b);\n") == ["bare"]
+
+
+# ---- pages of prose -----------------------------------------------------------------------------------------
+
+TOP = "src include docs jobs tools tests models notebooks containers fuzz bench debian .ci".split()
+# By whoever follows the page.
+MADE = {"jobs/hostfile", "containers/ssh_key", "debian/changelog", "fuzz/regressions", "fuzz/regressions/TARGET"}
+
+
+def prose(page):
+    """The text of a page, without what stands in blocks of commands and output."""
+    return pages.BLOCK.sub("", (ROOT / page).read_text())
+
+
+def links(page):
+    """(path from the project's folder, anchor) of the links of a page to others."""
+    found = re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)", prose(page))
+    return [(os.path.normpath(os.path.join(os.path.dirname(page), name)) if name else page, anchor) for name, anchor in found]
+
+
+def anchors(page):
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.*)$", prose(page), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_readme_is_read_in_five_minutes():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 200
+
+
+def test_links_lead_somewhere():
+    bad = [f"{page}: {name}#{anchor}" for page in pages.all_pages() for name, anchor in links(page)
+           if not (ROOT / name).exists() or anchor and anchor not in anchors(name)]
+    assert bad == []
+
+
+def test_pages_are_found_from_readme_and_lead_back():
+    seen, todo = set(), ["README.md"]
+    while todo:
+        page = todo.pop()
+        seen.add(page)
+        todo += {name for name, _ in links(page) if name.endswith(".md") and (ROOT / name).exists()} - seen
+    assert set(pages.all_pages()) - seen == {"tests/data/plan/README.md"}
+    assert [page for page in seen if page.startswith("docs/") and ("README.md", "") not in
+            {(name, "") for name, _ in links(page)}] == []
+
+
+def unknown_paths(text):
+    """What looks like a file of the project and is none; words in capitals, and x, stand for any name."""
+    found = set(re.findall(rf"(?<![\w/.~$-])(?:{'|'.join(map(re.escape, TOP))})/[\w.*/-]*\w(?!/*[\w*])", text))
+    return sorted(path for path in found - MADE if not list(ROOT.glob(re.sub(r"(?<=[/_])([A-Z]{2,}|x)\b", "*", path))))
+
+
+@pytest.mark.parametrize("page", pages.all_pages())
+def test_files_that_a_page_names_exist(page):
+    text = (ROOT / page).read_text()
+    bad = unknown_paths(text)
+    defined = {path.name: path.read_text() for path in (ROOT / "tests").rglob("test_*.*") if path.suffix in (".py", ".c")}
+    for name, function in re.findall(r"\b(test_\w+\.(?:py|c))(?:::(\w+))?", text):
+        if "THING" not in name and name not in defined or function and not re.search(rf"\b{function}\b", defined[name]):
+            bad.append(f"{name}::{function}")
+    assert bad == []
+
+
+def test_names_in_the_map_exist():
+    """Functions, types and fields that docs/architecture.md names stand in the code, or in what builds and tests it."""
+    code = "".join(path.read_text() for path in SOURCES) + (ROOT / "Makefile").read_text()
+    names = set(re.findall(r"`(\w+_\w+)`", prose("docs/architecture.md")))
+    assert len(names) > 20
+    assert sorted(name for name in names if not re.search(rf"\b{name.rstrip('_')}", code)) == []
+
+
+def test_what_is_missing_is_found():
+    assert unknown_paths("`src/base/error.c`, src/layers/KIND.c, include/ROOM/*.h, (jobs/hostfile).") == []
+    assert unknown_paths("src/base/nothing.c and `tests/unit/no_THING.c`.") == ["src/base/nothing.c", "tests/unit/no_THING.c"]
 
 
 # ---- scripts ----------------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ def test_one_training_by_srun_and_by_mpirun(slurm, server):
 
 
 def test_threads_without_a_script(slurm):
-    """README's srun: four cores a task, but a node has the time of less than one."""
+    """The srun of jobs/README.md: four cores a task, but a node has the time of less than one."""
     done = slurm.run("srun", "--mpi=pmix", "-N", 2, "--ntasks-per-node=1", "-c", 4, BRAMBLE, "train", "--quiet", "--out", "srun.h5",
                      *TINY)
     assert done.returncode == 0 and list(Run(slurm.folder / "srun.h5")["machine/threads"]) == [1, 1]
