@@ -36,22 +36,19 @@ int transport_worker(void);     /* 0-based number of this worker; -1 on a server
 /* transport_host - this rank's host name; known before transport_start, too */
 const char *transport_host(void);
 
-/* transport_local - how many ranks share this rank's host (itself included), and its number among them */
-void transport_local(int *n_ranks, int *number);
-
 /* transport_version - name and version of the MPI library, one line; "none" for the serial
  * twin; known before transport_start, too */
 const char *transport_version(void);
 
 /*
- * transport_greet - a byte from everyone to everyone, the first of a job, in a form that never changes
+ * transport_greet - all-gather of a byte, the first of a job, in a form that never changes
  * Ends the job (status 2) when another rank begins with something else: another command, or a build that does
  * not greet.  Collective.
  */
 void transport_greet(void);
 
 /*
- * transport_agree - do all ranks still want to go on?
+ * transport_agree - do all ranks still want to go on?  An all-gather of yes or no, asleep.
  *   err  inout  this rank's failure or, kind ERROR_NONE, its consent
  * Returns true on every rank, or false on every rank when any has failed; then err is, everywhere, the
  * failure of the lowest such rank (worst status wins nothing: lowest rank).  Prints nothing.
@@ -59,82 +56,87 @@ void transport_greet(void);
  */
 bool transport_agree(error *err);
 
-/* transport_broadcast - copy n bytes from the server to everyone; any size.  Who waits for others
- * sleeps, here and in all of this header but the averaging.  Collective. */
-void transport_broadcast(void *data, size_t n_bytes);
+/*
+ * How a rank waits for those that are not here yet.  Asleep it looks in ever longer intervals (a sixteenth of
+ * the time already waited, from 20 us to 1 ms, later a 256th of it, up to 4 ms), so it uses hardly any CPU.
+ */
+enum transport_wait {
+    TRANSPORT_SLEEP,
+    TRANSPORT_SPIN /* at full speed: when the others are known to be here, or on their way */
+};
+
+/* transport_barrier - wait until all ranks are here, asleep.  Collective.  The caller charges the time. */
+void transport_barrier(void);
 
 /*
- * transport_broadcast_text - give every rank the server's NUL-terminated string
+ * transport_allgather - a small record of each rank to all of them, asleep
+ *   mine  in   n_bytes (at most 4096), the same on all ranks
+ *   all   out  size * n_bytes, in rank order, on every rank
+ * On its way in a form that never changes, so that builds of any version can tell each other who they are.
+ * Collective.
+ */
+void transport_allgather(const void *mine, size_t n_bytes, void *all);
+
+/*
+ * transport_broadcast - copy n bytes (any number) from rank root to everyone
+ * Asleep, root goes on at once where n is at most 64 KiB; where it is more all wait for each other.
+ * Collective.
+ */
+void transport_broadcast(void *data, size_t n_bytes, int root, enum transport_wait how);
+
+/*
+ * transport_broadcast_text - give every rank the server's NUL-terminated string, asleep
  * Returns on the server the text given, elsewhere a new string to be released with memory_free.
  * Collective.
  */
 char *transport_broadcast_text(char *text);
 
-/* transport_send, transport_receive - n bytes from the server to one other rank, in order; any
- * size.  Not collective, but each send needs its receive; the job ends when their sizes differ. */
-void transport_send(const void *data, size_t n_bytes, int rank);
-void transport_receive(void *data, size_t n_bytes);
-
-/* transport_pass, transport_take - n bytes (any number) from this rank to another, and from another to this
- * one, in order.  At full speed, without sleeping: for two ranks that have just met (transport_meet).  Not
- * collective, but each pass needs its take, with the same n. */
-void transport_pass(const void *data, size_t n_bytes, int to);
-void transport_take(void *data, size_t n_bytes, int from);
-
-/* transport_gather - n bytes (below 2^30) from each rank, in rank order, to the server (all:
- * size * n bytes there, NULL elsewhere).  Collective. */
-void transport_gather(const void *mine, size_t n_bytes, void *all);
-
 /*
- * transport_meet - wait until all ranks are here, sleeping, and exchange a small record on the way
- *   mine  in   n_bytes (at most 4096), the same on all ranks
- *   all   out  size * n_bytes, in rank order, on every rank
- * A rank that waits looks in ever longer intervals (a sixteenth of the time already waited, from
- * 20 us to 1 ms, later a 256th of it, up to 4 ms), so it uses hardly any CPU; it never spins.
- * Collective.  The caller charges the time.
+ * transport_gather - n bytes (at most 2^30, the same number on all ranks) from each rank to the server
+ *   mine  in   NULL on the server: what all has there stays as it is
+ *   all   out  size * n bytes, in rank order; unused elsewhere, NULL will do
+ * Asleep, all wait for each other where n is more than 64 KiB; where it is not, the workers go on as soon as
+ * their bytes are on their way.  Collective.
  */
-void transport_meet(const void *mine, size_t n_bytes, void *all);
+void transport_gather(const void *mine, size_t n_bytes, void *all, enum transport_wait how);
 
 /*
- * transport_collect - a small record from every rank to the server
- *   mine  in   n_bytes (at most 4096), the same on all ranks
- *   all   out  on the server size * n_bytes, in rank order; untouched elsewhere
- *   idle  in   on the server: called while records are missing, as long as it returns true (it did some
- *              work); when it has nothing to do, and where it is NULL, the server sleeps as in
- *              transport_meet
- * Workers go on as soon as their record is on its way.  Collective.
+ * transport_gather_working - the same, asleep, of at most 64 KiB, with something to do for the server
+ *   work  in  on the server: called while bytes are missing, as long as it returns true (it did some work);
+ *             when it has nothing to do, and where it is NULL, the server sleeps
  */
-typedef bool transport_idle(void *arg);
-void transport_collect(const void *mine, size_t n_bytes, void *all, transport_idle *idle,
-                       void *arg);
-
-/* transport_announce - copy n bytes from the server to everyone; who is early sleeps, the server does not
- * wait for anybody.  Collective. */
-void transport_announce(void *data, size_t n_bytes);
-
-/* transport_progress - let pending messages move on; call it now and then during long computations.
- * Not collective. */
-void transport_progress(void);
+typedef bool transport_work(void *arg);
+void transport_gather_working(const void *mine, size_t n_bytes, void *all, transport_work *work,
+                              void *arg);
 
 /*
- * transport_call_stop - the server tells all workers to cut the present round short
- * transport_stop_called - whether it did; costs 1 us, 5 us over TCP.  Stays true until
- *                         transport_clear_stop, which everyone calls once, when the rounds are over.
- * Call_stop is the server's alone, at most once between two clears.  After a transport_meet that
- * comes behind it all ranks agree on stop_called; without one a worker may never hear of it.
+ * transport_send, transport_receive - n bytes (any number) from one rank to another, in order
+ * Each send needs its receive, with the same n (asleep the job ends when they differ) and the same way to
+ * wait.  Not collective.
+ */
+void transport_send(const void *data, size_t n_bytes, int to, enum transport_wait how);
+void transport_receive(void *data, size_t n_bytes, int from, enum transport_wait how);
+
+/*
+ * transport_send_word - a worker sends the server a number, unasked, without waiting; it arrives while the
+ *                       server looks
+ *   Returns false when the number before has not left yet; nothing is sent then.  True on a server.
+ * transport_receive_word - the server: take the next such number, and whose it is; false when there is none
+ * Neither waits.  Not collective.
+ */
+bool transport_send_word(int64_t word);
+bool transport_receive_word(int *rank, int64_t *word);
+
+/*
+ * transport_call_stop - the server tells all workers to cut short what they are doing; once, until it is cleared
+ * transport_stop_called - whether it did, as far as this rank has heard; costs 1 us, 5 us over TCP.  Stays true
+ * transport_clear_stop - until this: nobody is to stop any more, whoever has heard of it and who has not.
+ *                        Returns, the same on every rank, whether it was called.
+ * The first is the server's alone; the first two are not collective, the last is.
  */
 void transport_call_stop(void);
 bool transport_stop_called(void);
-void transport_clear_stop(void);
-
-/*
- * transport_tell - a worker sends the server a number, unasked; it arrives while the server looks
- *   Returns false when the number before has not left yet; nothing is sent then.  True on a server.
- * transport_heard - the server: take the next number told, and who told it; false when there is none
- * Neither waits.  Not collective.
- */
-bool transport_tell(int64_t word);
-bool transport_heard(int *rank, int64_t *word);
+bool transport_clear_stop(void);
 
 /*
  * transport_on_wait - have a function called again and again while this rank sleeps in a wait; NULL: none

@@ -131,7 +131,7 @@ bool launch_compare(const option_command *command, enum parse_outcome outcome,
     bool good = transport_agree(err);
     if (good) {
         describe(command, outcome, line, &mine);
-        transport_meet(&mine, sizeof mine, all);
+        transport_allgather(&mine, sizeof mine, all);
     }
     for (int rank = 1; good && rank < size; rank++) {
         const start *other = &all[rank];

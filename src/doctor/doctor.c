@@ -55,7 +55,7 @@ bool doctor_meet(doctor *self)
     self->leaders = memory_new((size_t)size, sizeof *self->leaders, &err);
     if (!self->hellos || !self->leaders)
         transport_abort(&err); /* nobody knows yet whether the others would understand */
-    transport_meet(&mine, sizeof mine, self->hellos);
+    transport_allgather(&mine, sizeof mine, self->hellos);
     for (int k = 0; k < size; k++) {
         bool is_new = true;
         for (int h = 0; h < self->n_hosts; h++)
@@ -94,9 +94,9 @@ static bool prepare(doctor *self, error *err)
     if (!transport_agree(err))
         return false;
     self->model_text = transport_broadcast_text(self->model_text);
-    transport_broadcast(path, sizeof path);
-    transport_broadcast(&self->n_train, sizeof self->n_train);
-    transport_broadcast(&self->n_test, sizeof self->n_test);
+    transport_broadcast(path, sizeof path, 0, TRANSPORT_SLEEP);
+    transport_broadcast(&self->n_train, sizeof self->n_train, 0, TRANSPORT_SLEEP);
+    transport_broadcast(&self->n_test, sizeof self->n_test, 0, TRANSPORT_SLEEP);
     self->model = model_new(path, self->model_text, err);
     if (!transport_agree(err))
         return false;
@@ -130,7 +130,7 @@ bool doctor_examine(doctor *self, error *err)
         self->nodes = memory_new((size_t)transport_size(), sizeof *self->nodes, err);
     if (!transport_agree(err))
         return false;
-    transport_gather(m, sizeof *m, self->nodes);
+    transport_gather(m, sizeof *m, self->nodes, TRANSPORT_SLEEP);
     return true;
 }
 
@@ -151,7 +151,7 @@ bool doctor_conclude(doctor *self, error *err)
     if (transport_is_server() && err->kind == ERROR_NONE)
         judge(self, err);
     int worst = err->kind != ERROR_NONE ? DOCTOR_PROBLEM : (int)self->worst;
-    transport_broadcast(&worst, sizeof worst);
+    transport_broadcast(&worst, sizeof worst, 0, TRANSPORT_SLEEP);
     return worst != DOCTOR_PROBLEM;
 }
 

@@ -40,15 +40,15 @@ static double date_now(void)
 static void answer(int asker, char *buffer)
 {
     request asked;
-    for (transport_take(&asked, sizeof asked, asker); asked.question != Q_END;
-         transport_take(&asked, sizeof asked, asker)) {
+    for (transport_receive(&asked, sizeof asked, asker, TRANSPORT_SPIN); asked.question != Q_END;
+         transport_receive(&asked, sizeof asked, asker, TRANSPORT_SPIN)) {
         double date = date_now();
         if (asked.question == Q_TAKE)
-            transport_take(buffer, asked.n_bytes, asker);
+            transport_receive(buffer, asked.n_bytes, asker, TRANSPORT_SPIN);
         if (asked.question == Q_GIVE)
-            transport_pass(buffer, asked.n_bytes, asker);
+            transport_send(buffer, asked.n_bytes, asker, TRANSPORT_SPIN);
         else
-            transport_pass(&date, sizeof date, asker);
+            transport_send(&date, sizeof date, asker, TRANSPORT_SPIN);
     }
 }
 
@@ -65,8 +65,8 @@ static void ping(int other, pair_result *found)
     double best = INFINITY, begin = clock_now();
     for (int k = 0; k < MIN_PINGS || clock_now() - begin < T_PINGS_S; k++) {
         double date, before = date_now(), start = clock_now();
-        transport_pass(&asked, sizeof asked, other);
-        transport_take(&date, sizeof date, other);
+        transport_send(&asked, sizeof asked, other, TRANSPORT_SPIN);
+        transport_receive(&date, sizeof date, other, TRANSPORT_SPIN);
         double trip = clock_now() - start;
         if (trip >= best)
             continue;
@@ -82,12 +82,12 @@ static double move(int other, enum question question, size_t n_bytes, double lat
 {
     const request asked = {question, n_bytes};
     double date, start = clock_now();
-    transport_pass(&asked, sizeof asked, other);
+    transport_send(&asked, sizeof asked, other, TRANSPORT_SPIN);
     if (question == Q_GIVE) {
-        transport_take(buffer, n_bytes, other);
+        transport_receive(buffer, n_bytes, other, TRANSPORT_SPIN);
     } else {
-        transport_pass(buffer, n_bytes, other);
-        transport_take(&date, sizeof date, other);
+        transport_send(buffer, n_bytes, other, TRANSPORT_SPIN);
+        transport_receive(&date, sizeof date, other, TRANSPORT_SPIN);
     }
     return fmax(clock_now() - start - 2.0 * latency_s, 1e-6);
 }
@@ -121,7 +121,7 @@ static void ask(int other, bool with_bandwidth, pair_result *found, char *buffer
         found->there_bytes_per_s = bandwidth(other, Q_TAKE, found->latency_s, buffer);
         found->back_bytes_per_s = bandwidth(other, Q_GIVE, found->latency_s, buffer);
     }
-    transport_pass(&end, sizeof end, other);
+    transport_send(&end, sizeof end, other, TRANSPORT_SPIN);
 }
 
 /* ---- all pairs ------------------------------------------------------------------------------------ */
@@ -145,7 +145,7 @@ static void measure_pair(doctor *self, int a, int b, bool with_bandwidth, char *
         ask(b, with_bandwidth, &found, buffer);
     else if (rank == b)
         answer(a, buffer);
-    transport_meet(&found, sizeof found, all);
+    transport_allgather(&found, sizeof found, all);
     if (transport_is_server()) {
         add_link(self, a, b, all[a].latency_s, all[a].there_bytes_per_s);
         add_link(self, b, a, all[a].latency_s, all[a].back_bytes_per_s);
@@ -253,11 +253,11 @@ static double time_rule(const doctor *self, const average_rule *rule, float *w, 
 {
     double best = INFINITY, begin = clock_now(), spent = 0.0;
     for (int k = 0; k < REPEATS && spent < T_AVERAGES_S; k++) {
-        transport_meet(NULL, 0, NULL);
+        transport_barrier();
         double start = clock_now(), slowest = 0.0;
         transport_average(rule, w, self->model->n_weights, weights, scratch);
         double mine[2] = {clock_now() - start, clock_now() - begin};
-        transport_meet(mine, sizeof mine, all);
+        transport_allgather(mine, sizeof mine, all);
         for (int r = 0; r < transport_size(); r++)
             slowest = fmax(slowest, all[2 * r]);
         best = fmin(best, slowest);

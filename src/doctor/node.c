@@ -207,22 +207,22 @@ void doctor_measure(doctor *self)
     doctor_node *mine = &self->mine;
     bool idle = is_idle_server(self);
     team_seats seats = {0};
-    transport_meet(NULL, 0, NULL);
+    transport_barrier();
     if (!idle) {
         team_seat(self->n_threads, T_SEAT_S, &seats);
         mine->threads_running = seats.n_threads;
         mine->threads_apart = seats.n_cores;
         memcpy(mine->mask, seats.mask, sizeof mine->mask);
     }
-    transport_meet(NULL, 0, NULL);
+    transport_barrier();
     if (!idle)
         mine->peak_flops = peak_flops(self->n_threads, T_PEAK_S);
-    transport_meet(NULL, 0, NULL);
+    transport_barrier();
     if (idle) {
         sense(mine);
         mine->memory_available_bytes = machine_available_memory();
     } else {
         try_training(self);
     }
-    transport_meet(NULL, 0, NULL);
+    transport_barrier();
 }

@@ -289,7 +289,7 @@ bool threads_choose(uint64_t asked, int *n_threads, threads_advice *advice, erro
     bool good = transport_agree(err);
     if (good) {
         describe(asked, &mine);
-        transport_meet(&mine, sizeof mine, all);
+        transport_allgather(&mine, sizeof mine, all);
         for (int k = 0; k < (int)size; k++) {
             host here = workers_of(all[k].host, all, room);
             if (is_first_on_host(all, k))

@@ -42,7 +42,7 @@ static bool prepare_model(job *self, error *err)
     if (!transport_agree(err))
         return false;
     self->model_text = transport_broadcast_text(self->model_text);
-    transport_broadcast(path, sizeof path);
+    transport_broadcast(path, sizeof path, 0, TRANSPORT_SLEEP);
     self->model = model_new(path, self->model_text, err);
     return transport_agree(err);
 }
@@ -135,12 +135,12 @@ static bool send_shard(job *self, source *from, size_t first, int worker, error 
     while (left > 0) {
         size_t n = left < PIECE_IMAGES ? left : PIECE_IMAGES;
         good = good && source_read(from, SPLIT_TRAIN, first, n, images, labels, err);
-        transport_send(&good, 1, worker + 1);
+        transport_send(&good, 1, worker + 1, TRANSPORT_SLEEP);
         if (!good)
             break;
         data_checksum_add(&self->train_sum, self->shard.shape, images, labels, n);
-        transport_send(images, n * bytes, worker + 1);
-        transport_send(labels, n * sizeof *labels, worker + 1);
+        transport_send(images, n * bytes, worker + 1, TRANSPORT_SLEEP);
+        transport_send(labels, n * sizeof *labels, worker + 1, TRANSPORT_SLEEP);
         first += n;
         left -= n;
     }
@@ -155,11 +155,12 @@ static bool receive_shard(job *self, error *err)
     for (size_t done = 0; done < total; done += PIECE_IMAGES) {
         size_t n = total - done < PIECE_IMAGES ? total - done : PIECE_IMAGES;
         uint8_t good;
-        transport_receive(&good, 1);
+        transport_receive(&good, 1, 0, TRANSPORT_SLEEP);
         if (!good) /* the server has the error */
             return error_environment(err, "the server could not read the training images");
-        transport_receive(self->shard.images + done * bytes, n * bytes);
-        transport_receive(self->shard.labels + done, n * sizeof *self->shard.labels);
+        transport_receive(self->shard.images + done * bytes, n * bytes, 0, TRANSPORT_SLEEP);
+        transport_receive(self->shard.labels + done, n * sizeof *self->shard.labels, 0,
+                          TRANSPORT_SLEEP);
     }
     return true;
 }
@@ -273,7 +274,7 @@ static bool prepare_weights(job *self, error *err)
     }
     if (!transport_agree(err))
         return false;
-    transport_broadcast(self->w, self->model->n_weights * sizeof *self->w);
+    transport_broadcast(self->w, self->model->n_weights * sizeof *self->w, 0, TRANSPORT_SLEEP);
     if (self->options.resume[0])
         resume_momentum(self);
     return true;
@@ -334,8 +335,9 @@ static bool prepare_data(job *self, source **from, error *err)
     if (!transport_agree(err))
         return false;
     self->t_start_data_s += clock_now() - since_s;
-    transport_broadcast(&self->n_train, sizeof self->n_train);
-    transport_broadcast(self->shards, (size_t)transport_workers() * sizeof *self->shards);
+    transport_broadcast(&self->n_train, sizeof self->n_train, 0, TRANSPORT_SLEEP);
+    transport_broadcast(self->shards, (size_t)transport_workers() * sizeof *self->shards, 0,
+                        TRANSPORT_SLEEP);
     const model *m = self->model;
     self->shard.shape =
         (image_shape){m->input.channels, m->input.height, m->input.width, m->n_classes};

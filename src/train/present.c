@@ -62,7 +62,7 @@ void present_tell(present *self, double images)
     mine->told = mine->noted + images;
     double now = clock_now();
     if (!transport_is_server() && now - self->t_told_s >= INTERVAL_S &&
-        transport_tell(word_of(self->round, mine->told)))
+        transport_send_word(word_of(self->round, mine->told)))
         self->t_told_s = now;
 }
 

@@ -30,7 +30,7 @@ void present_note(present *self, int rank, double images);
 /* present_tell - this rank has done so many in the segment that is going on: on a worker, tell the server */
 void present_tell(present *self, double images);
 
-/* present_heard - the server: was this word (transport_heard) about that? */
+/* present_heard - the server: was this word (transport_receive_word) about that? */
 bool present_heard(present *self, int rank, int64_t word);
 
 /* present_images - in this round, so far as it is known */

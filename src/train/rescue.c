@@ -38,8 +38,8 @@ bool rescue_job(job *self, const char *lost, error *err)
     if (left == 0)
         return error_environment(err, "%s has died, and no worker is left", lost);
     start_over(self, rounds);
-    transport_broadcast(&self->options,
-                        sizeof self->options); /* should some have been here before */
+    transport_broadcast(&self->options, sizeof self->options, 0,
+                        TRANSPORT_SLEEP); /* should some have been here before */
     if (transport_is_server())
         fprintf(stderr, "bramble: %s has died; %d worker%s on from round %llu\n", lost, left,
                 left == 1 ? " goes" : "s go", (unsigned long long)self->rounds_before + 1);

@@ -172,7 +172,7 @@ bool results_create(job *self, error *err)
         new_machines(self, err);
     if (!transport_agree(err))
         return false;
-    transport_gather(&mine, sizeof mine, self->machines);
+    transport_gather(&mine, sizeof mine, self->machines, TRANSPORT_SLEEP);
     options_pairs config;
     if (transport_is_server() && options_pairs_init(&config, &self->options, err)) {
         size_t n = 0;

@@ -176,9 +176,9 @@ bool resume_begin(job *self, error *err)
         read_checkpoint(self, err);
     if (!transport_agree(err))
         return false;
-    transport_broadcast(&self->options, sizeof self->options);
-    transport_broadcast(&self->rounds_before, sizeof self->rounds_before);
-    transport_broadcast(&self->finished, sizeof self->finished);
+    transport_broadcast(&self->options, sizeof self->options, 0, TRANSPORT_SLEEP);
+    transport_broadcast(&self->rounds_before, sizeof self->rounds_before, 0, TRANSPORT_SLEEP);
+    transport_broadcast(&self->finished, sizeof self->finished, 0, TRANSPORT_SLEEP);
     return true;
 }
 
@@ -277,7 +277,7 @@ void resume_momentum(job *self)
     if (!self->options.keep_momentum)
         return;
     if (!transport_is_server()) {
-        transport_receive(self->v, n * sizeof *self->v);
+        transport_receive(self->v, n * sizeof *self->v, 0, TRANSPORT_SLEEP);
         return;
     }
     const checkpoint_values *from = checkpoint_find(self->from, SAVED_MOMENTUM);
@@ -287,7 +287,7 @@ void resume_momentum(job *self)
     for (int k = 0; k < transport_workers(); k++) {
         const float *v = from->values + (same ? (size_t)k * n : 0);
         if (transport_size() > 1)
-            transport_send(v, n * sizeof *v, k + 1);
+            transport_send(v, n * sizeof *v, k + 1, TRANSPORT_SLEEP);
         else
             memcpy(self->v, v, n * sizeof *v);
     }

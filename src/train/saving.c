@@ -145,7 +145,7 @@ static void gather(saving *self, const job *of)
 {
     const float *mine = self->v_before && self->v_rounds > self->rounds ? self->v_before : self->v;
     if (mine)
-        transport_gather(mine, of->model->n_weights * sizeof *mine, self->all);
+        transport_gather(mine, of->model->n_weights * sizeof *mine, self->all, TRANSPORT_SLEEP);
 }
 
 void saving_begin(saving *self, job *of)

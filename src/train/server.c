@@ -85,7 +85,7 @@ void server_listen(void *arg)
     training *t = arg;
     int rank;
     int64_t word;
-    while (transport_heard(&rank, &word))
+    while (transport_receive_word(&rank, &word))
         if (!present_heard(&t->present, rank, word) && !stall_heard(&t->job->stall, rank, word) &&
             t->signal == 0)
             t->signal = (int)word;

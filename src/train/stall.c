@@ -31,7 +31,7 @@ void stall_tell(stall *self, enum phase phase)
 {
     double now = clock_now();
     if (self->limit_s > 0.0 && now - self->t_told_s >= self->limit_s / 4 &&
-        transport_tell(WORD + (int64_t)phase))
+        transport_send_word(WORD + (int64_t)phase))
         self->t_told_s = now;
 }
 

@@ -18,7 +18,7 @@ static void pass_on(void *arg)
 {
     training *t = arg;
     stall_tell(&t->job->stall, PHASE_WAIT);
-    if (interrupt_signal() != 0 && t->signal == 0 && transport_tell(interrupt_signal()))
+    if (interrupt_signal() != 0 && t->signal == 0 && transport_send_word(interrupt_signal()))
         t->signal = interrupt_signal();
 }
 
@@ -84,7 +84,7 @@ static bool exchange(training *t, const segment_note *mine, uint64_t round, bool
     double since_s = clock_now();
     if (server)
         stall_begin(&t->job->stall);
-    transport_collect(mine, sizeof *mine, t->notes, server ? server_evaluate_some : NULL, t);
+    transport_gather_working(mine, sizeof *mine, t->notes, server ? server_evaluate_some : NULL, t);
     t->t_segment_s = clock_now() - t->t_average_s;
     if (server) {
         phases_enter(&t->phases, PHASE_SERVE);
@@ -98,7 +98,8 @@ static bool exchange(training *t, const segment_note *mine, uint64_t round, bool
         t->decision->save = last && saving_due(&t->saving, t->job, round);
         t->decision->error = t->error.kind != ERROR_NONE;
     }
-    transport_announce(t->decision, sizeof *t->decision + (size_t)transport_size() * sizeof *mine);
+    transport_broadcast(t->decision, sizeof *t->decision + (size_t)transport_size() * sizeof *mine,
+                        0, TRANSPORT_SLEEP);
     t->t_wait_s = server ? 0.0 : clock_now() - since_s;
     if (!t->decision->error)
         return true;
@@ -174,7 +175,7 @@ static bool run_round(training *t, uint64_t round, error *err)
     phases_take(&t->phases, row->t_phase_s);
     end.t_own_s = clock_now() - t->t_ready_s;
     saving_keep_momentum(&t->saving, j, round + 1);
-    transport_collect(&end, sizeof end, t->ends, NULL, NULL);
+    transport_gather(&end, sizeof end, t->ends, TRANSPORT_SLEEP);
     phases_enter(&t->phases, PHASE_OUTPUT);
     if (transport_is_server())
         finish_round(t, round);
@@ -301,7 +302,7 @@ bool training_run(job *self, record_summary *summary, error *err)
         interrupt_catch();
         transport_on_wait(transport_is_server() ? server_listen : pass_on, t);
         saving_keep_momentum(&t->saving, self, self->rounds_before);
-        transport_meet(NULL, 0, NULL);
+        transport_barrier();
         t->account.machines = self->machines;
         t->t_zero_s = t->t_ready_s = t->t_average_s = clock_now();
         training_go_on(t);
@@ -316,10 +317,7 @@ bool training_run(job *self, record_summary *summary, error *err)
     else if (good && transport_is_server())
         finish_run(t, rounds, summary, err);
     transport_on_wait(NULL, NULL);
-    if (transport_size() > 1) { /* take back a stop that came too late for somebody */
-        transport_meet(NULL, 0, NULL);
-        transport_clear_stop();
-    }
+    transport_clear_stop(); /* one may have come too late for somebody */
     return good && transport_agree(err);
 }
 
@@ -331,7 +329,7 @@ void training_release(void)
 bool training_rescue(job *self, uint64_t *rounds, error *err)
 {
     /* The server may be one behind. */
-    transport_broadcast(&state.saving.rounds, sizeof state.saving.rounds);
+    transport_broadcast(&state.saving.rounds, sizeof state.saving.rounds, 0, TRANSPORT_SLEEP);
     *rounds = state.saving.rounds;
     if (*rounds > 0)
         saving_rescue(&state.saving, self, err);

@@ -1,12 +1,11 @@
 #include "average.h"
-#include "wire.h"
 
 static void gather_average(float *w, size_t n, const double *shares, void *scratch)
 {
-    wire_gather(w, n, scratch);
+    transport_gather(transport_is_server() ? NULL : w, n * sizeof *w, scratch, TRANSPORT_SPIN);
     if (transport_is_server())
         average_rows(w, scratch, n, shares);
-    wire_broadcast(w, n, 0);
+    transport_broadcast(w, n * sizeof *w, 0, TRANSPORT_SPIN);
 }
 
 static size_t gather_bytes(size_t n, int rank, int size)

@@ -20,7 +20,7 @@ static void reduce_average(float *w, size_t n, const double *shares, void *scrat
         if (transport_is_server())
             fixed_to_floats(w + first, sum, count);
     }
-    wire_broadcast(w, n, 0);
+    transport_broadcast(w, n * sizeof *w, 0, TRANSPORT_SPIN);
 }
 
 static size_t reduce_bytes(size_t n, int rank, int size)

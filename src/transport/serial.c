@@ -64,12 +64,6 @@ const char *transport_host(void)
     return host;
 }
 
-void transport_local(int *n_ranks, int *number)
-{
-    *n_ranks = 1;
-    *number = 0;
-}
-
 const char *transport_version(void)
 {
     return "none";
@@ -84,10 +78,22 @@ bool transport_agree(error *err)
     return err->kind == ERROR_NONE;
 }
 
-void transport_broadcast(void *data, size_t n_bytes)
+void transport_barrier(void)
+{
+}
+
+void transport_allgather(const void *mine, size_t n_bytes, void *all)
+{
+    if (n_bytes > 0)
+        memcpy(all, mine, n_bytes);
+}
+
+void transport_broadcast(void *data, size_t n_bytes, int root, enum transport_wait how)
 {
     (void)data;
     (void)n_bytes;
+    (void)root;
+    (void)how;
 }
 
 char *transport_broadcast_text(char *text)
@@ -95,58 +101,50 @@ char *transport_broadcast_text(char *text)
     return text;
 }
 
-void transport_send(const void *data, size_t n_bytes, int rank)
+void transport_gather(const void *mine, size_t n_bytes, void *all, enum transport_wait how)
 {
-    (void)data;
-    (void)n_bytes;
-    (void)rank;
-    assert(false); /* there is no other rank */
-}
-
-void transport_receive(void *data, size_t n_bytes)
-{
-    (void)data;
-    (void)n_bytes;
-    assert(false); /* there is no other rank */
-}
-
-void transport_pass(const void *data, size_t n_bytes, int to)
-{
-    transport_send(data, n_bytes, to);
-}
-
-void transport_take(void *data, size_t n_bytes, int from)
-{
-    (void)from;
-    transport_receive(data, n_bytes);
-}
-
-void transport_gather(const void *mine, size_t n_bytes, void *all)
-{
-    if (n_bytes > 0)
+    (void)how;
+    if (mine && n_bytes > 0)
         memcpy(all, mine, n_bytes);
 }
 
-void transport_meet(const void *mine, size_t n_bytes, void *all)
+void transport_gather_working(const void *mine, size_t n_bytes, void *all, transport_work *work,
+                              void *arg)
 {
-    transport_gather(mine, n_bytes, all);
-}
-
-void transport_collect(const void *mine, size_t n_bytes, void *all, transport_idle *idle, void *arg)
-{
-    (void)idle; /* nobody is missing */
+    (void)work; /* nobody is missing */
     (void)arg;
-    memcpy(all, mine, n_bytes);
+    transport_gather(mine, n_bytes, all, TRANSPORT_SLEEP);
 }
 
-void transport_announce(void *data, size_t n_bytes)
+void transport_send(const void *data, size_t n_bytes, int to, enum transport_wait how)
 {
     (void)data;
     (void)n_bytes;
+    (void)to;
+    (void)how;
+    assert(false); /* there is no other rank */
 }
 
-void transport_progress(void)
+void transport_receive(void *data, size_t n_bytes, int from, enum transport_wait how)
 {
+    (void)data;
+    (void)n_bytes;
+    (void)from;
+    (void)how;
+    assert(false); /* there is no other rank */
+}
+
+bool transport_send_word(int64_t word)
+{
+    (void)word;
+    return true;
+}
+
+bool transport_receive_word(int *rank, int64_t *word)
+{
+    (void)rank;
+    (void)word;
+    return false;
 }
 
 void transport_call_stop(void)
@@ -160,22 +158,11 @@ bool transport_stop_called(void)
     return stop_called;
 }
 
-void transport_clear_stop(void)
+bool transport_clear_stop(void)
 {
+    bool called = stop_called;
     stop_called = false;
-}
-
-bool transport_tell(int64_t word)
-{
-    (void)word;
-    return true;
-}
-
-bool transport_heard(int *rank, int64_t *word)
-{
-    (void)rank;
-    (void)word;
-    return false;
+    return called;
 }
 
 void transport_on_wait(transport_hook *hook, void *arg)
@@ -185,20 +172,6 @@ void transport_on_wait(transport_hook *hook, void *arg)
 }
 
 /* ---- for the averaging rules ----------------------------------------------------------------- */
-
-void wire_broadcast(float *w, size_t n, int root)
-{
-    (void)w;
-    (void)n;
-    (void)root;
-}
-
-void wire_gather(const float *w, size_t n, float *rows)
-{
-    (void)w;
-    (void)n;
-    (void)rows;
-}
 
 void wire_reduce(int64_t *q, size_t n)
 {

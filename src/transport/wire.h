@@ -1,8 +1,8 @@
 /*
- * wire.h - the collective operations averaging rules are made of; inside this module only
+ * wire.h - collective operations that only averaging rules need, besides those of transport.h
  *
- * Everybody is there when an average begins (transport_meet), so these go at full speed and do not
- * sleep.  All are collective; n fits an int; a failure of MPI ends the job.
+ * Everybody is there when an average begins, so these go at full speed (TRANSPORT_SPIN).  All are collective; n
+ * fits an int; a failure of MPI ends the job.
  */
 #ifndef BRAMBLE_TRANSPORT_WIRE_H
 #define BRAMBLE_TRANSPORT_WIRE_H
@@ -10,35 +10,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* wire_broadcast - copy n floats from rank root to everyone */
-void wire_broadcast(float *w, size_t n, int root);
-
-/*
- * wire_gather - n floats of every rank to the server
- *   rows  out  [size][n] on the server, whose own row is left alone; unused elsewhere
- */
-void wire_gather(const float *w, size_t n, float *rows);
-
 /* wire_reduce - add up q over all ranks; the sum is the server's, elsewhere q is unchanged */
 void wire_reduce(int64_t *q, size_t n);
 
 /* wire_allreduce - replace q on every rank by the sum over all ranks */
 void wire_allreduce(int64_t *q, size_t n);
 
-/* wire_take_time - seconds spent in these operations since the last call.  Not collective. */
+/* wire_take_time - seconds spent in these, and in broadcasts and gathers that spin, since the last call.  Not
+ * collective. */
 double wire_take_time(void);
 
 /* wire_slice - n floats cut into one slice a rank: how many this rank has, from *first on */
 size_t wire_slice(size_t n, int rank, int size, size_t *first);
 
 /*
- * wire_scatter - from every rank that has a share each other rank's slice of w
+ * wire_scatter - the first half of a reduce-scatter, before anything is added up: from every rank that has a share each other rank's slice of w
  *   rows  out  [size][length of my slice]; my own row and those of ranks without a share are left
  *              alone
  */
 void wire_scatter(const float *w, size_t n, const double *shares, float *rows);
 
-/* wire_allgather - every rank's own slice of w to all others */
+/* wire_allgather - all-gather: every rank's own slice of w to all others */
 void wire_allgather(float *w, size_t n);
 
 #endif

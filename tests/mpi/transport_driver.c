@@ -54,18 +54,16 @@ static void nap(double t_s)
 static void case_identity(char **arguments)
 {
     (void)arguments;
-    int rank = transport_rank(), size = transport_size(), n_local, local;
-    transport_local(&n_local, &local);
+    int rank = transport_rank(), size = transport_size();
     CHECK(rank >= 0 && rank < size);
     CHECK(transport_is_server() == (rank == 0));
     CHECK(transport_is_worker() == (rank > 0 || size == 1));
     CHECK(transport_workers() == (size == 1 ? 1 : size - 1));
     CHECK(transport_worker() == (size == 1 ? 0 : rank - 1));
-    CHECK(n_local == size && local == rank); /* all on this machine */
     CHECK(strlen(transport_host()) > 0);
     CHECK(strlen(transport_version()) > 4 && !strchr(transport_version(), '\n'));
     int *ranks = transport_is_server() ? take((size_t)size, sizeof *ranks) : NULL;
-    transport_gather(&rank, sizeof rank, ranks);
+    transport_gather(&rank, sizeof rank, ranks, TRANSPORT_SLEEP);
     for (int r = 0; ranks && r < size; r++)
         CHECK(ranks[r] == r);
     memory_free(ranks);
@@ -85,7 +83,7 @@ static void case_no_greeting(char **arguments)
     (void)arguments;
     error err = {0};
     transport_agree(&err);
-    transport_meet(NULL, 0, NULL);
+    transport_barrier();
 }
 
 /* One after the other, then several at once, then none. */
@@ -136,12 +134,14 @@ enum { N_SIZES = sizeof SIZES / sizeof *SIZES };
 static void case_broadcast(char **arguments)
 {
     (void)arguments;
-    for (uint32_t i = 0; i < N_SIZES; i++) {
-        unsigned char *bytes = take(SIZES[i], 1);
-        if (transport_is_server())
-            bytes_fill(bytes, SIZES[i], i);
-        transport_broadcast(bytes, SIZES[i]);
-        bytes_check(bytes, SIZES[i], i);
+    for (uint32_t i = 0; i < 2 * N_SIZES; i++) {
+        size_t n = SIZES[i / 2];
+        unsigned char *bytes = take(n, 1);
+        int root = (int)i / 2 % transport_size();
+        if (transport_rank() == root)
+            bytes_fill(bytes, n, i);
+        transport_broadcast(bytes, n, root, i % 2 ? TRANSPORT_SPIN : TRANSPORT_SLEEP);
+        bytes_check(bytes, n, i);
         memory_free(bytes);
     }
     const char *texts[] = {"", "x", "[conv]\nchannels = 6\n\xc3\xbc"};
@@ -157,71 +157,85 @@ static void case_broadcast(char **arguments)
 }
 
 /* Different bytes for each rank; two messages to each, so that their order counts. */
+static void send_all(size_t n, int from, enum transport_wait how)
+{
+    unsigned char *bytes = take(n + 1, 1);
+    int rank = transport_rank();
+    for (int r = 0; rank == from && r < transport_size(); r++) {
+        if (r == from)
+            continue;
+        bytes_fill(bytes, n, 10 * (uint32_t)r);
+        transport_send(bytes, n, r, how);
+        bytes_fill(bytes, n / 2, 10 * (uint32_t)r + 1);
+        transport_send(bytes, n / 2, r, how);
+    }
+    if (rank != from) {
+        bytes[n] = 77;
+        transport_receive(bytes, n, from, how);
+        bytes_check(bytes, n, 10 * (uint32_t)rank);
+        transport_receive(bytes, n / 2, from, how);
+        bytes_check(bytes, n / 2, 10 * (uint32_t)rank + 1);
+        CHECK(bytes[n] == 77);
+    }
+    memory_free(bytes);
+}
+
 static void case_send(char **arguments)
 {
     (void)arguments;
-    for (uint32_t i = 0; i < N_SIZES; i++) {
-        size_t n = SIZES[i];
-        unsigned char *bytes = take(n + 1, 1);
-        for (int r = 1; transport_is_server() && r < transport_size(); r++) {
-            bytes_fill(bytes, n, 10 * (uint32_t)r);
-            transport_send(bytes, n, r);
-            bytes_fill(bytes, n / 2, 10 * (uint32_t)r + 1);
-            transport_send(bytes, n / 2, r);
+    for (uint32_t i = 0; i < N_SIZES; i++)
+        for (int from = 0; from < transport_size(); from += transport_size() / 2 + 1) {
+            send_all(SIZES[i], from, TRANSPORT_SLEEP);
+            send_all(SIZES[i], from, TRANSPORT_SPIN);
         }
-        if (!transport_is_server()) {
-            bytes[n] = 77;
-            transport_receive(bytes, n);
-            bytes_check(bytes, n, 10 * (uint32_t)transport_rank());
-            transport_receive(bytes, n / 2);
-            bytes_check(bytes, n / 2, 10 * (uint32_t)transport_rank() + 1);
-            CHECK(bytes[n] == 77);
-        }
-        memory_free(bytes);
-    }
+}
+
+/* Both ways to wait; the server's own bytes, and its place left alone. */
+static void gather_all(size_t n, enum transport_wait how, bool in_place)
+{
+    int size = transport_size();
+    unsigned char *mine = take(n, 1), *all = NULL;
+    bytes_fill(mine, n, (uint32_t)transport_rank());
+    if (transport_is_server())
+        all = take((size_t)size, n);
+    if (all && in_place)
+        bytes_fill(all, n, 99);
+    transport_gather(all && in_place ? NULL : mine, n, all, how);
+    for (int r = 0; all && r < size; r++)
+        bytes_check(all + (size_t)r * n, n, r == 0 && in_place ? 99 : (uint32_t)r);
+    memory_free(mine);
+    memory_free(all);
 }
 
 static void case_gather(char **arguments)
 {
     (void)arguments;
-    int size = transport_size();
-    for (uint32_t i = 0; i < N_SIZES - 1; i++) {
-        size_t n = SIZES[i];
-        unsigned char *mine = take(n, 1), *all = NULL;
-        bytes_fill(mine, n, (uint32_t)transport_rank());
-        if (transport_is_server())
-            all = take((size_t)size, n);
-        transport_gather(mine, n, all);
-        for (int r = 0; all && r < size; r++)
-            bytes_check(all + (size_t)r * n, n, (uint32_t)r);
-        memory_free(mine);
-        memory_free(all);
-    }
+    for (uint32_t i = 0; i < 4 * (N_SIZES - 1); i++)
+        gather_all(SIZES[i / 4], i % 2 ? TRANSPORT_SPIN : TRANSPORT_SLEEP, i % 4 > 1);
 }
 
-/* ---- meeting and stopping -------------------------------------------------------------------- */
+/* ---- small records, and stopping ------------------------------------------------------------- */
 
-static void meet_check(size_t n, uint32_t round)
+static void allgather_check(size_t n, uint32_t round)
 {
     size_t size = (size_t)transport_size();
     unsigned char *mine = take(n, 1), *all = take(size, n);
     bytes_fill(mine, n, round + (uint32_t)transport_rank());
-    transport_meet(mine, n, all);
+    transport_allgather(mine, n, all);
     for (size_t r = 0; r < size; r++)
         bytes_check(all + r * n, n, round + (uint32_t)r);
     memory_free(mine);
     memory_free(all);
 }
 
-static void case_meet(char **arguments)
+static void case_allgather(char **arguments)
 {
     (void)arguments;
     const size_t sizes[] = {0, 1, 24, 4096};
     for (uint32_t round = 0; round < 200; round++) {
         if (number((uint32_t)transport_rank(), round) % 4 == 0)
             nap(1e-5 * (double)(number((uint32_t)transport_rank(), round) % 97));
-        meet_check(sizes[round % 4], round);
-        transport_progress();
+        allgather_check(sizes[round % 4], round);
     }
 }
 
@@ -233,7 +247,7 @@ static bool idle_count(void *arg)
     return --*left > 0;
 }
 
-static void case_collect(char **arguments)
+static void case_working(char **arguments)
 {
     (void)arguments;
     size_t size = (size_t)transport_size();
@@ -244,49 +258,50 @@ static void case_collect(char **arguments)
         bytes_fill(mine, sizeof mine, round + (uint32_t)transport_rank());
         if (number((uint32_t)transport_rank(), round) % 3 == 0)
             nap(1e-3);
-        transport_collect(mine, sizeof mine, all, round % 2 ? idle_count : NULL, &idle_left);
+        transport_gather_working(mine, sizeof mine, all, round % 2 ? idle_count : NULL, &idle_left);
         for (size_t r = 0; transport_is_server() && r < size; r++)
             bytes_check(all + r * sizeof mine, sizeof mine, round + (uint32_t)r);
         CHECK(idle_left == 5 || (round % 2 && transport_is_server() && idle_left >= 0));
         if (transport_is_server())
             bytes_fill(word, sizeof word, round);
-        transport_announce(word, sizeof word);
+        transport_broadcast(word, sizeof word, 0, TRANSPORT_SLEEP);
         bytes_check(word, sizeof word, round);
         memory_free(all);
     }
     if (transport_is_server())
         nap(1);
     double come_s = clock_now();
-    transport_collect(&come_s, sizeof come_s, all_s, NULL, NULL);
+    transport_gather(&come_s, sizeof come_s, all_s, TRANSPORT_SLEEP);
     gone_s = clock_now();
-    transport_gather(&gone_s, sizeof gone_s, all_s);
+    transport_gather(&gone_s, sizeof gone_s, all_s, TRANSPORT_SLEEP);
     for (size_t r = 1; transport_is_server() && r < size; r++)
         CHECK(all_s[r] < come_s); /* one clock: all ranks are on this machine */
     memory_free(all_s);
 }
 
-/* What a rank costs that waits for one that is late, in each of the calls that may wait. */
-static const char *const WAITS[] = {"meet", "agree", "broadcast", "receive", "collect", "announce"};
-enum { N_WAITS = sizeof WAITS / sizeof *WAITS };
+/* What a rank costs that waits for one that is late, in each of the calls that may wait: the last or the first. */
+static const char *const WAITS[] = {"allgather", "agree",  "broadcast",    "longer_broadcast",
+                                    "receive",   "gather", "longer_gather"};
+enum { N_WAITS = sizeof WAITS / sizeof *WAITS, LATE_FIRST = 1 << 2 | 1 << 4, LONGER = 1 << 17 };
 
 static void wait_once(int call, int last)
 {
-    char byte = 0, *all = take((size_t)last + 1, 1);
+    size_t n_bytes = call == 3 || call == 6 ? LONGER : 1;
+    char *bytes = take(n_bytes, 1), *all = take((size_t)last + 1, n_bytes);
     error err = {0};
     if (call == 0)
-        transport_meet(&byte, 1, all);
+        transport_allgather(bytes, 1, all);
     else if (call == 1)
         CHECK(transport_agree(&err));
-    else if (call == 2)
-        transport_broadcast(&byte, 1);
-    else if (call == 3 && transport_rank() == 0 && last > 0)
-        transport_send(&byte, 1, last);
-    else if (call == 3 && transport_rank() == last && last > 0)
-        transport_receive(&byte, 1);
-    else if (call == 4)
-        transport_collect(&byte, 1, all, NULL, NULL);
-    else if (call == 5)
-        transport_announce(&byte, 1);
+    else if (call == 2 || call == 3)
+        transport_broadcast(bytes, n_bytes, 0, TRANSPORT_SLEEP);
+    else if (call == 4 && transport_rank() == 0 && last > 0)
+        transport_send(bytes, 1, last, TRANSPORT_SLEEP);
+    else if (call == 4 && transport_rank() == last && last > 0)
+        transport_receive(bytes, 1, 0, TRANSPORT_SLEEP);
+    else if (call == 5 || call == 6)
+        transport_gather(bytes, n_bytes, all, TRANSPORT_SLEEP);
+    memory_free(bytes);
     memory_free(all);
 }
 
@@ -295,15 +310,15 @@ static void case_cpu(char **arguments)
     double late_s = strtod(arguments[0], NULL), cpu_s[N_WAITS];
     int last = transport_size() - 1;
     for (int i = 0; i < N_WAITS; i++) {
-        transport_meet(NULL, 0, NULL);
+        transport_barrier();
         double before_s = clock_cpu();
-        if (transport_rank() == (i == 3 || i == 5 ? 0 : last))
+        if (transport_rank() == (LATE_FIRST >> i & 1 ? 0 : last))
             nap(late_s);
         wait_once(i, last);
         cpu_s[i] = clock_cpu() - before_s;
     }
     double *all = take((size_t)last + 1, sizeof cpu_s);
-    transport_meet(cpu_s, sizeof cpu_s, all);
+    transport_allgather(cpu_s, sizeof cpu_s, all);
     for (int i = 0; transport_is_server() && i < N_WAITS; i++) {
         double worst_s = 0;
         for (int r = 0; r <= last; r++)
@@ -313,7 +328,7 @@ static void case_cpu(char **arguments)
     memory_free(all);
 }
 
-/* A round of pretended work in which the server calls stop or does not; then all meet and clear. */
+/* A round of pretended work in which the server calls stop or does not; then all clear it. */
 static void stop_round(double server_s, double worker_s, bool stop)
 {
     double end_s = clock_now() + worker_s;
@@ -331,10 +346,7 @@ static void stop_round(double server_s, double worker_s, bool stop)
         CHECK(!called || stop);
         CHECK(!called || transport_stop_called()); /* stays true */
     }
-    transport_meet(NULL, 0, NULL);
-    CHECK(transport_stop_called() == stop);
-    CHECK(transport_stop_called() == stop);
-    transport_clear_stop();
+    CHECK(transport_clear_stop() == stop); /* on all ranks, whoever has heard of it */
     CHECK(!transport_is_server() || !transport_stop_called()); /* a worker's next may have begun */
 }
 
@@ -354,49 +366,32 @@ static void case_stop(char **arguments)
     }
 }
 
-/* Rounds that end without a meet: a stop that comes too late is forgotten, none counts twice. */
+/* A stop that comes when the workers are done is not taken for the next one, which is not lost, even where
+ * they look for the first late. */
 static void case_stop_late(char **arguments)
 {
     (void)arguments;
     for (int round = 0; round < 60; round++) {
         char word = 0;
-        transport_collect(&word, 0, NULL, NULL, NULL);
-        if (transport_is_server() && round % 3 == 0)
+        transport_gather(&word, 0, NULL, TRANSPORT_SLEEP);
+        bool stop = round % 3 == 0;
+        if (transport_is_server() && stop)
             transport_call_stop(); /* the workers are done with the round */
-        transport_announce(&word, 1);
-        transport_clear_stop();
-        if (round % 5 == 0)
+        transport_broadcast(&word, 1, 0, TRANSPORT_SLEEP);
+        if (!transport_is_server() && round % 4 == 0)
+            nap(0.002);
+        CHECK(transport_clear_stop() == stop);
+        CHECK(!transport_stop_called() || !transport_is_server());
+        if (round % 5 == 0) {
+            transport_barrier(); /* before the server calls again */
             CHECK(!transport_stop_called());
-        transport_collect(&word, 0, NULL, NULL, NULL);
-        if (transport_is_server())
-            transport_call_stop();
-        while (!transport_stop_called())
-            nap(20e-6);
-        transport_announce(&word, 1);
-        transport_clear_stop();
-    }
-}
-
-/* The server is a round ahead: its stop comes to workers that have met and not yet cleared. */
-static void case_stop_early(char **arguments)
-{
-    (void)arguments;
-    for (int i = 0; i < 20; i++) {
-        bool first = i % 2;
-        if (transport_is_server() && first)
-            transport_call_stop();
-        transport_meet(NULL, 0, NULL);
-        if (!transport_is_server())
-            nap(0.005);
-        CHECK(transport_stop_called() ==
-              first); /* the next round's is here by now, and not counted */
-        transport_clear_stop();
+            transport_barrier();
+        }
         if (transport_is_server())
             transport_call_stop();
         while (!transport_stop_called()) /* for ever, if it was lost */
             nap(20e-6);
-        transport_meet(NULL, 0, NULL);
-        transport_clear_stop();
+        CHECK(transport_clear_stop());
     }
 }
 
@@ -493,7 +488,7 @@ static void trial_check(trial *self, const average_rule *rule)
     }
     float *copy = take(self->n, sizeof(float));
     memcpy(copy, self->w, self->n * sizeof(float));
-    transport_broadcast(copy, self->n * sizeof(float));
+    transport_broadcast(copy, self->n * sizeof(float), 0, TRANSPORT_SLEEP);
     CHECK(memcmp(copy, self->w, self->n * sizeof(float)) == 0);
     memory_free(copy);
 }
@@ -552,7 +547,7 @@ static void case_abort(char **arguments)
             error_environment(&err, "this rank gives up");
         transport_abort(&err);
     }
-    transport_meet(NULL, 0, NULL);
+    transport_barrier();
     CHECK(false);
 }
 
@@ -560,7 +555,7 @@ static void case_die(char **arguments)
 {
     if (transport_rank() == atoi(arguments[0]))
         raise(SIGKILL);
-    transport_meet(NULL, 0, NULL);
+    transport_barrier();
     CHECK(false);
 }
 
@@ -569,8 +564,8 @@ static void case_wrong_rank(char **arguments)
 {
     (void)arguments;
     if (transport_is_server())
-        transport_send("x", 1, transport_size() + 5);
-    transport_meet(NULL, 0, NULL);
+        transport_send("x", 1, transport_size() + 5, TRANSPORT_SLEEP);
+    transport_barrier();
 }
 
 static void case_wrong_size(char **arguments)
@@ -578,10 +573,10 @@ static void case_wrong_size(char **arguments)
     (void)arguments;
     char bytes[8] = "1234567";
     if (transport_is_server())
-        transport_send(bytes, sizeof bytes, 1);
+        transport_send(bytes, sizeof bytes, 1, TRANSPORT_SLEEP);
     else if (transport_rank() == 1)
-        transport_receive(bytes, sizeof bytes - 1);
-    transport_meet(NULL, 0, NULL);
+        transport_receive(bytes, sizeof bytes - 1, 0, TRANSPORT_SLEEP);
+    transport_barrier();
 }
 
 static const struct {
@@ -596,8 +591,8 @@ static const struct {
     {"broadcast", 0, case_broadcast},
     {"send", 0, case_send},
     {"gather", 0, case_gather},
-    {"meet", 0, case_meet},
-    {"collect", 0, case_collect},
+    {"allgather", 0, case_allgather},
+    {"working", 0, case_working},
     {"stop_late", 0, case_stop_late},
     {"cpu", 1, case_cpu},
     {"stop", 0, case_stop},
@@ -605,7 +600,6 @@ static const struct {
     {"average", 0, case_average},
     {"copy", 0, case_copy},
     {"abort", 2, case_abort},
-    {"stop_early", 0, case_stop_early},
     {"die", 1, case_die},
     {"wrong_rank", 0, case_wrong_rank},
     {"wrong_size", 0, case_wrong_size},
@@ -631,7 +625,7 @@ int main(int argc, char **argv)
             transport_abort(&err);
         }
         CASES[i].run(argv + at + 1);
-        transport_meet(NULL, 0, NULL);
+        transport_barrier();
         at += 1 + CASES[i].n_arguments;
     }
     if (transport_is_server())

@@ -35,8 +35,8 @@ def bramble_lines(result):
     return [line for line in lines if line.startswith("bramble: ")]
 
 
-CASES = ["greet", "identity", "agree", "broadcast", "send", "gather", "meet", "collect", "stop", "stop_early", "stop_late",
-         "average", "copy"]
+CASES = ["greet", "identity", "agree", "broadcast", "send", "gather", "allgather", "working", "stop", "stop_late", "average",
+         "copy"]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
@@ -45,7 +45,7 @@ def test_cases(n):
 
 
 def test_cases_over_tcp():
-    check(run(3, "send", "meet", "collect", "stop", "stop_early", "average", mpi=TCP))
+    check(run(3, "send", "gather", "allgather", "working", "stop", "stop_late", "average", mpi=TCP))
 
 
 def test_without_mpirun():
@@ -59,7 +59,7 @@ def test_waiting_ranks_sleep(mpi):
     result = run(2, "cpu", 1, mpi=mpi, patient=False)
     check(result)
     used = dict(re.findall(r"(\w+) (\d\.\d+)", result.stdout))
-    assert set(used) == {"meet", "agree", "broadcast", "receive", "collect", "announce"}
+    assert set(used) == {"allgather", "agree", "broadcast", "longer_broadcast", "receive", "gather", "longer_gather"}
     for call, cores in used.items():
         assert float(cores) < 0.25, f"{call} used {cores} cores"
 
@@ -90,4 +90,4 @@ def test_wrong_size_is_one_line():
     result = run(2, "wrong_size")
     assert result.returncode == 1
     assert len(bramble_lines(result)) == 1, result.stderr
-    assert "the server sends 8 bytes instead of 7" in bramble_lines(result)[0]
+    assert "rank 0 sends 8 bytes instead of 7" in bramble_lines(result)[0]
