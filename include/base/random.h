@@ -15,10 +15,11 @@
 /* What a stream is used for; two uses never share numbers. */
 enum random_use {
     RANDOM_INIT = 1,  /* initial weights; major: number of the tensor */
-    RANDOM_SHUFFLE,   /* order of a shard; major: worker, minor: epoch */
+    RANDOM_SHUFFLE,   /* order of a shard; major: client, minor: epoch */
     RANDOM_SYNTHETIC, /* synthetic images; major: split, minor: image */
     RANDOM_TEST,      /* tests and benchmarks */
-    RANDOM_PLAN       /* bramble plan; minor: number of the draw */
+    RANDOM_PLAN,      /* bramble plan; minor: number of the draw */
+    RANDOM_AUGMENT    /* changed images; major: which change, minor: epoch */
 };
 
 /* random_stream - the name of a stream; major < 2^24, minor < 2^32 */

@@ -25,13 +25,21 @@ typedef struct image_shape {
     int n_classes; /* labels are 0 .. n_classes - 1, at most DATASET_MAX_CLASSES */
 } image_shape;
 
-/* Images in memory: n * channels * height * width bytes, and n labels. */
+/* Images in memory: n * channels * height * width bytes, n labels, and where each stands in its split. */
 typedef struct dataset {
     image_shape shape;
     size_t n;
     uint8_t *images;
     uint16_t *labels;
+    uint32_t *numbers;
 } dataset;
+
+/* Some images of a data set, in the order in which they are wanted. */
+typedef struct samples {
+    const uint32_t *indices; /* of the n images; NULL: first, first + 1, ... */
+    size_t first, n;
+    uint32_t epoch; /* the pass over the data that they belong to */
+} samples;
 
 typedef struct source source;
 
@@ -64,7 +72,7 @@ bool source_read(source *self, enum split split, size_t first, size_t n, uint8_t
                  uint16_t *labels, error *err);
 
 /*
- * dataset_init - memory for n images of a shape, zeroed; dataset_release frees it
+ * dataset_init - memory for n < 2^32 images of a shape, zeroed, numbered from 0; dataset_release frees it
  * Returns false with err (environment) when memory is out.  Not collective.
  */
 bool dataset_init(dataset *self, image_shape shape, size_t n, error *err);

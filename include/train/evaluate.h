@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "data/dataset.h"
+#include "data/input.h"
 #include "model/network.h"
 
 #include <stdbool.h>
@@ -17,6 +18,7 @@
 
 typedef struct evaluation {
     const model *model;
+    const input_rule *input;
     const dataset *set;
     network *net;
     float *w;           /* the weights being evaluated: a copy */
@@ -30,16 +32,17 @@ typedef struct evaluation {
 } evaluation;
 
 /*
- * evaluation_check - are the images of a data set what the model takes?
+ * evaluation_check - do the images of a data set become what the model takes?
+ *   input       in  what they become
  *   data, name  in  of the data set and the model, for the message
  * false with err (user).  Not collective.
  */
-bool evaluation_check(const model *of, const char *name, const source *from, const char *data,
+bool evaluation_check(const model *of, const char *name, const input_rule *input, const char *data,
                       error *err);
 
-/* evaluation_init - memory for it; the set and the model must outlive it.  false with err. */
-bool evaluation_init(evaluation *self, const model *of, const dataset *set, int n_threads,
-                     error *err);
+/* evaluation_init - memory for it; model, input rule and set must outlive it.  false with err. */
+bool evaluation_init(evaluation *self, const model *of, const input_rule *input, const dataset *set,
+                     int n_threads, error *err);
 void evaluation_release(evaluation *self);
 
 /* evaluation_begin - start anew with these weights */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "data/dataset.h"
+#include "data/input.h"
 #include "data/sampler.h"
 #include "host/threads.h"
 #include "model/network.h"
@@ -43,6 +44,8 @@ typedef struct job {
     stall stall;
     float *w;      /* the weights: everyone's */
     void *scratch; /* for averaging */
+
+    input_rule input; /* of all images */
 
     /* a worker's */
     dataset shard;

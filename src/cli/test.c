@@ -18,6 +18,7 @@ typedef struct testing {
     char model_path[OPTION_TEXT_BYTES + 32];
     model *model;
     source *from;
+    input_rule input;
     dataset set;
     float *w;
     evaluation evaluation;
@@ -59,7 +60,9 @@ static bool read_data(testing *t, error *err)
         return false;
     image_shape shape = source_shape(t->from);
     size_t there = source_count(t->from, SPLIT_TEST), n = o->limit_test ? o->limit_test : there;
-    if (!evaluation_check(t->model, o->model[0] ? o->model : "in the file", t->from, o->data, err))
+    if (!input_rule_init(&t->input, shape, NULL, NULL, err) ||
+        !evaluation_check(t->model, o->model[0] ? o->model : "in the file", &t->input, o->data,
+                          err))
         return false;
     if (n > there)
         return error_user(err, "--limit-test %zu: the data set has %zu such images", n, there);
@@ -74,7 +77,7 @@ static bool evaluate(testing *t, error *err)
     if (!t->w || !threads_alone(t->options.threads, &threads, err) ||
         !record_read_weights(t->options.file, t->model->tensors, (size_t)t->model->n_tensors, t->w,
                              err) ||
-        !evaluation_init(&t->evaluation, t->model, &t->set, threads, err))
+        !evaluation_init(&t->evaluation, t->model, &t->input, &t->set, threads, err))
         return false;
     evaluation_begin(&t->evaluation, t->w);
     evaluation_finish(&t->evaluation);
@@ -153,6 +156,7 @@ int command_test(int argc, char **argv)
     if (err.kind != ERROR_NONE)
         error_print(&err);
     evaluation_release(&t.evaluation);
+    input_rule_release(&t.input);
     dataset_release(&t.set);
     source_free(t.from);
     memory_free(t.w);

@@ -64,31 +64,54 @@ SIMD_INLINE void load_pixels(const uint8_t *const image[VEC_WIDTH], size_t pixel
         store_word(word[k], middle, scale, x + 4 * k);
 }
 
-void batch_load_block(const dataset *set, const uint32_t *indices, size_t first, size_t n, float *x,
-                      uint16_t *labels)
+/* The bytes of sample k of a batch; augmented, they lie in the rule's room, at its place in the batch. */
+static const uint8_t *find_image(const input_rule *rule, const dataset *set, const samples *of,
+                                 size_t k, uint16_t *label)
 {
-    assert(n >= 1 && n <= VEC_WIDTH);
-    size_t pixels = image_bytes(set->shape);
-    const uint8_t *image[VEC_WIDTH];
-    vec middle = {0}, scale = {0}; /* a lane without an image: (byte - 0) * 0 */
-    for (size_t lane = 0; lane < VEC_WIDTH; lane++) {
-        size_t i = indices ? indices[lane < n ? lane : 0] : first + (lane < n ? lane : 0);
-        assert(i < set->n);
-        image[lane] = set->images + i * pixels;
-        if (lane < n) {
-            labels[lane] = set->labels[i];
-            middle[lane] = 127.5f;
-            scale[lane] = 2.0f / 255.0f;
-        }
-    }
-    vec *to = (vec *)(void *)x;
-    size_t pixel = 0;
-    for (; pixel + PIXELS <= pixels; pixel += PIXELS)
-        load_pixels(image, pixel, middle, scale, to + pixel);
-    for (; pixel < pixels; pixel++) {
+    size_t i = of->indices ? of->indices[k] : of->first + k;
+    assert(i < set->n);
+    const uint8_t *image = set->images + i * image_bytes(rule->from);
+    *label = set->labels[i];
+    if (!rule->augment)
+        return image;
+    uint8_t *made = rule->room + k * image_bytes(rule->to);
+    input_key key = {rule->seed, of->epoch, set->numbers[i]};
+    rule->augment->apply(rule->augment, key, rule->from, image, made);
+    return made;
+}
+
+/* Pixels begin .. end - 1 of all lanes. */
+static void load_run(const uint8_t *const image[VEC_WIDTH], size_t begin, size_t end, vec middle,
+                     vec scale, vec *x)
+{
+    size_t pixel = begin;
+    for (; pixel + PIXELS <= end; pixel += PIXELS)
+        load_pixels(image, pixel, middle, scale, x + pixel);
+    for (; pixel < end; pixel++) {
         vec bytes;
         for (size_t lane = 0; lane < VEC_WIDTH; lane++)
             bytes[lane] = image[lane][pixel];
-        to[pixel] = (bytes - middle) * scale;
+        x[pixel] = (bytes - middle) * scale;
+    }
+}
+
+void batch_load_block(const input_rule *rule, const dataset *set, const samples *of, size_t first,
+                      size_t n, float *x, uint16_t *labels)
+{
+    assert(n >= 1 && n <= VEC_WIDTH && first + n <= of->n);
+    const uint8_t *image[VEC_WIDTH];
+    ivec there = {0};
+    for (size_t lane = 0; lane < VEC_WIDTH; lane++) {
+        image[lane] = lane < n ? find_image(rule, set, of, first + lane, labels + lane) : image[0];
+        there[lane] = lane < n ? -1 : 0;
+    }
+    size_t plane = (size_t)rule->to.height * (size_t)rule->to.width, begin = 0;
+    for (int k = 0; k < rule->n_runs; k++) {
+        const input_run *run = &rule->runs[k];
+        size_t end = begin + (size_t)run->n_channels * plane;
+        vec none = vec_set(0.0F); /* a lane without an image: (byte - 0) * 0 */
+        load_run(image, begin, end, vec_select(there, vec_set(run->middle), none),
+                 vec_select(there, vec_set(run->scale), none), (vec *)(void *)x);
+        begin = end;
     }
 }

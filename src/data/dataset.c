@@ -14,16 +14,21 @@ bool dataset_init(dataset *self, image_shape shape, size_t n, error *err)
     *self = (dataset){.shape = shape, .n = n};
     self->images = memory_new(n, image_bytes(shape), err);
     self->labels = self->images ? memory_new(n, sizeof *self->labels, err) : NULL;
-    if (self->labels)
-        return true;
-    dataset_release(self);
-    return false;
+    self->numbers = self->labels ? memory_new(n, sizeof *self->numbers, err) : NULL;
+    if (!self->numbers) {
+        dataset_release(self);
+        return false;
+    }
+    for (size_t i = 0; i < n; i++)
+        self->numbers[i] = (uint32_t)i;
+    return true;
 }
 
 void dataset_release(dataset *self)
 {
     memory_free(self->images);
     memory_free(self->labels);
+    memory_free(self->numbers);
     *self = (dataset){0};
 }
 

@@ -12,7 +12,7 @@ static void set_order(sampler *self)
         order[i] = (uint32_t)i;
     if (self->order == ORDER_SEQUENTIAL)
         return;
-    uint64_t stream = random_stream(RANDOM_SHUFFLE, self->worker, self->epoch);
+    uint64_t stream = random_stream(RANDOM_SHUFFLE, self->client, self->epoch);
     for (size_t i = self->n - 1; i > 0; i--) {
         size_t j = (size_t)random_below(self->seed, stream, i, i + 1);
         uint32_t swapped = order[i];
@@ -21,11 +21,11 @@ static void set_order(sampler *self)
     }
 }
 
-bool sampler_init(sampler *self, size_t n, uint64_t seed, uint32_t worker, enum sampler_order order,
+bool sampler_init(sampler *self, size_t n, uint64_t seed, uint32_t client, enum sampler_order order,
                   error *err)
 {
     assert(n >= 1 && n <= UINT32_MAX);
-    *self = (sampler){.n = n, .seed = seed, .worker = worker, .order = order};
+    *self = (sampler){.n = n, .seed = seed, .client = client, .order = order};
     self->permutation = memory_new(n, sizeof *self->permutation, err);
     if (!self->permutation)
         return false;
@@ -49,14 +49,15 @@ void sampler_seek(sampler *self, uint32_t epoch, size_t position)
         set_order(self);
 }
 
-size_t sampler_next(sampler *self, size_t batch, const uint32_t **indices)
+samples sampler_next(sampler *self, size_t batch)
 {
     assert(batch >= 1);
     if (self->position == self->n)
         sampler_seek(self, self->epoch + 1, 0);
     size_t left = self->n - self->position;
-    size_t n = batch < left ? batch : left;
-    *indices = self->permutation + self->position;
-    self->position += n;
-    return n;
+    samples next = {.indices = self->permutation + self->position,
+                    .n = batch < left ? batch : left,
+                    .epoch = self->epoch};
+    self->position += next.n;
+    return next;
 }

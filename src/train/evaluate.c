@@ -10,26 +10,26 @@
 
 enum { GROUP_IMAGES = 64 }; /* it orders the sum of the losses, whatever a slice is */
 
-bool evaluation_check(const model *of, const char *name, const source *from, const char *data,
+bool evaluation_check(const model *of, const char *name, const input_rule *input, const char *data,
                       error *err)
 {
-    image_shape shape = source_shape(from);
-    if (shape.channels != of->input.channels || shape.height != of->input.height ||
-        shape.width != of->input.width)
+    const image_shape *from = &input->from, *to = &input->to;
+    if (to->channels != of->input.channels || to->height != of->input.height ||
+        to->width != of->input.width)
         return error_user(err, "--data %s: images of %d x %d x %d, but model %s takes %d x %d x %d",
-                          data, shape.channels, shape.height, shape.width, name, of->input.channels,
+                          data, from->channels, from->height, from->width, name, of->input.channels,
                           of->input.height, of->input.width);
-    if (shape.n_classes != of->n_classes)
+    if (from->n_classes != of->n_classes)
         return error_user(err, "--data %s: %d classes, but model %s tells %d apart", data,
-                          shape.n_classes, name, of->n_classes);
+                          from->n_classes, name, of->n_classes);
     return true;
 }
 
-bool evaluation_init(evaluation *self, const model *of, const dataset *set, int n_threads,
-                     error *err)
+bool evaluation_init(evaluation *self, const model *of, const input_rule *input, const dataset *set,
+                     int n_threads, error *err)
 {
     size_t n = (size_t)of->n_classes;
-    *self = (evaluation){.model = of, .set = set};
+    *self = (evaluation){.model = of, .input = input, .set = set};
     self->net = network_new(of, GROUP_IMAGES, false, n_threads, err);
     self->w = memory_new(of->n_weights, sizeof *self->w, err);
     self->confusion = memory_new(n * n, sizeof *self->confusion, err);
@@ -59,7 +59,8 @@ void evaluation_begin(evaluation *self, const float *w)
 static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 {
     const evaluation *self = arg;
-    batch_load_block(self->set, NULL, self->position + first, n, x, labels);
+    samples slice = {.first = self->position, .n = first + n};
+    batch_load_block(self->input, self->set, &slice, first, n, x, labels);
 }
 
 /* Whole blocks, up to the end of the group. */

@@ -110,7 +110,8 @@ static bool open_data(job *self, source **from, error *err)
 {
     const train_options *o = &self->options;
     *from = source_open(o->data, o->seed, err);
-    if (!*from || !evaluation_check(self->model, o->model, *from, o->data, err) ||
+    if (!*from || !input_rule_init(&self->input, source_shape(*from), NULL, NULL, err) ||
+        !evaluation_check(self->model, o->model, &self->input, o->data, err) ||
         !limit("train", o->limit_train, source_count(*from, SPLIT_TRAIN), &self->n_train, err) ||
         !limit("test", o->limit_test, source_count(*from, SPLIT_TEST), &self->n_test, err) ||
         !deal_shards(self, err) || !read_test_set(self, *from, err))
@@ -224,6 +225,9 @@ static bool prepare_worker(job *self, error *err)
     const train_options *o = &self->options;
     int worker = transport_worker();
     size_t n = (size_t)self->shards[worker], batch = o->batch < n ? o->batch : n;
+    if (!transport_is_server() &&
+        !input_rule_init(&self->input, self->shard.shape, NULL, NULL, err))
+        return false;
     self->net = network_new(self->model, batch, true, self->n_threads, err);
     self->v = memory_new(self->model->n_weights, sizeof *self->v, err);
     self->g = memory_new(self->model->n_weights, sizeof *self->g, err);
@@ -254,7 +258,8 @@ static bool prepare_memory(job *self, error *err)
     if (self->w && self->scratch && transport_is_worker())
         prepare_worker(self, err);
     if (err->kind == ERROR_NONE && transport_is_server())
-        evaluation_init(&self->evaluation, self->model, &self->test, self->n_threads, err);
+        evaluation_init(&self->evaluation, self->model, &self->input, &self->test, self->n_threads,
+                        err);
     error_prefix(err, "rank %d on %s: a smaller --batch than %llu or --model than %s is needed",
                  transport_rank(), transport_host(), (unsigned long long)self->options.batch,
                  self->options.model);
@@ -338,9 +343,8 @@ static bool prepare_data(job *self, source **from, error *err)
     transport_broadcast(&self->n_train, sizeof self->n_train, 0, TRANSPORT_SLEEP);
     transport_broadcast(self->shards, (size_t)transport_workers() * sizeof *self->shards, 0,
                         TRANSPORT_SLEEP);
-    const model *m = self->model;
-    self->shard.shape =
-        (image_shape){m->input.channels, m->input.height, m->input.width, m->n_classes};
+    self->shard.shape = self->input.from;
+    transport_broadcast(&self->shard.shape, sizeof self->shard.shape, 0, TRANSPORT_SLEEP);
     return true;
 }
 
@@ -377,6 +381,7 @@ void job_release(job *self)
     stall_release(&self->stall);
     checkpoint_file_free(self->from);
     evaluation_release(&self->evaluation);
+    input_rule_release(&self->input);
     dataset_release(&self->test);
     dataset_release(&self->shard);
     sampler_release(&self->sampler);

@@ -9,21 +9,21 @@
 #include <stdlib.h>
 
 typedef struct loading {
-    const dataset *set;
-    const uint32_t *indices;
+    const job *job;
+    samples batch;
 } loading;
 
 static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 {
     const loading *from = arg;
-    batch_load_block(from->set, from->indices + first, 0, n, x, labels);
+    batch_load_block(&from->job->input, &from->job->shard, &from->batch, first, n, x, labels);
 }
 
 static void train_step(job *j, phases *times, segment_note *mine)
 {
     const train_options *o = &j->options;
-    loading from = {.set = &j->shard};
-    size_t n = sampler_next(&j->sampler, o->batch, &from.indices);
+    loading from = {.job = j, .batch = sampler_next(&j->sampler, o->batch)};
+    size_t n = from.batch.n;
     double lr = schedule_lr(&j->schedule, (double)j->step++);
     update_rule rule = {.lr = (float)lr,
                         .momentum = (float)o->momentum,

@@ -214,11 +214,12 @@ static void checksum_is_of_bytes_for_256_classes_and_of_pairs_beyond(void **stat
 
 static void take_epoch(sampler *s, size_t batch, uint32_t *taken)
 {
-    const uint32_t *indices;
-    for (size_t done = 0, n; done < s->n; done += n) {
-        n = sampler_next(s, batch, &indices);
-        assert_int_equal(n, batch < s->n - done ? batch : s->n - done);
-        memcpy(taken + done, indices, n * sizeof *indices);
+    for (size_t done = 0; done < s->n;) {
+        samples next = sampler_next(s, batch);
+        assert_int_equal(next.n, batch < s->n - done ? batch : s->n - done);
+        assert_int_equal(next.epoch, s->epoch);
+        memcpy(taken + done, next.indices, next.n * sizeof *next.indices);
+        done += next.n;
     }
     assert_int_equal(s->position, s->n);
 }
@@ -252,20 +253,20 @@ static void sampler_hands_out_every_image_once_an_epoch(void **state)
     }
 }
 
-static void sampler_order_depends_on_seed_worker_and_epoch(void **state)
+static void sampler_order_depends_on_seed_client_and_epoch(void **state)
 {
     (void)state;
     enum { N = 100 };
     static const struct {
         uint64_t seed;
-        uint32_t worker, epoch;
+        uint32_t client, epoch;
     } cases[] = {{1, 0, 0}, {1, 0, 1}, {1, 1, 0}, {2, 0, 0}, {1, 1, 1}, {1 + (1ULL << 32), 0, 0}};
     uint32_t orders[COUNT(cases)][N], again[N];
     for (size_t i = 0; i < COUNT(cases); i++) {
         for (int twice = 0; twice < 2; twice++) {
             error err = {0};
             sampler s;
-            assert_true(sampler_init(&s, N, cases[i].seed, cases[i].worker, ORDER_SHUFFLE, &err));
+            assert_true(sampler_init(&s, N, cases[i].seed, cases[i].client, ORDER_SHUFFLE, &err));
             for (uint32_t e = 0; e <= cases[i].epoch; e++)
                 take_epoch(&s, twice ? 9 : 7, twice ? again : orders[i]);
             sampler_release(&s);
@@ -316,16 +317,17 @@ static void sampler_seek_equals_walking(void **state)
     (void)state;
     error err = {0};
     sampler walked, sought;
-    const uint32_t *a, *b;
     assert_true(sampler_init(&walked, 50, 9, 2, ORDER_SHUFFLE, &err));
     assert_true(sampler_init(&sought, 50, 9, 2, ORDER_SHUFFLE, &err));
     for (int step = 0; step < 20; step++) { /* four epochs: 16 16 16 2, five times */
         sampler_seek(&sought, walked.epoch, walked.position);
         for (int ahead = 0; ahead < 3; ahead++) { /* whatever it has done before */
-            size_t n = sampler_next(&sought, 16, &b);
+            samples b = sampler_next(&sought, 16);
             if (ahead == 0) {
-                assert_int_equal(sampler_next(&walked, 16, &a), n);
-                assert_memory_equal(a, b, n * sizeof *a);
+                samples a = sampler_next(&walked, 16);
+                assert_int_equal(a.n, b.n);
+                assert_int_equal(a.epoch, b.epoch);
+                assert_memory_equal(a.indices, b.indices, a.n * sizeof *a.indices);
                 assert_int_equal(walked.epoch, sought.epoch);
                 assert_int_equal(walked.position, sought.position);
             }
@@ -347,7 +349,7 @@ int main(void)
         cmocka_unit_test(dataset_of_impossible_size_is_refused),
         cmocka_unit_test(checksum_is_of_bytes_for_256_classes_and_of_pairs_beyond),
         cmocka_unit_test(sampler_hands_out_every_image_once_an_epoch),
-        cmocka_unit_test(sampler_order_depends_on_seed_worker_and_epoch),
+        cmocka_unit_test(sampler_order_depends_on_seed_client_and_epoch),
         cmocka_unit_test(sampler_shuffles_evenly),
         cmocka_unit_test(sampler_in_sequence_keeps_the_order),
         cmocka_unit_test(sampler_seek_equals_walking),

@@ -17,10 +17,12 @@ typedef struct outcome {
 static outcome evaluate(const model *m, const dataset *set, const float *w, const double *t_s,
                         size_t n)
 {
+    input_rule input;
     error err = {0};
     evaluation e;
     outcome out = {0};
-    assert_true(evaluation_init(&e, m, set, N_THREADS, &err));
+    assert_true(input_rule_init(&input, set->shape, NULL, NULL, &err));
+    assert_true(evaluation_init(&e, m, &input, set, N_THREADS, &err));
     for (int turn = 0; turn < 2; turn++) { /* the second knows how long a block takes */
         evaluation_begin(&e, w);
         out.n_slices = out.longest = 0;
@@ -35,6 +37,7 @@ static outcome evaluate(const model *m, const dataset *set, const float *w, cons
     out.accuracy = evaluation_accuracy(&e);
     memcpy(out.confusion, e.confusion, sizeof out.confusion);
     evaluation_release(&e);
+    input_rule_release(&input);
     return out;
 }
 

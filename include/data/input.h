@@ -1,0 +1,75 @@
+/*
+ * input.h - how the bytes of an image become what a network sees
+ *
+ * An input rule is made once, from what the data set's images are and what the network takes, and then
+ * only read: shift and factor per channel, and what becomes of an image before (augmentation).
+ *
+ * To add an augmentation: a function from bytes to bytes, given to input_rule_augment.
+ */
+#ifndef BRAMBLE_DATA_INPUT_H
+#define BRAMBLE_DATA_INPUT_H
+
+#include "base/error.h"
+#include "data/dataset.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * What chance may depend on when it changes an image: not on the worker or thread that draws it, nor on the
+ * batch.  Number k is of (seed, random_stream(RANDOM_AUGMENT, which change, epoch), image * 2^32 + k).
+ */
+typedef struct input_key {
+    uint64_t seed;
+    uint32_t epoch;
+    uint32_t image; /* its number in the whole training set */
+} input_key;
+
+/* One change, or several in one: padding, crops, mirror images. */
+typedef struct augmentation {
+    int height, width; /* of what it makes; channels stay */
+    /*
+     * apply - a pure function, called by many threads
+     *   image  in   [channels][height][width] bytes of a data set of shape `from`
+     *   made   out  [channels][self->height][self->width] bytes
+     */
+    void (*apply)(const struct augmentation *self, input_key key, image_shape from,
+                  const uint8_t *image, uint8_t *made);
+    const void *settings; /* its own */
+} augmentation;
+
+/* Neighbouring channels that are treated alike. */
+typedef struct input_run {
+    int n_channels;
+    float middle, scale; /* x = (byte - middle) * scale */
+} input_run;
+
+typedef struct input_rule {
+    image_shape from; /* images of the data set */
+    image_shape to;   /* what the network gets: [channels][height][width] */
+    input_run *runs;  /* n_runs, from the first channel on */
+    int n_runs;
+    const augmentation *augment; /* NULL: none */
+    uint64_t seed;               /* of the augmentation */
+    uint8_t *room;               /* for a batch of augmented images */
+} input_rule;
+
+/*
+ * input_rule_init - x = (byte / 255 - mean) / deviation, within one rounding of each operation
+ *   mean, deviation  in  a number for each channel, deviation > 0; NULL: 0.5 for all, which gives -1 .. 1
+ * false with err: memory.  input_rule_release frees it, also after failure.  Not collective.
+ */
+bool input_rule_init(input_rule *self, image_shape from, const float *mean, const float *deviation,
+                     error *err);
+void input_rule_release(input_rule *self);
+
+/*
+ * input_rule_augment - change every image before it is loaded
+ *   how         in  must outlive the rule
+ *   max_images  in  of a batch; from now on the rule serves one batch at a time
+ * false with err: memory.  Not collective.
+ */
+bool input_rule_augment(input_rule *self, const augmentation *how, uint64_t seed, size_t max_images,
+                        error *err);
+
+#endif
