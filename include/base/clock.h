@@ -15,6 +15,9 @@ double clock_cpu(void);
 /* clock_date - the present in UTC as ISO 8601, "2026-01-31T12:34:56Z" */
 void clock_date(char text[32]);
 
+/* clock_date_s - the same as seconds since 1970; clocks may be set back */
+double clock_date_s(void);
+
 /* At every moment a rank is in exactly one phase. */
 enum phase {
     PHASE_OTHER = 0, /* start-up, bookkeeping, whatever is not named below */

@@ -5,7 +5,7 @@
 #define BRAMBLE_TRAIN_ACCOUNT_H
 
 #include "record/record.h"
-#include "segment.h"
+#include "worker.h"
 
 /* What a rank says at the end of a round. */
 typedef struct round_note {

@@ -1,6 +1,8 @@
 #include "present.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
+#include "transport/transport.h"
 
 #include <math.h>
 
@@ -13,21 +15,9 @@ struct present_rank {
     double noted, told; /* images in this round: in whole segments, and in all as it was told */
 };
 
-/* The last batch of a pass over a shard is a smaller one. */
-static double images_of_round(const job *of)
+bool present_init(present *self, const course *of, error *err)
 {
-    double sum = 0.0;
-    uint64_t batch = of->options.batch;
-    for (int k = 0; k < transport_workers(); k++) {
-        uint64_t per_epoch = (of->shards[k] + batch - 1) / batch; /* steps */
-        sum += (double)job_steps(of, k) * (double)of->shards[k] / (double)per_epoch;
-    }
-    return sum;
-}
-
-bool present_init(present *self, const job *of, error *err)
-{
-    *self = (present){.round_images = images_of_round(of), .t_told_s = clock_now()};
+    *self = (present){.round_images = course_images(of), .t_told_s = clock_now()};
     self->ranks = memory_new((size_t)transport_size(), sizeof *self->ranks, err);
     return self->ranks != NULL;
 }

@@ -6,7 +6,10 @@
 #ifndef BRAMBLE_TRAIN_PRESENT_H
 #define BRAMBLE_TRAIN_PRESENT_H
 
-#include "train/job.h"
+#include "base/error.h"
+#include "course.h"
+
+#include <stdint.h>
 
 struct present_rank;
 
@@ -18,7 +21,7 @@ typedef struct present {
 } present;
 
 /* present_init - false with err (environment) */
-bool present_init(present *self, const job *of, error *err);
+bool present_init(present *self, const course *of, error *err);
 void present_release(present *self);
 
 /* present_begin - a round begins */

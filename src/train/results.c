@@ -1,45 +1,39 @@
 #include "results.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "host/build.h"
 #include "host/machine.h"
 #include "kernels/simd.h"
+#include "place.h"
 #include "saved.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { RUN_BYTES = 17 };
 
-double results_date(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* What tells this run from all others, and when it first started. */
-static void name_run(const job *self, char run[RUN_BYTES], char date[32])
+static void name_run(const preparation *self, char number[RUN_BYTES], char date[32])
 {
     const record_file *past = self->from ? self->from->past : NULL;
     const char *before = past ? record_build(past, "run") : NULL;
     const char *started = past ? record_build(past, "started") : NULL;
-    unsigned long long number;
-    if (getrandom(&number, sizeof number, GRND_NONBLOCK) != sizeof number)
-        number = (unsigned long long)(1e9 * results_date());
+    unsigned long long chance;
+    if (getrandom(&chance, sizeof chance, GRND_NONBLOCK) != sizeof chance)
+        chance = (unsigned long long)(1e9 * clock_date_s());
     clock_date(date);
     if (started)
         snprintf(date, 32, "%s", started);
-    snprintf(run, RUN_BYTES, "%016llx", number);
+    snprintf(number, RUN_BYTES, "%016llx", chance);
     if (before)
-        snprintf(run, RUN_BYTES, "%s", before);
+        snprintf(number, RUN_BYTES, "%s", before);
 }
 
 /* Those of the former starts, and this one.  Clocks may have been set back meanwhile. */
-static record_interruption *list_interruptions(const job *self, size_t *n, error *err)
+static record_interruption *list_interruptions(const preparation *self, size_t *n, error *err)
 {
     const checkpoint_file *from = self->from;
     size_t before = from ? from->past->n_interruptions : 0;
@@ -47,8 +41,8 @@ static record_interruption *list_interruptions(const job *self, size_t *n, error
     if (!all || !from)
         return all;
     memcpy(all, from->past->interruptions, before * sizeof *all);
-    double lost_s = results_date() - from->position.t_date_s;
-    all[before] = (record_interruption){.rounds = (double)self->rounds_before,
+    double lost_s = clock_date_s() - from->position.t_date_s;
+    all[before] = (record_interruption){.rounds = (double)self->run->rounds_before,
                                         .t_lost_s = lost_s > 0.0 ? lost_s : 0.0,
                                         .workers_before = (double)from->position.n_workers,
                                         .workers_after = transport_workers(),
@@ -58,34 +52,35 @@ static record_interruption *list_interruptions(const job *self, size_t *n, error
 }
 
 /* Ranks that are no longer there keep their rows. */
-static bool new_machines(job *self, error *err)
+static size_t count_machines(const preparation *self)
+{
+    size_t n = (size_t)transport_size(), before = self->from ? self->from->past->n_ranks : 0;
+    return before > n ? before : n;
+}
+
+static void new_machines(const preparation *self, server *to, error *err)
 {
     const record_file *past = self->from ? self->from->past : NULL;
-    self->n_machines = (size_t)transport_size();
-    if (past && past->n_ranks > self->n_machines)
-        self->n_machines = past->n_ranks;
-    self->machines = memory_new(self->n_machines, sizeof *self->machines, err);
-    if (self->machines && past)
-        memcpy(self->machines, past->machines, past->n_ranks * sizeof *past->machines);
-    return self->machines != NULL;
+    to->machines = memory_new(count_machines(self), sizeof *to->machines, err);
+    if (to->machines && past)
+        memcpy(to->machines, past->machines, past->n_ranks * sizeof *past->machines);
 }
 
 /* The model tested last: it is going to be tested once more. */
-static bool add_past_model(job *self, error *err)
+static bool add_past_model(const preparation *self, const model *of, server *to, error *err)
 {
     const checkpoint_file *from = self->from;
     if (!from || from->past->model_round < 0)
         return true;
-    evaluation *e = &self->evaluation;
-    return record_read_weights(from->path, self->model->tensors, (size_t)self->model->n_tensors,
-                               e->w, err) &&
-           record_add_weights(self->record, from->past->model_round, e->w, err);
+    evaluation *e = &to->evaluation;
+    return record_read_weights(from->path, of->tensors, (size_t)of->n_tensors, e->w, err) &&
+           record_add_weights(to->record, from->past->model_round, e->w, err);
 }
 
 /* What has the name of a file that only a death would bring: the user does not know that name. */
-static bool check_rescue(const job *self, const char *path, bool force, error *err)
+static bool check_rescue(const train_options *options, const char *path, bool force, error *err)
 {
-    if (self->options.checkpoint[0] || force || access(path, F_OK) != 0)
+    if (options->checkpoint[0] || force || access(path, F_OK) != 0)
         return true;
     return error_user(
         err,
@@ -94,39 +89,53 @@ static bool check_rescue(const job *self, const char *path, bool force, error *e
         path);
 }
 
-static bool create_files(job *self, record_plan plan, error *err)
+static bool create_files(const preparation *self, job *to, record_plan plan, error *err)
 {
-    const train_options *o = &self->options;
+    const run *of = self->run;
+    const train_options *o = to->options;
+    server *files = &to->server;
     checkpoint_vector vectors[SAVED_MAX];
     const checkpoint_plan kept = {.vectors = vectors,
-                                  .n_vectors = saved_list(self, (saved_values){0}, vectors),
+                                  .n_vectors = saved_list(to, (saved_values){0}, vectors),
                                   .n_workers = (size_t)transport_workers(),
-                                  .out = self->out};
-    const char *kept_at = o->checkpoint[0] ? o->checkpoint : self->rescue;
+                                  .out = of->out};
+    const char *kept_at = o->checkpoint[0] ? o->checkpoint : of->rescue;
     if (kept_at[0]) {
         bool force = o->force || strcmp(kept_at, o->resume) == 0;
         plan.checkpoint = &kept;
-        checkpoint_free(self->checkpoint); /* for another name */
-        self->checkpoint = NULL;
-        if (!check_rescue(self, kept_at, force, err) ||
-            !(self->checkpoint = checkpoint_new(kept_at, force, &plan, err)))
+        checkpoint_free(files->checkpoint); /* for another name */
+        files->checkpoint = NULL;
+        if (!check_rescue(o, kept_at, force, err) ||
+            !(files->checkpoint = checkpoint_new(kept_at, force, &plan, err)))
             return false;
     }
     plan.checkpoint = NULL;
-    self->record = record_create(self->out, o->force || self->replace, &plan, err);
-    return self->record != NULL;
+    files->record = record_create(of->out, o->force || self->replace, &plan, err);
+    return files->record != NULL;
 }
 
-static bool create_record(job *self, const options_pairs *config,
+/* Under the name of the result file, or another where that is taken meanwhile. */
+static bool create_somewhere(const preparation *self, job *to, const record_plan *plan, error *err)
+{
+    error found = {0};
+    while (!create_files(self, to, *plan, &found) && place_other(self->run, self->from != NULL))
+        found = (error){0};
+    if (found.kind != ERROR_NONE)
+        *err = found;
+    return found.kind == ERROR_NONE;
+}
+
+static bool create_record(const preparation *self, job *to, const options_pairs *config,
                           const record_interruption *interruptions, size_t n_interruptions,
                           error *err)
 {
-    char width[16], date[32], run[RUN_BYTES];
-    name_run(self, run, date);
+    char width[16], date[32], number[RUN_BYTES];
+    const model *m = to->model;
+    name_run(self, number, date);
     const char *names[256];
     snprintf(width, sizeof width, "%d", VEC_WIDTH);
-    for (int c = 0; c < self->model->n_classes; c++)
-        names[c] = self->class_names[c];
+    for (int c = 0; c < m->n_classes; c++)
+        names[c] = self->dealing.class_names[c];
     const record_pair build[] = {
         {"version", build_version()},
         {"preset", build_preset()},
@@ -137,48 +146,43 @@ static bool create_record(job *self, const options_pairs *config,
         {"mpi", transport_version()},
         {"hdf5", record_version()},
         {"started", date},
-        {"run", run},
+        {"run", number},
     };
-    record_plan plan = {.n_rounds = self->options.rounds,
-                        .n_ranks = self->n_machines,
+    record_plan plan = {.n_rounds = to->course.rounds,
+                        .n_ranks = count_machines(self),
                         .n_present = (size_t)transport_size(),
-                        .tensors = self->model->tensors,
-                        .n_tensors = (size_t)self->model->n_tensors,
-                        .n_weights = self->model->n_weights,
-                        .n_classes = self->model->n_classes,
+                        .tensors = m->tensors,
+                        .n_tensors = (size_t)m->n_tensors,
+                        .n_weights = m->n_weights,
+                        .n_classes = m->n_classes,
                         .class_names = names,
                         .config = config->pairs,
                         .n_config = config->n,
                         .build = build,
                         .n_build = sizeof build / sizeof *build,
-                        .machines = self->machines,
+                        .machines = to->server.machines,
                         .model_text = self->model_text,
                         .past = self->from ? self->from->past : NULL,
                         .interruptions = interruptions,
                         .n_interruptions = n_interruptions};
-    error found = {0};
-    while (!create_files(self, plan, &found) && job_rename(self))
-        found = (error){0};
-    if (found.kind != ERROR_NONE)
-        *err = found;
-    return found.kind == ERROR_NONE && add_past_model(self, err);
+    return create_somewhere(self, to, &plan, err) && add_past_model(self, m, &to->server, err);
 }
 
-bool results_create(job *self, error *err)
+bool results_create(preparation *self, job *to, error *err)
 {
     record_machine mine;
     machine_describe(self->n_threads, &mine);
     if (transport_is_server())
-        new_machines(self, err);
+        new_machines(self, &to->server, err);
     if (!transport_agree(err))
         return false;
-    transport_gather(&mine, sizeof mine, self->machines, TRANSPORT_SLEEP);
+    transport_gather(&mine, sizeof mine, to->server.machines, TRANSPORT_SLEEP);
     options_pairs config;
-    if (transport_is_server() && options_pairs_init(&config, &self->options, err)) {
+    if (transport_is_server() && options_pairs_init(&config, to->options, err)) {
         size_t n = 0;
         record_interruption *all = list_interruptions(self, &n, err);
         if (all)
-            create_record(self, &config, all, n, err);
+            create_record(self, to, &config, all, n, err);
         memory_free(all);
         options_pairs_release(&config);
     }

@@ -4,17 +4,14 @@
 #ifndef BRAMBLE_TRAIN_RESULTS_H
 #define BRAMBLE_TRAIN_RESULTS_H
 
-#include "train/job.h"
+#include "prepare.h"
 
 /*
- * results_create - make the result file and the structure of checkpoints; the last part of job_prepare
+ * results_create - make the result file and the structure of checkpoints; the last part of prepare_job
  * A run that goes on begins with the rows of its former starts, with one more interruption, and with the
- * model that was tested last in evaluation.w.  false with err, the same on every rank; then nothing is
+ * model that was tested last in the evaluation's weights.  false with err, the same on every rank; then nothing is
  * left behind.  Collective.
  */
-bool results_create(job *self, error *err);
-
-/* results_date - seconds since 1970; clocks may be set back */
-double results_date(void);
+bool results_create(preparation *self, job *to, error *err);
 
 #endif

@@ -9,7 +9,7 @@ size_t saved_list(const job *of, saved_values at, checkpoint_vector list[SAVED_M
         checkpoint_vector is;
     } all[] = {
         {true, {SAVED_WEIGHTS, "Weights from which training goes on.", one, n, at.w}},
-        {of->options.keep_momentum, {SAVED_MOMENTUM, "Momentum of each worker.", each, n, at.v}},
+        {of->options->keep_momentum, {SAVED_MOMENTUM, "Momentum of each worker.", each, n, at.v}},
     };
     _Static_assert(sizeof all / sizeof *all <= SAVED_MAX, "SAVED_MAX");
     size_t n_wanted = 0;

@@ -4,8 +4,8 @@
 #ifndef BRAMBLE_TRAIN_SAVED_H
 #define BRAMBLE_TRAIN_SAVED_H
 
+#include "job.h"
 #include "record/checkpoint.h"
-#include "train/job.h"
 
 #define SAVED_WEIGHTS "w"
 #define SAVED_MOMENTUM "v" /* with --keep-momentum */

@@ -1,8 +1,9 @@
 #include "saving.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
-#include "results.h"
 #include "saved.h"
+#include "transport/transport.h"
 
 #include <string.h>
 
@@ -16,24 +17,24 @@ static void publish(void *arg)
 static bool init_file(saving *self, const job *of, error *err)
 {
     size_t n = of->model->n_weights, size = (size_t)transport_size();
-    self->to = of->checkpoint;
-    self->rounds_begun = of->rounds_before;
+    self->to = of->server.checkpoint;
+    self->rounds_begun = of->course.rounds_before;
     self->w = memory_new(n, sizeof *self->w, err);
-    if (of->options.keep_momentum)
+    if (of->options->keep_momentum)
         self->all = memory_new(size * n, sizeof *self->all, err);
-    return self->w && (self->all || !of->options.keep_momentum) &&
+    return self->w && (self->all || !of->options->keep_momentum) &&
            (self->publisher = background_new(publish, self, err));
 }
 
 bool saving_init(saving *self, const job *of, error *err)
 {
-    const train_options *o = &of->options;
+    const train_options *o = of->options;
     *self = (saving){.t_saved_s = clock_now(), .model_round = -1};
     bool good = true;
     if (o->checkpoint[0])
         good = options_checkpoint_interval(o->checkpoint_every, &self->every_rounds, &self->every_s,
                                            err);
-    else if (!of->rescue[0])
+    else if (!transport_guards() || transport_size() == 1)
         return true;
     if (transport_is_server())
         good = good && init_file(self, of, err);
@@ -74,9 +75,9 @@ void saving_finish(saving *self)
 
 bool saving_due(saving *self, const job *of, uint64_t round)
 {
-    if (!of->options.checkpoint[0])
+    if (!of->options->checkpoint[0])
         return false;
-    if (round + 1 == of->options.rounds)
+    if (round + 1 == of->course.rounds)
         return true;
     if (background_busy(self->publisher)) /* the disk is slower: as often as it can */
         return false;
@@ -93,7 +94,7 @@ void saving_keep(saving *self, const job *of, uint64_t rounds, int64_t model_rou
     self->model_round = model_round;
     if (self->w) {
         memcpy(self->w, of->w, n * sizeof *self->w);
-        self->t_date_s = results_date();
+        self->t_date_s = clock_date_s();
     }
 }
 
@@ -106,7 +107,7 @@ void saving_keep_momentum(saving *self, const job *of, uint64_t rounds)
         self->v_before = self->v;
         self->v = before;
     }
-    memcpy(self->v, of->v, of->model->n_weights * sizeof *self->v);
+    memcpy(self->v, of->worker.at.v, of->model->n_weights * sizeof *self->v);
     self->v_rounds = rounds;
 }
 
@@ -120,19 +121,19 @@ static bool take(saving *self, const job *of, size_t first, int signal, error *e
     saved_list(of, (saved_values){self->w, self->all ? self->all + first : NULL}, vectors);
     checkpoint_state state = {
         .position = {.n_workers = self->n_workers,
-                     .n_train = (int64_t)of->n_train,
-                     .n_test = (int64_t)of->n_test,
-                     .data_checksum = job_data_checksum(of),
+                     .n_train = (int64_t)of->course.n_train,
+                     .n_test = (int64_t)of->server.test.n,
+                     .data_checksum = of->server.data_checksum,
                      .signal = signal,
                      .t_date_s = self->t_date_s},
         .vectors = vectors,
-        .model = self->model_round >= 0 ? of->evaluation.w : NULL,
+        .model = self->model_round >= 0 ? of->server.evaluation.w : NULL,
         .model_round = self->model_round,
     };
     saving_finish(self);
     self->t_saved_s = clock_now();
     self->rounds_begun = self->rounds;
-    return checkpoint_take(self->to, of->record, &state, err);
+    return checkpoint_take(self->to, of->server.record, &state, err);
 }
 
 /* The server's row is no worker's, unless it is one. */
@@ -161,7 +162,7 @@ void saving_begin(saving *self, job *of)
 
 bool saving_write(saving *self, job *of, int signal, error *err)
 {
-    if (!of->options.checkpoint[0] || self->rounds == 0)
+    if (!of->options->checkpoint[0] || self->rounds == 0)
         return true;
     gather(self, of);
     return !transport_is_server() ||

@@ -8,7 +8,7 @@
 #define BRAMBLE_TRAIN_SAVING_H
 
 #include "base/background.h"
-#include "train/job.h"
+#include "job.h"
 
 typedef struct saving {
     uint64_t every_rounds; /* 0: by time */

@@ -1,7 +1,6 @@
-#include "training_state.h"
+#include "server.h"
 
 #include "train/interrupt.h"
-#include "train/rescue.h"
 
 #include <math.h>
 #include <string.h>
@@ -16,7 +15,7 @@ static const double SHOW_S = 1.0;
 /* Tests of rounds done .. n that hold the run up: a server among several ranks tests meanwhile, but the last. */
 static double tests_to_come(const training *t)
 {
-    uint64_t n = t->job->options.rounds, every = job_eval_every(t->job), done = t->shown.rounds;
+    uint64_t n = t->job->course.rounds, every = t->job->course.eval_every, done = t->shown.rounds;
     uint64_t n_tests = done < n;
     if (transport_size() == 1)
         n_tests = n / every - done / every + (done < n && n % every != 0);
@@ -28,17 +27,17 @@ static double tests_to_come(const training *t)
 static double guess_test(const training *t)
 {
     double images = t->shown.images + t->shown.round_images;
-    return images > 0.0
-               ? t->shown.t_now_s / images * transport_workers() * (double)t->job->n_test / 3.0
-               : 0.0;
+    return images > 0.0 ? t->shown.t_now_s / images * transport_workers() *
+                              (double)t->job->server.test.n / 3.0
+                        : 0.0;
 }
 
 /* Where the run is. */
 static void take_stock(training *t)
 {
     progress_state *s = &t->shown;
-    const evaluation *e = &t->job->evaluation;
-    bool waits = transport_size() == 1 || s->rounds == t->job->options.rounds;
+    const evaluation *e = &t->job->server.evaluation;
+    bool waits = transport_size() == 1 || s->rounds == t->job->course.rounds;
     bool testing = !t->eval_noted && waits;
     s->round_images = testing || t->present.round < s->rounds ? 0.0 : present_images(&t->present);
     s->share = fmin(1.0, s->round_images / t->present.round_images);
@@ -51,7 +50,7 @@ static void take_stock(training *t)
                            s->tested,
                            s->t_now_s,
                            s->t_tests_s};
-    record_add_progress(t->job->record, &row, &t->error);
+    record_add_progress(t->job->server.record, &row, &t->error);
     t->t_shown_s = clock_now();
 }
 
@@ -74,7 +73,7 @@ void server_show_present(training *t)
 /* Have the workers cut the round short. */
 static void call_stop(training *t)
 {
-    if (transport_size() > 1 && !t->stop_called && t->shown.rounds < t->job->options.rounds)
+    if (transport_size() > 1 && !t->stop_called && t->shown.rounds < t->job->course.rounds)
         transport_call_stop();
     t->stop_called = true;
 }
@@ -86,10 +85,11 @@ void server_listen(void *arg)
     int rank;
     int64_t word;
     while (transport_receive_word(&rank, &word))
-        if (!present_heard(&t->present, rank, word) && !stall_heard(&t->job->stall, rank, word) &&
+        if (!present_heard(&t->present, rank, word) && !stall_heard(&t->stall, rank, word) &&
             t->signal == 0)
             t->signal = (int)word;
-    stall_look(&t->job->stall, t->job->machines, t->present.round, t->job->record, &t->error);
+    stall_look(&t->stall, t->job->server.machines, t->present.round, t->job->server.record,
+               &t->error);
     flushing_look(&t->flushing, &t->error);
     server_show_present(t);
     if (t->signal == 0)
@@ -102,16 +102,16 @@ void server_listen(void *arg)
 static void note_evaluation(training *t)
 {
     job *j = t->job;
-    evaluation *e = &j->evaluation;
+    evaluation *e = &j->server.evaluation;
     record_test row = {evaluation_loss(e), evaluation_accuracy(e)};
     t->eval_noted = true;
     t->t_test_s = t->t_eval_s - t->t_test_begun_s;
     t->shown.accuracy = row.accuracy;
     t->shown.accuracy_round = (uint64_t)t->eval_round + 1;
-    record_add_test(j->record, (size_t)t->eval_round, &row, &t->error);
-    record_add_confusion(j->record, e->confusion, &t->error);
+    record_add_test(j->server.record, (size_t)t->eval_round, &row, &t->error);
+    record_add_confusion(j->server.record, e->confusion, &t->error);
     flushing_want(&t->flushing);
-    double target = j->options.target_accuracy;
+    double target = j->options->target_accuracy;
     if (target > 0.0 && row.accuracy >= target && !t->stop) {
         t->stop = true;
         t->t_target_s = clock_now() - t->t_zero_s - t->t_inline_s;
@@ -127,10 +127,10 @@ static bool evaluate(training *t, double t_s)
         return false;
     double cpu = clock_cpu(), start = clock_now();
     enum phase before = phases_enter(&t->phases, PHASE_EVALUATE);
-    bool more = evaluation_slice(&t->job->evaluation, t_s);
+    bool more = evaluation_slice(&t->job->server.evaluation, t_s);
     t->cpu_eval_s += clock_cpu() - cpu;
     t->t_eval_s += clock_now() - start;
-    if (!more || !t->job->evaluation.running)
+    if (!more || !t->job->server.evaluation.running)
         note_evaluation(t);
     phases_enter(&t->phases, before);
     return true;
@@ -157,7 +157,7 @@ void server_evaluate_rest(training *t)
 void server_add_to_tail(training *t, uint64_t segment)
 {
     const job *j = t->job;
-    double n = (double)job_segments(j), share = j->options.tail_average;
+    double n = (double)j->course.segments, share = j->options->tail_average;
     if (share <= 0.0 || (double)(segment + 1) <= (1.0 - share) * n)
         return;
     for (size_t k = 0; k < j->model->n_weights; k++)
@@ -176,7 +176,7 @@ static const float *model_of_round(const training *t)
 
 static bool evaluation_due(const training *t, uint64_t round)
 {
-    return (round + 1) % job_eval_every(t->job) == 0 || round + 1 == t->job->options.rounds;
+    return (round + 1) % t->job->course.eval_every == 0 || round + 1 == t->job->course.rounds;
 }
 
 /* The model is in the file before it is tested: whatever comes between, it is not lost. */
@@ -191,39 +191,15 @@ void server_take_model(training *t, uint64_t round)
     t->eval_round = (int64_t)round;
     t->eval_noted = false;
     t->t_test_begun_s = t->t_eval_s;
-    evaluation_begin(&t->job->evaluation, model_of_round(t));
-    record_add_weights(t->job->record, t->eval_round, t->job->evaluation.w, &t->error);
+    evaluation_begin(&t->job->server.evaluation, model_of_round(t));
+    record_add_weights(t->job->server.record, t->eval_round, t->job->server.evaluation.w,
+                       &t->error);
 }
 
 void server_leave_model(training *t, error *err)
 {
     if (t->kept_round > t->eval_round)
-        record_add_weights(t->job->record, t->kept_round, t->kept, err);
-}
-
-/* What former starts have done. */
-void training_go_on(training *t)
-{
-    const checkpoint_file *from = t->job->from;
-    if (t->job->rounds_before == 0)
-        return;
-    if (from) {
-        const record_file *past = from->past;
-        const record_round *last = &past->rounds[past->n_rounds - 1];
-        account_past(&t->account, past);
-        t->t_zero_s -= last->t_end_s;
-        t->shown = (progress_state){past->n_rounds, last->t_end_s, t->account.images, last->loss,
-                                    .accuracy = NAN};
-        if (past->model_round >= 0) {
-            t->eval_round = past->model_round;
-            t->eval_noted = false;
-            t->t_test_begun_s = t->t_eval_s;
-            evaluation_begin(&t->job->evaluation, t->job->evaluation.w);
-        }
-    }
-    saving_keep(&t->saving, t->job, t->job->rounds_before, t->eval_round);
-    if (transport_is_server()) /* all it goes on from is in memory again */
-        rescue_tidy(t->job);
+        record_add_weights(t->job->server.record, t->kept_round, t->kept, err);
 }
 
 /* A rank that also trains cannot evaluate meanwhile: it does so between the rounds, off the clock. */

@@ -1,4 +1,4 @@
-#include "train/stall.h"
+#include "stall.h"
 
 #include "base/memory.h"
 #include "transport/transport.h"

@@ -1,10 +1,10 @@
-#include "train/training.h"
-
-#include "training_state.h"
+#include "training.h"
 
 #include "base/memory.h"
 #include "host/machine.h"
 #include "host/sensors.h"
+#include "place.h"
+#include "server.h"
 #include "train/interrupt.h"
 
 #include <math.h>
@@ -17,7 +17,7 @@
 static void pass_on(void *arg)
 {
     training *t = arg;
-    stall_tell(&t->job->stall, PHASE_WAIT);
+    stall_tell(&t->stall, PHASE_WAIT);
     if (interrupt_signal() != 0 && t->signal == 0 && transport_send_word(interrupt_signal()))
         t->signal = interrupt_signal();
 }
@@ -32,8 +32,8 @@ static void finish_round(training *t, uint64_t round)
     t->t_zero_s -= late_s;
     row->t_end_s = clock_now() - t->t_zero_s - t->t_inline_s;
     account_round(&t->account, t->ends, t->rows, row);
-    row->passes = t->account.images / (double)j->n_train;
-    record_add_round(j->record, (size_t)round, row, t->rows, &t->error);
+    row->passes = t->account.images / (double)j->course.n_train;
+    record_add_round(j->server.record, (size_t)round, row, t->rows, &t->error);
     flushing_want(&t->flushing);
     flushing_look(&t->flushing, &t->error);
     t->shown.rounds = round + 1;
@@ -54,7 +54,7 @@ static bool report_divergence(const training *t, uint64_t round, error *err)
     int n_diverged = 0;
     for (int k = 0; k < transport_size(); k++)
         n_diverged += t->notes[k].diverged != 0;
-    if (j->options.on_nan == ON_NAN_SKIP && n_diverged < transport_workers())
+    if (j->options->on_nan == ON_NAN_SKIP && n_diverged < transport_workers())
         return true;
     for (int k = 0; k < transport_size(); k++)
         if (t->notes[k].diverged)
@@ -62,7 +62,8 @@ static bool report_divergence(const training *t, uint64_t round, error *err)
                 err,
                 "round %llu, rank %d on %s: the weights%s%s are no longer finite or far too "
                 "large, training has diverged: choose a smaller --lr",
-                (unsigned long long)round + 1, k, j->machines ? j->machines[k].host : "",
+                (unsigned long long)round + 1, k,
+                j->server.machines ? j->server.machines[k].host : "",
                 t->notes[k].layer[0] ? " of layer " : "", t->notes[k].layer);
     return true;
 }
@@ -71,6 +72,7 @@ static bool report_divergence(const training *t, uint64_t round, error *err)
 static void step_done(void *arg, const segment_note *mine)
 {
     training *t = arg;
+    stall_tell(&t->stall, PHASE_TRAIN);
     present_tell(&t->present, mine->images);
     if (transport_is_server())
         server_show_present(t);
@@ -79,14 +81,14 @@ static void step_done(void *arg, const segment_note *mine)
 /* Everyone's notes to the server, its decision and the notes back to everyone. */
 static bool exchange(training *t, const segment_note *mine, uint64_t round, bool last, error *err)
 {
-    bool server = transport_is_server();
+    bool serves = transport_is_server();
     phases_enter(&t->phases, PHASE_WAIT);
     double since_s = clock_now();
-    if (server)
-        stall_begin(&t->job->stall);
-    transport_gather_working(mine, sizeof *mine, t->notes, server ? server_evaluate_some : NULL, t);
+    if (serves)
+        stall_begin(&t->stall);
+    transport_gather_working(mine, sizeof *mine, t->notes, serves ? server_evaluate_some : NULL, t);
     t->t_segment_s = clock_now() - t->t_average_s;
-    if (server) {
+    if (serves) {
         phases_enter(&t->phases, PHASE_SERVE);
         if (last)
             server_evaluate_rest(t); /* so that it does not depend on who was faster */
@@ -100,10 +102,10 @@ static bool exchange(training *t, const segment_note *mine, uint64_t round, bool
     }
     transport_broadcast(t->decision, sizeof *t->decision + (size_t)transport_size() * sizeof *mine,
                         0, TRANSPORT_SLEEP);
-    t->t_wait_s = server ? 0.0 : clock_now() - since_s;
+    t->t_wait_s = serves ? 0.0 : clock_now() - since_s;
     if (!t->decision->error)
         return true;
-    if (server)
+    if (serves)
         *err = t->error;
     return transport_agree(err);
 }
@@ -113,8 +115,8 @@ static bool run_segment(training *t, uint64_t round, uint64_t segment, record_ra
     job *j = t->job;
     segment_note mine = {.t_wait_s = segment > 0 ? t->t_wait_s : 0.0};
     if (transport_is_worker())
-        segment_train(j, &t->phases, segment, &mine, step_done, t);
-    if (!exchange(t, &mine, round, segment + 1 == job_segments(j), err))
+        worker_train(&j->worker, &t->phases, segment, &mine, step_done, t);
+    if (!exchange(t, &mine, round, segment + 1 == j->course.segments, err))
         return false;
     if (t->decision->stop)
         return true;
@@ -131,7 +133,7 @@ static bool run_segment(training *t, uint64_t round, uint64_t segment, record_ra
     t->t_average_s = clock_now();
     if (mine.diverged) { /* it begins anew with the others' weights */
         row->skipped += 1.0;
-        memset(j->v, 0, j->model->n_weights * sizeof *j->v);
+        worker_drop_momentum(&j->worker);
     } else {
         row->images += mine.images;
         row->loss += mine.loss_sum;
@@ -158,9 +160,9 @@ static bool run_round(training *t, uint64_t round, error *err)
     memset(&t->round, 0, sizeof t->round);
     memset(t->tail, 0, j->model->n_weights * sizeof *t->tail);
     t->n_tail = 0;
-    if (transport_is_worker() && !j->options.keep_momentum)
-        memset(j->v, 0, j->model->n_weights * sizeof *j->v);
-    for (uint64_t segment = 0; segment < job_segments(j); segment++) {
+    if (transport_is_worker() && !j->options->keep_momentum)
+        worker_drop_momentum(&j->worker);
+    for (uint64_t segment = 0; segment < j->course.segments; segment++) {
         if (!run_segment(t, round, segment, row, err))
             return false;
         if (t->decision->stop)
@@ -193,10 +195,10 @@ static void summarize(training *t, uint64_t rounds, record_summary *s)
     double cpu = clock_cpu() - t->cpu_zero_s - t->cpu_eval_s;
     s->t_time_s = t->shown.t_s;
     account_summarize(&t->account, s);
-    if (j->options.label.cores > 0)
-        s->cores = (double)j->options.label.cores;
-    s->accuracy = evaluation_accuracy(&j->evaluation);
-    s->loss = evaluation_loss(&j->evaluation);
+    if (j->options->label.cores > 0)
+        s->cores = (double)j->options->label.cores;
+    s->accuracy = evaluation_accuracy(&j->server.evaluation);
+    s->loss = evaluation_loss(&j->server.evaluation);
     s->t_start_s = t->t_ready_s - j->t_begin_s;
     s->t_start_mpi_s = j->t_start_mpi_s;
     s->t_start_data_s = j->t_start_data_s;
@@ -208,7 +210,7 @@ static void summarize(training *t, uint64_t rounds, record_summary *s)
 
 static bool run_rounds(training *t, uint64_t *rounds, error *err)
 {
-    uint64_t n = t->job->options.rounds, round = t->job->rounds_before;
+    uint64_t n = t->job->course.rounds, round = t->job->course.rounds_before;
     if (transport_size() == 1 && !t->eval_noted)
         server_evaluate_inline(t);
     for (; round < n && !t->stop; round++) {
@@ -231,41 +233,24 @@ static bool allocate(training *t, error *err)
     t->weights = memory_new(size, sizeof *t->weights, err);
     t->rows = memory_new(size, sizeof *t->rows, err);
     t->ends = memory_new(size, sizeof *t->ends, err);
-    present_init(&t->present, t->job, err);
-    stall_init(&t->job->stall, t->job->options.stall, err);
+    present_init(&t->present, &t->job->course, err);
+    stall_init(&t->stall, t->job->options->stall, err);
     saving_init(&t->saving, t->job, err);
     t->tail = memory_new(t->job->model->n_weights, sizeof *t->tail, err);
     t->tail_mean = memory_new(t->job->model->n_weights, sizeof *t->tail_mean, err);
     if (transport_is_server())
-        flushing_init(&t->flushing, t->job->record, err);
+        flushing_init(&t->flushing, t->job->server.record, err);
     if (transport_is_server())
         t->kept = memory_new(t->job->model->n_weights, sizeof *t->kept, err);
     return transport_agree(err);
 }
 
-static void release(training *t)
-{
-    progress_stop(&t->progress);
-    flushing_release(&t->flushing);
-    saving_finish(&t->saving);
-    memory_free(t->decision);
-    memory_free(t->weights);
-    memory_free(t->rows);
-    memory_free(t->ends);
-    present_release(&t->present);
-    saving_release(&t->saving);
-    memory_free(t->tail);
-    memory_free(t->tail_mean);
-    memory_free(t->kept);
-    *t = (training){0};
-}
-
 /* Asked to stop: the round is dropped, what was kept of the one before is saved.  Collective. */
 static void stop_run(training *t, error *err)
 {
-    t->job->signal = t->decision->signal;
-    t->job->rounds_done = t->saving.rounds;
-    if (saving_write(&t->saving, t->job, t->job->signal, err) && transport_is_server())
+    t->stopped_by = t->decision->signal;
+    t->rounds_done = t->saving.rounds;
+    if (saving_write(&t->saving, t->job, t->stopped_by, err) && transport_is_server())
         flushing_wait(&t->flushing, err);
 }
 
@@ -275,37 +260,58 @@ static void finish_run(training *t, uint64_t rounds, record_summary *summary, er
     saving_finish(&t->saving);
     flushing_wait(&t->flushing, &t->error);
     if (t->signal != 0) { /* all rounds are done, and saved if they were to be */
-        t->job->signal = t->signal;
-        t->job->rounds_done = t->saving.rounds;
+        t->stopped_by = t->signal;
+        t->rounds_done = t->saving.rounds;
     } else {
         summarize(t, rounds, summary);
-        record_add_summary(t->job->record, summary, &t->error);
+        record_add_summary(t->job->server.record, summary, &t->error);
     }
     *err = t->error;
 }
 
-static training
-    state; /* outlives training_run: a rank may die in it, or when only some have left it */
-
-bool training_run(job *self, record_summary *summary, error *err)
+/* What former starts have done. */
+static void go_on(training *t)
 {
-    training *t = &state;
+    const record_file *past = t->job->server.past;
+    if (t->job->course.rounds_before == 0)
+        return;
+    if (past) {
+        const record_round *last = &past->rounds[past->n_rounds - 1];
+        account_past(&t->account, past);
+        t->t_zero_s -= last->t_end_s;
+        t->shown = (progress_state){past->n_rounds, last->t_end_s, t->account.images, last->loss,
+                                    .accuracy = NAN};
+        if (past->model_round >= 0) {
+            t->eval_round = past->model_round;
+            t->eval_noted = false;
+            t->t_test_begun_s = t->t_eval_s;
+            evaluation_begin(&t->job->server.evaluation, t->job->server.evaluation.w);
+        }
+    }
+    saving_keep(&t->saving, t->job, t->job->course.rounds_before, t->eval_round);
+    if (transport_is_server()) /* all it goes on from is in memory again */
+        place_remove(t->job->server.spent);
+}
+
+bool training_run(training *self, job *of, record_summary *summary, error *err)
+{
+    training *t = self;
     uint64_t rounds = 0;
     *t = (training){
-        .job = self, .eval_round = -1, .kept_round = -1, .eval_noted = true, .t_target_s = NAN};
+        .job = of, .eval_round = -1, .kept_round = -1, .eval_noted = true, .t_target_s = NAN};
     bool good = allocate(t, err);
     if (good) {
-        progress_start(&t->progress, self->options.quiet || !transport_is_server(),
-                       self->options.rounds);
+        progress_start(&t->progress, of->options->quiet || !transport_is_server(),
+                       of->course.rounds);
         t->shown.accuracy = t->shown.tested = NAN;
         t->t_shown_s = clock_now();
         interrupt_catch();
         transport_on_wait(transport_is_server() ? server_listen : pass_on, t);
-        saving_keep_momentum(&t->saving, self, self->rounds_before);
+        saving_keep_momentum(&t->saving, of, of->course.rounds_before);
         transport_barrier();
-        t->account.machines = self->machines;
+        t->account.machines = of->server.machines;
         t->t_zero_s = t->t_ready_s = t->t_average_s = clock_now();
-        training_go_on(t);
+        go_on(t);
         t->cpu_zero_s = clock_cpu();
         phases_start(&t->phases, PHASE_OTHER);
         good = run_rounds(t, &rounds, err);
@@ -321,19 +327,32 @@ bool training_run(job *self, record_summary *summary, error *err)
     return good && transport_agree(err);
 }
 
-void training_release(void)
+void training_release(training *self)
 {
-    release(&state);
+    training *t = self;
+    progress_stop(&t->progress);
+    flushing_release(&t->flushing);
+    saving_finish(&t->saving);
+    memory_free(t->decision);
+    memory_free(t->weights);
+    memory_free(t->rows);
+    memory_free(t->ends);
+    present_release(&t->present);
+    stall_release(&t->stall);
+    saving_release(&t->saving);
+    memory_free(t->tail);
+    memory_free(t->tail_mean);
+    memory_free(t->kept);
+    *t = (training){0};
 }
 
-bool training_rescue(job *self, uint64_t *rounds, error *err)
+uint64_t training_rescue(training *self, error *err)
 {
     /* The server may be one behind. */
-    transport_broadcast(&state.saving.rounds, sizeof state.saving.rounds, 0, TRANSPORT_SLEEP);
-    *rounds = state.saving.rounds;
-    if (*rounds > 0)
-        saving_rescue(&state.saving, self, err);
-    bool good = transport_agree(err);
-    release(&state); /* until here another rank may die, and it is asked for once more */
-    return good;
+    uint64_t rounds = self->saving.rounds;
+    transport_broadcast(&rounds, sizeof rounds, 0, TRANSPORT_SLEEP);
+    if (rounds == 0 || !saving_rescue(&self->saving, self->job, err))
+        return 0;
+    self->saving.rounds = 0;
+    return rounds;
 }

@@ -1,0 +1,71 @@
+#include "course.h"
+
+#include "base/memory.h"
+
+static uint64_t divide_up(uint64_t a, uint64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+bool course_init(course *self, int n_workers, error *err)
+{
+    *self = (course){.n_workers = n_workers};
+    self->images = memory_new((size_t)n_workers, sizeof *self->images, err);
+    return self->images != NULL;
+}
+
+void course_release(course *self)
+{
+    memory_free(self->images);
+    *self = (course){0};
+}
+
+static uint64_t count_segments(const course *self, uint64_t average_every)
+{
+    uint64_t most = 0;
+    for (int k = 0; k < self->n_workers; k++)
+        most = course_steps(self, k) > most ? course_steps(self, k) : most;
+    return average_every == 0 ? 1 : divide_up(most, average_every);
+}
+
+void course_cut(course *self, const train_options *options, uint64_t rounds_before)
+{
+    self->batch = options->batch;
+    self->rounds = options->rounds;
+    self->rounds_before = rounds_before;
+    self->local_epochs = options->local_epochs;
+    self->local_steps = options->local_steps;
+    self->n_train = 0;
+    for (int k = 0; k < self->n_workers; k++)
+        self->n_train += self->images[k];
+    self->segments = count_segments(self, options->average_every);
+    self->eval_every = options->eval_every;
+    if (self->eval_every == 0) /* about once an epoch */
+        self->eval_every =
+            self->local_steps == 0 ? 1 : divide_up(course_epoch(self, 0), self->local_steps);
+}
+
+uint64_t course_epoch(const course *self, int worker)
+{
+    return divide_up(self->images[worker], self->batch);
+}
+
+uint64_t course_steps(const course *self, int worker)
+{
+    return self->local_steps > 0 ? self->local_steps
+                                 : self->local_epochs * course_epoch(self, worker);
+}
+
+uint64_t course_steps_before(const course *self, int worker, uint64_t k)
+{
+    return (uint64_t)((unsigned __int128)course_steps(self, worker) * k / self->segments);
+}
+
+double course_images(const course *self)
+{
+    double sum = 0.0;
+    for (int k = 0; k < self->n_workers; k++)
+        sum +=
+            (double)course_steps(self, k) * (double)self->images[k] / (double)course_epoch(self, k);
+    return sum;
+}

@@ -1,0 +1,44 @@
+/*
+ * deal.h - images on their way from the data set, which the server alone opens, to the memory of the ranks
+ */
+#ifndef BRAMBLE_TRAIN_DEAL_H
+#define BRAMBLE_TRAIN_DEAL_H
+
+#include "base/error.h"
+#include "data/dataset.h"
+#include "data/input.h"
+#include "model/model.h"
+#include "options/options.h"
+#include "worker.h"
+
+#include <stdint.h>
+
+typedef struct dealing {
+    source *from; /* on the server */
+    char class_names[256][32];
+    data_checksum train_sum, test_sum;
+} dealing;
+
+/*
+ * deal_open - on the server: all that is checked before anybody takes memory, and the test set
+ *   input   out  what becomes of all images
+ *   images  out  of each worker's shard
+ *   test    out  read
+ * false with err: the data set, a limit, the shards (user), a read (environment).  Not collective.
+ */
+bool deal_open(dealing *self, const train_options *options, const model *of, input_rule *input,
+               uint64_t *images, dataset *test, error *err);
+
+/*
+ * deal_out - from the files on the server to the workers' memory
+ *   mine  inout  the shard is filled in, where this rank is a worker
+ * Collective, but err is this rank's own.
+ */
+void deal_out(dealing *self, const course *on, worker *mine, error *err);
+
+/* deal_checksum - of the images, all of which have passed the server */
+int64_t deal_checksum(const dealing *self);
+
+void deal_release(dealing *self);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * job.h - what a rank holds while it trains
+ *
+ * prepare.h makes one; it comes to life with its memory taken, its images there, and its files open.
+ */
+#ifndef BRAMBLE_TRAIN_JOB_H
+#define BRAMBLE_TRAIN_JOB_H
+
+#include "base/error.h"
+#include "course.h"
+#include "data/dataset.h"
+#include "data/input.h"
+#include "model/model.h"
+#include "options/options.h"
+#include "record/checkpoint.h"
+#include "record/record.h"
+#include "train/evaluate.h"
+#include "transport/transport.h"
+#include "worker.h"
+
+/* The server's half. */
+typedef struct server {
+    dataset test;
+    evaluation evaluation;
+    record *record;
+    checkpoint *checkpoint;   /* NULL: none is written */
+    record_machine *machines; /* one per rank */
+    record_file *past;        /* rows of former starts; NULL: there was none */
+    int64_t data_checksum;    /* of the images, all of which have passed the server */
+    const char *spent; /* file to be removed when all it holds is in memory again; NULL: none */
+} server;
+
+typedef struct job {
+    const train_options *options;
+    course course;
+    model *model;
+    const average_rule *rule;
+    input_rule input; /* of all images */
+    float *w;         /* the weights: everyone's */
+    void *scratch;    /* for averaging */
+    double t_begin_s, t_start_mpi_s,
+        t_start_data_s; /* as in run.h; reading and dealing out images */
+    worker worker;      /* on ranks that are one */
+    server server;      /* on the rank that is it */
+} job;
+
+/* job_release - close and free everything, of a job in the making, too.  A result file that cannot be closed is said
+ * on stderr.  Not collective. */
+void job_release(job *self);
+
+#endif

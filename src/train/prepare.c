@@ -1,0 +1,169 @@
+#include "prepare.h"
+
+#include "base/clock.h"
+#include "base/ini.h"
+#include "base/memory.h"
+#include "host/files.h"
+#include "place.h"
+#include "results.h"
+#include "resume.h"
+
+#include <stdio.h>
+
+static bool check_case(const option_case *label, error *err)
+{
+    uint64_t n_workers = (uint64_t)transport_workers();
+    return label->nodes == 0 || label->nodes == n_workers ||
+           error_user(
+               err,
+               "--case %llu:%llu: this run has %llu worker%s; start %llu ranks or name the case "
+               "%llu:%llu",
+               (unsigned long long)label->nodes, (unsigned long long)label->cores,
+               (unsigned long long)n_workers, n_workers > 1 ? "s" : "",
+               (unsigned long long)label->nodes + 1, (unsigned long long)n_workers,
+               (unsigned long long)label->cores);
+}
+
+static bool prepare_model(preparation *self, job *to, error *err)
+{
+    char path[OPTION_TEXT_BYTES] = "";
+    if (transport_is_server() && self->from && !resume_model_given(self)) {
+        snprintf(path, sizeof path, "%s", self->from->path);
+        self->model_text = resume_model(self, NULL, err);
+    } else if (transport_is_server() &&
+               files_find_model(to->options->model, path, sizeof path, err))
+        self->model_text = self->from ? resume_model(self, path, err) : ini_read_file(path, err);
+    if (!transport_agree(err))
+        return false;
+    self->model_text = transport_broadcast_text(self->model_text);
+    transport_broadcast(path, sizeof path, 0, TRANSPORT_SLEEP);
+    to->model = model_new(path, self->model_text, err);
+    return transport_agree(err);
+}
+
+/* On the server: where the results go, and what there is to train on and to test with. */
+static void open_files(preparation *self, job *to, error *err)
+{
+    run *of = self->run;
+    place_out(of);
+    if ((!self->from || resume_place(self, err)) &&
+        record_check_new(of->out, self->replace || to->options->force, err))
+        deal_open(&self->dealing, to->options, to->model, &to->input, to->course.images,
+                  &to->server.test, err);
+    of->n_test = to->server.test.n;
+}
+
+static bool prepare_data(preparation *self, job *to, error *err)
+{
+    double since_s = clock_now();
+    course *on = &to->course;
+    course_init(on, transport_workers(), err);
+    if (err->kind == ERROR_NONE && transport_is_server())
+        open_files(self, to, err);
+    place_rescue(self->run);
+    if (!transport_agree(err))
+        return false;
+    to->t_start_data_s += clock_now() - since_s;
+    transport_broadcast(on->images, (size_t)on->n_workers * sizeof *on->images, 0, TRANSPORT_SLEEP);
+    transport_broadcast(&to->input.from, sizeof to->input.from, 0, TRANSPORT_SLEEP);
+    course_cut(on, to->options, self->run->rounds_before);
+    return true;
+}
+
+static bool prepare_memory(preparation *self, job *to, error *err)
+{
+    const train_options *o = to->options;
+    size_t n = to->model->n_weights, scratch = average_scratch_bytes(n, transport_size());
+    if (!threads_choose(o->threads, &self->n_threads, &self->advice, err))
+        return false;
+    to->w = memory_new(n, sizeof *to->w, err);
+    to->scratch = memory_new(scratch, 1, err);
+    if (!transport_is_server())
+        input_rule_init(&to->input, to->input.from, NULL, NULL, err);
+    if (err->kind == ERROR_NONE && transport_is_worker())
+        worker_init(&to->worker, o, &to->course, &to->input, to->model, to->w, self->n_threads,
+                    err);
+    if (err->kind == ERROR_NONE && transport_is_server())
+        evaluation_init(&to->server.evaluation, to->model, &to->input, &to->server.test,
+                        self->n_threads, err);
+    error_prefix(err, "rank %d on %s: a smaller --batch than %llu or --model than %s is needed",
+                 transport_rank(), transport_host(), (unsigned long long)o->batch, o->model);
+    return transport_agree(err);
+}
+
+static bool prepare_weights(preparation *self, job *to, error *err)
+{
+    const model *m = to->model;
+    if (transport_is_server()) {
+        if (self->from)
+            resume_weights(self, to, err);
+        else if (to->options->init[0])
+            record_read_weights(to->options->init, m->tensors, (size_t)m->n_tensors, to->w, err);
+        else
+            model_init(m, to->w, to->options->seed);
+    }
+    if (!transport_agree(err))
+        return false;
+    transport_broadcast(to->w, m->n_weights * sizeof *to->w, 0, TRANSPORT_SLEEP);
+    if (to->options->resume[0])
+        resume_momentum(self, to);
+    return true;
+}
+
+static bool prepare_images(preparation *self, job *to, error *err)
+{
+    double since_s = clock_now();
+    deal_out(&self->dealing, &to->course, &to->worker, err);
+    to->server.data_checksum = deal_checksum(&self->dealing);
+    if (self->from && err->kind == ERROR_NONE)
+        resume_check_data(self, to, err);
+    bool good = transport_agree(err);
+    to->t_start_data_s += clock_now() - since_s;
+    return good;
+}
+
+/* When nothing else can go wrong; who names the case with --case knows what its threads get. */
+static void give_advice(const preparation *self)
+{
+    const threads_advice *advice = &self->advice;
+    if (transport_is_server() && advice->left_out[0])
+        fprintf(stderr, "bramble: warning: %s\n", advice->left_out);
+    if (transport_is_server() && advice->crowded[0] && self->run->options.label.nodes == 0)
+        fprintf(stderr, "bramble: warning: %s\n", advice->crowded);
+}
+
+/* What training still needs of it. */
+static void hand_over(preparation *self, job *to)
+{
+    if (self->from) {
+        to->server.past = self->from->past;
+        self->from->past = NULL;
+    }
+    to->server.spent = place_spent(self->run);
+    prepare_release(self);
+}
+
+bool prepare_job(preparation *self, job *to, error *err)
+{
+    const run *of = self->run;
+    to->options = &of->options;
+    to->t_begin_s = of->t_begin_s;
+    to->t_start_mpi_s = of->t_start_mpi_s;
+    to->rule = average_rules[of->options.average];
+    if (!check_case(&of->options.label, err) || !prepare_model(self, to, err) ||
+        !prepare_data(self, to, err) || !prepare_memory(self, to, err) ||
+        !prepare_weights(self, to, err) || !prepare_images(self, to, err) ||
+        !results_create(self, to, err))
+        return false;
+    give_advice(self);
+    hand_over(self, to);
+    return true;
+}
+
+void prepare_release(preparation *self)
+{
+    checkpoint_file_free(self->from);
+    deal_release(&self->dealing);
+    memory_free(self->model_text);
+    *self = (preparation){.run = self->run};
+}

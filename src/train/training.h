@@ -1,0 +1,93 @@
+/*
+ * training.h - the rounds: train, average, evaluate, record
+ */
+#ifndef BRAMBLE_TRAIN_TRAINING_H
+#define BRAMBLE_TRAIN_TRAINING_H
+
+#include "account.h"
+#include "flushing.h"
+#include "job.h"
+#include "present.h"
+#include "saving.h"
+#include "show/progress.h"
+#include "stall.h"
+
+/* What the server answers; the notes of all ranks follow it. */
+typedef struct decision {
+    int32_t stop;   /* enum stop: drop this round */
+    int32_t signal; /* for STOP_ASKED */
+    int32_t save;   /* write a checkpoint when this round is over */
+    int32_t error;  /* the server has failed: transport_agree tells */
+} decision;
+
+enum stop { STOP_NOT, STOP_TARGET, STOP_ASKED };
+
+typedef struct training {
+    job *job;
+    phases phases;
+    progress progress;
+    saving saving;
+    decision *decision;  /* followed by: */
+    segment_note *notes; /* of all ranks */
+    double *weights;     /* of all ranks in an average */
+    stall stall;
+    present present;    /* the round that is going on */
+    record_rank *rows;  /* of all ranks in a round (server) */
+    round_note *ends;   /* likewise */
+    double t_wait_s;    /* mine in the exchange before */
+    double t_ready_s;   /* clock_now() when all were ready */
+    double t_average_s; /* the same at the end of the last average */
+    double t_segment_s; /* from there until all notes were there, the last time */
+
+    /* the server's books */
+    flushing flushing;
+    double t_zero_s;             /* t_ready_s, earlier by the time of former starts */
+    double t_inline_s;           /* evaluation by a rank that also trains: not in T_time */
+    double t_eval_s, cpu_eval_s; /* of the server, up to now */
+    double cpu_zero_s;
+    account account;
+    record_round round; /* its row */
+    double *tail;       /* sum of its last averages */
+    float *tail_mean;
+    size_t n_tail;
+    float *kept;        /* model of the last round that is not to be tested */
+    int64_t kept_round; /* -1: none */
+    int64_t eval_round; /* whose model is or was evaluated last, and is in the file; -1: none */
+    bool eval_noted;    /* its result has been recorded */
+    bool stop, stop_called;
+    int signal; /* that somebody got: stop */
+    double t_target_s;
+    progress_state shown;
+    double t_shown_s;      /* clock_now() then */
+    double t_test_s;       /* what a test takes; 0: not known */
+    double t_test_begun_s; /* t_eval_s at its beginning */
+    error error;           /* the server's own: said at the next decision */
+
+    int stopped_by; /* the run was asked to stop by, or 0 */
+    uint64_t
+        rounds_done; /* then: rounds in the result file, and in the checkpoint if there is one */
+} training;
+
+/*
+ * training_run - all rounds of a prepared job
+ *   self     out  also what comes of it when the run was asked to stop
+ *   of       in   must outlive it
+ *   summary  out  on the server: the measures of the run, which is also what /summary then holds
+ * T_time runs from the first step of any worker to the last average; evaluation by a rank that also
+ * trains (a single rank) is not in it.
+ * false with err, the same on every rank: weights that are no longer finite (user), a result file that
+ * cannot be written (environment); finished rounds are in the file.  Collective.
+ */
+bool training_run(training *self, job *of, record_summary *summary, error *err);
+
+/* training_release - when all ranks have come to its end; legal on zeros */
+void training_release(training *self);
+
+/*
+ * training_rescue - other ranks have died in training_run (transport_guard): save the rounds done
+ * Returns how many, on every rank; 0: there are none, or they are saved and some rank has missed it, for once more
+ * has died; or 0 with this rank's err (environment).  Collective; transport_agree is still to come.
+ */
+uint64_t training_rescue(training *self, error *err);
+
+#endif

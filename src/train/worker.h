@@ -1,0 +1,67 @@
+/*
+ * worker.h - a worker: its shard, and what it does with it between two averages
+ */
+#ifndef BRAMBLE_TRAIN_WORKER_H
+#define BRAMBLE_TRAIN_WORKER_H
+
+#include "base/clock.h"
+#include "course.h"
+#include "data/dataset.h"
+#include "data/input.h"
+#include "data/sampler.h"
+#include "model/network.h"
+#include "model/schedule.h"
+#include "options/options.h"
+
+#include <stdint.h>
+
+typedef struct worker {
+    const course *course;
+    const input_rule *input;
+    const model *model;
+    int number; /* 0-based */
+    dataset shard;
+    sampler sampler;
+    network *net;
+    network_vectors at; /* the job's weights; velocity and gradient are its own */
+    update_rule rule;   /* but for the learning rate */
+    schedule schedule;
+    uint64_t step; /* how many it has taken, over all rounds */
+} worker;
+
+/*
+ * worker_init - take all memory it will ever need, and stand behind the rounds of former starts
+ *   on  in  must outlive it, as the input rule, the model and the weights
+ * The shard has room for its images; they are the caller's to fill in.  false with err (environment; user: a batch
+ * beyond any memory).  Not collective.
+ */
+bool worker_init(worker *self, const train_options *options, const course *on,
+                 const input_rule *input, const model *of, float *w, int n_threads, error *err);
+void worker_release(worker *self);
+
+/* What a rank says when it has finished its part of a segment. */
+typedef struct segment_note {
+    double images, loss_sum, correct, steps;
+    double lr;       /* of the last step; 0 without one */
+    double t_wait_s; /* between the note before this in the round and its decision */
+    int32_t diverged;
+    int32_t signal;               /* it was asked to stop */
+    char layer[LAYER_NAME_BYTES]; /* where, when it has */
+} segment_note;
+
+/*
+ * worker_train - the local steps of segment k of a round, 0 <= k < segments
+ *   times  inout  charged with PHASE_TRAIN and PHASE_INPUT; left in PHASE_TRAIN
+ *   mine   inout  what was done is added to it
+ *   done   in     called with arg after each step
+ * Ends early when transport_stop_called, or with diverged set when a loss or a weight is no longer finite or a weight
+ * too large to be averaged.  Not collective.
+ */
+typedef void worker_done(void *arg, const segment_note *mine);
+void worker_train(worker *self, phases *times, uint64_t segment, segment_note *mine,
+                  worker_done *done, void *arg);
+
+/* worker_drop_momentum - a new round, or other weights than those it has come to: no velocity */
+void worker_drop_momentum(worker *self);
+
+#endif
