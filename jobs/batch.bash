@@ -2,20 +2,14 @@
 # They read it in the folder where the job was submitted, and have said who they are: self.
 # shellcheck shell=bash disable=SC2034,SC2154 # names shared with them and with study-cases.bash
 
-mistake() { # WORDS: the user's
-    echo "$self: $*" >&2
-    exit 2
-}
-
-# The project's folder has its own program; installed scripts and models lie in share/ beside bin/.
 jobs=$(dirname "${BASH_SOURCE[0]}")
-if [ -z "${BRAMBLE:-}" ]; then
-    BRAMBLE=$PWD/bramble
-    [ -x "$BRAMBLE" ] || [ "$jobs" = jobs ] || BRAMBLE=$(command -v bramble)
-fi
-export BRAMBLE
+# shellcheck source=jobs/common.bash disable=SC1091 # is checked by itself
+. "$jobs/common.bash"
+[ -n "${BRAMBLE:-}" ] || [ ! -x "$PWD/bramble" ] || BRAMBLE=$PWD/bramble # of the folder where the job was submitted
+find_program
+export BRAMBLE=$bramble
 [ -n "${SLURM_JOB_ID:-}" ] || mistake "this is for Slurm: sbatch jobs/$self"
-[ -x "$BRAMBLE" ] || mistake "${BRAMBLE:-bramble}: no such program here: make, and sbatch from the project's folder"
+[ -x "$BRAMBLE" ] || mistake "$BRAMBLE: no such program here: make, and sbatch from the project's folder"
 
 # They reach arithmetic, where words would be expressions.
 for number in SLURM_JOB_ID SLURM_JOB_NUM_NODES SLURM_CPUS_PER_TASK SLURM_ARRAY_TASK_ID RESTARTS; do
@@ -25,7 +19,7 @@ done
 # The first repeat of every case, then the second, as jobs/study does it, with its names, seeds and options: so each
 # takes the other's runs for its own.  A run that is there is not run again.
 run_task() { # CASES ARGUMENTS...
-    local name=$1 bramble=$BRAMBLE repeats='' i k about tasks=() options=()
+    local name=$1 repeats='' i k about tasks=() options=()
     local -A overrides=() titles=() bases=()
     local sets=() run_set=() run_nodes=() run_cores=() run_label=() run_repeat=() run_seed=() run_name=() run_options=()
     local run_state=() run_ms=()

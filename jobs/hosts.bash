@@ -1,37 +1,12 @@
-# hosts: part of jobs/deploy, remote and study: a hostfile's names, ssh, what hosts answer, and words common to all.
+# hosts: part of jobs/deploy, remote and study: the names of hosts, ssh, and what hosts answer.  It reads common.bash and
+# hostfile.bash.
 # What a host answers is data: never words of a shell, make or awk here, and no terminal's orders (SECURITY.md).
 # shellcheck shell=bash disable=SC2034,SC2154 # names shared with them
 
-say() { # WORDS: on stderr
-    echo "$*" >&2
-}
-
-mistake() { # WORDS: the user's
-    say "$self: $*"
-    exit 2
-}
-
-usage() { # SCRIPT: the comment at its top
-    sed -n '2,/^# shellcheck/{/^# shellcheck/d; s/^# \{0,1\}//; p}' "$1"
-}
-
-need() { # COMMAND...
-    local command
-    for command in "$@"; do
-        command -v "$command" >/dev/null || {
-            say "$self: $command is missing here: \`tools/install-packages deploy\` installs it"
-            exit 1
-        }
-    done
-}
-
-# Some file systems have no locks (NFS without a lock daemon): that is not the same as another at work.
-lock() { # FD, or FILE COMMAND...: as flock; status 1 when another has it, 2 when nothing can be locked there
-    local status=0
-    flock --nonblock --conflict-exit-code 1 "$@" 2>/dev/null || status=$?
-    [ $status -le 1 ] || status=2
-    return $status
-}
+for part in common hostfile; do
+    # shellcheck source=/dev/null # checked by itself
+    . "$(dirname "${BASH_SOURCE[0]}")/$part.bash"
+done
 
 # ---- names ---------------------------------------------------------------------------------------------------
 
@@ -41,7 +16,7 @@ read_hosts() { # HOSTFILE: sets hosts, the first word of each line, each once
     while read -r host _; do
         host_check "$host" "$1"
         [[ " ${hosts[*]-} " = *" $host "* ]] || hosts+=("$host")
-    done < <(LC_ALL=C sed '1s/^\xef\xbb\xbf//; s/\r$//; s/#.*//' "$1" | awk 'NF') # as editors elsewhere write it
+    done < <(hostfile_lines "$1")
     [ ${#hosts[@]} -gt 0 ] || mistake "$1: names no host"
 }
 

@@ -1,15 +1,6 @@
 # study-launch: part of jobs/study: how a run is started, here, over hosts, in Slurm, and ended.
 # shellcheck shell=bash disable=SC2034,SC2154 # names of jobs/study's
 
-shell_words() { # WORDS: a line that a shell reads back as they are
-    local word line=''
-    for word in "$@"; do
-        [[ $word =~ ^[A-Za-z0-9_./:=,%+@-]+$ ]] || word=${word@Q}
-        line+=" $word"
-    done
-    echo "${line# }"
-}
-
 # ---- hosts -----------------------------------------------------------------------------------------------
 
 is_this_machine() { # HOST

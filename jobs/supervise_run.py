@@ -91,13 +91,20 @@ def read_lines(path):
 
 
 def read_hosts(path):
-    """[(name, slots, line)] of a hostfile."""
+    """[(name, slots, line)] of a hostfile, as hostfile.bash has read it."""
+    reader = Path(__file__).resolve().parent / "hostfile.bash"
+    try:
+        with open(path, "rb") as file:
+            asked = subprocess.run(["bash", reader, "/dev/stdin"], stdin=file, capture_output=True, encoding="utf-8",
+                                   errors="surrogateescape", check=True)
+    except OSError as error:
+        mistake(f"{path}: {error.strerror}")
     hosts = []
-    for words in filter(None, (line.split("#")[0].split() for line in read_lines(path))):
-        if not re.fullmatch(r"[A-Za-z0-9_[][A-Za-z0-9_.:@%[\]-]*", words[0]):
-            mistake(f"{path}: {ascii(words[0])[1:-1]}: no name of a host")
-        slots = re.search(r"(?<![\w-])slots\s*=\s*([0-9]{1,9})\b", " ".join(words[1:]))
-        hosts.append((words[0], int(slots[1]) if slots else 1, " ".join(words)))
+    for line in asked.stdout.split("\n")[:-1]:
+        name, slots, words = line.split(" ", 2)
+        if not re.fullmatch(r"[A-Za-z0-9_[][A-Za-z0-9_.:@%[\]-]*", name):
+            mistake(f"{path}: {ascii(name)[1:-1]}: no name of a host")
+        hosts.append((name, int(slots), words))
     return hosts
 
 
