@@ -60,5 +60,5 @@ slurm_wait() {
         [ "$states" != idle ] || return 0
         sleep 0.1
     done
-    fail 1 "Slurm does not start (${states:-no answer}): $(tail -n 1 "$state/slurm/slurmctld.log" 2>&1)"
+    fail "Slurm does not start (${states:-no answer}): $(tail -n 1 "$state/slurm/slurmctld.log" 2>&1)"
 }

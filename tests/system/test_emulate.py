@@ -324,8 +324,8 @@ def test_needs_root():
     emulated.need()
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
-        script = shutil.copy(EMULATE, folder)
-        done = subprocess.run([script, "up", "2"], user=65534, cwd="/", text=True, capture_output=True)
+        jobs = shutil.copytree(EMULATE.parent, f"{folder}/jobs")
+        done = subprocess.run([f"{jobs}/emulate", "up", "2"], user=65534, cwd="/", text=True, capture_output=True)
     assert done.returncode == 2 and "needs root" in done.stderr
 
 
