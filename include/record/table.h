@@ -1,39 +1,18 @@
 /*
  * table.h - an HDF5 file of plain tables, written in one go
  *
- * For what is measured once and is no training run.  Each column becomes a dataset of its own, with the
- * attributes `unit` and `about`, as in a result file.
+ * For what is measured once and is no training run.  Each column (column.h) becomes a dataset of its own,
+ * as in a result file.
  */
 #ifndef BRAMBLE_RECORD_TABLE_H
 #define BRAMBLE_RECORD_TABLE_H
 
 #include "base/error.h"
+#include "record/column.h"
 #include "record/record.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
-
-enum record_type {
-    RECORD_F64,  /* double; NaN: not known */
-    RECORD_I32,  /* int32_t; int64 in the file; -1: not known */
-    RECORD_TEXT, /* char[n_bytes], NUL-terminated */
-};
-
-/* A column, bound to a member of the struct that is a row. */
-typedef struct record_column {
-    const char
-        *name; /* behind its NUL the unit, behind that one's the sentence: one text, one pointer */
-    uint16_t type;            /* enum record_type */
-    uint16_t offset, n_bytes; /* of the member */
-} record_column;
-
-#define RECORD_COLUMN(row, member, unit, about)                                                    \
-    {                                                                                              \
-#member "\0" unit "\0" about,                                                                 \
-     _Generic(((row *)0)->member, double: RECORD_F64, int32_t: RECORD_I32, char *: RECORD_TEXT),    \
-     offsetof(row, member), sizeof(((row *)0)->member)    \
-    }
 
 typedef struct record_table {
     const char *name; /* of its group */
@@ -64,8 +43,8 @@ bool record_write_tables(const char *path, bool force, const record_tables *what
 /* What a file of tables holds: a column of a table, or, where table is "", an attribute of the group. */
 typedef struct record_values {
     char table[64], name[64];
-    enum record_type type;
-    size_t n, n_bytes; /* of an element: double, int64_t, or char[n_bytes], NUL-terminated */
+    enum record_type type; /* whole numbers: RECORD_I64 */
+    size_t n, n_bytes;     /* of an element: double, int64_t, or char[n_bytes], NUL-terminated */
     void *values;
 } record_values;
 

@@ -1,17 +1,18 @@
 /*
- * direct.h - record_read, record_read_weights and checkpoint_read without the process around them
+ * direct.h - the readers of record.h, checkpoint.h and table.h without the process around them
  *
- * Private to src/record, and for the fuzz targets.  Contracts as in record/record.h and
- * record/checkpoint.h.
+ * Private to src/record, and for the fuzz targets.  Contracts as there.
  */
 #ifndef BRAMBLE_RECORD_DIRECT_H
 #define BRAMBLE_RECORD_DIRECT_H
 
 #include "record/checkpoint.h"
 #include "record/record.h"
+#include "record/table.h"
 
-/* direct_read - as record_read; HDF5 may crash over a damaged file */
+/* direct_read, direct_read_rounds - as record_read and its sister; HDF5 may crash over a damaged file */
 record_file *direct_read(const char *path, error *err);
+record_file *direct_read_rounds(const char *path, error *err);
 
 /* direct_read_weights - as record_read_weights; HDF5 may crash over a damaged file */
 bool direct_read_weights(const char *path, const tensor *tensors, size_t n_tensors, float *w,
@@ -19,5 +20,14 @@ bool direct_read_weights(const char *path, const tensor *tensors, size_t n_tenso
 
 /* direct_read_checkpoint - as checkpoint_read of this file alone; HDF5 may crash over a damaged one */
 checkpoint_file *direct_read_checkpoint(const char *path, error *err);
+enum { DIRECT_MAX_VECTORS = 64, DIRECT_MAX_OUT_BYTES = 4096 };
+
+/* direct_check_position - does a checkpoint's position fit its rows and vectors?  false with err (user) */
+bool direct_check_position(const checkpoint_file *self, error *err);
+
+/* direct_read_tables - as record_read_tables; HDF5 may crash over a damaged file */
+bool direct_read_tables(const char *path, const char *format, const char *group, bool *is_one,
+                        record_values_list *out, error *err);
+enum { DIRECT_MAX_VALUES = 512 };
 
 #endif

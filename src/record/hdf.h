@@ -22,8 +22,16 @@ const char *hdf_cause(char text[HDF_CAUSE_BYTES]);
 /* hdf_close - release any id; a negative one is ignored.  false when HDF5 says it failed */
 bool hdf_close(hid_t id);
 
-/* structure_create_file - an empty file that every reader understands, open for writing; or negative */
-hid_t structure_create_file(const char *temporary);
+/* hdf_new_file - an empty file that every reader understands, open for writing; or negative */
+hid_t hdf_new_file(const char *temporary);
+
+/*
+ * hdf_new_dataset - a contiguous dataset that is there to be filled: NaN, or -1, or empty texts by now
+ *   type  in  in the file;  dims  in  n_dims of them; 0: a single value
+ * Returns a new id or negative.
+ */
+hid_t hdf_new_dataset(hid_t group, const char *name, const char *unit, const char *about,
+                      hid_t type, int n_dims, const size_t *dims);
 
 /* hdf_text_type - NUL-terminated UTF-8 of n_bytes, or H5T_VARIABLE; a new id or negative */
 hid_t hdf_text_type(size_t n_bytes);

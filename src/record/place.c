@@ -1,7 +1,6 @@
 #include "place.h"
 
 #include "base/memory.h"
-#include "record/record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,11 +51,6 @@ bool place_is_locked(const char *path)
     bool locked = fcntl(fd, F_OFD_GETLK, &probe) == 0 && probe.l_type != F_UNLCK;
     close(fd);
     return locked;
-}
-
-bool record_is_written(const char *path)
-{
-    return place_is_locked(path);
 }
 
 static bool check_folder(const char *path, const char *option, error *err)
@@ -278,18 +272,4 @@ bool place_replace(const char *temporary, const char *path, const char *previous
     bool good = aside && replace_keeping(temporary, path, aside, previous, err);
     memory_free(aside);
     return good && sync_folder(path, err);
-}
-
-bool record_check_new(const char *path, bool force, error *err)
-{
-    char *temporary;
-    if (!place_check(path, force, "--out", err))
-        return false;
-    int fd = place_open(path, &temporary, err);
-    if (fd < 0)
-        return false;
-    close(fd);
-    unlink(temporary);
-    memory_free(temporary);
-    return true;
 }

@@ -1,5 +1,7 @@
 #include "reader.h"
 
+#include "dataset.h"
+
 #include "base/memory.h"
 
 #include <stdio.h>
@@ -9,7 +11,7 @@ enum { PATH_BYTES = 128 };
 
 /* One column: the dataset, and the part of it that is wanted, n elements. */
 typedef struct column_source {
-    const schema_column *column;
+    const record_column *column;
     char path[PATH_BYTES];
     hid_t dataset;
     size_t n_bytes; /* of an element, in memory */
@@ -20,15 +22,15 @@ typedef struct column_source {
 
 static bool check_type(const reader *self, const column_source *source, const hdf_shape *shape)
 {
-    static const char *const wanted[] = {[COLUMN_F64] = "floating-point numbers",
-                                         [COLUMN_I32] = "integers",
-                                         [COLUMN_I64] = "integers",
-                                         [COLUMN_TEXT] = "strings of fixed length"};
-    enum column_type type = source->column->type;
-    H5T_class_t class = type == COLUMN_F64    ? H5T_FLOAT
-                        : type == COLUMN_TEXT ? H5T_STRING
+    static const char *const wanted[] = {[RECORD_F64] = "floating-point numbers",
+                                         [RECORD_I32] = "integers",
+                                         [RECORD_I64] = "integers",
+                                         [RECORD_TEXT] = "strings of fixed length"};
+    enum record_type type = source->column->type;
+    H5T_class_t class = type == RECORD_F64    ? H5T_FLOAT
+                        : type == RECORD_TEXT ? H5T_STRING
                                               : H5T_INTEGER;
-    size_t most = type == COLUMN_TEXT ? SCHEMA_MAX_TEXT_BYTES : 16;
+    size_t most = type == RECORD_TEXT ? SCHEMA_MAX_TEXT_BYTES : 16;
     if (shape->class != class || shape->variable || shape->element_bytes > most)
         return error_user(self->err, "%s: %s does not hold %s", self->path, source->path,
                           wanted[type]);
@@ -58,7 +60,7 @@ static bool open_column(const reader *self, enum table_id id, size_t i, column_s
 {
     const schema_table *table = &schema_tables[id];
     source->column = &table->columns[i];
-    source->n_bytes = schema_element_bytes(source->column, &self->sizes);
+    source->n_bytes = dataset_bytes(source->column, self->sizes.n_text_bytes);
     snprintf(source->path, sizeof source->path, "%s/%s", table->group, source->column->name);
     source->dataset = hdf_open_dataset(self->file, self->path, source->path, shape, self->err);
     if (source->dataset < 0)
@@ -95,21 +97,6 @@ bool reader_text_length(const reader *self, enum table_id id, size_t *n)
     return true;
 }
 
-static hid_t type_in_memory(const column_source *source)
-{
-    if (source->column->type == COLUMN_F64)
-        return H5Tcopy(H5T_NATIVE_DOUBLE);
-    if (source->column->type != COLUMN_TEXT)
-        return H5Tcopy(H5T_NATIVE_INT64);
-    hid_t type_in_file = H5Dget_type(source->dataset);
-    hid_t type = H5Tcopy(type_in_file); /* for the character set */
-    hdf_close(type_in_file);
-    if (H5Tset_size(type, source->n_bytes) >= 0 && H5Tset_strpad(type, H5T_STR_NULLTERM) >= 0)
-        return type;
-    hdf_close(type);
-    return -1;
-}
-
 static bool read_elements(const column_source *source, hid_t type, void *values)
 {
     const hsize_t start[2] = {0, 0};
@@ -124,24 +111,6 @@ static bool read_elements(const column_source *source, hid_t type, void *values)
     return good;
 }
 
-static bool scatter(const column_source *source, const char *from, char *to, size_t row_bytes)
-{
-    to += source->column->offset;
-    for (size_t i = 0; i < source->n; i++, from += source->n_bytes, to += row_bytes) {
-        if (source->column->type == COLUMN_I32) {
-            int64_t wide;
-            memcpy(&wide, from, sizeof wide);
-            int32_t narrow = (int32_t)wide;
-            if (narrow != wide)
-                return false;
-            memcpy(to, &narrow, sizeof narrow);
-        } else {
-            memcpy(to, from, source->n_bytes);
-        }
-    }
-    return true;
-}
-
 static bool read_column(const reader *self, const column_source *source, void *rows,
                         size_t row_bytes)
 {
@@ -149,13 +118,14 @@ static bool read_column(const reader *self, const column_source *source, void *r
     char *values = memory_new(source->n, source->n_bytes, self->err);
     if (!values)
         return false;
-    hid_t type = type_in_memory(source);
+    hid_t type = dataset_type(source->dataset, source->column->type, source->n_bytes);
     bool good = read_elements(source, type, values);
     hdf_close(type);
     if (!good)
         error_user(self->err, "%s: %s cannot be read: %s", self->path, source->path,
                    hdf_cause(cause));
-    else if (!(good = scatter(source, values, rows, row_bytes)))
+    else if (!(good = dataset_scatter(source->column, source->n_bytes, values, source->n, rows,
+                                      row_bytes)))
         error_user(self->err, "%s: %s holds a number that is out of range", self->path,
                    source->path);
     memory_free(values);

@@ -9,6 +9,7 @@
 #define BRAMBLE_RECORD_SCHEMA_H
 
 #include "record/checkpoint.h"
+#include "record/column.h"
 #include "record/record.h"
 
 enum { SCHEMA_VERSION = 1, SCHEMA_MAX_COLUMNS = 40, SCHEMA_MAX_TEXT_BYTES = 1 << 20 };
@@ -22,20 +23,6 @@ enum { SCHEMA_VERSION = 1, SCHEMA_MAX_COLUMNS = 40, SCHEMA_MAX_TEXT_BYTES = 1 <<
 #define SCHEMA_INTERRUPTIONS "/interruptions"
 #define SCHEMA_CHECKPOINT "/checkpoint" /* besides its table: the vectors, and */
 #define SCHEMA_OUT "out"                /* a string attribute */
-
-enum column_type {
-    COLUMN_F64,  /* double;  float64 in the file */
-    COLUMN_I32,  /* int32_t; int64 in the file */
-    COLUMN_I64,  /* int64_t */
-    COLUMN_TEXT, /* char[n_bytes], NUL-terminated; a fixed-length string in the file */
-};
-
-typedef struct schema_column {
-    const char *name, *unit, *about;
-    enum column_type type;
-    size_t offset;  /* in the row */
-    size_t n_bytes; /* of an element in the file; 0: schema_sizes.n_text_bytes */
-} schema_column;
 
 enum shape {
     SHAPE_SCALAR,
@@ -51,7 +38,7 @@ typedef struct schema_table {
     const char *group; /* absolute */
     enum shape shape;  /* of every column */
     size_t row_bytes;  /* size of the struct */
-    const schema_column *columns;
+    const record_column *columns;
     size_t n_columns;
 } schema_table;
 
@@ -75,9 +62,6 @@ enum table_id {
 
 extern const schema_table schema_tables[TABLE_COUNT];
 
-/* Unit and description of every tensor under SCHEMA_MODEL. */
-extern const char *const schema_tensor_unit, *const schema_tensor_about;
-
 /* schema_groups - every group but the root, parents first, NULL-terminated */
 extern const char *const schema_groups[];
 
@@ -92,9 +76,6 @@ bool schema_has(enum table_id id, const schema_sizes *sizes);
 
 /* schema_dims - dims of a table's columns; returns their number, 0 for a single value */
 int schema_dims(enum shape shape, const schema_sizes *sizes, size_t dims[2]);
-
-/* schema_element_bytes - size in the file of an element of a column */
-size_t schema_element_bytes(const schema_column *column, const schema_sizes *sizes);
 
 /* schema_bytes - roughly the size of the whole file but for the tensors */
 double schema_bytes(const schema_sizes *sizes);

@@ -55,6 +55,9 @@ bool state_write(record *self, enum table_id id, size_t first, size_t n, const v
 /* state_write_bytes - n bytes at an offset.  Returns false with err (environment). */
 bool state_write_bytes(record *self, const void *data, size_t n, uint64_t offset, error *err);
 
+/* state_report - a call on the file failed with that errno.  Returns false with err (environment). */
+bool state_report(record *self, int number, error *err);
+
 /* state_free - close and release; says nothing about failures; NULL is legal */
 void state_free(record *self);
 

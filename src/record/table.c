@@ -1,6 +1,6 @@
 #include "record/table.h"
 
-#include "hdf.h"
+#include "dataset.h"
 #include "place.h"
 
 #include "base/memory.h"
@@ -12,43 +12,20 @@
 
 enum { FILE_VERSION = 1 };
 
-static hid_t type_in_file(const record_column *column)
-{
-    if (column->type == RECORD_TEXT)
-        return hdf_text_type(column->n_bytes);
-    return H5Tcopy(column->type == RECORD_F64 ? H5T_IEEE_F64LE : H5T_STD_I64LE);
-}
-
-/* The column of all rows, as it lies in memory, one element behind the other. */
-static char *column_copy(const record_table *table, const record_column *column, error *err)
-{
-    char *copy = memory_new(table->n_rows, column->n_bytes, err);
-    for (size_t i = 0; copy && i < table->n_rows; i++)
-        memcpy(copy + i * column->n_bytes,
-               (const char *)table->rows + i * table->row_bytes + column->offset, column->n_bytes);
-    return copy;
-}
-
 static bool write_column(hid_t group, const record_table *table, const record_column *column,
                          error *err)
 {
-    hsize_t n = table->n_rows;
-    const char *unit = column->name + strlen(column->name) + 1, *about = unit + strlen(unit) + 1;
-    char *copy = column_copy(table, column, err);
-    hid_t type = type_in_file(column), space = H5Screate_simple(1, &n, NULL), dataset = -1;
-    if (copy && type >= 0 && space >= 0)
-        dataset =
-            H5Dcreate2(group, column->name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    hid_t in_memory = column->type == RECORD_TEXT  ? type
-                      : column->type == RECORD_F64 ? H5T_NATIVE_DOUBLE
-                                                   : H5T_NATIVE_INT32;
-    bool good = dataset >= 0 &&
-                H5Dwrite(dataset, in_memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, copy) >= 0 &&
-                hdf_write_note(dataset, "unit", unit) && hdf_write_note(dataset, "about", about);
-    good = hdf_close(dataset) && good;
-    hdf_close(space);
+    size_t n_bytes = dataset_bytes(column, 0);
+    char *elements = memory_new(table->n_rows, n_bytes, err);
+    hid_t dataset = elements ? dataset_new(group, column, 0, 1, &table->n_rows) : -1, type = -1;
+    if (dataset >= 0) {
+        dataset_gather(column, n_bytes, table->rows, table->row_bytes, table->n_rows, elements);
+        type = dataset_type(dataset, column->type, n_bytes);
+    }
+    bool good = type >= 0 && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, elements) >= 0;
     hdf_close(type);
-    memory_free(copy);
+    good = hdf_close(dataset) && good;
+    memory_free(elements);
     return good;
 }
 
@@ -76,7 +53,7 @@ static bool write_file(const char *path, const char *temporary, const record_tab
                        error *err)
 {
     char cause[HDF_CAUSE_BYTES] = "";
-    hid_t file = structure_create_file(temporary);
+    hid_t file = hdf_new_file(temporary);
     bool good = file >= 0 && hdf_write_text(file, "format", what->format) &&
                 hdf_write_int(file, "format_version", FILE_VERSION) && write_group(file, what, err);
     if (!good)

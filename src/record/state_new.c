@@ -1,4 +1,4 @@
-#include "hdf.h"
+#include "dataset.h"
 #include "place.h"
 #include "state.h"
 
@@ -100,8 +100,8 @@ static size_t buffer_bytes(const schema_sizes *sizes)
         size_t dims[2] = {1, 1};
         schema_dims(schema_tables[id].shape, &piece, dims);
         for (size_t i = 0; i < schema_tables[id].n_columns; i++) {
-            size_t n =
-                dims[0] * dims[1] * schema_element_bytes(&schema_tables[id].columns[i], sizes);
+            size_t n = dims[0] * dims[1] *
+                       dataset_bytes(&schema_tables[id].columns[i], sizes->n_text_bytes);
             most = n > most ? n : most;
         }
     }
@@ -165,27 +165,6 @@ record *state_new(const char *path, const record_plan *plan, char **temporary, e
         unlink(*temporary);
     memory_free(*temporary);
     *temporary = NULL;
-    state_free(self);
-    return NULL;
-}
-
-record *record_create(const char *path, bool force, const record_plan *plan, error *err)
-{
-    char *temporary;
-    record *self =
-        place_check(path, force, "--out", err) ? state_new(path, plan, &temporary, err) : NULL;
-    if (!self)
-        return NULL;
-    bool good = record_sync(self, err);
-    if (good) {
-        place_lock(self->fd);
-        good = place_publish(temporary, path, force, err);
-    }
-    if (!good)
-        unlink(temporary);
-    memory_free(temporary);
-    if (good)
-        return self;
     state_free(self);
     return NULL;
 }

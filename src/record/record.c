@@ -1,89 +1,42 @@
+#include "record/record.h"
+
+#include "hdf.h"
+#include "place.h"
 #include "state.h"
 
 #include "base/memory.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <string.h>
-#include <sys/types.h>
+#include <stdio.h>
 #include <unistd.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "numbers are written as they lie in memory");
-_Static_assert(sizeof(float) == 4 && sizeof(double) == 8, "IEEE 754");
-_Static_assert(sizeof(off_t) == 8, "compile with _FILE_OFFSET_BITS=64");
-
-static bool report(record *self, int number, error *err)
+record *record_create(const char *path, bool force, const record_plan *plan, error *err)
 {
-    __atomic_store_n(&self->broken, true, __ATOMIC_RELAXED);
-    return error_environment(err, "%s: cannot be written: %s", self->path, strerror(number));
-}
-
-bool state_write_bytes(record *self, const void *data, size_t n, uint64_t offset, error *err)
-{
-    const char *from = data;
-    while (n > 0) {
-        ssize_t done = pwrite(self->fd, from, n, (off_t)offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return report(self, done < 0 ? errno : ENOSPC, err);
-        from += done;
-        offset += (uint64_t)done;
-        n -= (size_t)done;
+    char *temporary;
+    record *self =
+        place_check(path, force, "--out", err) ? state_new(path, plan, &temporary, err) : NULL;
+    if (!self)
+        return NULL;
+    bool good = record_sync(self, err);
+    if (good) {
+        place_lock(self->fd);
+        good = place_publish(temporary, path, force, err);
     }
-    return true;
-}
-
-static void gather_column(char *to, const schema_column *column, size_t n_bytes, const char *rows,
-                          size_t row_bytes, size_t n)
-{
-    for (size_t i = 0; i < n; i++, to += n_bytes) {
-        const char *from = rows + i * row_bytes + column->offset;
-        if (column->type == COLUMN_I32) {
-            int32_t narrow;
-            memcpy(&narrow, from, sizeof narrow);
-            int64_t wide = narrow;
-            memcpy(to, &wide, sizeof wide);
-        } else {
-            memcpy(to, from, n_bytes);
-        }
-    }
-}
-
-bool state_write(record *self, enum table_id id, size_t first, size_t n, const void *rows,
-                 error *err)
-{
-    const schema_table *table = &schema_tables[id];
-    for (size_t i = 0; i < table->n_columns; i++) {
-        size_t n_bytes = schema_element_bytes(&table->columns[i], &self->sizes);
-        gather_column(self->buffer, &table->columns[i], n_bytes, rows, table->row_bytes, n);
-        if (!state_write_bytes(self, self->buffer, n * n_bytes, self->at[id][i] + first * n_bytes,
-                               err))
-            return false;
-    }
-    return true;
+    if (!good)
+        unlink(temporary);
+    memory_free(temporary);
+    if (good)
+        return self;
+    state_free(self);
+    return NULL;
 }
 
 bool record_sync(record *self, error *err)
 {
     if (fdatasync(self->fd) == 0)
         return true;
-    return report(self, errno, err);
-}
-
-void state_free(record *self)
-{
-    if (!self)
-        return;
-    if (self->fd >= 0)
-        close(self->fd);
-    memory_free(self->path);
-    memory_free(self->tensors);
-    memory_free(self->tensor_at);
-    memory_free(self->vectors);
-    memory_free(self->buffer);
-    memory_free(self);
+    return state_report(self, errno, err);
 }
 
 bool record_add_round(record *self, size_t round, const record_round *row, const record_rank *ranks,
@@ -154,7 +107,17 @@ bool record_close(record *self, error *err)
     int fd = self->fd;
     self->fd = -1;
     if (close(fd) != 0 && good && !told)
-        good = report(self, errno, err);
+        good = state_report(self, errno, err);
     state_free(self);
     return good;
+}
+
+const char *record_version(void)
+{
+    static char text[32];
+    unsigned major = 0, minor = 0, release = 0;
+    hdf_quiet();
+    (void)H5get_libversion(&major, &minor, &release);
+    snprintf(text, sizeof text, "HDF5 %u.%u.%u", major, minor, release);
+    return text;
 }

@@ -1,6 +1,4 @@
-#include "child.h"
 #include "direct.h"
-#include "pack.h"
 #include "reader.h"
 #include "record/table.h"
 
@@ -295,84 +293,7 @@ record_file *direct_read(const char *path, error *err)
     return read_by(read_file, path, err);
 }
 
-static bool pack(record_file *file, FILE *out)
+record_file *direct_read_rounds(const char *path, error *err)
 {
-    if (file)
-        pack_write(file, out);
-    record_file_free(file);
-    return file != NULL;
-}
-
-static bool work(void *arg, FILE *out, error *err)
-{
-    return pack(read_by(read_file, arg, err), out);
-}
-
-static bool work_brief(void *arg, FILE *out, error *err)
-{
-    return pack(read_by(read_brief, arg, err), out);
-}
-
-static record_file *read_in_child(child_work *how, const char *path, error *err)
-{
-    FILE *packed = child_run(path, how, (void *)path, err);
-    record_file *file = packed ? pack_read(path, packed, err) : NULL;
-    if (packed)
-        fclose(packed);
-    return file;
-}
-
-record_file *record_read(const char *path, error *err)
-{
-    return read_in_child(work, path, err);
-}
-
-record_file *record_read_rounds(const char *path, error *err)
-{
-    return read_in_child(work_brief, path, err);
-}
-
-static void free_pairs(record_pair *pairs, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        memory_free((char *)pairs[i].name);
-        memory_free((char *)pairs[i].value);
-    }
-    memory_free(pairs);
-}
-
-void record_file_free(record_file *self)
-{
-    if (!self)
-        return;
-    free_pairs(self->config, self->n_config);
-    free_pairs(self->build, self->n_build);
-    memory_free(self->rounds);
-    memory_free(self->ranks);
-    memory_free(self->tests);
-    memory_free(self->machines);
-    memory_free(self->tensors);
-    memory_free(self->model_text);
-    memory_free(self->confusion);
-    memory_free(self->class_names);
-    memory_free(self->interruptions);
-    memory_free(self);
-}
-
-static const char *value_of(const record_pair *pairs, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(pairs[i].name, name) == 0)
-            return pairs[i].value;
-    return NULL;
-}
-
-const char *record_config(const record_file *self, const char *name)
-{
-    return value_of(self->config, self->n_config, name);
-}
-
-const char *record_build(const record_file *self, const char *name)
-{
-    return value_of(self->build, self->n_build, name);
+    return read_by(read_brief, path, err);
 }

@@ -1,4 +1,3 @@
-#include "child.h"
 #include "direct.h"
 #include "hdf.h"
 #include "place.h"
@@ -10,38 +9,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 enum { PATH_BYTES = 1024, ATTEMPTS = 10, PAUSE_NS = 20000000 };
-
-/* ---- FILE:/group ----------------------------------------------------------------------------- */
-
-static bool is_file(const char *path)
-{
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
-}
-
-char *record_cut_group(char *path)
-{
-    char *last = NULL;
-    if (is_file(path))
-        return NULL;
-    for (char *at = path + strlen(path); at > path; at--) {
-        if (at[0] != ':' || at[1] != '/')
-            continue;
-        at[0] = '\0';
-        if (is_file(path))
-            return at + 1;
-        at[0] = ':';
-        last = last ? last : at;
-    }
-    if (!last)
-        return NULL;
-    *last = '\0';
-    return last + 1;
-}
 
 /* ---- one tensor ------------------------------------------------------------------------------ */
 
@@ -232,47 +202,4 @@ bool direct_read_weights(const char *path, const tensor *tensors, size_t n_tenso
     }
     memory_free(copy);
     return good;
-}
-
-/* ---- in a child ------------------------------------------------------------------------------ */
-
-typedef struct request {
-    const char *path;
-    const tensor *tensors;
-    size_t n_tensors, n_weights;
-    float *w;
-} request;
-
-static bool work(void *arg, FILE *out, error *err)
-{
-    request *r = arg;
-    if (!direct_read_weights(r->path, r->tensors, r->n_tensors, r->w, err))
-        return false;
-    fwrite(r->w, sizeof *r->w, r->n_weights, out);
-    return true;
-}
-
-bool record_read_weights(const char *path, const tensor *tensors, size_t n_tensors, float *w,
-                         error *err)
-{
-    request r = {path, tensors, n_tensors, 0, w};
-    for (size_t i = 0; i < n_tensors; i++)
-        if (tensors[i].offset + tensors[i].count > r.n_weights)
-            r.n_weights = tensors[i].offset + tensors[i].count;
-    FILE *packed = child_run(path, work, &r, err);
-    if (!packed)
-        return false;
-    bool good = fread(w, sizeof *w, r.n_weights, packed) == r.n_weights;
-    fclose(packed);
-    return good || error_user(err, "%s: is damaged: its weights do not add up", path);
-}
-
-const char *record_version(void)
-{
-    static char text[32];
-    unsigned major = 0, minor = 0, release = 0;
-    hdf_quiet();
-    (void)H5get_libversion(&major, &minor, &release);
-    snprintf(text, sizeof text, "HDF5 %u.%u.%u", major, minor, release);
-    return text;
 }

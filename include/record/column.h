@@ -1,0 +1,47 @@
+/*
+ * column.h - a column of a table: a member of the struct that is a row, and a dataset of a file
+ *
+ * One description makes the dataset, writes it and reads it, in result files, checkpoints and files of
+ * plain tables (table.h).  In the file it has the attributes `unit` and `about`.
+ */
+#ifndef BRAMBLE_RECORD_COLUMN_H
+#define BRAMBLE_RECORD_COLUMN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum record_type {
+    RECORD_F64,  /* double; float64 in the file; NaN: not known */
+    RECORD_I32,  /* int32_t; int64 in the file; -1: not known */
+    RECORD_I64,  /* int64_t; -1: not known */
+    RECORD_TEXT, /* char[n_bytes], NUL-terminated; a fixed-length string in the file */
+};
+
+typedef struct record_column {
+    const char
+        *name; /* behind its NUL the unit, behind that one's the sentence: one text, one pointer */
+    uint16_t type;    /* enum record_type */
+    uint16_t offset;  /* of the member */
+    uint16_t n_bytes; /* of it; 0: a text as long as it turns out */
+} record_column;
+
+/* RECORD_COLUMN - of a member, named as it is; RECORD_NAMED - named otherwise */
+#define RECORD_COLUMN(row, member, unit, about) RECORD_NAMED(row, member, #member, unit, about)
+#define RECORD_NAMED(row, member, name, unit, about)                                                 \
+    {                                                                                                \
+        name "\0" unit "\0" about,                                                                 \
+            _Generic(((row *)0)->member, double                                                    \
+                     : RECORD_F64, int32_t                                                         \
+                     : RECORD_I32, int64_t                                                         \
+                     : RECORD_I64, char *                                                          \
+                     : RECORD_TEXT),                                                               \
+            offsetof(row, member), sizeof(((row *)0)->member) \
+    }
+
+/* RECORD_SINGLE - the only column of rows that are no struct */
+#define RECORD_SINGLE(type, n_bytes, name, unit, about)                                            \
+    {                                                                                              \
+        name "\0" unit "\0" about, type, 0, n_bytes                                                \
+    }
+
+#endif
