@@ -2,7 +2,6 @@
 
 #include "base/memory.h"
 #include "data/cifar10.h"
-#include "data/dataset.h"
 
 #include <fcntl.h>
 #include <stdio.h>

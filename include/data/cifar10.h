@@ -10,7 +10,7 @@
 #define BRAMBLE_DATA_CIFAR10_H
 
 #include "base/error.h"
-#include "data/dataset.h"
+#include "data/source.h"
 
 #include <stdio.h>
 

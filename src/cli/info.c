@@ -1,6 +1,5 @@
 #include "base/memory.h"
 #include "commands.h"
-#include "data/dataset.h"
 #include "host/build.h"
 #include "host/machine.h"
 #include "kernels/simd.h"

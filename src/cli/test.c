@@ -1,6 +1,7 @@
 #include "base/ini.h"
 #include "base/memory.h"
 #include "commands.h"
+#include "data/source.h"
 #include "host/files.h"
 #include "host/threads.h"
 #include "options/options.h"
@@ -98,12 +99,6 @@ static double class_accuracy(const testing *t, int c)
     return sum > 0 ? (double)count(t, c, c) / (double)sum : NAN;
 }
 
-static const char *class_name(const testing *t, int c)
-{
-    const char *name = source_class_name(t->from, c);
-    return name ? name : "?";
-}
-
 static void print_text(const testing *t)
 {
     int n = t->model->n_classes;
@@ -113,7 +108,7 @@ static void print_text(const testing *t)
     printf("%-12s %8s   confusion: rows are true classes, columns what the model said\n", "class",
            "accuracy");
     for (int c = 0; c < n; c++) {
-        printf("%-12.12s %6.1f %% ", class_name(t, c), 100.0 * class_accuracy(t, c));
+        printf("%-12.12s %6.1f %% ", source_class_name(t->from, c), 100.0 * class_accuracy(t, c));
         for (int k = 0; k < n; k++)
             printf(" %5lld", (long long)count(t, c, k));
         putchar('\n');
@@ -129,7 +124,7 @@ static bool print_json(const testing *t, error *err)
         for (int k = 0; k < n; k++)
             json_array_append_new(row, json_integer(count(t, c, k)));
         json_array_append_new(confusion, row);
-        json_object_set_new(classes, class_name(t, c), output_number(class_accuracy(t, c)));
+        json_object_set_new(classes, source_class_name(t->from, c), output_number(class_accuracy(t, c)));
     }
     json_object_set_new(root, "file", json_string(t->options.file));
     json_object_set_new(root, "accuracy", output_number(evaluation_accuracy(&t->evaluation)));

@@ -252,21 +252,20 @@ static bool read_cifar10(void *state, enum split split, size_t first, size_t n, 
 {
     cifar10 *self = state;
     int f = split == SPLIT_TEST ? TEST_FILE : 0;
-    while (n > 0) {
+    for (size_t done = 0, part; done < n; done += part, first += part) {
         for (; first >= self->n[f]; f++)
             first -= self->n[f];
-        size_t left = self->n[f] - first, part = n < CHUNK ? n : CHUNK;
+        size_t left = self->n[f] - first;
+        part = n - done < CHUNK ? n - done : CHUNK;
         part = part < left ? part : left;
         if (!read_chunk(self, f, first, part, err))
             return false;
         for (size_t i = 0; i < part; i++) {
             const uint8_t *record = self->chunk + i * CIFAR10_RECORD_BYTES;
             *labels++ = record[0];
-            memcpy(images, record + 1, IMAGE);
-            images += IMAGE;
+            if (images)
+                memcpy(images + (done + i) * IMAGE, record + 1, IMAGE);
         }
-        first += part;
-        n -= part;
     }
     return true;
 }

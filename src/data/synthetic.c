@@ -1,6 +1,6 @@
 #include "base/memory.h"
 #include "base/random.h"
-#include "data/dataset.h"
+#include "data/source.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -234,6 +234,8 @@ static bool read_synthetic(void *state, enum split split, size_t first, size_t n
     for (size_t i = 0; i < n; i++) {
         int label = label_of(self, split, first + i);
         labels[i] = (uint16_t)label;
+        if (!images)
+            continue;
         canvas.stream = random_stream(RANDOM_SYNTHETIC, split, (uint32_t)(first + i));
         canvas.index = 0;
         draw_image(&canvas, label, images + i * IMAGE);

@@ -4,7 +4,7 @@
 
 #include "base/ini.h"
 #include "base/memory.h"
-#include "data/dataset.h"
+#include "data/source.h"
 #include "host/build.h"
 #include "host/files.h"
 #include "host/threads.h"

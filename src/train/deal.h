@@ -5,17 +5,19 @@
 #define BRAMBLE_TRAIN_DEAL_H
 
 #include "base/error.h"
-#include "data/dataset.h"
 #include "data/input.h"
+#include "data/source.h"
 #include "model/model.h"
 #include "options/options.h"
-#include "worker.h"
 
 #include <stdint.h>
 
+/* On the server; zero elsewhere. */
 typedef struct dealing {
-    source *from; /* on the server */
-    char class_names[256][32];
+    source *from;
+    const char **class_names; /* of the model's classes */
+    uint64_t n_train;         /* images that may be trained on */
+    uint32_t *owner;          /* n_train: the worker of each */
     data_checksum train_sum, test_sum;
 } dealing;
 
@@ -31,10 +33,10 @@ bool deal_open(dealing *self, const train_options *options, const model *of, inp
 
 /*
  * deal_out - from the files on the server to the workers' memory
- *   mine  inout  the shard is filled in, where this rank is a worker
+ *   shard  inout  filled in, where this rank is a worker
  * Collective, but err is this rank's own.
  */
-void deal_out(dealing *self, const course *on, worker *mine, error *err);
+void deal_out(dealing *self, dataset *shard, error *err);
 
 /* deal_checksum - of the images, all of which have passed the server */
 int64_t deal_checksum(const dealing *self);

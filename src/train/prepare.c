@@ -113,7 +113,7 @@ static bool prepare_weights(preparation *self, job *to, error *err)
 static bool prepare_images(preparation *self, job *to, error *err)
 {
     double since_s = clock_now();
-    deal_out(&self->dealing, &to->course, &to->worker, err);
+    deal_out(&self->dealing, &to->worker.shard, err);
     to->server.data_checksum = deal_checksum(&self->dealing);
     if (self->from && err->kind == ERROR_NONE)
         resume_check_data(self, to, err);

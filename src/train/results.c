@@ -132,10 +132,7 @@ static bool create_record(const preparation *self, job *to, const options_pairs 
     char width[16], date[32], number[RUN_BYTES];
     const model *m = to->model;
     name_run(self, number, date);
-    const char *names[256];
     snprintf(width, sizeof width, "%d", VEC_WIDTH);
-    for (int c = 0; c < m->n_classes; c++)
-        names[c] = self->dealing.class_names[c];
     const record_pair build[] = {
         {"version", build_version()},
         {"preset", build_preset()},
@@ -155,7 +152,7 @@ static bool create_record(const preparation *self, job *to, const options_pairs 
                         .n_tensors = (size_t)m->n_tensors,
                         .n_weights = m->n_weights,
                         .n_classes = m->n_classes,
-                        .class_names = names,
+                        .class_names = self->dealing.class_names,
                         .config = config->pairs,
                         .n_config = config->n,
                         .build = build,

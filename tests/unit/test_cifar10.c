@@ -114,6 +114,22 @@ static void files_that_are_elsewhere_are_found(void **state)
     }
 }
 
+/* Over the ends of files. */
+static void labels_are_read_without_images(void **state)
+{
+    (void)state;
+    error err = {0};
+    static uint8_t images[171 * IMAGE];
+    static uint16_t with[171], alone[171];
+    put_small_set();
+    source *from = source_open(folder, 0, &err);
+    assert_non_null(from);
+    assert_true(source_read(from, SPLIT_TRAIN, 0, 171, images, with, &err));
+    assert_true(source_read(from, SPLIT_TRAIN, 0, 171, NULL, alone, &err));
+    assert_memory_equal(with, alone, sizeof with);
+    source_free(from);
+}
+
 static void bad_label_is_found_when_read(void **state)
 {
     (void)state;
@@ -283,6 +299,7 @@ int main(void)
         TEST(bad_file_is_named_with_what_was_expected),
         TEST(bad_folder_is_named),
         TEST(files_that_are_elsewhere_are_found),
+        TEST(labels_are_read_without_images),
         TEST(bad_label_is_found_when_read),
         TEST(file_that_shrinks_is_the_environments_fault),
         TEST(names_of_classes_come_from_their_file),

@@ -1,6 +1,6 @@
 /* Synthetic images, data sets in memory, the sampler. */
-#include "data/dataset.h"
 #include "data/sampler.h"
+#include "data/source.h"
 
 #include <math.h>
 #include <setjmp.h>

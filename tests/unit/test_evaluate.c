@@ -1,6 +1,7 @@
 /* An evaluation in slices: whatever their length, the same bits; and as short as they are asked to be. */
 #include "networks.h"
 
+#include "data/source.h"
 #include "train/evaluate.h"
 
 #include <math.h>
@@ -66,8 +67,64 @@ static void test_slices(void **state)
     model_free(m);
 }
 
+/* More classes than a byte tells apart; every image is taken for the last. */
+static void test_many_classes(void **state)
+{
+    (void)state;
+    enum { N_CLASSES = 300, N = 100 };
+    error err = {0};
+    model *m = model_of("[model]\nname = t\ninput = 1 1 1\nclasses = 300\n"
+                        "[f]\nkind = dense\nunits = 300\n");
+    float *w = guarded_new(m->n_weights * sizeof *w); /* weights, biases */
+    for (size_t k = 0; k < m->n_weights; k++)
+        w[k] = k + 1 == m->n_weights ? 1.0F : 0.0F;
+    dataset set;
+    input_rule input;
+    evaluation e;
+    assert_true(dataset_init(&set, (image_shape){1, 1, 1, N_CLASSES}, N, &err));
+    for (size_t i = 0; i < N; i++)
+        set.labels[i] = (uint16_t)(N_CLASSES - 1 - i % 60);
+    assert_true(input_rule_init(&input, set.shape, NULL, NULL, &err));
+    assert_true(evaluation_check(m, "m", &input, "d", &err));
+    assert_true(evaluation_init(&e, m, &input, &set, N_THREADS, &err));
+    evaluation_begin(&e, w);
+    evaluation_finish(&e);
+    for (size_t c = 0; c < N_CLASSES; c++)
+        for (size_t guess = 0; guess < N_CLASSES; guess++) {
+            size_t k = N_CLASSES - 1 - c,
+                   want = guess < N_CLASSES - 1 || k >= 60 ? 0 : 1 + (k < 40);
+            assert_int_equal(e.confusion[c * N_CLASSES + guess], want);
+        }
+    assert_int_equal(e.n_correct, 2);
+    evaluation_release(&e);
+    input_rule_release(&input);
+    dataset_release(&set);
+    guarded_free(w);
+    model_free(m);
+}
+
+/* 34 GB. */
+static void test_too_many_classes_for_the_memory(void **state)
+{
+    (void)state;
+    error err = {0};
+    evaluation e;
+    dataset set = {0};
+    model *m = model_of("[model]\nname = t\ninput = 1 1 1\nclasses = 65536\n"
+                        "[f]\nkind = dense\nunits = 65536\n");
+    bool good = evaluation_init(&e, m, NULL, &set, 1, &err);
+    evaluation_release(&e);
+    model_free(m);
+    if (good) /* a large machine */
+        skip();
+    assert_int_equal(err.kind, ERROR_ENVIRONMENT);
+    assert_non_null(strstr(err.text, "a confusion matrix of 65536 classes: out of memory"));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_slices)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_slices),
+                                       cmocka_unit_test(test_many_classes),
+                                       cmocka_unit_test(test_too_many_classes_for_the_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 #include "networks.h"
 
 #include "base/ini.h"
-#include "data/dataset.h"
+#include "data/source.h"
 
 #include <hdf5.h>
 

@@ -1,0 +1,57 @@
+/*
+ * partition.h - which worker trains on which images
+ *
+ * A rule gives each image of the training set an owner; a worker gets its images in the order in which they
+ * stand there, and the sizes of the shards follow.  Rules are asked on rank 0 alone.
+ *
+ * To add one: a `partition_rule` in a file src/data/partition_NAME.c, one line in src/data/partition.c.
+ */
+#ifndef BRAMBLE_DATA_PARTITION_H
+#define BRAMBLE_DATA_PARTITION_H
+
+#include "base/error.h"
+#include "data/source.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The owner of an image that nobody trains on. */
+#define PARTITION_NOBODY UINT32_MAX
+
+/* What is to be dealt out, and to whom. */
+typedef struct partition_task {
+    size_t n;               /* images: the first n of the training set */
+    uint32_t n_workers;     /* at least 1 */
+    uint64_t seed;          /* chance is a function of it alone (base/random.h) */
+    const uint64_t *sizes;  /* n_workers: images that are asked for; NULL: as the rule does it */
+    const uint16_t *labels; /* n below n_classes, for rules that need them */
+    int n_classes;
+} partition_task;
+
+typedef struct partition_rule {
+    const char *name;  /* "even" */
+    const char *about; /* one line for --help */
+    bool needs_labels;
+    /*
+     * deal - owner[i] = worker of image i, below n_workers
+     *   owner  inout  n; PARTITION_NOBODY where it leaves them alone
+     * A pure function of the task.  false with err: it cannot be done (user), memory (environment).
+     */
+    bool (*deal)(const partition_task *task, uint32_t *owner, error *err);
+} partition_rule;
+
+/* partition_rules - all of them, NULL-terminated; partition_find - by name, or NULL */
+extern const partition_rule *const partition_rules[];
+const partition_rule *partition_find(const char *name);
+
+/*
+ * partition - deal out a training set by a rule
+ *   from    in   read for the labels, where the rule needs them; then the task's need not be set
+ *   owner   out  task->n
+ *   counts  out  images of each worker, at least 1: task->n_workers
+ * false with err: the rule's, the source's, or (user) a worker is left without images.  Not collective.
+ */
+bool partition(const partition_rule *rule, const partition_task *task, source *from,
+               uint32_t *owner, uint64_t *counts, error *err);
+
+#endif

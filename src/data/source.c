@@ -1,0 +1,136 @@
+#include "data/source.h"
+
+#include "base/memory.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+/* One line for each kind; the one that takes any folder is asked last. */
+#define SOURCE_KINDS(KIND)                                                                         \
+    KIND(source_synthetic)                                                                         \
+    KIND(source_cifar10)
+
+#define DECLARE(kind) extern const source_kind kind;
+#define LIST(kind) &kind,
+
+SOURCE_KINDS(DECLARE)
+
+const source_kind *const source_kinds[] = {SOURCE_KINDS(LIST) NULL};
+
+struct source {
+    const source_kind *kind;
+    void *state;
+    image_shape shape;
+    size_t count[2];
+    char *spec;
+    char (*names)[SOURCE_NAME_BYTES]; /* of the classes */
+};
+
+/* ---- opening ----------------------------------------------------------------------------- */
+
+static bool check_shape(const source *self, error *err)
+{
+    const image_shape *s = &self->shape;
+    const int most = SOURCE_MAX_IMAGE_BYTES;
+    if (s->channels < 1 || s->height < 1 || s->width < 1 || s->height > most / s->channels ||
+        s->width > most / s->channels / s->height)
+        return error_user(err, "%s: images of %d x %d x %d: at most %d values are expected",
+                          self->spec, s->channels, s->height, s->width, most);
+    if (s->n_classes < 1 || s->n_classes > SOURCE_MAX_CLASSES)
+        return error_user(err, "%s: %d classes: expected 1 to %d", self->spec, s->n_classes,
+                          SOURCE_MAX_CLASSES);
+    return true;
+}
+
+static bool check_counts(const source *self, error *err)
+{
+    for (int split = 0; split < 2; split++)
+        if (self->count[split] < 1 || self->count[split] > UINT32_MAX)
+            return error_user(err, "%s: %zu %s images: expected 1 to %u", self->spec,
+                              self->count[split], split == SPLIT_TEST ? "test" : "training",
+                              UINT32_MAX);
+    return true;
+}
+
+static bool name_classes(source *self, error *err)
+{
+    self->names = memory_new((size_t)self->shape.n_classes, sizeof *self->names, err);
+    for (int c = 0; self->names && c < self->shape.n_classes; c++) {
+        const char *name = self->kind->class_name(self->state, c);
+        if (name)
+            snprintf(self->names[c], sizeof *self->names, "%s", name);
+        else
+            snprintf(self->names[c], sizeof *self->names, "class %d", c);
+    }
+    return self->names != NULL;
+}
+
+source *source_open_as(const source_kind *kind, const char *spec, uint64_t seed, error *err)
+{
+    source *self = memory_new(1, sizeof *self, err);
+    if (!self)
+        return NULL;
+    self->kind = kind;
+    self->spec = memory_new(strlen(spec) + 1, 1, err);
+    if (self->spec && (self->state = kind->open(spec, seed, &self->shape, self->count, err))) {
+        strcpy(self->spec, spec);
+        if (check_shape(self, err) && check_counts(self, err) && name_classes(self, err))
+            return self;
+    }
+    source_free(self);
+    return NULL;
+}
+
+source *source_open(const char *spec, uint64_t seed, error *err)
+{
+    const source_kind *const *kind = source_kinds;
+    while (*kind && !(*kind)->claims(spec))
+        kind++;
+    if (*kind)
+        return source_open_as(*kind, spec, seed, err);
+    error_user(err, "'%s': no known kind of data set", spec);
+    return NULL;
+}
+
+void source_free(source *self)
+{
+    if (!self)
+        return;
+    if (self->state)
+        self->kind->close(self->state);
+    memory_free(self->names);
+    memory_free(self->spec);
+    memory_free(self);
+}
+
+/* ---- reading ----------------------------------------------------------------------------- */
+
+image_shape source_shape(const source *self)
+{
+    return self->shape;
+}
+
+size_t source_count(const source *self, enum split split)
+{
+    return self->count[split];
+}
+
+const char *source_class_name(const source *self, int c)
+{
+    return c >= 0 && c < self->shape.n_classes ? self->names[c] : NULL;
+}
+
+bool source_read(source *self, enum split split, size_t first, size_t n, uint8_t *images,
+                 uint16_t *labels, error *err)
+{
+    assert(first <= self->count[split] && n <= self->count[split] - first);
+    if (!self->kind->read(self->state, split, first, n, images, labels, err))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (labels[i] >= self->shape.n_classes)
+            return error_user(err, "%s: %s image %zu: label %u, expected 0 to %d", self->spec,
+                              split == SPLIT_TEST ? "test" : "training", first + i, labels[i],
+                              self->shape.n_classes - 1);
+    return true;
+}

@@ -1,0 +1,155 @@
+#include "shards.h"
+
+#include "base/memory.h"
+#include "data/partition.h"
+#include "transport/transport.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { PIECE_IMAGES = 1024 }; /* read and sent at a time */
+
+/* On the server. */
+typedef struct delivery {
+    source *from;
+    const uint32_t *owner;
+    size_t first, n; /* the piece: of the training set */
+    dataset piece;   /* its images */
+    dataset parcel;  /* those of a worker among them */
+    dataset *own;    /* of a server that is also the worker, else NULL */
+    size_t n_own;    /* of its images that are there */
+} delivery;
+
+static dataset part_of(const dataset *set, size_t first, size_t n)
+{
+    assert(first + n <= set->n);
+    return (dataset){.shape = set->shape,
+                     .n = n,
+                     .images = set->images + first * image_bytes(set->shape),
+                     .labels = set->labels + first,
+                     .numbers = set->numbers + first};
+}
+
+static size_t count_of(const delivery *self, uint32_t worker)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < self->n; i++)
+        n += self->owner[self->first + i] == worker;
+    return n;
+}
+
+/* The images of a worker in the piece, one behind the other. */
+static void pack(const delivery *self, const dataset *piece, uint32_t worker, dataset *to)
+{
+    size_t bytes = image_bytes(piece->shape), n = 0;
+    for (size_t i = 0; i < self->n; i++)
+        if (self->owner[self->first + i] == worker) {
+            memcpy(to->images + n * bytes, piece->images + i * bytes, bytes);
+            to->labels[n] = piece->labels[i];
+            to->numbers[n++] = piece->numbers[i];
+        }
+}
+
+/* Runs of images with an owner. */
+static void add_to_sum(const delivery *self, const dataset *piece, data_checksum *sum)
+{
+    const uint32_t *owner = self->owner + self->first;
+    for (size_t i = 0, end; i < self->n; i = end + 1) {
+        for (end = i; end < self->n && owner[end] != PARTITION_NOBODY; end++)
+            ;
+        data_checksum_add(sum, piece->shape, piece->images + i * image_bytes(piece->shape),
+                          piece->labels + i, end - i);
+    }
+}
+
+static void send_images(const dataset *set, int to)
+{
+    uint32_t n = (uint32_t)set->n;
+    transport_send(&n, sizeof n, to, TRANSPORT_SLEEP);
+    transport_send(set->images, n * image_bytes(set->shape), to, TRANSPORT_SLEEP);
+    transport_send(set->labels, n * sizeof *set->labels, to, TRANSPORT_SLEEP);
+    transport_send(set->numbers, n * sizeof *set->numbers, to, TRANSPORT_SLEEP);
+}
+
+/* Where a whole piece is one worker's, it need not be packed, nor copied to one that is here. */
+static bool deliver_piece(delivery *self, data_checksum *sum, error *err)
+{
+    bool all_own = self->own && count_of(self, 0) == self->n;
+    dataset piece =
+        all_own ? part_of(self->own, self->n_own, self->n) : part_of(&self->piece, 0, self->n);
+    if (!source_read(self->from, SPLIT_TRAIN, self->first, self->n, piece.images, piece.labels,
+                     err))
+        return false;
+    for (size_t i = 0; i < self->n; i++)
+        piece.numbers[i] = (uint32_t)(self->first + i);
+    add_to_sum(self, &piece, sum);
+    for (uint32_t k = 0; k < (uint32_t)transport_workers(); k++) {
+        size_t n = count_of(self, k);
+        dataset parcel =
+            self->own ? part_of(self->own, self->n_own, n) : part_of(&self->parcel, 0, n);
+        if (n > 0 && n < self->n)
+            pack(self, &piece, k, &parcel);
+        if (self->own)
+            self->n_own += n;
+        else if (n > 0)
+            send_images(n < self->n ? &parcel : &piece, (int)k + 1);
+    }
+    return true;
+}
+
+/* In place of images: none are going to come. */
+static void give_up(const delivery *self, size_t n)
+{
+    const uint32_t none = 0;
+    for (uint32_t k = 0; !self->own && k < (uint32_t)transport_workers(); k++) {
+        size_t i = self->first;
+        while (i < n && self->owner[i] != k)
+            i++;
+        if (i < n)
+            transport_send(&none, sizeof none, (int)k + 1, TRANSPORT_SLEEP);
+    }
+}
+
+static void serve(source *from, const uint32_t *owner, size_t n, dataset *own, data_checksum *sum,
+                  error *err)
+{
+    image_shape shape = source_shape(from);
+    delivery d = {.from = from, .owner = owner, .own = own};
+    while (n > 0 && owner[n - 1] == PARTITION_NOBODY)
+        n--;
+    bool good = dataset_init(&d.piece, shape, PIECE_IMAGES, err) &&
+                dataset_init(&d.parcel, shape, PIECE_IMAGES, err);
+    for (; good && d.first < n; d.first += d.n) {
+        d.n = n - d.first < PIECE_IMAGES ? n - d.first : PIECE_IMAGES;
+        if (!(good = deliver_piece(&d, sum, err)))
+            break;
+    }
+    if (!good)
+        give_up(&d, n);
+    dataset_release(&d.piece);
+    dataset_release(&d.parcel);
+}
+
+static bool receive(dataset *mine, error *err)
+{
+    uint32_t n;
+    for (size_t done = 0; done < mine->n; done += n) {
+        transport_receive(&n, sizeof n, 0, TRANSPORT_SLEEP);
+        if (n == 0) /* the server has the error */
+            return error_environment(err, "the server could not read the training images");
+        dataset part = part_of(mine, done, n);
+        transport_receive(part.images, n * image_bytes(part.shape), 0, TRANSPORT_SLEEP);
+        transport_receive(part.labels, n * sizeof *part.labels, 0, TRANSPORT_SLEEP);
+        transport_receive(part.numbers, n * sizeof *part.numbers, 0, TRANSPORT_SLEEP);
+    }
+    return true;
+}
+
+void shards_deliver(source *from, const uint32_t *owner, size_t n, dataset *mine,
+                    data_checksum *sum, error *err)
+{
+    if (transport_is_server())
+        serve(from, owner, n, mine, sum, err);
+    else
+        receive(mine, err);
+}
