@@ -25,6 +25,7 @@ enum { LAYER_MAX_TENSORS = 2, LAYER_NAME_BYTES = 48, LAYER_MAX_SETTINGS = 8 };
 
 /* Limits on what a model file may ask for; sums and products of these fit in an int. */
 enum { LAYER_MAX_CHANNELS = 8192, LAYER_MAX_SIDE = 1024, LAYER_MAX_FEATURES = 1 << 24 };
+enum { LAYER_MAX_UNITS = 1 << 16 }; /* of a dense layer: as many as there may be classes */
 
 typedef struct layer_shape {
     int channels, height, width;

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MODEL_MAX_LAYERS = 256, MODEL_MAX_WEIGHTS = 1 << 28 };
+enum { MODEL_MAX_LAYERS = 256, MODEL_MAX_WEIGHTS = 1 << 28, MODEL_MAX_CLASSES = 1 << 16 };
 
 typedef struct model {
     char name[LAYER_NAME_BYTES];

@@ -124,7 +124,8 @@ static bool print_json(const testing *t, error *err)
         for (int k = 0; k < n; k++)
             json_array_append_new(row, json_integer(count(t, c, k)));
         json_array_append_new(confusion, row);
-        json_object_set_new(classes, source_class_name(t->from, c), output_number(class_accuracy(t, c)));
+        json_object_set_new(classes, source_class_name(t->from, c),
+                            output_number(class_accuracy(t, c)));
     }
     json_object_set_new(root, "file", json_string(t->options.file));
     json_object_set_new(root, "accuracy", output_number(evaluation_accuracy(&t->evaluation)));

@@ -7,7 +7,7 @@ enum { MAX_WEIGHTS_BY_BLOCKS = 1 << 17 };
 static bool infer(layer *self, error *err)
 {
     long n_out;
-    if (!layer_setting_get(self, "units", 0, 1, LAYER_MAX_CHANNELS, &n_out, err))
+    if (!layer_setting_get(self, "units", 0, 1, LAYER_MAX_UNITS, &n_out, err))
         return false;
     size_t n_in = layer_features(self->in);
     self->out = (layer_shape){(int)n_out, 1, 1};

@@ -72,8 +72,9 @@ static bool parse_model_key(model *self, const char *name, const char *value, er
     if (strcmp(name, "input") == 0)
         return parse_input(self, value, err);
     if (strcmp(name, "classes") == 0) {
-        if (!parse_whole(value, &number) || number < 2 || number > 256)
-            return error_user(err, "classes = %s: expected a whole number from 2 to 256", value);
+        if (!parse_whole(value, &number) || number < 2 || number > MODEL_MAX_CLASSES)
+            return error_user(err, "classes = %s: expected a whole number from 2 to %d", value,
+                              MODEL_MAX_CLASSES);
         self->n_classes = (int)number;
         return true;
     }

@@ -32,8 +32,10 @@ bool evaluation_init(evaluation *self, const model *of, const input_rule *input,
     *self = (evaluation){.model = of, .input = input, .set = set};
     self->net = network_new(of, GROUP_IMAGES, false, n_threads, err);
     self->w = memory_new(of->n_weights, sizeof *self->w, err);
+    if (!self->net || !self->w)
+        return false;
     self->confusion = memory_new(n * n, sizeof *self->confusion, err);
-    return self->net && self->w && self->confusion;
+    return self->confusion || error_prefix(err, "a confusion matrix of %zu classes", n);
 }
 
 void evaluation_release(evaluation *self)
