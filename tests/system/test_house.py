@@ -63,6 +63,11 @@ def test_the_picture_of_the_rooms_is_what_the_includes_say():
     assert (ROOT / "docs/rooms.svg").read_text() == rooms.picture(rooms.rooms()), "make rooms draws docs/rooms.svg anew"
 
 
+def test_the_map_has_all_rooms():
+    rows = re.findall(r"^\| `(\w+)` \| \w", (ROOT / "docs/architecture.md").read_text(), re.M)
+    assert list(rooms.boxes()) == rows[:len(BELOW)] and set(rows) >= set(BELOW)
+
+
 def test_the_picture_goes_downwards():
     """Arrows are those that no other two say already; a room on no floor or an arrow upwards is an error."""
     graph = rooms.rooms()
