@@ -96,7 +96,7 @@ static bool prepare_weights(preparation *self, job *to, error *err)
     const model *m = to->model;
     if (transport_is_server()) {
         if (self->from)
-            resume_weights(self, to, err);
+            resume_check_vectors(self, to, err);
         else if (to->options->init[0])
             record_read_weights(to->options->init, m->tensors, (size_t)m->n_tensors, to->w, err);
         else
@@ -104,9 +104,10 @@ static bool prepare_weights(preparation *self, job *to, error *err)
     }
     if (!transport_agree(err))
         return false;
-    transport_broadcast(to->w, m->n_weights * sizeof *to->w, 0, TRANSPORT_SLEEP);
     if (to->options->resume[0])
-        resume_momentum(self, to);
+        resume_vectors(self, to);
+    else
+        transport_broadcast(to->w, m->n_weights * sizeof *to->w, 0, TRANSPORT_SLEEP);
     return true;
 }
 

@@ -96,7 +96,7 @@ static bool create_files(const preparation *self, job *to, record_plan plan, err
     server *files = &to->server;
     checkpoint_vector vectors[SAVED_MAX];
     const checkpoint_plan kept = {.vectors = vectors,
-                                  .n_vectors = saved_list(to, (saved_values){0}, vectors),
+                                  .n_vectors = saved_plan(to, vectors),
                                   .n_workers = (size_t)transport_workers(),
                                   .out = of->out};
     const char *kept_at = o->checkpoint[0] ? o->checkpoint : of->rescue;

@@ -201,24 +201,28 @@ bool resume_check_data(const preparation *self, const job *now, error *err)
                       from->path);
 }
 
-/* ---- weights ----------------------------------------------------------------------------------- */
+/* ---- vectors ------------------------------------------------------------------------------------ */
 
-bool resume_weights(const preparation *self, job *to, error *err)
+/* Has the checkpoint what the run goes on from, in its shape? */
+static bool check_vector(const checkpoint_file *from, const saved_vector *v)
 {
-    const checkpoint_file *from = self->from;
-    const size_t n = to->model->n_weights;
-    const checkpoint_values *w = checkpoint_find(from, SAVED_WEIGHTS);
-    const checkpoint_values *v = checkpoint_find(from, SAVED_MOMENTUM);
-    if (!w || w->n != n || w->n_rows != 0 || (v && (v->n != n || v->n_rows == 0)) ||
-        (to->options->keep_momentum && !v))
-        return error_user(err, "%s: its weights or momentum are not those of its model",
-                          from->path);
-    memcpy(to->w, w->values, n * sizeof *to->w);
+    const checkpoint_values *its = checkpoint_find(from, v->name);
+    return its && its->n == v->n && (its->n_rows != 0) == v->per_worker;
+}
+
+bool resume_check_vectors(const preparation *self, const job *to, error *err)
+{
+    saved_vector list[SAVED_MAX];
+    size_t n = saved_list(to, list);
+    for (size_t i = 0; i < n; i++)
+        if (!check_vector(self->from, &list[i]))
+            return error_user(err, "%s: its weights or momentum are not those of its model",
+                              self->from->path);
     return true;
 }
 
-/* With other workers no momentum is anybody's own: all begin with the mean, as with the weights. */
-static void average_velocities(const checkpoint_values *from)
+/* With other workers no row is anybody's own: all begin with the mean, as with the weights. */
+static void average_rows(const checkpoint_values *from)
 {
     for (size_t i = 0; i < from->n; i++) {
         double sum = 0.0;
@@ -228,24 +232,40 @@ static void average_velocities(const checkpoint_values *from)
     }
 }
 
-void resume_momentum(preparation *self, job *to)
+/* Every worker its row; with another number of workers the mean. */
+static void deal_rows(const checkpoint_values *from, const saved_vector *to)
 {
-    size_t n = to->model->n_weights;
-    if (!to->options->keep_momentum)
-        return;
+    const size_t n_bytes = to->n * sizeof(float);
     if (!transport_is_server()) {
-        transport_receive(to->worker.at.v, n * sizeof(float), 0, TRANSPORT_SLEEP);
+        transport_receive(to->at, n_bytes, 0, TRANSPORT_SLEEP);
         return;
     }
-    const checkpoint_values *from = checkpoint_find(self->from, SAVED_MOMENTUM);
-    bool same = from->n_rows == (size_t)transport_workers();
+    const bool same = from->n_rows == (size_t)transport_workers();
     if (!same)
-        average_velocities(from);
+        average_rows(from);
     for (int k = 0; k < transport_workers(); k++) {
-        const float *v = from->values + (same ? (size_t)k * n : 0);
+        const float *row = from->values + (same ? (size_t)k * to->n : 0);
         if (transport_size() > 1)
-            transport_send(v, n * sizeof *v, k + 1, TRANSPORT_SLEEP);
+            transport_send(row, n_bytes, k + 1, TRANSPORT_SLEEP);
         else
-            memcpy(to->worker.at.v, v, n * sizeof *v);
+            memcpy(to->at, row, n_bytes);
+    }
+}
+
+void resume_vectors(const preparation *self, job *to)
+{
+    saved_vector list[SAVED_MAX];
+    size_t n = saved_list(to, list);
+    for (size_t i = 0; i < n; i++) {
+        const size_t n_bytes = list[i].n * sizeof(float);
+        const checkpoint_values *from =
+            self->from ? checkpoint_find(self->from, list[i].name) : NULL;
+        if (list[i].per_worker) {
+            deal_rows(from, &list[i]);
+            continue;
+        }
+        if (from)
+            memcpy(list[i].at, from->values, n_bytes);
+        transport_broadcast(list[i].at, n_bytes, 0, TRANSPORT_SLEEP);
     }
 }

@@ -34,13 +34,14 @@ bool resume_place(preparation *self, error *err);
 /* resume_check_data - are these the images of the former start?  false with err (user) */
 bool resume_check_data(const preparation *self, const job *now, error *err);
 
-/* resume_weights - the server: weights from the checkpoint */
-bool resume_weights(const preparation *self, job *to, error *err);
+/* resume_check_vectors - has the checkpoint all vectors the run goes on from (saved.h)?  false with err (user) */
+bool resume_check_vectors(const preparation *self, const job *to, error *err);
 
 /*
- * resume_momentum - every worker its momentum; with another number of workers their mean, for all
- * Only with --keep-momentum.  Collective.
+ * resume_vectors - give them to all ranks; of a vector per worker every worker its own, and with another number of
+ * workers their mean, for all
+ * Collective.
  */
-void resume_momentum(preparation *self, job *to);
+void resume_vectors(const preparation *self, job *to);
 
 #endif

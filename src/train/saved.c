@@ -1,15 +1,15 @@
 #include "saved.h"
 
-size_t saved_list(const job *of, saved_values at, checkpoint_vector list[SAVED_MAX])
+size_t saved_list(const job *of, saved_vector list[SAVED_MAX])
 {
     const bool each = true, one = false;
     const size_t n = of->model->n_weights;
     const struct {
         bool wanted;
-        checkpoint_vector is;
+        saved_vector is;
     } all[] = {
-        {true, {SAVED_WEIGHTS, "Weights from which training goes on.", one, n, at.w}},
-        {of->options->keep_momentum, {SAVED_MOMENTUM, "Momentum of each worker.", each, n, at.v}},
+        {true, {"w", "Weights from which training goes on.", one, n, of->w}},
+        {of->options->keep_momentum, {"v", "Momentum of each worker.", each, n, of->worker.at.v}},
     };
     _Static_assert(sizeof all / sizeof *all <= SAVED_MAX, "SAVED_MAX");
     size_t n_wanted = 0;
@@ -17,4 +17,18 @@ size_t saved_list(const job *of, saved_values at, checkpoint_vector list[SAVED_M
         if (all[i].wanted)
             list[n_wanted++] = all[i].is;
     return n_wanted;
+}
+
+size_t saved_plan(const job *of, checkpoint_vector list[SAVED_MAX])
+{
+    saved_vector all[SAVED_MAX];
+    size_t n = saved_list(of, all);
+    for (size_t i = 0; i < n; i++)
+        list[i] = saved_in_checkpoint(&all[i], NULL);
+    return n;
+}
+
+checkpoint_vector saved_in_checkpoint(const saved_vector *of, const float *values)
+{
+    return (checkpoint_vector){of->name, of->about, of->per_worker, of->n, values};
 }

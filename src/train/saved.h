@@ -1,5 +1,7 @@
 /*
  * saved.h - the vectors of floats that a run goes on from: what --resume must not lose
+ *
+ * One list, a line each: saving keeps, gathers and writes what it names, and resume gives it back.
  */
 #ifndef BRAMBLE_TRAIN_SAVED_H
 #define BRAMBLE_TRAIN_SAVED_H
@@ -7,21 +9,24 @@
 #include "job.h"
 #include "record/checkpoint.h"
 
-#define SAVED_WEIGHTS "w"
-#define SAVED_MOMENTUM "v" /* with --keep-momentum */
-
 enum { SAVED_MAX = 8 };
 
-/* Where they are in memory; as one behind the other where there is one of each worker. */
-typedef struct saved_values {
-    const float *w, *v;
-} saved_values;
+/* A vector as the list has it. */
+typedef struct saved_vector {
+    const char *name, *about; /* of its dataset in /checkpoint */
+    bool per_worker;          /* each worker has its own, else all ranks hold the same one */
+    size_t n;
+    float *at; /* in this rank's memory; NULL where it has none */
+} saved_vector;
 
-/*
- * saved_list - the vectors of this run's checkpoints, always the same ones in the same order
- *   at  in  {0} to plan a checkpoint
- * Returns how many.  Not collective.
- */
-size_t saved_list(const job *of, saved_values at, checkpoint_vector list[SAVED_MAX]);
+/* saved_list - those of this run, always the same ones in the same order.  Returns how many.  Not collective. */
+size_t saved_list(const job *of, saved_vector list[SAVED_MAX]);
+
+/* saved_plan - the same as a checkpoint is planned with */
+size_t saved_plan(const job *of, checkpoint_vector list[SAVED_MAX]);
+
+/* saved_in_checkpoint - one of them as a checkpoint takes it
+ *   values  in  n floats, or n of each worker, one behind the other */
+checkpoint_vector saved_in_checkpoint(const saved_vector *of, const float *values);
 
 #endif

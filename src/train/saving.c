@@ -2,10 +2,11 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "saved.h"
 #include "transport/transport.h"
 
 #include <string.h>
+
+/* ---- memory -------------------------------------------------------------------------------------- */
 
 static void publish(void *arg)
 {
@@ -13,47 +14,68 @@ static void publish(void *arg)
     checkpoint_publish(self->to, &self->error);
 }
 
-/* Memory and the thread for a file. */
-static bool init_file(saving *self, const job *of, error *err)
+/* May a rank die, and the others go on? */
+static bool may_lose_ranks(void)
 {
-    size_t n = of->model->n_weights, size = (size_t)transport_size();
-    self->to = of->server.checkpoint;
-    self->rounds_begun = of->course.rounds_before;
-    self->w = memory_new(n, sizeof *self->w, err);
-    if (of->options->keep_momentum)
-        self->all = memory_new(size * n, sizeof *self->all, err);
-    return self->w && (self->all || !of->options->keep_momentum) &&
-           (self->publisher = background_new(publish, self, err));
+    return transport_guards() && transport_size() > 1;
+}
+
+static bool new_vector(float **v, size_t count, size_t n, error *err)
+{
+    return (*v = memory_new(count, n * sizeof **v, err)) != NULL;
+}
+
+static bool init_kept(kept *k, error *err)
+{
+    const bool serves = transport_is_server(), own = k->of.per_worker && transport_is_worker();
+    bool good = true;
+    if (own || (serves && !k->of.per_worker))
+        good = new_vector(&k->last, 1, k->of.n, err);
+    if (own && may_lose_ranks())
+        good = good && new_vector(&k->before, 1, k->of.n, err);
+    if (serves && k->of.per_worker)
+        good = good && new_vector(&k->all, (size_t)transport_size(), k->of.n, err);
+    return good;
 }
 
 bool saving_init(saving *self, const job *of, error *err)
 {
     const train_options *o = of->options;
-    *self = (saving){.t_saved_s = clock_now(), .model_round = -1};
-    bool good = true;
-    if (o->checkpoint[0])
-        good = options_checkpoint_interval(o->checkpoint_every, &self->every_rounds, &self->every_s,
-                                           err);
-    else if (!transport_guards() || transport_size() == 1)
+    saved_vector list[SAVED_MAX];
+    *self = (saving){.of = of,
+                     .t_saved_s = clock_now(),
+                     .model_round = -1,
+                     .to = of->server.checkpoint,
+                     .rounds_begun = of->course.rounds_before};
+    if (o->checkpoint[0] &&
+        !options_checkpoint_interval(o->checkpoint_every, &self->every_rounds, &self->every_s, err))
+        return false;
+    if (!o->checkpoint[0] && !may_lose_ranks())
         return true;
-    if (transport_is_server())
-        good = good && init_file(self, of, err);
-    if (o->keep_momentum)
-        good = good && (self->v = memory_new(of->model->n_weights, sizeof *self->v, err));
-    if (self->v && transport_guards())
-        good = good && (self->v_before = memory_new(of->model->n_weights, sizeof *self->v, err));
+    self->n_kept = saved_list(of, list);
+    bool good = true;
+    for (size_t i = 0; i < self->n_kept; i++) {
+        self->kept[i].of = list[i];
+        good = good && init_kept(&self->kept[i], err);
+    }
+    if (good && transport_is_server())
+        good = (self->publisher = background_new(publish, self, err)) != NULL;
     return good;
 }
 
 void saving_release(saving *self)
 {
+    saving_finish(self);
     background_free(self->publisher);
-    self->publisher = NULL;
-    memory_free(self->w);
-    memory_free(self->v);
-    memory_free(self->v_before);
-    memory_free(self->all);
+    for (size_t i = 0; i < self->n_kept; i++) {
+        memory_free(self->kept[i].last);
+        memory_free(self->kept[i].before);
+        memory_free(self->kept[i].all);
+    }
+    *self = (saving){0};
 }
+
+/* ---- when ---------------------------------------------------------------------------------------- */
 
 /* A checkpoint that cannot be written is no reason to stop. */
 static void warn(uint64_t rounds, error *err)
@@ -73,11 +95,11 @@ void saving_finish(saving *self)
     warn(self->rounds_begun, &self->error);
 }
 
-bool saving_due(saving *self, const job *of, uint64_t round)
+bool saving_due(saving *self, uint64_t round)
 {
-    if (!of->options->checkpoint[0])
+    if (!self->of->options->checkpoint[0])
         return false;
-    if (round + 1 == of->course.rounds)
+    if (round + 1 == self->of->course.rounds)
         return true;
     if (background_busy(self->publisher)) /* the disk is slower: as often as it can */
         return false;
@@ -86,113 +108,134 @@ bool saving_due(saving *self, const job *of, uint64_t round)
                      : clock_now() - self->t_saved_s >= self->every_s;
 }
 
-void saving_keep(saving *self, const job *of, uint64_t rounds, int64_t model_round)
+/* ---- what ---------------------------------------------------------------------------------------- */
+
+void saving_keep_own(saving *self, uint64_t rounds)
 {
-    size_t n = of->model->n_weights;
+    for (size_t i = 0; i < self->n_kept; i++) {
+        kept *k = &self->kept[i];
+        if (!k->of.per_worker || !k->last)
+            continue;
+        if (k->before) {
+            float *oldest = k->before;
+            k->before = k->last;
+            k->last = oldest;
+        }
+        memcpy(k->last, k->of.at, k->of.n * sizeof *k->last);
+    }
+    self->own_rounds = rounds;
+}
+
+void saving_keep(saving *self, uint64_t rounds, int64_t model_round)
+{
     self->rounds = rounds;
     self->n_workers = transport_workers();
     self->model_round = model_round;
-    if (self->w) {
-        memcpy(self->w, of->w, n * sizeof *self->w);
-        self->t_date_s = clock_date_s();
+    self->t_date_s = clock_date_s();
+    for (size_t i = 0; i < self->n_kept; i++) {
+        kept *k = &self->kept[i];
+        if (!k->of.per_worker && k->last)
+            memcpy(k->last, k->of.at, k->of.n * sizeof *k->last);
     }
 }
 
-void saving_keep_momentum(saving *self, const job *of, uint64_t rounds)
+/* The workers' vectors to the server, of the round of its own. */
+static void gather(saving *self)
 {
-    if (!self->v || !transport_is_worker())
-        return;
-    float *before = self->v_before;
-    if (before) {
-        self->v_before = self->v;
-        self->v = before;
+    for (size_t i = 0; i < self->n_kept; i++) {
+        const kept *k = &self->kept[i];
+        bool ahead = k->before && self->own_rounds > self->rounds;
+        if (k->of.per_worker)
+            transport_gather(ahead ? k->before : k->last, k->of.n * sizeof *k->all, k->all,
+                             TRANSPORT_SLEEP);
     }
-    memcpy(self->v, of->worker.at.v, of->model->n_weights * sizeof *self->v);
-    self->v_rounds = rounds;
 }
 
 /*
  * Take what was kept, when what was taken before is written.
- *   first  in  where the workers' velocities begin, if there are any
+ *   first  in  rank of the first worker
  */
-static bool take(saving *self, const job *of, size_t first, int signal, error *err)
+static bool take(saving *self, size_t first, int signal, error *err)
 {
+    const job *j = self->of;
     checkpoint_vector vectors[SAVED_MAX];
-    saved_list(of, (saved_values){self->w, self->all ? self->all + first : NULL}, vectors);
+    for (size_t i = 0; i < self->n_kept; i++) {
+        const kept *k = &self->kept[i];
+        vectors[i] =
+            saved_in_checkpoint(&k->of, k->of.per_worker ? k->all + first * k->of.n : k->last);
+    }
     checkpoint_state state = {
         .position = {.n_workers = self->n_workers,
-                     .n_train = (int64_t)of->course.n_train,
-                     .n_test = (int64_t)of->server.test.n,
-                     .data_checksum = of->server.data_checksum,
+                     .n_train = (int64_t)j->course.n_train,
+                     .n_test = (int64_t)j->server.test.n,
+                     .data_checksum = j->server.data_checksum,
                      .signal = signal,
                      .t_date_s = self->t_date_s},
         .vectors = vectors,
-        .model = self->model_round >= 0 ? of->server.evaluation.w : NULL,
+        .model = self->model_round >= 0 ? j->server.evaluation.w : NULL,
         .model_round = self->model_round,
     };
     saving_finish(self);
     self->t_saved_s = clock_now();
     self->rounds_begun = self->rounds;
-    return checkpoint_take(self->to, of->server.record, &state, err);
+    return checkpoint_take(self->to, j->server.record, &state, err);
 }
 
-/* The server's row is no worker's, unless it is one. */
-static size_t first_velocity(const job *of)
+/* ---- writing ------------------------------------------------------------------------------------- */
+
+/* A server is no worker, unless it is alone. */
+static size_t first_worker(void)
 {
-    return transport_size() > 1 ? of->model->n_weights : 0;
+    return transport_size() > 1 ? 1 : 0;
 }
 
-static void gather(saving *self, const job *of)
-{
-    const float *mine = self->v_before && self->v_rounds > self->rounds ? self->v_before : self->v;
-    if (mine)
-        transport_gather(mine, of->model->n_weights * sizeof *mine, self->all, TRANSPORT_SLEEP);
-}
-
-void saving_begin(saving *self, job *of)
+void saving_begin(saving *self)
 {
     error err = {0};
-    gather(self, of);
+    gather(self);
     if (!transport_is_server())
         return;
-    if (take(self, of, first_velocity(of), 0, &err))
+    if (take(self, first_worker(), 0, &err))
         background_start(self->publisher);
     warn(self->rounds, &err);
 }
 
-bool saving_write(saving *self, job *of, int signal, error *err)
+bool saving_write(saving *self, int signal, error *err)
 {
-    if (!of->options->checkpoint[0] || self->rounds == 0)
+    if (!self->of->options->checkpoint[0] || self->rounds == 0)
         return true;
-    gather(self, of);
+    gather(self);
     return !transport_is_server() ||
-           (take(self, of, first_velocity(of), signal, err) && checkpoint_publish(self->to, err));
+           (take(self, first_worker(), signal, err) && checkpoint_publish(self->to, err));
 }
 
-/* The velocities of the dead are not to be had: the mean of the others' stands for them. */
-static void replace_lost(saving *self, size_t n)
+/* The vectors of the dead are not to be had: the mean of the others' stands for them. */
+static void replace_lost(float *all, size_t n, size_t n_workers)
 {
     size_t left = (size_t)transport_size() - 1;
-    float *mean = self->all + (left + 1) * n;
+    float *mean = all + (left + 1) * n;
     for (size_t i = 0; i < n; i++) {
         double sum = 0.0;
         for (size_t k = 1; k <= left; k++)
-            sum += (double)self->all[k * n + i];
+            sum += (double)all[k * n + i];
         mean[i] = (float)(sum / (double)left);
     }
-    for (size_t k = left + 2; k <= (size_t)self->n_workers; k++)
-        memcpy(self->all + k * n, mean, n * sizeof *mean);
+    for (size_t k = left + 2; k <= n_workers; k++)
+        memcpy(all + k * n, mean, n * sizeof *mean);
 }
 
-bool saving_rescue(saving *self, job *of, error *err)
+bool saving_rescue(saving *self, error *err)
 {
-    size_t n = of->model->n_weights;
-    if (self->v && transport_size() == 1)
-        return true; /* nobody knows any momentum */
-    gather(self, of);
+    bool own = false; /* is there anything only workers know? */
+    for (size_t i = 0; i < self->n_kept; i++)
+        own = own || self->kept[i].of.per_worker;
+    if (own && transport_size() == 1)
+        return true;
+    gather(self);
     if (!transport_is_server())
         return true;
-    if (self->v)
-        replace_lost(self, n);
-    return take(self, of, n, 0, err) && checkpoint_publish(self->to, err);
+    for (size_t i = 0; i < self->n_kept; i++)
+        if (self->kept[i].of.per_worker)
+            replace_lost(self->kept[i].all, self->kept[i].of.n, (size_t)self->n_workers);
+    return take(self, 1, 0, err) && checkpoint_publish(self->to, err);
 }

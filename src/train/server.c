@@ -1,71 +1,52 @@
 #include "server.h"
 
+#include "base/memory.h"
+#include "shown.h"
 #include "train/interrupt.h"
+#include "transport/transport.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { SLICES_PER_SEGMENT = 64 };
 static const double SLICE_S = 2e-3;
 
-/* ---- what is shown ------------------------------------------------------------------------------ */
-
-static const double SHOW_S = 1.0;
-
-/* Tests of rounds done .. n that hold the run up: a server among several ranks tests meanwhile, but the last. */
-static double tests_to_come(const training *t)
+bool server_open(training *t, error *err)
 {
-    uint64_t n = t->job->course.rounds, every = t->job->course.eval_every, done = t->shown.rounds;
-    uint64_t n_tests = done < n;
-    if (transport_size() == 1)
-        n_tests = n / every - done / every + (done < n && n % every != 0);
-    double begun = t->eval_noted || isnan(t->shown.tested) ? 0.0 : 1.0 - t->shown.tested;
-    return (double)n_tests + begun;
+    server *s = &t->job->server;
+    books *b = &t->books;
+    b->t_target_s = NAN;
+    b->account.machines = s->machines;
+    shown_begin(t);
+    b->rows = memory_new((size_t)transport_size(), sizeof *b->rows, err);
+    return b->rows && testing_init(&b->testing, &s->evaluation, s->record, err) &&
+           swa_init(&b->tail, t->job->options->tail_average, t->job->model->n_weights, err) &&
+           flushing_init(&b->flushing, s->record, err);
 }
 
-/* Forward is a third of a step; a guess until a test has shown what it takes. */
-static double guess_test(const training *t)
+void server_close(training *t)
 {
-    double images = t->shown.images + t->shown.round_images;
-    return images > 0.0 ? t->shown.t_now_s / images * transport_workers() *
-                              (double)t->job->server.test.n / 3.0
-                        : 0.0;
+    books *b = &t->books;
+    progress_stop(&b->progress);
+    flushing_release(&b->flushing);
+    testing_release(&b->testing);
+    swa_release(&b->tail);
+    memory_free(b->rows);
+    *b = (books){0};
 }
 
-/* Where the run is. */
-static void take_stock(training *t)
+void server_past(training *t)
 {
-    progress_state *s = &t->shown;
-    const evaluation *e = &t->job->server.evaluation;
-    bool waits = transport_size() == 1 || s->rounds == t->job->course.rounds;
-    bool testing = !t->eval_noted && waits;
-    s->round_images = testing || t->present.round < s->rounds ? 0.0 : present_images(&t->present);
-    s->share = fmin(1.0, s->round_images / t->present.round_images);
-    s->tested = testing ? (double)e->position / (double)e->set->n : NAN;
-    s->t_now_s = testing ? s->t_s : clock_now() - t->t_zero_s - t->t_inline_s;
-    s->t_tests_s = tests_to_come(t) * (t->t_test_s > 0.0 ? t->t_test_s : guess_test(t));
-    record_progress row = {(double)t->present.round,
-                           s->round_images,
-                           t->present.round_images,
-                           s->tested,
-                           s->t_now_s,
-                           s->t_tests_s};
-    record_add_progress(t->job->server.record, &row, &t->error);
-    t->t_shown_s = clock_now();
-}
-
-void server_show(training *t)
-{
-    take_stock(t);
-    progress_show(&t->progress, &t->shown);
-}
-
-void server_show_present(training *t)
-{
-    if (clock_now() - t->t_shown_s < SHOW_S)
+    books *b = &t->books;
+    const record_file *past = t->job->server.past;
+    if (!past || past->n_rounds == 0)
         return;
-    take_stock(t);
-    progress_within(&t->progress, &t->shown);
+    const record_round *last = &past->rounds[past->n_rounds - 1];
+    account_past(&b->account, past);
+    b->t_zero_s -= last->t_end_s;
+    b->shown = (progress_state){past->n_rounds, last->t_end_s, b->account.images, last->loss,
+                                .accuracy = NAN};
+    if (past->model_round >= 0)
+        testing_begin(&b->testing, past->model_round, t->job->server.evaluation.w);
 }
 
 /* ---- while the server waits --------------------------------------------------------------------- */
@@ -73,140 +54,164 @@ void server_show_present(training *t)
 /* Have the workers cut the round short. */
 static void call_stop(training *t)
 {
-    if (transport_size() > 1 && !t->stop_called && t->shown.rounds < t->job->course.rounds)
+    books *b = &t->books;
+    if (transport_size() > 1 && !b->stop_called && b->shown.rounds < t->job->course.rounds)
         transport_call_stop();
-    t->stop_called = true;
+    b->stop_called = true;
 }
 
-/* Called while the server waits: has anybody been asked to stop, does anybody hang? */
 void server_listen(void *arg)
 {
     training *t = arg;
+    books *b = &t->books;
+    const server *s = &t->job->server;
     int rank;
     int64_t word;
     while (transport_receive_word(&rank, &word))
         if (!present_heard(&t->present, rank, word) && !stall_heard(&t->stall, rank, word) &&
             t->signal == 0)
             t->signal = (int)word;
-    stall_look(&t->stall, t->job->server.machines, t->present.round, t->job->server.record,
-               &t->error);
-    flushing_look(&t->flushing, &t->error);
-    server_show_present(t);
+    stall_look(&t->stall, s->machines, t->present.round, s->record, &b->error);
+    flushing_look(&b->flushing, &b->error);
+    shown_present(t);
     if (t->signal == 0)
         t->signal = interrupt_signal();
     if (t->signal != 0)
         call_stop(t);
 }
 
-/* An evaluation has come to its end: write it down, and see whether the target is reached. */
-static void note_evaluation(training *t)
+/* A test has come to its end: is the target reached? */
+static void note_test(training *t, const record_test *row)
 {
-    job *j = t->job;
-    evaluation *e = &j->server.evaluation;
-    record_test row = {evaluation_loss(e), evaluation_accuracy(e)};
-    t->eval_noted = true;
-    t->t_test_s = t->t_eval_s - t->t_test_begun_s;
-    t->shown.accuracy = row.accuracy;
-    t->shown.accuracy_round = (uint64_t)t->eval_round + 1;
-    record_add_test(j->server.record, (size_t)t->eval_round, &row, &t->error);
-    record_add_confusion(j->server.record, e->confusion, &t->error);
-    flushing_want(&t->flushing);
-    double target = j->options->target_accuracy;
-    if (target > 0.0 && row.accuracy >= target && !t->stop) {
-        t->stop = true;
-        t->t_target_s = clock_now() - t->t_zero_s - t->t_inline_s;
+    books *b = &t->books;
+    double target = t->job->options->target_accuracy;
+    b->shown.accuracy = row->accuracy;
+    b->shown.accuracy_round = (uint64_t)b->testing.round + 1;
+    flushing_want(&b->flushing);
+    if (target > 0.0 && row->accuracy >= target && !b->reached) {
+        b->reached = true;
+        b->t_target_s = clock_now() - b->t_zero_s - b->t_inline_s;
         call_stop(t);
     }
 }
 
-/* Some t_s seconds of evaluation; returns whether there was anything to do. */
-static bool evaluate(training *t, double t_s)
+/* Some t_s seconds of a test; returns whether there was anything to do. */
+static bool test(training *t, double t_s)
 {
+    record_test row;
+    testing *its = &t->books.testing;
     server_listen(t);
-    if (t->eval_noted || t->signal != 0)
+    if (its->done || t->signal != 0)
         return false;
-    double cpu = clock_cpu(), start = clock_now();
     enum phase before = phases_enter(&t->phases, PHASE_EVALUATE);
-    bool more = evaluation_slice(&t->job->server.evaluation, t_s);
-    t->cpu_eval_s += clock_cpu() - cpu;
-    t->t_eval_s += clock_now() - start;
-    if (!more || !t->job->server.evaluation.running)
-        note_evaluation(t);
+    if (testing_slice(its, t_s, &row, &t->books.error))
+        note_test(t, &row);
     phases_enter(&t->phases, before);
     return true;
 }
 
 /* Meanwhile the notes may come: so a slice is short, against a segment too. */
-bool server_evaluate_some(void *arg)
+bool server_test_some(void *arg)
 {
     training *t = arg;
-    return evaluate(t, fmin(SLICE_S, t->t_segment_s / SLICES_PER_SEGMENT));
+    return test(t, fmin(SLICE_S, t->t_segment_s / SLICES_PER_SEGMENT));
 }
 
-void server_evaluate_rest(training *t)
+void server_test_rest(training *t)
 {
-    while (evaluate(t, INFINITY))
+    while (test(t, INFINITY))
         ;
 }
 
-/*
- * With --tail-average a round's model is the mean of its last averages, while training goes on from the
- * very last: the mean has less of the noise of the steps (Polyak and Juditsky, SIAM J. Control Optim. 30,
- * 1992; Izmailov et al., arXiv:1803.05407).
- */
-void server_add_to_tail(training *t, uint64_t segment)
-{
-    const job *j = t->job;
-    double n = (double)j->course.segments, share = j->options->tail_average;
-    if (share <= 0.0 || (double)(segment + 1) <= (1.0 - share) * n)
-        return;
-    for (size_t k = 0; k < j->model->n_weights; k++)
-        t->tail[k] += (double)j->w[k];
-    t->n_tail++;
-}
-
-static const float *model_of_round(const training *t)
-{
-    if (t->n_tail <= 1)
-        return t->job->w;
-    for (size_t k = 0; k < t->job->model->n_weights; k++)
-        t->tail_mean[k] = (float)(t->tail[k] / (double)t->n_tail);
-    return t->tail_mean;
-}
-
-static bool evaluation_due(const training *t, uint64_t round)
-{
-    return (round + 1) % t->job->course.eval_every == 0 || round + 1 == t->job->course.rounds;
-}
-
-/* The model is in the file before it is tested: whatever comes between, it is not lost. */
-void server_take_model(training *t, uint64_t round)
-{
-    size_t n_bytes = t->job->model->n_weights * sizeof *t->kept;
-    if (!evaluation_due(t, round)) {
-        memcpy(t->kept, model_of_round(t), n_bytes);
-        t->kept_round = (int64_t)round;
-        return;
-    }
-    t->eval_round = (int64_t)round;
-    t->eval_noted = false;
-    t->t_test_begun_s = t->t_eval_s;
-    evaluation_begin(&t->job->server.evaluation, model_of_round(t));
-    record_add_weights(t->job->server.record, t->eval_round, t->job->server.evaluation.w,
-                       &t->error);
-}
-
-void server_leave_model(training *t, error *err)
-{
-    if (t->kept_round > t->eval_round)
-        record_add_weights(t->job->server.record, t->kept_round, t->kept, err);
-}
-
-/* A rank that also trains cannot evaluate meanwhile: it does so between the rounds, off the clock. */
-void server_evaluate_inline(training *t)
+void server_test_inline(training *t)
 {
     double start = clock_now();
-    server_evaluate_rest(t);
-    t->t_inline_s += clock_now() - start;
-    server_show(t);
+    server_test_rest(t);
+    t->books.t_inline_s += clock_now() - start;
+    shown_round(t);
+}
+
+/* ---- its steps of a round ------------------------------------------------------------------------ */
+
+void server_begin_round(training *t)
+{
+    t->books.round = (record_round){0};
+    swa_begin(&t->books.tail);
+}
+
+void server_decide(training *t, uint64_t round, bool last)
+{
+    decision *d = t->decision;
+    phases_enter(&t->phases, PHASE_SERVE);
+    if (last)
+        server_test_rest(t); /* so that it does not depend on who was faster */
+    server_listen(t);
+    for (int k = 0; k < transport_size() && t->signal == 0; k++)
+        t->signal = t->notes[k].signal;
+    d->signal = t->signal;
+    d->stop = t->signal ? STOP_ASKED : t->books.reached ? STOP_TARGET : STOP_NOT;
+    d->save = last && saving_due(&t->saving, round);
+    d->error = t->books.error.kind != ERROR_NONE;
+}
+
+void server_segment(training *t, uint64_t segment)
+{
+    account_segment(&t->books.account, t->notes, &t->books.round);
+    swa_add(&t->books.tail, t->job->w, segment, t->job->course.segments);
+}
+
+/* Its row, and its time: by the clock that began first. */
+static void close_round(training *t)
+{
+    books *b = &t->books;
+    record_round *row = &b->round;
+    double t_s = clock_now() - t->t_ready_s - b->t_inline_s;
+    double late_s = account_time(t->ends, t_s) - t_s;
+    t->t_ready_s -= late_s;
+    b->t_zero_s -= late_s;
+    row->t_end_s = clock_now() - b->t_zero_s - b->t_inline_s;
+    account_round(&b->account, t->ends, b->rows, row);
+    row->passes = b->account.images / (double)t->job->course.n_train;
+}
+
+void server_round(training *t, uint64_t round)
+{
+    books *b = &t->books;
+    const course *on = &t->job->course;
+    close_round(t);
+    record_add_round(t->job->server.record, (size_t)round, &b->round, b->rows, &b->error);
+    flushing_want(&b->flushing);
+    flushing_look(&b->flushing, &b->error);
+    b->shown.rounds = round + 1;
+    b->shown.t_s = b->round.t_end_s;
+    b->shown.images = b->account.images;
+    b->shown.loss = b->round.loss;
+    bool due = (round + 1) % on->eval_every == 0 || round + 1 == on->rounds;
+    testing_take(&b->testing, round, swa_model(&b->tail, t->job->w), due, &b->error);
+    if (transport_size() > 1) /* a single rank shows the round once it is tested */
+        shown_round(t);
+}
+
+/* ---- the end ------------------------------------------------------------------------------------- */
+
+void server_summary(training *t, uint64_t rounds, record_summary *s)
+{
+    const job *j = t->job;
+    books *b = &t->books;
+    double wall = clock_now() - t->t_ready_s - b->testing.t_spent_s;
+    double cpu = clock_cpu() - b->cpu_zero_s - b->testing.cpu_spent_s;
+    s->t_time_s = b->shown.t_s;
+    account_summarize(&b->account, s);
+    if (j->options->label.cores > 0)
+        s->cores = (double)j->options->label.cores;
+    s->accuracy = evaluation_accuracy(&j->server.evaluation);
+    s->loss = evaluation_loss(&j->server.evaluation);
+    s->t_start_s = t->t_ready_s - j->t_begin_s;
+    s->t_start_mpi_s = j->t_start_mpi_s;
+    s->t_start_data_s = j->t_start_data_s;
+    s->t_target_s = b->t_target_s;
+    s->server_cpu_fraction = transport_size() > 1 ? cpu / wall : NAN;
+    s->rounds = (double)rounds;
+    s->complete = 1.0;
+    record_add_summary(j->server.record, s, &b->error);
 }

@@ -6,36 +6,44 @@
 
 #include "training.h"
 
-/*
- * server_show - a round is done: progress on stderr and in the file
- * server_show_present - the same within a round, once a second at most
- */
-void server_show(training *t);
-void server_show_present(training *t);
+/* server_open - its books; false with err (environment).  server_close frees them. */
+bool server_open(training *t, error *err);
+void server_close(training *t);
+
+/* server_past - begin with what former starts have done, if there were any */
+void server_past(training *t);
 
 /* server_listen - called while the server waits: has anybody been asked to stop, does anybody hang?
  * arg: a training */
 void server_listen(void *arg);
 
 /*
- * server_evaluate_some - some evaluation, while nothing else is to be done; returns whether there was any
- * server_evaluate_rest - all that is left of it
- * server_evaluate_inline - the same between the rounds, off the clock: a rank that also trains cannot
- *                          evaluate meanwhile
+ * server_test_some - go on with a test, while nothing else is to be done; returns whether there was any.
+ *                    arg: a training
+ * server_test_rest - all that is left of it
+ * server_test_inline - the same between the rounds, off the clock: a rank that also trains cannot test meanwhile
  */
-bool server_evaluate_some(void *arg);
-void server_evaluate_rest(training *t);
-void server_evaluate_inline(training *t);
+bool server_test_some(void *arg);
+void server_test_rest(training *t);
+void server_test_inline(training *t);
 
 /*
- * server_take_model - a round (0-based) is over: write its model and begin to test it, or keep it
- * server_leave_model - the run ends before all rounds are done: write what was kept, if that is the newest.
- *                      Sets err (environment)
+ * server_decide - the notes of all ranks are there: go on?
+ *   last  in  of the round
  */
-void server_take_model(training *t, uint64_t round);
-void server_leave_model(training *t, error *err);
+void server_decide(training *t, uint64_t round, bool last);
 
-/* server_add_to_tail - for --tail-average: an average of the round is there */
-void server_add_to_tail(training *t, uint64_t segment);
+/* server_begin_round - an empty page in the books */
+void server_begin_round(training *t);
+
+/* server_segment - all have the average of a segment (0-based): books, and SWA */
+void server_segment(training *t, uint64_t segment);
+
+/* server_round - the last notes of a round (0-based) are there: close it, in the books, in the file and on stderr; its
+ * model is written and tested, or kept */
+void server_round(training *t, uint64_t round);
+
+/* server_summary - what the run comes to after so many rounds, in the file, too */
+void server_summary(training *t, uint64_t rounds, record_summary *s);
 
 #endif

@@ -11,6 +11,8 @@
 #include "saving.h"
 #include "show/progress.h"
 #include "stall.h"
+#include "swa.h"
+#include "testing.h"
 
 /* What the server answers; the notes of all ranks follow it. */
 typedef struct decision {
@@ -22,50 +24,46 @@ typedef struct decision {
 
 enum stop { STOP_NOT, STOP_TARGET, STOP_ASKED };
 
+/* The server's books. */
+typedef struct books {
+    account account;
+    record_round round; /* the row of the round that is going on */
+    record_rank *rows;  /* of all ranks in it */
+    flushing flushing;
+    swa tail;
+    testing testing;
+    double t_zero_s;   /* t_ready_s, earlier by the time of former starts */
+    double t_inline_s; /* tests by a rank that also trains: not in T_time */
+    double cpu_zero_s;
+    bool reached;      /* the target accuracy is: stop */
+    double t_target_s; /* then; NaN before */
+    bool stop_called;
+    progress progress;
+    progress_state shown;
+    double t_shown_s; /* clock_now() then */
+    error error;      /* the server's own: said at the next decision */
+} books;
+
 typedef struct training {
     job *job;
     phases phases;
-    progress progress;
     saving saving;
+    stall stall;
+    present present;     /* the round that is going on */
     decision *decision;  /* followed by: */
     segment_note *notes; /* of all ranks */
     double *weights;     /* of all ranks in an average */
-    stall stall;
-    present present;    /* the round that is going on */
-    record_rank *rows;  /* of all ranks in a round (server) */
-    round_note *ends;   /* likewise */
-    double t_wait_s;    /* mine in the exchange before */
-    double t_ready_s;   /* clock_now() when all were ready */
-    double t_average_s; /* the same at the end of the last average */
-    double t_segment_s; /* from there until all notes were there, the last time */
+    round_note *ends;    /* of all ranks in a round (server) */
+    double t_wait_s;     /* mine in the exchange before */
+    double t_ready_s;    /* clock_now() when all were ready */
+    double t_average_s;  /* the same at the end of the last average */
+    double t_segment_s;  /* from there until all notes were there, the last time */
+    int signal;          /* stop, this rank was asked, or (server) anybody; 0: nobody */
+    books books;         /* on the server */
 
-    /* the server's books */
-    flushing flushing;
-    double t_zero_s;             /* t_ready_s, earlier by the time of former starts */
-    double t_inline_s;           /* evaluation by a rank that also trains: not in T_time */
-    double t_eval_s, cpu_eval_s; /* of the server, up to now */
-    double cpu_zero_s;
-    account account;
-    record_round round; /* its row */
-    double *tail;       /* sum of its last averages */
-    float *tail_mean;
-    size_t n_tail;
-    float *kept;        /* model of the last round that is not to be tested */
-    int64_t kept_round; /* -1: none */
-    int64_t eval_round; /* whose model is or was evaluated last, and is in the file; -1: none */
-    bool eval_noted;    /* its result has been recorded */
-    bool stop, stop_called;
-    int signal; /* that somebody got: stop */
-    double t_target_s;
-    progress_state shown;
-    double t_shown_s;      /* clock_now() then */
-    double t_test_s;       /* what a test takes; 0: not known */
-    double t_test_begun_s; /* t_eval_s at its beginning */
-    error error;           /* the server's own: said at the next decision */
-
-    int stopped_by; /* the run was asked to stop by, or 0 */
-    uint64_t
-        rounds_done; /* then: rounds in the result file, and in the checkpoint if there is one */
+    /* what has come of it */
+    int stopped_by;       /* the run was asked to stop by, or 0 */
+    uint64_t rounds_done; /* then: in the result file, and in the checkpoint if there is one */
 } training;
 
 /*

@@ -1,0 +1,170 @@
+#include "round.h"
+
+#include "host/machine.h"
+#include "host/sensors.h"
+#include "server.h"
+#include "shown.h"
+
+#include <math.h>
+#include <stddef.h>
+
+/* ---- a segment ----------------------------------------------------------------------------------- */
+
+/* After each step of mine. */
+static void step_done(void *arg, const segment_note *mine)
+{
+    training *t = arg;
+    stall_tell(&t->stall, PHASE_TRAIN);
+    present_tell(&t->present, mine->images);
+    if (transport_is_server())
+        shown_present(t);
+}
+
+/* Everyone's notes to the server, which tests meanwhile; its decision and the notes back to everyone. */
+static bool exchange(training *t, const segment_note *mine, uint64_t round, bool last, error *err)
+{
+    const bool serves = transport_is_server();
+    size_t n_bytes = sizeof *t->decision + (size_t)transport_size() * sizeof *mine;
+    phases_enter(&t->phases, PHASE_WAIT);
+    double since_s = clock_now();
+    if (serves)
+        stall_begin(&t->stall);
+    transport_gather_working(mine, sizeof *mine, t->notes, serves ? server_test_some : NULL, t);
+    t->t_segment_s = clock_now() - t->t_average_s;
+    if (serves)
+        server_decide(t, round, last);
+    transport_broadcast(t->decision, n_bytes, 0, TRANSPORT_SLEEP);
+    t->t_wait_s = serves ? 0.0 : clock_now() - since_s;
+    if (!t->decision->error)
+        return true;
+    if (serves)
+        *err = t->books.error;
+    return transport_agree(err);
+}
+
+/* May training go on without those whose weights are no longer finite? */
+static bool check_divergence(const training *t, uint64_t round, error *err)
+{
+    const record_machine *machines = t->job->server.machines;
+    int n_diverged = 0;
+    for (int k = 0; k < transport_size(); k++)
+        n_diverged += t->notes[k].diverged != 0;
+    if (t->job->options->on_nan == ON_NAN_SKIP && n_diverged < transport_workers())
+        return true;
+    for (int k = 0; k < transport_size(); k++)
+        if (t->notes[k].diverged)
+            return error_user(
+                err,
+                "round %llu, rank %d on %s: the weights%s%s are no longer finite or far too "
+                "large, training has diverged: choose a smaller --lr",
+                (unsigned long long)round + 1, k, machines ? machines[k].host : "",
+                t->notes[k].layer[0] ? " of layer " : "", t->notes[k].layer);
+    return true;
+}
+
+/* Everyone's weights become their mean, by images seen; those that have diverged are left out. */
+static void average(training *t)
+{
+    job *j = t->job;
+    phases_enter(&t->phases, PHASE_PACK);
+    for (int k = 0; k < transport_size(); k++) {
+        t->weights[k] = t->notes[k].diverged ? 0.0 : t->notes[k].images;
+        present_note(&t->present, k, t->notes[k].images);
+    }
+    double t_wire_s = transport_average(j->rule, j->w, j->model->n_weights, t->weights, j->scratch);
+    phases_enter(&t->phases, transport_is_server() ? PHASE_SERVE : PHASE_OTHER);
+    phases_move(&t->phases, PHASE_PACK, PHASE_WIRE, t_wire_s);
+    t->t_average_s = clock_now();
+}
+
+/* A segment in this rank's row. */
+static void add_segment(const job *j, const segment_note *mine, record_rank *row)
+{
+    if (mine->diverged)
+        row->skipped += 1.0;
+    else {
+        row->images += mine->images;
+        row->loss += mine->loss_sum;
+        row->accuracy += mine->correct;
+    }
+    row->steps += mine->steps;
+    row->bytes_sent +=
+        (double)j->rule->bytes(j->model->n_weights, transport_rank(), transport_size());
+}
+
+static bool run_segment(training *t, uint64_t round, uint64_t segment, record_rank *row, error *err)
+{
+    job *j = t->job;
+    segment_note mine = {.t_wait_s = segment > 0 ? t->t_wait_s : 0.0};
+    if (transport_is_worker())
+        worker_train(&j->worker, &t->phases, segment, &mine, step_done, t);
+    if (!exchange(t, &mine, round, segment + 1 == j->course.segments, err))
+        return false;
+    if (t->decision->stop)
+        return true;
+    if (!check_divergence(t, round, err))
+        return false;
+    average(t);
+    if (mine.diverged) /* it begins anew with the others' weights */
+        worker_drop_momentum(&j->worker);
+    add_segment(j, &mine, row);
+    if (transport_is_server()) {
+        server_segment(t, segment);
+        phases_enter(&t->phases, PHASE_OTHER);
+    }
+    return true;
+}
+
+/* ---- a round ------------------------------------------------------------------------------------- */
+
+static void begin_round(training *t, uint64_t round)
+{
+    present_begin(&t->present, round);
+    if (transport_is_server())
+        server_begin_round(t);
+    if (transport_is_worker() && !t->job->options->keep_momentum)
+        worker_drop_momentum(&t->job->worker);
+}
+
+/* Sums over the segments become means; what the machine tells of itself. */
+static void close_row(training *t, round_note *end)
+{
+    record_rank *row = &end->row;
+    double images = row->images > 0.0 ? row->images : NAN;
+    row->loss /= images;
+    row->accuracy /= images;
+    row->peak_rss_bytes = machine_peak_rss();
+    sensors_take(row);
+    end->t_wait_s = t->t_wait_s;
+    phases_take(&t->phases, row->t_phase_s);
+    end->t_own_s = clock_now() - t->t_ready_s;
+}
+
+/* The rows go to the server, and what a run goes on from is kept: first what is each worker's own (saving.h). */
+static void end_round(training *t, uint64_t round, round_note *end)
+{
+    close_row(t, end);
+    saving_keep_own(&t->saving, round + 1);
+    transport_gather(end, sizeof *end, t->ends, TRANSPORT_SLEEP);
+    phases_enter(&t->phases, PHASE_OUTPUT);
+    if (transport_is_server())
+        server_round(t, round);
+    saving_keep(&t->saving, round + 1, t->books.testing.round);
+    if (t->decision->save)
+        saving_begin(&t->saving);
+    phases_enter(&t->phases, PHASE_OTHER);
+}
+
+bool round_run(training *t, uint64_t round, error *err)
+{
+    round_note end = {0};
+    begin_round(t, round);
+    for (uint64_t segment = 0; segment < t->job->course.segments; segment++) {
+        if (!run_segment(t, round, segment, &end.row, err))
+            return false;
+        if (t->decision->stop)
+            return true;
+    }
+    end_round(t, round, &end);
+    return true;
+}

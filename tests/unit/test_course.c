@@ -1,0 +1,88 @@
+/* How a run is cut into rounds, segments and local steps. */
+#include "train/course.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static course cut(const uint64_t *images, int n_workers, const train_options *options)
+{
+    course c;
+    error err = {0};
+    assert_true(course_init(&c, n_workers, &err));
+    for (int k = 0; k < n_workers; k++)
+        c.images[k] = images[k];
+    course_cut(&c, options, 2);
+    return c;
+}
+
+static void test_epochs(void **state)
+{
+    (void)state;
+    train_options o = {.batch = 8, .rounds = 5, .local_epochs = 2, .average_every = 3};
+    course c = cut((uint64_t[]){17, 8, 1}, 3, &o);
+    assert_int_equal(c.n_train, 26);
+    assert_int_equal(c.rounds_before, 2);
+    assert_int_equal(course_epoch(&c, 0), 3); /* the last batch is one image */
+    assert_int_equal(course_epoch(&c, 2), 1);
+    assert_int_equal(course_steps(&c, 0), 6);
+    assert_int_equal(course_steps(&c, 1), 2);
+    assert_int_equal(c.segments, 2); /* of the worker with the most steps */
+    assert_int_equal(c.eval_every, 1);
+    assert_true(course_images(&c) == 52.0);
+    course_release(&c);
+}
+
+static void test_steps(void **state)
+{
+    (void)state;
+    train_options o = {.batch = 8, .rounds = 5, .local_steps = 2};
+    course c = cut((uint64_t[]){60, 8}, 2, &o);
+    assert_int_equal(course_steps(&c, 0), 2);
+    assert_int_equal(course_steps(&c, 1), 2);
+    assert_int_equal(c.segments, 1);
+    assert_int_equal(c.eval_every, 4); /* eight steps are an epoch of the first */
+    assert_true(course_images(&c) == 2 * 60.0 / 8 + 2 * 8.0);
+    course_release(&c);
+    o.eval_every = 7;
+    c = cut((uint64_t[]){60, 8}, 2, &o);
+    assert_int_equal(c.eval_every, 7);
+    course_release(&c);
+}
+
+/* Every step is in one segment, and no two segments differ by more than one. */
+static void test_segments(void **state)
+{
+    (void)state;
+    train_options o = {.batch = 1, .rounds = 1, .local_epochs = 1, .average_every = 4};
+    course c = cut((uint64_t[]){30, 11, 3}, 3, &o);
+    assert_int_equal(c.segments, 8);
+    for (int k = 0; k < 3; k++) {
+        uint64_t steps = course_steps(&c, k);
+        assert_int_equal(course_steps_before(&c, k, 0), 0);
+        assert_int_equal(course_steps_before(&c, k, c.segments), steps);
+        for (uint64_t s = 0; s < c.segments; s++) {
+            uint64_t n = course_steps_before(&c, k, s + 1) - course_steps_before(&c, k, s);
+            assert_in_range(n, steps / c.segments, steps / c.segments + 1);
+        }
+    }
+    course_release(&c);
+    /* the product of steps and segments is larger than 64 bits */
+    o = (train_options){.batch = 1, .rounds = 1, .local_steps = UINT64_MAX / 2, .average_every = 1};
+    c = cut((uint64_t[]){1}, 1, &o);
+    assert_true(course_steps_before(&c, 0, c.segments / 2 + 1) == UINT64_MAX / 4 + 1);
+    course_release(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_epochs),
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_segments),
+    };
+    return cmocka_run_group_tests_name("course", tests, NULL, NULL);
+}
