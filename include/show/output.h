@@ -5,7 +5,7 @@
 #define BRAMBLE_SHOW_OUTPUT_H
 
 #include "base/error.h"
-#include "record/record.h"
+#include "record/summary.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -22,10 +22,11 @@ json_t *output_number(double value);
 json_t *output_count(double value);
 
 /*
- * output_summary - the summary of a run or of a case: t_time_s, w_time_s, o_time_s, work_fraction,
- * overhead_fraction, speedup, accuracy, images_per_s, the parts of o_time_s, bytes_sent, nodes, cores, repeats
- * Returns a new object, to which the caller may add, or NULL when memory is out.  Not collective.
+ * output_numbers - add the numbers of a list (record/summary.h) to an object, under their names
+ * output_summary - those of SUMMARY_JSON, as a new object
+ * False, or NULL, when memory is out.  Not collective.
  */
+bool output_numbers(json_t *object, enum summary_list list, const record_summary *summary);
 json_t *output_summary(const record_summary *summary);
 
 /*

@@ -35,26 +35,36 @@ static bool set_options(train_options *options, const option_line *line, error *
     return transport_agree(err);
 }
 
+/* What is said behind a number, in its line. */
+static void print_besides(const run *self, const summary_number *n)
+{
+    const record_summary *s = &self->summary;
+    if (SUMMARY_IS(n, accuracy))
+        printf("  (loss %.4f, %llu test images)", s->loss, (unsigned long long)self->n_test);
+    if (SUMMARY_IS(n, t_time_s))
+        printf("  (%.0f round%s%s)", s->rounds, PLURAL(s->rounds),
+               isnan(s->t_target_s) ? "" : ": the target accuracy is reached");
+}
+
 static void print_text(const run *self)
 {
     const record_summary *s = &self->summary;
-    printf("\n%-22s %.2f %%  (loss %.4f, %llu test images)\n", "test accuracy", 100.0 * s->accuracy,
-           s->loss, (unsigned long long)self->n_test);
-    printf("%-22s %.0f:%.0f  (nodes:cores of the workers)\n", "case N:C", s->nodes, s->cores);
-    printf("%-22s %.3f s  (%.0f round%s%s)\n", "T_time", s->t_time_s, s->rounds, PLURAL(s->rounds),
-           isnan(s->t_target_s) ? "" : ": the target accuracy is reached");
-    printf("%-22s %.3f s\n", "W_time", s->w_time_s);
-    printf("%-22s %.1f %%\n", "W% work", 100.0 * s->work_fraction);
-    printf("%-22s %.1f %%\n", "O% overhead", 100.0 * s->overhead_fraction);
-    printf("%-22s %.0f\n", "images/s", s->images_per_s);
-    if (!isnan(s->t_target_s))
-        printf("%-22s %.3f s\n", "target reached after", s->t_target_s);
-    else if (self->options.target_accuracy > 0.0)
-        printf("%-22s not reached: %.2f %%\n", "target accuracy",
-               100.0 * self->options.target_accuracy);
-    if (!isnan(s->server_cpu_fraction))
-        printf("%-22s %.1f %% of a core, evaluation not counted\n", "server's CPU use",
-               100.0 * s->server_cpu_fraction);
+    putchar('\n');
+    for (const summary_number *n = NULL; (n = summary_next(SUMMARY_TRAIN, n));) {
+        double value = summary_value(n, s);
+        if (!isnan(value)) {
+            printf("%-22s %.*f%s", n->line, n->digits, summary_show(n, value, s->t_time_s),
+                   n->line_end);
+            print_besides(self, n);
+            putchar('\n');
+        } else if (SUMMARY_IS(n, t_target_s) && self->options.target_accuracy > 0.0) {
+            printf("%-22s not reached: %.2f %%\n", "target accuracy",
+                   100.0 * self->options.target_accuracy);
+        }
+        if (SUMMARY_IS(n, accuracy))
+            printf("%-22s %.0f:%.0f  (nodes:cores of the workers)\n", "case N:C", s->nodes,
+                   s->cores);
+    }
     printf("%-22s %s\n", "results in", self->out);
 }
 
@@ -64,13 +74,7 @@ static bool print_summary(const run *self, error *err)
     if (self->options.json) {
         json_t *root = output_summary(s);
         json_object_set_new(root, "out", json_string(self->out));
-        json_object_set_new(root, "loss", output_number(s->loss));
-        json_object_set_new(root, "rounds", output_count(s->rounds));
-        json_object_set_new(root, "t_start_s", output_number(s->t_start_s));
-        json_object_set_new(root, "t_start_mpi_s", output_number(s->t_start_mpi_s));
-        json_object_set_new(root, "t_start_data_s", output_number(s->t_start_data_s));
-        json_object_set_new(root, "t_target_s", output_number(s->t_target_s));
-        json_object_set_new(root, "server_cpu_fraction", output_number(s->server_cpu_fraction));
+        output_numbers(root, SUMMARY_JSON_OF_RUN, s);
         return output_json(root, stdout, err);
     }
     print_text(self);

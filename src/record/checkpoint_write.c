@@ -168,7 +168,8 @@ static bool copy_table(checkpoint *self, const record *run, enum table_id id, si
 {
     record *image = self->image;
     for (size_t i = 0; i < schema_tables[id].n_columns; i++) {
-        size_t left = n * dataset_bytes(&schema_tables[id].columns[i], run->sizes.n_text_bytes),
+        size_t left =
+                   n * dataset_bytes(schema_column(&schema_tables[id], i), run->sizes.n_text_bytes),
                piece;
         for (uint64_t done = 0; left > 0; done += piece, left -= piece) {
             piece = left < COPY_BYTES ? left : COPY_BYTES;

@@ -45,7 +45,7 @@ static bool is_of_position(const char *name)
 {
     const schema_table *table = &schema_tables[TABLE_POSITION];
     for (size_t i = 0; i < table->n_columns; i++)
-        if (strcmp(table->columns[i].name, name) == 0)
+        if (strcmp(schema_column(table, i)->name, name) == 0)
             return true;
     return false;
 }

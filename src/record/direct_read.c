@@ -77,8 +77,8 @@ static bool read_pairs(reader *self, const char *group_name, record_pair **pairs
 
 static bool is_other(const char *name)
 {
-    return strcmp(name, schema_tables[TABLE_ROUND_OF_MODEL].columns[0].name) == 0 ||
-           strcmp(name, schema_tables[TABLE_TEXT_OF_MODEL].columns[0].name) == 0;
+    return strcmp(name, schema_tables[TABLE_ROUND_OF_MODEL].columns->name) == 0 ||
+           strcmp(name, schema_tables[TABLE_TEXT_OF_MODEL].columns->name) == 0;
 }
 
 static bool read_tensor(const reader *self, const char *name, size_t offset, tensor *part)

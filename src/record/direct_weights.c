@@ -87,8 +87,7 @@ static bool read_number(const weights *self, enum table_id id, int64_t *number)
 {
     hdf_shape shape;
     char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/%s", schema_tables[id].group,
-             schema_tables[id].columns[0].name);
+    snprintf(path, sizeof path, "%s/%s", schema_tables[id].group, schema_tables[id].columns->name);
     hid_t dataset = hdf_open_dataset(self->file, self->file_name, path, &shape, self->err);
     if (dataset < 0)
         return false;

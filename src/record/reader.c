@@ -59,7 +59,7 @@ static bool open_column(const reader *self, enum table_id id, size_t i, column_s
                         hdf_shape *shape)
 {
     const schema_table *table = &schema_tables[id];
-    source->column = &table->columns[i];
+    source->column = schema_column(table, i);
     source->n_bytes = dataset_bytes(source->column, self->sizes.n_text_bytes);
     snprintf(source->path, sizeof source->path, "%s/%s", table->group, source->column->name);
     source->dataset = hdf_open_dataset(self->file, self->path, source->path, shape, self->err);

@@ -1,13 +1,13 @@
 #include "schema.h"
 
 #include "dataset.h"
+#include "record/summary.h"
 
 #define N_OF(array) (sizeof(array) / sizeof(array)[0])
 #define MACHINE(member, unit, about) RECORD_COLUMN(record_machine, member, unit, about)
 #define ROUND(member, unit, about) RECORD_COLUMN(record_round, member, unit, about)
 #define RANK(member, unit, about) RECORD_COLUMN(record_rank, member, unit, about)
 #define TEST(member, unit, about) RECORD_COLUMN(record_test, member, unit, about)
-#define SUMMARY(member, unit, about) RECORD_COLUMN(record_summary, member, unit, about)
 #define STALL(member, unit, about) RECORD_COLUMN(record_stall, member, unit, about)
 #define PROGRESS(member, unit, about) RECORD_COLUMN(record_progress, member, unit, about)
 #define INTERRUPTION(member, unit, about) RECORD_COLUMN(record_interruption, member, unit, about)
@@ -15,7 +15,7 @@
 #define PHASE(name, phase, about) RECORD_NAMED(record_rank, t_phase_s[phase], name "_s", "s", about)
 #define TABLE(group, shape, row, columns)                                                          \
     {                                                                                              \
-        group, shape, sizeof(row), columns, N_OF(columns)                                          \
+        group, shape, sizeof(row), columns, N_OF(columns), sizeof *(columns)                       \
     }
 
 static const record_column machine_columns[] = {
@@ -99,38 +99,6 @@ static const record_column model_text_columns[] = {
     RECORD_SINGLE(RECORD_TEXT, 0, "ini", "1", "The model file, word for word."),
 };
 
-static const record_column summary_columns[] = {
-    SUMMARY(t_time_s, "s", "T_time: wall time from the first step to the last average."),
-    SUMMARY(w_time_s, "s", "W_time: time spent training, the mean over the workers."),
-    SUMMARY(o_time_s, "s", "O_time: T_time - W_time, the overhead."),
-    SUMMARY(work_fraction, "1", "W_time / T_time."),
-    SUMMARY(overhead_fraction, "1", "O_time / T_time."),
-    SUMMARY(o_pack_s, "s",
-            "Part of O_time in phase pack, the mean over the workers, as in all five parts."),
-    SUMMARY(o_wire_s, "s", "Part of O_time in phase wire."),
-    SUMMARY(o_wait_s, "s", "Part of O_time in phase wait."),
-    SUMMARY(o_serve_s, "s", "Part of O_time in phase serve."),
-    SUMMARY(o_other_s, "s", "Part of O_time in no other part."),
-    SUMMARY(speedup, "1", "T_time of a base case / T_time; NaN in a single run."),
-    SUMMARY(accuracy, "1", "Share of test images the final model classifies rightly."),
-    SUMMARY(loss, "1", "Mean loss of the final model on the test images."),
-    SUMMARY(images_per_s, "images/s", "Images trained on by all workers / T_time."),
-    SUMMARY(bytes_sent, "byte", "Bytes all ranks sent to average the models."),
-    SUMMARY(nodes, "1", "N: number of workers."),
-    SUMMARY(cores, "threads", "C: OpenMP threads of all workers together, or what --case says."),
-    SUMMARY(repeats, "1", "Runs summed up here: 1."),
-    SUMMARY(t_start_s, "s", "Time from the start of the program to the first step."),
-    SUMMARY(t_start_mpi_s, "s",
-            "Part of t_start_s from the start of the program until MPI was ready."),
-    SUMMARY(t_start_data_s, "s", "Part of t_start_s in which the images were read and dealt out."),
-    SUMMARY(t_target_s, "s", "Time from the first step until the target accuracy was known."),
-    SUMMARY(server_cpu_fraction, "1",
-            "CPU time of the server / wall time, without start-up and evaluation; NaN if it also "
-            "trains."),
-    SUMMARY(rounds, "rounds", "Rounds finished."),
-    SUMMARY(complete, "1", "1 when the run came to its end, else 0."),
-};
-
 static const record_column stall_columns[] = {
     STALL(n, "1", "How often the rank showed no progress for longer than --stall."),
     STALL(round, "1", "Round (from 0) of the last time."),
@@ -176,7 +144,8 @@ const schema_table schema_tables[TABLE_COUNT] = {
     [TABLE_CLASSES] = TABLE("/test", SHAPE_CLASSES, char[32], class_columns),
     [TABLE_ROUND_OF_MODEL] = TABLE(SCHEMA_MODEL, SHAPE_SCALAR, int64_t, model_round_columns),
     [TABLE_TEXT_OF_MODEL] = TABLE(SCHEMA_MODEL, SHAPE_SCALAR, char, model_text_columns),
-    [TABLE_SUMMARY] = TABLE("/summary", SHAPE_SCALAR, record_summary, summary_columns),
+    [TABLE_SUMMARY] = {"/summary", SHAPE_SCALAR, sizeof(record_summary), &summary_numbers->column,
+                       SUMMARY_COUNT, sizeof *summary_numbers},
     [TABLE_STALL] = TABLE("/stalls", SHAPE_RANKS, record_stall, stall_columns),
     [TABLE_PROGRESS] = TABLE(SCHEMA_PROGRESS, SHAPE_SCALAR, record_progress, progress_columns),
     [TABLE_INTERRUPTION] =
@@ -185,7 +154,7 @@ const schema_table schema_tables[TABLE_COUNT] = {
 };
 
 _Static_assert(N_OF(rank_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
-_Static_assert(N_OF(summary_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
+_Static_assert((int)SUMMARY_COUNT <= (int)SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
 _Static_assert(N_OF(machine_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
 
 const char *const schema_groups[] = {SCHEMA_CONFIG,
@@ -230,6 +199,12 @@ int schema_dims(enum shape shape, const schema_sizes *sizes, size_t dims[2])
     return 0;
 }
 
+const record_column *schema_column(const schema_table *table, size_t i)
+{
+    const char *first = (const char *)table->columns;
+    return (const record_column *)(const void *)(first + i * table->column_bytes);
+}
+
 bool schema_has(enum table_id id, const schema_sizes *sizes)
 {
     return (id != TABLE_INTERRUPTION || sizes->n_interruptions > 0) &&
@@ -249,7 +224,7 @@ double schema_bytes(const schema_sizes *sizes)
         for (int i = 0; i < n_dims; i++)
             n *= (double)dims[i];
         for (size_t i = 0; i < table->n_columns; i++)
-            sum += n * (double)dataset_bytes(&table->columns[i], sizes->n_text_bytes);
+            sum += n * (double)dataset_bytes(schema_column(table, i), sizes->n_text_bytes);
     }
     return sum;
 }

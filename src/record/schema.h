@@ -35,11 +35,11 @@ enum shape {
 };
 
 typedef struct schema_table {
-    const char *group; /* absolute */
-    enum shape shape;  /* of every column */
-    size_t row_bytes;  /* size of the struct */
-    const record_column *columns;
-    size_t n_columns;
+    const char *group;            /* absolute */
+    enum shape shape;             /* of every column */
+    size_t row_bytes;             /* size of the struct */
+    const record_column *columns; /* the first; schema_column is the i-th */
+    size_t n_columns, column_bytes;
 } schema_table;
 
 enum table_id {
@@ -70,6 +70,8 @@ typedef struct schema_sizes {
     size_t n_interruptions;
     bool is_checkpoint;
 } schema_sizes;
+
+const record_column *schema_column(const schema_table *table, size_t i);
 
 /* schema_has - does a file of these sizes have the table? */
 bool schema_has(enum table_id id, const schema_sizes *sizes);

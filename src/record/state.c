@@ -41,8 +41,8 @@ bool state_write(record *self, enum table_id id, size_t first, size_t n, const v
 {
     const schema_table *table = &schema_tables[id];
     for (size_t i = 0; i < table->n_columns; i++) {
-        size_t n_bytes = dataset_bytes(&table->columns[i], self->sizes.n_text_bytes);
-        dataset_gather(&table->columns[i], n_bytes, rows, table->row_bytes, n, self->buffer);
+        size_t n_bytes = dataset_bytes(schema_column(table, i), self->sizes.n_text_bytes);
+        dataset_gather(schema_column(table, i), n_bytes, rows, table->row_bytes, n, self->buffer);
         if (!state_write_bytes(self, self->buffer, n * n_bytes, self->at[id][i] + first * n_bytes,
                                err))
             return false;

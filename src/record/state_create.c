@@ -29,7 +29,7 @@ static bool create_table(record *self, hid_t file, enum table_id id)
     bool good = group >= 0;
     for (size_t i = 0; good && i < table->n_columns; i++)
         good = note_offset(
-            dataset_new(group, &table->columns[i], self->sizes.n_text_bytes, n_dims, dims),
+            dataset_new(group, schema_column(table, i), self->sizes.n_text_bytes, n_dims, dims),
             &self->at[id][i]);
     return hdf_close(group) && good;
 }

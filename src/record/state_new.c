@@ -101,7 +101,7 @@ static size_t buffer_bytes(const schema_sizes *sizes)
         schema_dims(schema_tables[id].shape, &piece, dims);
         for (size_t i = 0; i < schema_tables[id].n_columns; i++) {
             size_t n = dims[0] * dims[1] *
-                       dataset_bytes(&schema_tables[id].columns[i], sizes->n_text_bytes);
+                       dataset_bytes(schema_column(&schema_tables[id], i), sizes->n_text_bytes);
             most = n > most ? n : most;
         }
     }

@@ -14,38 +14,24 @@ json_t *output_count(double value)
     return isfinite(value) ? json_integer((json_int_t)llround(value)) : json_null();
 }
 
+bool output_numbers(json_t *object, enum summary_list list, const record_summary *summary)
+{
+    for (const summary_number *n = NULL; (n = summary_next(list, n));) {
+        double value = summary_value(n, summary);
+        if (json_object_set_new(object, n->column.name,
+                                n->is_count ? output_count(value) : output_number(value)) != 0)
+            return false;
+    }
+    return true;
+}
+
 json_t *output_summary(const record_summary *summary)
 {
-    const struct {
-        const char *key;
-        double value;
-        json_t *(*make)(double value);
-    } members[] = {
-        {"t_time_s", summary->t_time_s, output_number},
-        {"w_time_s", summary->w_time_s, output_number},
-        {"o_time_s", summary->o_time_s, output_number},
-        {"work_fraction", summary->work_fraction, output_number},
-        {"overhead_fraction", summary->overhead_fraction, output_number},
-        {"speedup", summary->speedup, output_number},
-        {"accuracy", summary->accuracy, output_number},
-        {"images_per_s", summary->images_per_s, output_number},
-        {"o_pack_s", summary->o_pack_s, output_number},
-        {"o_wire_s", summary->o_wire_s, output_number},
-        {"o_wait_s", summary->o_wait_s, output_number},
-        {"o_serve_s", summary->o_serve_s, output_number},
-        {"o_other_s", summary->o_other_s, output_number},
-        {"bytes_sent", summary->bytes_sent, output_number},
-        {"nodes", summary->nodes, output_count},
-        {"cores", summary->cores, output_count},
-        {"repeats", summary->repeats, output_count},
-    };
     json_t *object = json_object();
-    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
-        if (json_object_set_new(object, members[i].key, members[i].make(members[i].value)) != 0) {
-            json_decref(object);
-            return NULL;
-        }
-    return object;
+    if (output_numbers(object, SUMMARY_JSON, summary))
+        return object;
+    json_decref(object);
+    return NULL;
 }
 
 bool output_json(json_t *root, FILE *to, error *err)

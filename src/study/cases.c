@@ -1,6 +1,7 @@
 #include "cases.h"
 
 #include "base/memory.h"
+#include "record/summary.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -68,29 +69,25 @@ const char *case_value(const run_case *self, size_t k)
 /* ---- means --------------------------------------------------------------------------------------- */
 
 /*
- * Until cases_finish the deviations are sums of squares, and mean.speedup is the mean of 1 / T_time.
+ * Until cases_finish the spreads are sums of squares, and mean.speedup is the mean of 1 / T_time.
  * Source: B. P. Welford, "Note on a method for calculating corrected sums of squares and products", 1962.
  */
-static void add(double *mean, double *squares, double value, double n)
+static void add(const summary_number *self, double *mean, double *squares, double value, double n)
 {
     double difference = value - *mean;
-    *mean += difference / n;
-    if (squares)
+    switch ((enum summary_mean)self->mean) {
+    case SUMMARY_SAME:
+        *mean = n == 1.0 || difference == 0.0 ? value : NAN;
+        break;
+    case SUMMARY_SPREAD:
+    case SUMMARY_MEAN:
+        *mean += difference / n;
         *squares += difference * (value - *mean);
-}
-
-/* Members of which only the mean is of interest. */
-static const size_t means[] = {
-    offsetof(record_summary, loss),          offsetof(record_summary, images_per_s),
-    offsetof(record_summary, o_pack_s),      offsetof(record_summary, o_wire_s),
-    offsetof(record_summary, o_wait_s),      offsetof(record_summary, o_serve_s),
-    offsetof(record_summary, o_other_s),     offsetof(record_summary, bytes_sent),
-    offsetof(record_summary, t_start_s),     offsetof(record_summary, t_start_mpi_s),
-    offsetof(record_summary, t_start_data_s)};
-
-static double *member(record_summary *summary, size_t offset)
-{
-    return (double *)(void *)((char *)summary + offset);
+        break;
+    case SUMMARY_RUNS: /* n is counted by who calls */
+    case SUMMARY_NO_MEAN:
+        break;
+    }
 }
 
 /* The values of the keys; NULL with err. */
@@ -134,16 +131,11 @@ bool cases_add(cases *self, const record_file *file, error *err)
         return false;
     run_case *c = find_case(self, values, n_bytes);
     record_summary *m = &c->mean;
-    double n = m->repeats += 1.0;
-    m->nodes = n == 1.0 || m->nodes == one.nodes ? one.nodes : NAN;
-    m->cores = n == 1.0 || m->cores == one.cores ? one.cores : NAN;
-    add(&m->t_time_s, &c->t_time_std_s, one.t_time_s, n);
-    add(&m->w_time_s, &c->w_time_std_s, one.w_time_s, n);
-    add(&m->overhead_fraction, &c->overhead_fraction_std, one.overhead_fraction, n);
-    add(&m->speedup, &c->speedup_std, 1.0 / one.t_time_s, n);
-    add(&m->accuracy, &c->accuracy_std, one.accuracy, n);
-    for (size_t i = 0; i < sizeof means / sizeof *means; i++)
-        add(member(m, means[i]), NULL, *member(&one, means[i]), n);
+    one.speedup = 1.0 / one.t_time_s;
+    m->repeats += 1.0;
+    for (const summary_number *n = summary_numbers; n < summary_numbers + SUMMARY_COUNT; n++)
+        add(n, summary_member(n, m), summary_member(n, &c->spread), summary_value(n, &one),
+            m->repeats);
     return true;
 }
 
@@ -249,18 +241,17 @@ static void finish(run_case *c)
     m->o_time_s = m->t_time_s - m->w_time_s;
     m->work_fraction = m->w_time_s / m->t_time_s;
     m->overhead_fraction = m->o_time_s / m->t_time_s;
-    c->t_time_std_s = deviation(c->t_time_std_s, m->repeats);
-    c->w_time_std_s = deviation(c->w_time_std_s, m->repeats);
-    c->overhead_fraction_std = deviation(c->overhead_fraction_std, m->repeats);
-    c->speedup_std = deviation(c->speedup_std, m->repeats);
-    c->accuracy_std = deviation(c->accuracy_std, m->repeats);
+    for (const summary_number *n = summary_numbers; n < summary_numbers + SUMMARY_COUNT; n++) {
+        double *squares = summary_member(n, &c->spread);
+        *squares = deviation(*squares, m->repeats);
+    }
 }
 
 static void compare(run_case *c, double base_t_s, double base_cores)
 {
     double p = c->mean.cores / base_cores, s = base_t_s / c->mean.t_time_s;
     c->mean.speedup = s;
-    c->speedup_std *= base_t_s;
+    c->spread.speedup *= base_t_s;
     c->efficiency = s / p;
     c->serial_fraction = p > 1.0 ? (1.0 / s - 1.0 / p) / (1.0 - 1.0 / p) : NAN;
 }

@@ -30,7 +30,8 @@ const char *case_key_title(const option_entry *key);
 const char *case_setting(const record_file *run, const option_entry *entry);
 
 /*
- * One case: means over its runs, and their sample standard deviations (NaN for a single run).
+ * One case: means over its runs, and their sample standard deviations (NaN for a single run), of the numbers
+ * whose line in the summary's list (record/summary.h) says so.
  * With p = C / C of the base case and S the speedup:
  *   efficiency       S / p
  *   serial_fraction  (1/S - 1/p) / (1 - 1/p), NaN for p <= 1: what does not get faster with more cores, as
@@ -39,8 +40,7 @@ const char *case_setting(const record_file *run, const option_entry *entry);
 typedef struct run_case {
     char *values; /* of the keys, as texts, each with its end */
     /* repeats: how many runs; speedup: against the base case; nodes, cores: NaN where the runs differ */
-    record_summary mean;
-    double t_time_std_s, w_time_std_s, overhead_fraction_std, speedup_std, accuracy_std;
+    record_summary mean, spread;
     double efficiency, serial_fraction;
 } run_case;
 

@@ -42,34 +42,41 @@ static void print_deviation(double value, int digits, int width)
         printf("+-%-*.*f", width - 2, digits, value);
 }
 
-static void print_case(const run_case *c)
+/* What only cases have, behind the speedup that it follows from. */
+static void print_scaling(const run_case *c)
 {
-    const record_summary *m = &c->mean;
     char efficiency[16] = "-", serial[16] = "-";
-    printf("%4.0f %8.3f", m->repeats, m->t_time_s);
-    print_deviation(c->t_time_std_s, 3, 7);
-    printf(" %8.3f", m->w_time_s);
-    print_deviation(c->w_time_std_s, 3, 7);
-    printf(" %5.1f %5.1f", 100.0 * m->work_fraction, 100.0 * m->overhead_fraction);
-    print_deviation(100.0 * c->overhead_fraction_std, 1, 5);
-    printf(" %5.2f", m->speedup);
-    print_deviation(c->speedup_std, 2, 6);
     if (!isnan(c->efficiency))
         snprintf(efficiency, sizeof efficiency, "%.1f", 100.0 * c->efficiency);
     if (!isnan(c->serial_fraction))
         snprintf(serial, sizeof serial, "%.3f", c->serial_fraction);
-    printf(" %5s %6s %5.2f", efficiency, serial, 100.0 * m->accuracy);
-    print_deviation(100.0 * c->accuracy_std, 2, 6);
-    printf(" %8.0f\n", m->images_per_s);
+    printf(" %5s %6s", efficiency, serial);
 }
 
-static void print_overhead(const run_case *c)
+static void print_row(const run_case *c, enum summary_list list)
 {
-    const record_summary *m = &c->mean;
-    const double parts[] = {m->o_pack_s, m->o_wire_s, m->o_wait_s, m->o_serve_s, m->o_other_s};
-    for (size_t j = 0; j < sizeof parts / sizeof *parts; j++)
-        printf("%7.2f ", 100.0 * parts[j] / m->t_time_s);
-    printf("%10.2f %8.3f\n", m->bytes_sent / 1e6, m->t_start_s);
+    double t_s = c->mean.t_time_s;
+    const char *before = "";
+    for (const summary_number *n = NULL; (n = summary_next(list, n)); before = " ") {
+        double spread = summary_show(n, summary_value(n, &c->spread), t_s);
+        printf("%s%*.*f", before, n->width, n->digits,
+               summary_show(n, summary_value(n, &c->mean), t_s));
+        if (n->mean == SUMMARY_SPREAD)
+            print_deviation(spread, n->digits, n->spread_width);
+        if (SUMMARY_IS(n, speedup))
+            print_scaling(c);
+    }
+    putchar('\n');
+}
+
+static void print_heads(enum summary_list list)
+{
+    const char *before = "";
+    for (const summary_number *n = NULL; (n = summary_next(list, n)); before = " ") {
+        printf("%s%*s%*s", before, n->width, n->title, n->spread_width, "");
+        if (SUMMARY_IS(n, speedup))
+            printf(" %5s %6s", "E%", "e");
+    }
 }
 
 static void print_tables(const cases *all)
@@ -77,69 +84,67 @@ static void print_tables(const cases *all)
     int widths[OPTION_MAX];
     measure(all, widths);
     print_name(all, NULL, widths);
-    printf("%4s %8s %6s %8s %6s %5s %5s %4s %5s %5s %5s %6s %5s %5s %8s\n", "runs", "T_time s", "",
-           "W_time s", "", "W%", "O%", "", "S", "", "E%", "e", "Acc %", "", "images/s");
+    print_heads(SUMMARY_TABLE);
+    putchar('\n');
     for (size_t k = 0; k < all->n; k++) {
         print_name(all, &all->all[k], widths);
-        print_case(&all->all[k]);
+        print_row(&all->all[k], SUMMARY_TABLE);
     }
     putchar('\n');
     print_name(all, NULL, widths);
-    printf("%7s %7s %7s %7s %7s %10s %8s   (O%% in parts; before T_time)\n", "pack%", "wire%",
-           "wait%", "serve%", "other%", "sent MB", "start s");
+    print_heads(SUMMARY_PARTS);
+    puts("   (O% in parts; before T_time)");
     for (size_t k = 0; k < all->n; k++) {
         print_name(all, &all->all[k], widths);
-        print_overhead(&all->all[k]);
+        print_row(&all->all[k], SUMMARY_PARTS);
     }
 }
 
 /* ---- as CSV and JSON --------------------------------------------------------------------------- */
 
-#define MEAN(member)                                                                               \
-    {                                                                                              \
-#member, REPORT_REAL, offsetof(run_case, mean.member)                                      \
+enum { N_MORE = 2, N_NUMBERS = 2 * SUMMARY_COUNT + N_MORE }; /* at most: each with its deviation */
+
+/* The columns behind the keys, and the values of a case in them. */
+typedef struct number_columns {
+    size_t n;
+    char names[N_NUMBERS][40];
+    enum report_kind kinds[N_NUMBERS];
+    double values[N_NUMBERS];
+} number_columns;
+
+static void add_number(number_columns *self, const char *name, const char *end,
+                       enum report_kind kind, double value)
+{
+    snprintf(self->names[self->n], sizeof *self->names, "%s%s", name, end);
+    self->kinds[self->n] = kind;
+    self->values[self->n++] = value;
+}
+
+/* accuracy_std, t_time_std_s: the unit stays the end of the name. */
+static void add_spread(number_columns *self, const char *name, double value)
+{
+    size_t length = strlen(name);
+    bool in_s = length > 2 && strcmp(name + length - 2, "_s") == 0;
+    char stem[32];
+    snprintf(stem, sizeof stem, "%.*s", (int)(in_s ? length - 2 : length), name);
+    add_number(self, stem, in_s ? "_std_s" : "_std", REPORT_REAL, value);
+}
+
+static void list_numbers(number_columns *self, const run_case *c)
+{
+    self->n = 0;
+    for (const summary_number *n = NULL; (n = summary_next(SUMMARY_COLUMNS, n));) {
+        const char *name = n->column.name;
+        add_number(self, name, "", n->is_count ? REPORT_COUNT : REPORT_REAL,
+                   summary_value(n, &c->mean));
+        if (n->mean == SUMMARY_SPREAD)
+            add_spread(self, name, summary_value(n, &c->spread));
+        if (SUMMARY_IS(n, speedup)) {
+            add_number(self, "efficiency", "", REPORT_REAL, c->efficiency);
+            add_number(self, "serial_fraction", "", REPORT_REAL, c->serial_fraction);
+        }
     }
-#define COUNT(member)                                                                              \
-    {                                                                                              \
-#member, REPORT_COUNT, offsetof(run_case, mean.member)                                     \
-    }
-#define OWN(member)                                                                                \
-    {                                                                                              \
-#member, REPORT_REAL, offsetof(run_case, member)                                           \
-    }
-static const struct {
-    const char *name;
-    enum report_kind kind;
-    size_t offset;
-} numbers[] = {COUNT(nodes),
-               COUNT(cores),
-               COUNT(repeats),
-               MEAN(t_time_s),
-               OWN(t_time_std_s),
-               MEAN(w_time_s),
-               OWN(w_time_std_s),
-               MEAN(o_time_s),
-               MEAN(work_fraction),
-               MEAN(overhead_fraction),
-               OWN(overhead_fraction_std),
-               MEAN(speedup),
-               OWN(speedup_std),
-               OWN(efficiency),
-               OWN(serial_fraction),
-               MEAN(accuracy),
-               OWN(accuracy_std),
-               MEAN(loss),
-               MEAN(images_per_s),
-               MEAN(o_pack_s),
-               MEAN(o_wire_s),
-               MEAN(o_wait_s),
-               MEAN(o_serve_s),
-               MEAN(o_other_s),
-               MEAN(bytes_sent),
-               MEAN(t_start_s),
-               MEAN(t_start_mpi_s),
-               MEAN(t_start_data_s)};
-enum { N_NUMBERS = sizeof numbers / sizeof *numbers };
+}
 
 static enum report_kind kind_of(const option_entry *key)
 {
@@ -160,20 +165,23 @@ static bool print_list(const cases *all, int format, error *err)
 {
     report_column columns[OPTION_MAX + N_NUMBERS];
     report_value values[OPTION_MAX + N_NUMBERS];
+    number_columns numbers;
     size_t n_keys = all->keys.n;
     for (size_t j = 0; j < n_keys; j++)
         columns[j] =
             (report_column){.name = all->keys.all[j]->name, .kind = kind_of(all->keys.all[j])};
-    for (size_t j = 0; j < N_NUMBERS; j++)
-        columns[n_keys + j] = (report_column){.name = numbers[j].name, .kind = numbers[j].kind};
-    report_list list = {format, columns, n_keys + N_NUMBERS, SIZE_MAX, NULL};
+    list_numbers(&numbers, &all->all[0]);
+    for (size_t j = 0; j < numbers.n; j++)
+        columns[n_keys + j] = (report_column){.name = numbers.names[j], .kind = numbers.kinds[j]};
+    report_list list = {format, columns, n_keys + numbers.n, SIZE_MAX, NULL};
     report_list_begin(&list);
     for (size_t k = 0; k < all->n; k++) {
         const run_case *c = &all->all[k];
         for (size_t j = 0; j < n_keys; j++)
             values[j] = key_value(columns[j].kind, case_value(c, j));
-        for (size_t j = 0; j < N_NUMBERS; j++)
-            memcpy(&values[n_keys + j].number, (const char *)c + numbers[j].offset, sizeof(double));
+        list_numbers(&numbers, c);
+        for (size_t j = 0; j < numbers.n; j++)
+            values[n_keys + j].number = numbers.values[j];
         report_list_add(&list, values);
     }
     return report_list_end(&list, err);

@@ -1,6 +1,8 @@
 /* The result file as it is made and written: its contents and its name. */
 #include "record_fixture.h"
 
+#include "record/summary.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <hdf5.h>
@@ -358,6 +360,34 @@ static int write_on_demand(const char *path)
     return good ? 0 : 1;
 }
 
+/* Each list has every number that is in it once, in order of place; the file has all. */
+static void test_summary_lists(void **state)
+{
+    (void)state;
+    for (int list = 0; list < SUMMARY_LISTS; list++) {
+        size_t wanted = 0, n = 0, past = 0;
+        for (size_t k = 0; k < SUMMARY_COUNT; k++)
+            wanted += summary_numbers[k].at[list] > 0;
+        for (const summary_number *one = NULL; (one = summary_next((enum summary_list)list, one));
+             n++) {
+            size_t place = 100 * (size_t)one->at[list] + (size_t)(one - summary_numbers);
+            assert_true(place > past);
+            past = place;
+        }
+        assert_true(wanted > 0);
+        assert_int_equal(n, wanted);
+    }
+    record_summary summary;
+    for (size_t k = 0; k < SUMMARY_COUNT; k++)
+        *summary_member(&summary_numbers[k], &summary) = (double)k;
+    for (size_t k = 0; k < SUMMARY_COUNT; k++) /* no two have one member */
+        assert_true(summary_value(&summary_numbers[k], &summary) == (double)k);
+    assert_true(summary_show(&summary_numbers[0], 0.25, 2.0) == 0.25);
+    for (const summary_number *one = NULL; (one = summary_next(SUMMARY_PARTS, one));)
+        if (SUMMARY_IS(one, o_wire_s))
+            assert_true(summary_show(one, 0.5, 2.0) == 25.0);
+}
+
 int main(void)
 {
     const char *path = getenv("BRAMBLE_TEST_WRITER");
@@ -365,9 +395,16 @@ int main(void)
         return write_on_demand(path);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_round_trip),   TEST(test_phases),         TEST(test_unfinished),
-        TEST(test_long_option),  TEST(test_same_bytes),     TEST(test_names),
-        TEST(test_force),        TEST(test_other_programs), TEST(test_race),
+        cmocka_unit_test(test_summary_lists),
+        TEST(test_round_trip),
+        TEST(test_phases),
+        TEST(test_unfinished),
+        TEST(test_long_option),
+        TEST(test_same_bytes),
+        TEST(test_names),
+        TEST(test_force),
+        TEST(test_other_programs),
+        TEST(test_race),
         TEST(test_rounds_alone),
     };
     /* What the tests provoke on purpose need not be seen. */
