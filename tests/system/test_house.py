@@ -138,8 +138,7 @@ DEFINED = re.compile(r"^(?!typedef\b|struct\b[^(;]*\{|static\b|\s)[\w \*]*?\b(\w
 
 # One header for several files of its room, which it names; {} stands for the rest of the function's name.
 SHARED = {
-    "include/data/dataset.h": ["registry"],  # what is done with a kind of data set by its name
-    "include/layers/layer.h": ["registry"],
+    "include/layers/layer.h": ["registry"],  # the list of all kinds
     "include/transport/transport.h": ["mpi_*", "serial", "average"],  # the first two are twins
     "src/transport/wire.h": ["mpi_*", "serial"],
     "src/transport/mpi_parts.h": ["mpi_*"],
