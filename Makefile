@@ -229,7 +229,7 @@ check-compilers: ## all programs and tests by gcc and clang, every warning an er
 .PHONY: check-everything
 check-everything: $(B)/bramble $(UNIT) $(MPI_TESTS) $(B)/bench-kernels $(B)/bench-average $(B)/bench-tiles ## what check-compilers builds
 
-THREADED := conv dense pool loss update network network_bits batch
+THREADED := conv dense pool loss update network network_bits stages batch
 READERS  := ini cifar10 record_garbage record_read record_weights model_errors
 # record_faults starts a process for every system call that may fail: minutes under a sanitizer.
 check-asan: ## unit tests, runs and mistakes under AddressSanitizer, UBSan and its leak check

@@ -193,36 +193,36 @@ static void bench_layer(const char *name, const layer *l, size_t n_images, int n
     size_t blocks = (n_images + VEC_WIDTH - 1) / VEC_WIDTH, bytes = 0;
     if (l->kind->workspace_bytes)
         l->kind->workspace_bytes(l, blocks, true, &bytes);
-    vec *x = random_blocks(blocks * layer_features(l->in), err);
+    vec *x = random_blocks(blocks * layer_features(l->in[0]), err);
     vec *gy = random_blocks(blocks * layer_features(l->out), err);
     vec *y = memory_new(blocks * layer_features(l->out), sizeof(vec), err);
-    vec *gx = memory_new(blocks * layer_features(l->in), sizeof(vec), err);
-    float *w = memory_new(l->n_weights, sizeof(float), err);
-    float *g = memory_new(l->n_weights, sizeof(float), err);
+    vec *gx = memory_new(blocks * layer_features(l->in[0]), sizeof(vec), err);
+    float *w = memory_new(l->n_trained, sizeof(float), err);
+    float *g = memory_new(l->n_trained, sizeof(float), err);
     void *workspace = memory_new(bytes, 1, err);
     vec *sums = memory_new(blocks * l->n_sums, sizeof(vec), err);
     if (err->kind == ERROR_NONE) {
-        l->kind->init(l, w, 1, 0);
+        l->kind->init(l, w, NULL, 1, 0);
         c.pass = (layer_pass){.n_images = n_images,
                               .n_blocks = blocks,
                               .block_end = blocks,
                               .training = true,
                               .w = w,
                               .g = g,
-                              .x = x,
+                              .x = {x},
                               .y = y,
                               .gy = gy,
                               .workspace = workspace,
                               .sums = sums};
         figure f = measure(layer_act, &c, l->flops_forward * (double)n_images, n_threads);
-        double in = (double)layer_features(l->in), out = (double)layer_features(l->out);
-        double n_w = (double)l->n_weights;
+        double in = (double)layer_features(l->in[0]), out = (double)layer_features(l->out);
+        double n_w = (double)l->n_trained;
         note_bytes(print(name, "forward", &f), in + out, n_w, l->flops_forward, n_images);
         c.backward = true;
         figure weights = measure(layer_act, &c, l->flops_weights * (double)n_images, n_threads);
         note_bytes(print(name, "weight gradient", &weights), in + out, n_w, l->flops_weights,
                    n_images);
-        c.pass.gx = gx;
+        c.pass.gx[0] = gx;
         f = measure(layer_act, &c, l->flops_backward * (double)n_images, n_threads);
         note_bytes(print(name, "both gradients", &f), 2.0 * in + out, 2.0 * n_w, l->flops_backward,
                    n_images);

@@ -3,7 +3,8 @@
  *
  * All weights of a model lie in one array, all gradients in another of the same layout.  A tensor says
  * which part of it is which parameter, named and shaped as in PyTorch's state_dict ("conv1.weight",
- * [out][in][ky][kx]), row-major.
+ * [out][in][ky][kx]), row-major.  The list of tensors has the state_dict's order; in the array what is
+ * trained comes first, statistics (PyTorch's buffers, as batch norm's running mean) behind.
  */
 #ifndef BRAMBLE_BASE_TENSOR_H
 #define BRAMBLE_BASE_TENSOR_H
@@ -12,12 +13,15 @@
 
 enum { TENSOR_NAME_BYTES = 64, TENSOR_MAX_DIMS = 4 };
 
+enum tensor_role { TENSOR_TRAINED = 0, TENSOR_STATISTIC };
+
 typedef struct tensor {
     char name[TENSOR_NAME_BYTES]; /* [A-Za-z0-9_.-], unique in its model */
     int n_dims;                   /* 1..TENSOR_MAX_DIMS */
     size_t dims[TENSOR_MAX_DIMS]; /* each >= 1 */
     size_t offset;                /* of the first element in the flat vector */
     size_t count;                 /* product of dims */
+    enum tensor_role role;
 } tensor;
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "kernels/simd.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct conv_shape {
@@ -54,9 +55,10 @@ void conv_pack_flipped(const conv_shape *shape, const conv_tiling *tiling, const
 /*
  * conv_forward - items begin .. end - 1 of n_blocks * out_height: rows of all out channels
  *   bias  in  out_channels, or NULL for none
+ *   add   in  the sums begin with what stands in out, and bias is left out
  */
 void conv_forward(const conv_shape *shape, const conv_tiling *tiling, const float *packed,
-                  const float *bias, const vec *in, vec *out, size_t begin, size_t end);
+                  const float *bias, const vec *in, vec *out, bool add, size_t begin, size_t end);
 
 /* conv_gradient_items - how many items the gradient of the weights has */
 size_t conv_gradient_items(const conv_shape *shape);

@@ -10,14 +10,18 @@
 
 #include "kernels/simd.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* dense_forward - y[o] = bias[o] + sum over i of w[o][i] * x[i]; items: outputs begin .. end - 1 */
 void dense_forward(int n_in, int n_out, const float *w, const float *bias, const vec *x, vec *y,
                    size_t n_blocks, size_t begin, size_t end);
 
-/* dense_input_gradient - gx[i] = sum over o of w[o][i] * gy[o]; items: inputs begin .. end - 1 */
-void dense_input_gradient(int n_in, int n_out, const float *w, const vec *gy, vec *gx,
+/*
+ * dense_input_gradient - gx[i] = (add ? gx[i] : 0) + sum over o of w[o][i] * gy[o]
+ * Items: inputs begin .. end - 1.
+ */
+void dense_input_gradient(int n_in, int n_out, const float *w, const vec *gy, vec *gx, bool add,
                           size_t n_blocks, size_t begin, size_t end);
 
 /* dense_row_floats - length of a row of the transposed input: n_in rounded up to whole vectors */

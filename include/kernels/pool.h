@@ -26,12 +26,19 @@ typedef struct pool_shape {
 void pool_forward(const pool_shape *shape, const vec *in, vec *out, ivec *choice, size_t begin,
                   size_t end);
 
-/* pool_backward - each gradient goes to the element chosen; all of gin is overwritten.  Items: planes. */
-void pool_backward(const pool_shape *shape, const vec *gout, const ivec *choice, vec *gin,
+/*
+ * pool_backward - each gradient goes to the element chosen
+ *   add  in  to what stands in gin; else all of gin is overwritten
+ * Items: planes.
+ */
+void pool_backward(const pool_shape *shape, const vec *gout, const ivec *choice, vec *gin, bool add,
                    size_t begin, size_t end);
 
-/* relu_forward - y = max(x, 0), NaN of NaN; relu_backward - gx = y <= 0 ? 0 : gy.  Items: vectors. */
+/*
+ * relu_forward - y = max(x, 0), NaN of NaN; relu_backward - gx = y <= 0 ? 0 : gy, or, with add, gx + that.
+ * Items: vectors.
+ */
 void relu_forward(const vec *x, vec *y, size_t begin, size_t end);
-void relu_backward(const vec *y, const vec *gy, vec *gx, size_t begin, size_t end);
+void relu_backward(const vec *y, const vec *gy, vec *gx, bool add, size_t begin, size_t end);
 
 #endif

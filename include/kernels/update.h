@@ -21,6 +21,9 @@ typedef struct update_rule {
 void update_sgd(const update_rule *rule, float *w, float *v, const float *g, size_t begin,
                 size_t end);
 
+/* update_statistics - w += rate * (measured - w); elements begin .. end - 1 */
+void update_statistics(float rate, float *w, const float *measured, size_t begin, size_t end);
+
 /* vector_finite_below - are all n elements finite and below limit in magnitude? */
 bool vector_finite_below(const float *w, size_t n, float limit);
 

@@ -21,7 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LAYER_MAX_TENSORS = 2, LAYER_NAME_BYTES = 48, LAYER_MAX_SETTINGS = 8 };
+enum { LAYER_MAX_INPUTS = 2, LAYER_MAX_TENSORS = 4, LAYER_NAME_BYTES = 48, LAYER_MAX_SETTINGS = 8 };
+enum { LAYER_IMAGES = -1 }; /* as an input: the images themselves */
 
 /* Limits on what a model file may ask for; sums and products of these fit in an int. */
 enum { LAYER_MAX_CHANNELS = 8192, LAYER_MAX_SIDE = 1024, LAYER_MAX_FEATURES = 1 << 24 };
@@ -50,10 +51,14 @@ typedef struct layer {
     layer_setting settings[LAYER_MAX_SETTINGS];
     int n_settings;
 
-    layer_shape in, out;
-    tensor tensors[LAYER_MAX_TENSORS]; /* offsets are within the layer's own weights */
+    /* The graph: where the data come from, kind->n_inputs numbers of layers before this one, all different. */
+    int inputs[LAYER_MAX_INPUTS];
+    layer_shape in[LAYER_MAX_INPUTS], out;
+    tensor tensors
+        [LAYER_MAX_TENSORS]; /* offsets are within the layer's own trained weights, or statistics */
     int n_tensors;
-    size_t n_weights;
+    size_t n_trained, n_statistics;
+    float statistic_rate; /* of a step: statistic += rate * (the batch's - statistic) */
     long
         values[LAYER_MAX_SETTINGS]; /* the kind's own numbers, from infer to forward and backward */
     double flops_forward,
@@ -61,45 +66,57 @@ typedef struct layer {
                                              the gradient of the input */
     double flops_weights; /* the part of flops_backward that is the gradient of the weights */
     bool by_blocks;       /* may run by blocks (see layer_kind): set by infer where it pays */
-    size_t n_sums;        /* vecs per block that backward leaves in sums when run by blocks */
+    size_t n_sums; /* vecs per block in sums: what backward leaves when run by blocks, or reduces */
+    bool forgets_x, forgets_y; /* backward reads x, y no more: others may have the memory by then */
 } layer;
 
 /* What one forward or backward pass works on. */
 typedef struct layer_pass {
-    size_t n_images, n_blocks;     /* n_blocks = ceil(n_images / VEC_WIDTH) */
-    bool by_blocks;                /* the gradient of the weights is left to collect */
-    size_t block_begin, block_end; /* the blocks to work on: all, or, by blocks, some */
-    bool training;                 /* a backward pass follows */
-    const float *w;                /* the layer's weights */
-    float *g;                      /* the layer's gradient; backward overwrites all of it */
-    const vec *x;                  /* its input */
-    vec *y;                        /* its output */
-    const vec *gy;                 /* gradient of its output */
-    vec *gx;                       /* gradient of its input; NULL: not wanted (first layer) */
-    void *workspace;               /* workspace_bytes, kept from forward to backward */
-    vec *sums;                     /* by blocks: [n_blocks][n_sums] */
+    size_t n_images, n_blocks;      /* n_blocks = ceil(n_images / VEC_WIDTH) */
+    bool by_blocks;                 /* the gradient of the weights is left to collect */
+    size_t block_begin, block_end;  /* the blocks to work on: all, or, by blocks, some */
+    bool training;                  /* a backward pass follows */
+    const float *w, *statistics;    /* the layer's trained weights, and its statistics */
+    float *g;                       /* the gradient of w; backward overwrites all of it */
+    float *measured;                /* training: the batch's statistics, by whoever reduces */
+    const vec *x[LAYER_MAX_INPUTS]; /* its inputs */
+    vec *y;                         /* its output */
+    const vec *gy;                  /* gradient of its output */
+    vec *gx[LAYER_MAX_INPUTS];      /* gradients of its inputs; NULL: not wanted (of the images) */
+    bool add[LAYER_MAX_INPUTS]; /* gx has another reader's gradient: add to it, else overwrite it */
+    void *workspace;            /* workspace_bytes, kept from forward to backward */
+    vec *sums;                  /* by blocks, or when reducing: [n_blocks][n_sums] */
 } layer_pass;
+
+typedef void layer_function(const layer *self, const layer_pass *pass, const team *us);
 
 struct layer_kind {
     const char *name;                         /* `kind = name` */
     const char *about;                        /* one line for help */
     const char *settings[LAYER_MAX_SETTINGS]; /* names it knows, NULL-terminated */
+    int n_inputs;
 
     /*
      * infer - read the settings (layer_setting_get), check them against self->in, fill out, tensors,
      * values and flops.  false with err (user), without file and line: the caller adds them.
      */
     bool (*infer)(layer *self, error *err);
-    /* absorb - may this layer do the work of `previous` as well?  Then it has noted so; else false.
-     * NULL: never. */
+    /* absorb - may this layer do the work of `previous`, its only input, as well?  Then it has noted so;
+     * else false.  Asked where nobody else reads previous.  NULL: never. */
     bool (*absorb)(layer *self, const layer *previous);
-    /* init - initial weights as PyTorch draws them; first_stream: number of the layer's first tensor */
-    void (*init)(const layer *self, float *w, uint64_t seed, uint32_t first_stream);
+    /*
+     * init - initial weights as PyTorch draws them
+     *   w, statistics  out  n_trained and n_statistics floats
+     *   first_stream   in   number of the layer's first tensor
+     * NULL: no weights.
+     */
+    void (*init)(const layer *self, float *w, float *statistics, uint64_t seed,
+                 uint32_t first_stream);
     /* workspace_bytes - memory for n_blocks blocks; NULL: none.  false on overflow. */
     bool (*workspace_bytes)(const layer *self, size_t n_blocks, bool training, size_t *bytes);
     /*
      * prepare, forward, backward, collect - called by every thread of a team at once; each does its share.
-     * They begin and end without a barrier; where one of their stages needs another's result they set a
+     * They begin and end without a barrier; where one of their parts needs another's result they set a
      * barrier between.  The caller sets one after each.  The bits may not depend on the number of threads.
      *
      * By blocks: each thread takes blocks of its own, as a team of one, through several layers, forward and
@@ -109,10 +126,15 @@ struct layer_kind {
      *   prepare  what depends on the weights alone; of all layers, before the first forward (NULL: nothing)
      *   collect  all of g, from all blocks, after backward has run by blocks (NULL: no weights)
      */
-    void (*prepare)(const layer *self, const layer_pass *pass, const team *us);
-    void (*forward)(const layer *self, const layer_pass *pass, const team *us);
-    void (*backward)(const layer *self, const layer_pass *pass, const team *us);
-    void (*collect)(const layer *self, const layer_pass *pass, const team *us);
+    layer_function *prepare, *forward, *backward, *collect;
+    /*
+     * For a kind that must know the whole batch before it can go on (batch norm); NULL for all others.  In
+     * training, forward and backward, which run by blocks then, each come after
+     *   *_sums     what each block of block_begin .. block_end - 1 adds: to the block's sums
+     *   *_combine  between two barriers, of the whole team: the blocks' sums put together in the order of
+     *              the images; forward's writes measured, backward's g
+     */
+    layer_function *forward_sums, *forward_combine, *backward_sums, *backward_combine;
 };
 
 /* layer_kinds - all kinds, NULL-terminated; layer_kind_find - by name, or NULL */
@@ -134,9 +156,10 @@ void layer_share(const layer_pass *pass, const team *us, size_t per_block, size_
                  size_t *end);
 
 /* layer_tensor_add - append a tensor of the layer: "NAME.suffix" */
-void layer_tensor_add(layer *self, const char *suffix, int n_dims, const size_t *dims);
+void layer_tensor_add(layer *self, enum tensor_role role, const char *suffix, int n_dims,
+                      const size_t *dims);
 
-/* layer_init_uniform - all tensors uniform in +-1/sqrt(fan_in), as torch.nn.Conv2d and Linear are */
+/* layer_init_uniform - all trained tensors uniform in +-1/sqrt(fan_in), as torch.nn.Conv2d and Linear are */
 void layer_init_uniform(const layer *self, float *w, size_t fan_in, uint64_t seed,
                         uint32_t first_stream);
 

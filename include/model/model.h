@@ -1,10 +1,11 @@
 /*
- * model.h - a chain of layers from an INI file, and its flat vector of weights
+ * model.h - a graph of layers from an INI file, and its flat vector of weights
  *
  * A model is a description: it holds no weights and no activations (network.h does), and does not change
  * once made.  The file has a [model] section with name, input (channels height width) and classes, then
- * one section per layer in the order of the data: `kind = conv|dense|maxpool|relu` and that kind's
- * settings (layers/layer.h).  The last layer's outputs are the logits, one per class.
+ * one section per layer in the order of the data: `kind = conv|dense|maxpool|relu` and that kind's settings
+ * (layers/layer.h).  Each takes its data from the one above; the last layer's outputs are the logits, one
+ * per class.
  */
 #ifndef BRAMBLE_MODEL_MODEL_H
 #define BRAMBLE_MODEL_MODEL_H
@@ -18,16 +19,22 @@
 
 enum { MODEL_MAX_LAYERS = 256, MODEL_MAX_WEIGHTS = 1 << 28, MODEL_MAX_CLASSES = 1 << 16 };
 
+/* Where a layer's numbers begin in the flat vector. */
+typedef struct model_place {
+    size_t trained, statistics;
+} model_place;
+
 typedef struct model {
     char name[LAYER_NAME_BYTES];
     layer_shape input;
     int n_classes;
-    layer *layers; /* n_layers; those whose work another has absorbed are gone */
+    layer *
+        layers; /* n_layers, each behind its inputs; those whose work another has absorbed are gone */
     int n_layers;
-    size_t *offsets; /* of each layer's weights in the flat vector */
-    tensor *tensors; /* all parameters, offsets in the flat vector */
+    model_place *places; /* of each layer */
+    tensor *tensors;     /* all weights, in the layers' order, offsets in the flat vector */
     int n_tensors;
-    size_t n_weights;
+    size_t n_trained, n_weights; /* all: the trained ones, then the statistics */
     /* Multiplications and additions for one image: forward; forward and backward (no gradient of the image). */
     double flops_forward, flops_step;
 } model;

@@ -49,11 +49,17 @@ typedef struct network_result {
 /* network_forward - loss and hits of n images under weights w; logits and guesses may then be read */
 network_result network_forward(network *self, const float *w, const network_input *input, size_t n);
 
-/* network_gradient - the same, and g = gradient of the mean loss (n_weights floats) */
+/*
+ * network_gradient - the same, and g = gradient of the mean loss (n_weights floats: behind that of the
+ * trained weights stand the statistics of this batch)
+ */
 network_result network_gradient(network *self, const float *w, float *g, const network_input *input,
                                 size_t n);
 
-/* network_step - the same, and one step of SGD on w and v with that gradient; g is overwritten */
+/*
+ * network_step - the same, and one step of SGD with that gradient on what is trained of w and v; statistics
+ * come nearer to the batch's (layer.h, statistic_rate); g is overwritten
+ */
 typedef struct network_vectors {
     float *w, *v, *g; /* weights, velocity, gradient: n_weights floats each, aligned */
 } network_vectors;

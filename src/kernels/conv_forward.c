@@ -224,7 +224,7 @@ static strip strip_at(const conv_shape *s, const conv_tiling *g, int n_x, int k)
 
 /* All out channels of a strip.  t->in and t->out stand at its row's begin, t->w at the first row needed. */
 static void compute_strip(const conv_shape *s, const conv_tiling *g, tiles t, const strip *p,
-                          const float *bias, size_t in_plane)
+                          const float *bias, bool add, size_t in_plane)
 {
     const float zeros[MAX_CHANNELS] = {0};
     const float *packed = t.w;
@@ -245,7 +245,7 @@ static void compute_strip(const conv_shape *s, const conv_tiling *g, tiles t, co
             t.w_skip = ky * t.w_row;
             t.w = packed + first * kernel * kernel +
                   (size_t)(t.ky_begin * s->kernel + p->kx_begin) * (size_t)n_m;
-            t.bias = i > 0 ? NULL : bias ? bias + o : zeros;
+            t.bias = i > 0 || add ? NULL : bias ? bias + o : zeros;
             t.out = out + (size_t)o * t.out_plane;
             find_function(s, n_m, p->width, t.n_taps)(&t);
         }
@@ -253,7 +253,7 @@ static void compute_strip(const conv_shape *s, const conv_tiling *g, tiles t, co
 }
 
 void conv_forward(const conv_shape *s, const conv_tiling *g, const float *packed, const float *bias,
-                  const vec *in, vec *out, size_t begin, size_t end)
+                  const vec *in, vec *out, bool add, size_t begin, size_t end)
 {
     size_t in_plane = (size_t)s->in_height * (size_t)s->in_width;
     size_t out_plane = (size_t)s->out_height * (size_t)s->out_width;
@@ -273,7 +273,7 @@ void conv_forward(const conv_shape *s, const conv_tiling *g, const float *packed
         strip p;
         for (int k = 0; k < n_x; k += p.n) {
             p = strip_at(s, g, n_x, k);
-            compute_strip(s, g, t, &p, bias, in_plane);
+            compute_strip(s, g, t, &p, bias, add, in_plane);
         }
     }
 }

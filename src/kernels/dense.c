@@ -10,6 +10,7 @@ typedef struct product {
     const float *w;
     size_t w_row, w_step;
     const float *start; /* per row, NULL for 0 */
+    bool add;           /* start is what stands in out */
     const vec *x;
     size_t x_block;
     vec *out;
@@ -22,7 +23,8 @@ SIMD_INLINE void product_tile(const product *p, const int n_m, const int n_r)
     vec sum[MAX_ROWS][MAX_BLOCKS];
     SIMD_FOR (int m = 0; m < n_m; m++)
         SIMD_FOR (int r = 0; r < n_r; r++)
-            sum[m][r] = vec_set(p->start ? p->start[m] : 0.0F);
+            sum[m][r] = p->add ? p->out[(size_t)r * p->out_block + (size_t)m]
+                               : vec_set(p->start ? p->start[m] : 0.0F);
     const float *w = p->w;
     const vec *x = p->x;
     for (size_t k = 0; k < p->n_k; k++, w += p->w_step, x++) {
@@ -92,12 +94,13 @@ void dense_forward(int n_in, int n_out, const float *w, const float *bias, const
     product_all(p, n_blocks, begin, end);
 }
 
-void dense_input_gradient(int n_in, int n_out, const float *w, const vec *gy, vec *gx,
+void dense_input_gradient(int n_in, int n_out, const float *w, const vec *gy, vec *gx, bool add,
                           size_t n_blocks, size_t begin, size_t end)
 {
     product p = {.w = w,
                  .w_row = 1,
                  .w_step = (size_t)n_in,
+                 .add = add,
                  .x = gy,
                  .x_block = (size_t)n_out,
                  .out = gx,

@@ -65,9 +65,9 @@ static void backward_plane_2x2(const pool_shape *s, const vec *gout, const ivec 
     }
 }
 
+/* Added to what stands in gin. */
 static void backward_plane(const pool_shape *s, const vec *gout, const ivec *choice, vec *gin)
 {
-    memset(gin, 0, (size_t)s->in_height * (size_t)s->in_width * sizeof *gin);
     for (int y = 0; y < s->out_height; y++)
         for (int x = 0; x < s->out_width; x++, gout++, choice++) {
             vec *window =
@@ -78,15 +78,18 @@ static void backward_plane(const pool_shape *s, const vec *gout, const ivec *cho
         }
 }
 
-void pool_backward(const pool_shape *s, const vec *gout, const ivec *choice, vec *gin, size_t begin,
-                   size_t end)
+void pool_backward(const pool_shape *s, const vec *gout, const ivec *choice, vec *gin, bool add,
+                   size_t begin, size_t end)
 {
     size_t in_plane = (size_t)s->in_height * (size_t)s->in_width;
     size_t out_plane = (size_t)s->out_height * (size_t)s->out_width;
     bool tiles = s->window == 2 && s->stride == 2 && s->in_height % 2 == 0 && s->in_width % 2 == 0;
-    for (size_t p = begin; p < end; p++)
-        (tiles ? backward_plane_2x2 : backward_plane)(s, gout + p * out_plane,
-                                                      choice + p * out_plane, gin + p * in_plane);
+    for (size_t p = begin; p < end; p++) {
+        if (!tiles && !add)
+            memset(gin + p * in_plane, 0, in_plane * sizeof *gin);
+        (tiles && !add ? backward_plane_2x2 : backward_plane)(
+            s, gout + p * out_plane, choice + p * out_plane, gin + p * in_plane);
+    }
 }
 
 void relu_forward(const vec *x, vec *y, size_t begin, size_t end)
@@ -95,8 +98,10 @@ void relu_forward(const vec *x, vec *y, size_t begin, size_t end)
         y[k] = (vec)(~(x[k] <= vec_set(0.0F)) & (ivec)x[k]);
 }
 
-void relu_backward(const vec *y, const vec *gy, vec *gx, size_t begin, size_t end)
+void relu_backward(const vec *y, const vec *gy, vec *gx, bool add, size_t begin, size_t end)
 {
-    for (size_t k = begin; k < end; k++)
-        gx[k] = (vec)(~(y[k] <= vec_set(0.0F)) & (ivec)gy[k]);
+    for (size_t k = begin; k < end; k++) {
+        vec g = (vec)(~(y[k] <= vec_set(0.0F)) & (ivec)gy[k]);
+        gx[k] = add ? gx[k] + g : g;
+    }
 }

@@ -30,6 +30,12 @@ void update_sgd(const update_rule *rule, float *w, float *v, const float *g, siz
     }
 }
 
+void update_statistics(float rate, float *w, const float *measured, size_t begin, size_t end)
+{
+    for (size_t k = begin; k < end; k++)
+        w[k] += rate * (measured[k] - w[k]);
+}
+
 bool vector_finite_below(const float *w, size_t n, float limit)
 {
     size_t bad = 0;

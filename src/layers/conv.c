@@ -8,9 +8,9 @@ enum { KERNEL, STRIDE, PADDING };
 static conv_shape forward_shape(const layer *self)
 {
     int padding = (int)self->values[PADDING];
-    return (conv_shape){.in_channels = self->in.channels,
-                        .in_height = self->in.height + 2 * padding,
-                        .in_width = self->in.width + 2 * padding,
+    return (conv_shape){.in_channels = self->in[0].channels,
+                        .in_height = self->in[0].height + 2 * padding,
+                        .in_width = self->in[0].width + 2 * padding,
                         .out_channels = self->out.channels,
                         .out_height = self->out.height,
                         .out_width = self->out.width,
@@ -31,8 +31,8 @@ static conv_embedding gradient_embedding(const layer *self)
     int kernel = (int)self->values[KERNEL], before = kernel - 1 - (int)self->values[PADDING];
     return (conv_embedding){.height = self->out.height,
                             .width = self->out.width,
-                            .to_height = self->in.height + kernel - 1,
-                            .to_width = self->in.width + kernel - 1,
+                            .to_height = self->in[0].height + kernel - 1,
+                            .to_width = self->in[0].width + kernel - 1,
                             .top = before,
                             .left = before,
                             .stride = (int)self->values[STRIDE]};
@@ -45,9 +45,9 @@ static conv_shape gradient_shape(const layer *self)
     return (conv_shape){.in_channels = self->out.channels,
                         .in_height = e.to_height,
                         .in_width = e.to_width,
-                        .out_channels = self->in.channels,
-                        .out_height = self->in.height,
-                        .out_width = self->in.width,
+                        .out_channels = self->in[0].channels,
+                        .out_height = self->in[0].height,
+                        .out_width = self->in[0].width,
                         .kernel = (int)self->values[KERNEL],
                         .stride = 1,
                         .border_top = e.top,
@@ -64,7 +64,7 @@ static bool infer(layer *self, error *err)
         !layer_setting_get(self, "stride", 1, 1, LAYER_MAX_SIDE, &stride, err) ||
         !layer_setting_get(self, "padding", 0, 0, kernel - 1, &padding, err))
         return false;
-    long height = self->in.height + 2 * padding, width = self->in.width + 2 * padding;
+    long height = self->in[0].height + 2 * padding, width = self->in[0].width + 2 * padding;
     if (height < kernel || width < kernel)
         return error_user(err, "kernel = %ld: larger than its input of %ld x %ld", kernel, height,
                           width);
@@ -74,21 +74,26 @@ static bool infer(layer *self, error *err)
     self->out.channels = (int)filters;
     self->out.height = (int)((height - kernel) / stride) + 1;
     self->out.width = (int)((width - kernel) / stride) + 1;
-    size_t in = (size_t)self->in.channels, k = (size_t)kernel;
-    layer_tensor_add(self, "weight", 4, (const size_t[]){(size_t)filters, in, k, k});
-    layer_tensor_add(self, "bias", 1, (const size_t[]){(size_t)filters});
+    size_t in = (size_t)self->in[0].channels, k = (size_t)kernel;
+    layer_tensor_add(self, TENSOR_TRAINED, "weight", 4,
+                     (const size_t[]){(size_t)filters, in, k, k});
+    layer_tensor_add(self, TENSOR_TRAINED, "bias", 1, (const size_t[]){(size_t)filters});
     self->flops_forward = 2.0 * (double)self->tensors[0].count * self->out.height * self->out.width;
     self->flops_weights = self->flops_forward;
     self->flops_backward = 2.0 * self->flops_forward;
+    self->forgets_x = padding > 0; /* it is kept, embedded */
+    self->forgets_y = true;
     conv_shape shape = forward_shape(self);
     self->n_sums = conv_sums(&shape);
     /* Sums that take more room than the images would push them out of the cache. */
-    self->by_blocks = self->n_sums <= layer_features(self->in) + layer_features(self->out);
+    self->by_blocks = self->n_sums <= layer_features(self->in[0]) + layer_features(self->out);
     return true;
 }
 
-static void init(const layer *self, float *w, uint64_t seed, uint32_t first_stream)
+static void init(const layer *self, float *w, float *statistics, uint64_t seed,
+                 uint32_t first_stream)
 {
+    (void)statistics;
     size_t fan_in = self->tensors[0].count / self->tensors[0].dims[0];
     layer_init_uniform(self, w, fan_in, seed, first_stream);
 }
@@ -143,7 +148,7 @@ static void prepare(const layer *self, const layer_pass *pass, const team *us)
     size_t begin, end;
     team_share(us, conv_pack_items(&f, &tiling), &begin, &end);
     conv_pack(&f, &tiling, pass->w, at(pass, ws.packed), begin, end);
-    if (pass->training && pass->gx) {
+    if (pass->training && pass->gx[0]) {
         tiling = conv_tiling_choose(&g);
         team_share(us, conv_pack_items(&g, &tiling), &begin, &end);
         conv_pack_flipped(&g, &tiling, pass->w, at(pass, ws.flipped), begin, end);
@@ -157,19 +162,19 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
     conv_shape f = forward_shape(self);
     conv_tiling tiling = conv_tiling_choose(&f);
     size_t begin, end;
-    const vec *x = pass->x;
+    const vec *x = pass->x[0];
     if (self->values[PADDING] > 0) {
         int padding = (int)self->values[PADDING];
         conv_embedding e = {
-            self->in.height, self->in.width, f.in_height, f.in_width, padding, padding, 1};
-        layer_share(pass, us, (size_t)self->in.channels, &begin, &end);
-        conv_embed(&e, pass->x, at(pass, ws.input), begin, end);
+            self->in[0].height, self->in[0].width, f.in_height, f.in_width, padding, padding, 1};
+        layer_share(pass, us, (size_t)self->in[0].channels, &begin, &end);
+        conv_embed(&e, pass->x[0], at(pass, ws.input), begin, end);
         x = at(pass, ws.input);
         team_barrier(us);
     }
     layer_share(pass, us, (size_t)f.out_height, &begin, &end);
     conv_forward(&f, &tiling, at(pass, ws.packed), pass->w + self->tensors[1].offset, x, pass->y,
-                 begin, end);
+                 false, begin, end);
 }
 
 static void weight_gradient(const layer *self, const conv_shape *f, const vec *x,
@@ -196,18 +201,19 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
     workspace_layout(self, pass->n_blocks, pass->training, &ws);
     conv_shape f = forward_shape(self), g = gradient_shape(self);
     size_t begin, end;
-    if (pass->gx) {
+    if (pass->gx[0]) {
         conv_embedding e = gradient_embedding(self);
         layer_share(pass, us, (size_t)self->out.channels, &begin, &end);
         conv_embed(&e, pass->gy, at(pass, ws.gradient), begin, end);
     }
-    weight_gradient(self, &f, self->values[PADDING] > 0 ? at(pass, ws.input) : pass->x, pass, us);
-    if (pass->gx) {
+    weight_gradient(self, &f, self->values[PADDING] > 0 ? at(pass, ws.input) : pass->x[0], pass,
+                    us);
+    if (pass->gx[0]) {
         conv_tiling tiling = conv_tiling_choose(&g);
         team_barrier(us);
         layer_share(pass, us, (size_t)g.out_height, &begin, &end);
-        conv_forward(&g, &tiling, at(pass, ws.flipped), NULL, at(pass, ws.gradient), pass->gx,
-                     begin, end);
+        conv_forward(&g, &tiling, at(pass, ws.flipped), NULL, at(pass, ws.gradient), pass->gx[0],
+                     pass->add[0], begin, end);
     }
 }
 
@@ -226,8 +232,8 @@ const layer_kind layer_conv = {
     .name = "conv",
     .about = "convolution: filters of kernel x kernel with a bias; stride 1, padding 0 by default",
     .settings = {"filters", "kernel", "stride", "padding"},
+    .n_inputs = 1,
     .infer = infer,
-    .absorb = NULL,
     .init = init,
     .workspace_bytes = workspace_bytes,
     .prepare = prepare,

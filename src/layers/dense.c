@@ -9,46 +9,49 @@ static bool infer(layer *self, error *err)
     long n_out;
     if (!layer_setting_get(self, "units", 0, 1, LAYER_MAX_UNITS, &n_out, err))
         return false;
-    size_t n_in = layer_features(self->in);
+    size_t n_in = layer_features(self->in[0]);
     self->out = (layer_shape){(int)n_out, 1, 1};
-    layer_tensor_add(self, "weight", 2, (const size_t[]){(size_t)n_out, n_in});
-    layer_tensor_add(self, "bias", 1, (const size_t[]){(size_t)n_out});
+    layer_tensor_add(self, TENSOR_TRAINED, "weight", 2, (const size_t[]){(size_t)n_out, n_in});
+    layer_tensor_add(self, TENSOR_TRAINED, "bias", 1, (const size_t[]){(size_t)n_out});
     self->flops_forward = self->flops_weights = 2.0 * (double)n_in * (double)n_out;
     self->flops_backward = 2.0 * self->flops_weights;
+    self->forgets_x = self->forgets_y = true; /* x is kept, transposed */
     /* By blocks every thread reads all weights: they must fit in its cache. */
     self->by_blocks = self->tensors[0].count <= MAX_WEIGHTS_BY_BLOCKS;
     return true;
 }
 
-static void init(const layer *self, float *w, uint64_t seed, uint32_t first_stream)
+static void init(const layer *self, float *w, float *statistics, uint64_t seed,
+                 uint32_t first_stream)
 {
-    layer_init_uniform(self, w, layer_features(self->in), seed, first_stream);
+    (void)statistics;
+    layer_init_uniform(self, w, layer_features(self->in[0]), seed, first_stream);
 }
 
 /* The input, transposed to one row per image. */
 static bool workspace_bytes(const layer *self, size_t n_blocks, bool training, size_t *bytes)
 {
-    size_t row = dense_row_floats((int)layer_features(self->in)) * sizeof(float);
+    size_t row = dense_row_floats((int)layer_features(self->in[0])) * sizeof(float);
     *bytes = 0;
     return !training || (memory_multiply(n_blocks * VEC_WIDTH, row, bytes));
 }
 
 static void forward(const layer *self, const layer_pass *pass, const team *us)
 {
-    size_t n_in = layer_features(self->in), n_out = (size_t)self->out.channels, begin, end;
+    size_t n_in = layer_features(self->in[0]), n_out = (size_t)self->out.channels, begin, end;
     size_t first = pass->block_begin, n_blocks = pass->block_end - first;
     if (pass->training) {
         layer_share(pass, us, 1, &begin, &end);
-        dense_transpose((int)n_in, pass->x, pass->workspace, begin, end);
+        dense_transpose((int)n_in, pass->x[0], pass->workspace, begin, end);
     }
     team_share(us, n_out, &begin, &end);
     dense_forward((int)n_in, (int)n_out, pass->w, pass->w + self->tensors[1].offset,
-                  pass->x + first * n_in, pass->y + first * n_out, n_blocks, begin, end);
+                  pass->x[0] + first * n_in, pass->y + first * n_out, n_blocks, begin, end);
 }
 
 static void collect(const layer *self, const layer_pass *pass, const team *us)
 {
-    int n_in = (int)layer_features(self->in), n_out = self->out.channels;
+    int n_in = (int)layer_features(self->in[0]), n_out = self->out.channels;
     size_t begin, end;
     team_share(us, (size_t)n_out, &begin, &end);
     dense_weight_gradient(n_in, n_out, pass->workspace, pass->gy, pass->n_images, pass->g,
@@ -57,14 +60,14 @@ static void collect(const layer *self, const layer_pass *pass, const team *us)
 
 static void backward(const layer *self, const layer_pass *pass, const team *us)
 {
-    size_t n_in = layer_features(self->in), n_out = (size_t)self->out.channels, begin, end;
+    size_t n_in = layer_features(self->in[0]), n_out = (size_t)self->out.channels, begin, end;
     size_t first = pass->block_begin, n_blocks = pass->block_end - first;
     if (!pass->by_blocks)
         collect(self, pass, us);
-    if (pass->gx) {
+    if (pass->gx[0]) {
         team_share(us, n_in, &begin, &end);
         dense_input_gradient((int)n_in, (int)n_out, pass->w, pass->gy + first * n_out,
-                             pass->gx + first * n_in, n_blocks, begin, end);
+                             pass->gx[0] + first * n_in, pass->add[0], n_blocks, begin, end);
     }
 }
 
@@ -73,6 +76,7 @@ const layer_kind layer_dense = {
     .name = "dense",
     .about = "fully connected: units outputs, each with a weight per input and a bias",
     .settings = {"units"},
+    .n_inputs = 1,
     .infer = infer,
     .init = init,
     .workspace_bytes = workspace_bytes,

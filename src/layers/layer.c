@@ -39,18 +39,21 @@ void layer_share(const layer_pass *pass, const team *us, size_t per_block, size_
     *end += pass->block_begin * per_block;
 }
 
-void layer_tensor_add(layer *self, const char *suffix, int n_dims, const size_t *dims)
+void layer_tensor_add(layer *self, enum tensor_role role, const char *suffix, int n_dims,
+                      const size_t *dims)
 {
     tensor *t = &self->tensors[self->n_tensors++];
+    size_t *n = role == TENSOR_TRAINED ? &self->n_trained : &self->n_statistics;
     snprintf(t->name, sizeof t->name, "%s.%s", self->name, suffix);
+    t->role = role;
     t->n_dims = n_dims;
-    t->offset = self->n_weights;
+    t->offset = *n;
     t->count = 1;
     for (int k = 0; k < n_dims; k++) {
         t->dims[k] = dims[k];
         t->count *= dims[k];
     }
-    self->n_weights += t->count;
+    *n += t->count;
 }
 
 void layer_init_uniform(const layer *self, float *w, size_t fan_in, uint64_t seed,
@@ -60,7 +63,7 @@ void layer_init_uniform(const layer *self, float *w, size_t fan_in, uint64_t see
     for (int k = 0; k < self->n_tensors; k++) {
         const tensor *t = &self->tensors[k];
         uint64_t stream = random_stream(RANDOM_INIT, first_stream + (uint32_t)k, 0);
-        for (size_t j = 0; j < t->count; j++)
+        for (size_t j = 0; t->role == TENSOR_TRAINED && j < t->count; j++)
             w[t->offset + j] = random_uniform(seed, stream, j, -bound, bound);
     }
 }

@@ -8,8 +8,8 @@ enum { WINDOW, STRIDE, RELU };
 
 static pool_shape shape_of(const layer *self)
 {
-    return (pool_shape){.in_height = self->in.height,
-                        .in_width = self->in.width,
+    return (pool_shape){.in_height = self->in[0].height,
+                        .in_width = self->in[0].width,
                         .out_height = self->out.height,
                         .out_width = self->out.width,
                         .window = (int)self->values[WINDOW],
@@ -19,7 +19,7 @@ static pool_shape shape_of(const layer *self)
 
 static bool infer(layer *self, error *err)
 {
-    int side = self->in.height < self->in.width ? self->in.height : self->in.width;
+    int side = self->in[0].height < self->in[0].width ? self->in[0].height : self->in[0].width;
     long window, stride;
     if (!layer_setting_get(self, "window", 0, 1, side, &window, err) ||
         !layer_setting_get(self, "stride", window, 1, LAYER_MAX_SIDE, &stride, err))
@@ -27,9 +27,10 @@ static bool infer(layer *self, error *err)
     self->values[WINDOW] = window;
     self->values[STRIDE] = stride;
     self->by_blocks = true;
-    self->out.channels = self->in.channels;
-    self->out.height = (self->in.height - (int)window) / (int)stride + 1;
-    self->out.width = (self->in.width - (int)window) / (int)stride + 1;
+    self->forgets_x = self->forgets_y = true; /* choices are kept */
+    self->out.channels = self->in[0].channels;
+    self->out.height = (self->in[0].height - (int)window) / (int)stride + 1;
+    self->out.width = (self->in[0].width - (int)window) / (int)stride + 1;
     return true;
 }
 
@@ -52,18 +53,18 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
 {
     pool_shape shape = shape_of(self);
     size_t begin, end;
-    layer_share(pass, us, (size_t)self->in.channels, &begin, &end);
-    pool_forward(&shape, pass->x, pass->y, pass->training ? pass->workspace : NULL, begin, end);
+    layer_share(pass, us, (size_t)self->in[0].channels, &begin, &end);
+    pool_forward(&shape, pass->x[0], pass->y, pass->training ? pass->workspace : NULL, begin, end);
 }
 
 static void backward(const layer *self, const layer_pass *pass, const team *us)
 {
-    if (!pass->gx)
+    if (!pass->gx[0])
         return;
     pool_shape shape = shape_of(self);
     size_t begin, end;
-    layer_share(pass, us, (size_t)self->in.channels, &begin, &end);
-    pool_backward(&shape, pass->gy, pass->workspace, pass->gx, begin, end);
+    layer_share(pass, us, (size_t)self->in[0].channels, &begin, &end);
+    pool_backward(&shape, pass->gy, pass->workspace, pass->gx[0], pass->add[0], begin, end);
 }
 
 extern const layer_kind layer_maxpool;
@@ -71,6 +72,7 @@ const layer_kind layer_maxpool = {
     .name = "maxpool",
     .about = "maximum of each window x window; stride defaults to window",
     .settings = {"window", "stride"},
+    .n_inputs = 1,
     .infer = infer,
     .absorb = absorb,
     .workspace_bytes = workspace_bytes,

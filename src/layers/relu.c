@@ -4,31 +4,33 @@
 static bool infer(layer *self, error *err)
 {
     (void)err;
-    self->out = self->in;
+    self->out = self->in[0];
     self->by_blocks = true;
+    self->forgets_x = true;
     return true;
 }
 
 static void forward(const layer *self, const layer_pass *pass, const team *us)
 {
     size_t begin, end;
-    layer_share(pass, us, layer_features(self->in), &begin, &end);
-    relu_forward(pass->x, pass->y, begin, end);
+    layer_share(pass, us, layer_features(self->in[0]), &begin, &end);
+    relu_forward(pass->x[0], pass->y, begin, end);
 }
 
 static void backward(const layer *self, const layer_pass *pass, const team *us)
 {
-    if (!pass->gx)
+    if (!pass->gx[0])
         return;
     size_t begin, end;
-    layer_share(pass, us, layer_features(self->in), &begin, &end);
-    relu_backward(pass->y, pass->gy, pass->gx, begin, end);
+    layer_share(pass, us, layer_features(self->in[0]), &begin, &end);
+    relu_backward(pass->y, pass->gy, pass->gx[0], pass->add[0], begin, end);
 }
 
 extern const layer_kind layer_relu;
 const layer_kind layer_relu = {
     .name = "relu",
     .about = "y = max(x, 0)",
+    .n_inputs = 1,
     .infer = infer,
     .forward = forward,
     .backward = backward,

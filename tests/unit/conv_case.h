@@ -157,8 +157,8 @@ static inline void run_pad(void *arg, size_t begin, size_t end)
 static inline void run_forward(void *arg, size_t begin, size_t end)
 {
     conv_case *c = arg;
-    conv_forward(&c->forward, &c->forward_tiling, c->packed, c->bias, c->padded, c->out, begin,
-                 end);
+    conv_forward(&c->forward, &c->forward_tiling, c->packed, c->bias, c->padded, c->out, false,
+                 begin, end);
 }
 
 static inline void run_spread(void *arg, size_t begin, size_t end)
@@ -170,8 +170,8 @@ static inline void run_spread(void *arg, size_t begin, size_t end)
 static inline void run_input_gradient(void *arg, size_t begin, size_t end)
 {
     conv_case *c = arg;
-    conv_forward(&c->gradient, &c->gradient_tiling, c->flipped, NULL, c->spread_gout, c->gin, begin,
-                 end);
+    conv_forward(&c->gradient, &c->gradient_tiling, c->flipped, NULL, c->spread_gout, c->gin, false,
+                 begin, end);
 }
 
 static inline void run_weight_gradient(void *arg, size_t begin, size_t end)

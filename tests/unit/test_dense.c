@@ -46,7 +46,7 @@ static void run_dense_forward(void *arg, size_t begin, size_t end)
 static void run_dense_input_gradient(void *arg, size_t begin, size_t end)
 {
     dense_case *c = arg;
-    dense_input_gradient(c->r.n_in, c->r.n_out, c->w, c->gout, c->gin,
+    dense_input_gradient(c->r.n_in, c->r.n_out, c->w, c->gout, c->gin, false,
                          blocks_of((size_t)c->r.n_images), begin, end);
 }
 

@@ -1,8 +1,6 @@
 /* Gradients of every kind of layer, alone and in chains, against central differences. */
-#include "difference.h"
-#include "networks.h"
+#include "mean_loss.h"
 
-#include "kernels/reference.h"
 #include "kernels/team.h"
 
 /* ---- layers alone: the function is the sum of outputs, each times a fixed number ----------------- */
@@ -29,9 +27,9 @@ static void alone_new(alone *self, const layer *what, int n_images)
     layer *l = &self->l;
     if (!l->kind->infer(l, &err))
         fail_msg("%s", err.text);
-    size_t in = layer_features(l->in), out = layer_features(l->out);
-    self->w = floats_new(l->n_weights, REALS);
-    self->g = guarded_new(l->n_weights * sizeof(float));
+    size_t in = layer_features(l->in[0]), out = layer_features(l->out);
+    self->w = floats_new(l->n_trained, REALS);
+    self->g = guarded_new(l->n_trained * sizeof(float));
     self->x = floats_new(n * in, REALS);
     self->factors = floats_new(n * out, REALS);
     self->in = blocks_new(self->x, n, in);
@@ -46,10 +44,10 @@ static void alone_new(alone *self, const layer *what, int n_images)
                               .training = true,
                               .w = self->w,
                               .g = self->g,
-                              .x = self->in,
+                              .x = {self->in},
                               .y = self->out,
                               .gy = self->gout,
-                              .gx = self->gin,
+                              .gx = {self->gin},
                               .workspace = guarded_new(bytes),
                               .sums = guarded_new(blocks_of(n) * l->n_sums * sizeof(vec))};
 }
@@ -106,9 +104,9 @@ static void work_by_blocks(const team *us, void *arg)
 /* Block by block a layer gives the bits that it gives at once. */
 static void check_by_blocks(alone *a, int n_threads)
 {
-    size_t n = a->pass.n_blocks, n_in = n * layer_features(a->l.in),
+    size_t n = a->pass.n_blocks, n_in = n * layer_features(a->l.in[0]),
            n_out = n * layer_features(a->l.out);
-    size_t n_w = a->l.n_weights;
+    size_t n_w = a->l.n_trained;
     vec *out = guarded_new(n_out * sizeof *out), *gin = guarded_new(n_in * sizeof *gin);
     float *g = guarded_new(n_w * sizeof *g);
     memcpy(out, a->out, n_out * sizeof *out);
@@ -126,10 +124,37 @@ static void check_by_blocks(alone *a, int n_threads)
     guarded_free(g);
 }
 
+/* Told to add, backward adds its gradient to what stands there: by the team and by blocks. */
+static void check_adding(alone *a, int n_threads)
+{
+    size_t n = a->pass.n_images, n_in = layer_features(a->l.in[0]), size = blocks_of(n) * n_in;
+    team_work *const ways[] = {work_both, work_by_blocks};
+    float *before = floats_new(n * n_in, INTEGERS), *gx = rows_new(a->gin, n, n_in);
+    vec *start = blocks_new(before, n, n_in), *first = guarded_new(size * sizeof(vec));
+    a->pass.add[0] = true;
+    for (int way = 0; way < 2; way++) {
+        memcpy(a->gin, start, size * sizeof(vec));
+        team_run(n_threads, ways[way], a);
+        for (size_t k = 0; k < n * n_in; k++) {
+            double got = (double)block_element(a->gin, n_in, k / n_in, k % n_in);
+            assert_true(fabs(got - (double)before[k] - (double)gx[k]) <= 1e-4);
+        }
+        if (way == 0)
+            memcpy(first, a->gin, size * sizeof(vec));
+        else
+            assert_memory_equal(first, a->gin, size * sizeof(vec));
+    }
+    a->pass.add[0] = false;
+    guarded_free(before);
+    guarded_free(gx);
+    guarded_free(start);
+    guarded_free(first);
+}
+
 static double alone_value(void *arg, double *magnitude)
 {
     alone *self = arg;
-    size_t n = self->pass.n_images, in = layer_features(self->l.in),
+    size_t n = self->pass.n_images, in = layer_features(self->l.in[0]),
            out = layer_features(self->l.out);
     double sum = 0.0;
     *magnitude = 0.0;
@@ -154,10 +179,12 @@ static void check_alone(const layer *what, int n_images, int n_threads)
     alone_new(&a, what, n_images);
     team_run(n_threads, work_both, &a);
     check_by_blocks(&a, n_threads);
-    size_t n_in = a.pass.n_images * layer_features(a.l.in);
-    float *gx = rows_new(a.gin, a.pass.n_images, layer_features(a.l.in));
-    float *g = guarded_new(a.l.n_weights * sizeof *g);
-    memcpy(g, a.g, a.l.n_weights * sizeof *g);
+    size_t n_in = a.pass.n_images * layer_features(a.l.in[0]);
+    check_adding(&a, n_threads);
+    team_run(n_threads, work_both, &a);
+    float *gx = rows_new(a.gin, a.pass.n_images, layer_features(a.l.in[0]));
+    float *g = guarded_new(a.l.n_trained * sizeof *g);
+    memcpy(g, a.g, a.l.n_trained * sizeof *g);
     snprintf(name, sizeof name, "%s alone, %d images, input", a.l.kind->name, n_images);
     function of_x = {alone_value, &a, a.x, n_in, gx, name, 0, 0};
     check_gradient(&of_x);
@@ -181,7 +208,7 @@ static void test_dense_alone(void **state)
     for (int k = 0; k < COUNT(shapes); k++) {
         layer l = {.kind = layer_kind_find("dense"),
                    .name = "f",
-                   .in = {shapes[k][0], shapes[k][1], shapes[k][2]}};
+                   .in = {{shapes[k][0], shapes[k][1], shapes[k][2]}}};
         set(&l, "units", shapes[k][3]);
         check_alone(&l, 11, 1 + k);
     }
@@ -194,7 +221,7 @@ static void test_conv_alone(void **state)
     static const long shapes[][4] = {{2, 1, 1, 0}, {4, 3, 1, 0}, {5, 3, 1, 1}, {3, 3, 2, 0},
                                      {3, 3, 2, 2}, {2, 5, 3, 4}, {1, 6, 1, 0}, {7, 2, 4, 1}};
     for (int k = 0; k < COUNT(shapes); k++) {
-        layer l = {.kind = layer_kind_find("conv"), .name = "c", .in = {3, 7, 6}};
+        layer l = {.kind = layer_kind_find("conv"), .name = "c", .in = {{3, 7, 6}}};
         set(&l, "filters", shapes[k][0]);
         set(&l, "kernel", shapes[k][1]);
         set(&l, "stride", shapes[k][2]);
@@ -210,7 +237,7 @@ static void test_maxpool_alone(void **state)
     for (int k = 0; k < COUNT(shapes); k++)
         for (int absorbing = 0; absorbing < 2; absorbing++) {
             layer relu = {.kind = layer_kind_find("relu")};
-            layer l = {.kind = layer_kind_find("maxpool"), .name = "p", .in = {3, 7, 6}};
+            layer l = {.kind = layer_kind_find("maxpool"), .name = "p", .in = {{3, 7, 6}}};
             set(&l, "window", shapes[k][0]);
             set(&l, "stride", shapes[k][1]);
             if (absorbing)
@@ -222,76 +249,25 @@ static void test_maxpool_alone(void **state)
 static void test_relu_alone(void **state)
 {
     (void)state;
-    layer l = {.kind = layer_kind_find("relu"), .name = "r", .in = {3, 7, 6}};
+    layer l = {.kind = layer_kind_find("relu"), .name = "r", .in = {{3, 7, 6}}};
     for (int n_threads = 1; n_threads <= 4; n_threads++)
         check_alone(&l, 11, n_threads);
 }
 
 /* ---- chains: the function is the mean loss ------------------------------------------------------ */
 
-enum { CHAIN_IMAGES = 11 };
-
-typedef struct chain {
-    network *net;
-    network_input input;
-    const images *data;
-    const float *w;
-    int n_classes;
-} chain;
-
-static double chain_loss(void *arg, double *magnitude)
-{
-    chain *self = arg;
-    double sum = 0.0, largest = 0.0;
-    network_forward(self->net, self->w, &self->input, CHAIN_IMAGES);
-    for (size_t k = 0; k < CHAIN_IMAGES; k++) {
-        float logits[256];
-        for (int c = 0; c < self->n_classes; c++) {
-            logits[c] = network_logit(self->net, k, c);
-            largest = fmax(largest, fabs((double)logits[c]));
-        }
-        sum += reference_softmax(self->n_classes, logits, self->data->labels[k], 1.0, NULL, NULL);
-    }
-    *magnitude =
-        2.0 * (1.0 + largest); /* logits are rounded a few times, and a mean taken of them */
-    return sum / CHAIN_IMAGES;
-}
-
-static void check_chain(const char *text)
-{
-    model *m = model_of(text);
-    images data;
-    images_new(&data, m, CHAIN_IMAGES);
-    float *w = weights_new(m), *g = guarded_new(m->n_weights * sizeof *g);
-    for (size_t k = 0; k < m->n_weights; k++)
-        w[k] *= 2.0F; /* so that the gradients of the first layers are not too small */
-    chain c = {network_of(m, CHAIN_IMAGES, true, 1), {images_load, &data}, &data, w, m->n_classes};
-    network_result result = network_gradient(c.net, w, g, &c.input, CHAIN_IMAGES);
-    double magnitude, loss = chain_loss(&c, &magnitude);
-    assert_true(fabs(result.loss_sum / CHAIN_IMAGES - loss) < 8.0 * ROUNDING * magnitude);
-    int n_checks = 0, n_sharp = 0;
-    for (int k = 0; k < m->n_tensors; k++) {
-        const tensor *t = &m->tensors[k];
-        char what[1000];
-        snprintf(what, sizeof what, "%s in %s", t->name, text);
-        function f = {chain_loss, &c, w + t->offset, t->count, g + t->offset, what, 0, 0};
-        check_gradient(&f);
-        n_checks += f.n_checks;
-        n_sharp += f.n_sharp;
-    }
-    assert_sharp(&(function){.what = text, .n_checks = n_checks, .n_sharp = n_sharp});
-    guarded_free(w);
-    guarded_free(g);
-    images_free(&data);
-    network_free(c.net);
-    model_free(m);
-}
-
 #define HEAD(shape, classes) "[model]\nname = t\ninput = " shape "\nclasses = " classes "\n"
 #define CONV(name, settings) "[" name "]\nkind = conv\n" settings "\n"
 #define POOL(name, settings) "[" name "]\nkind = maxpool\n" settings "\n"
 #define RELU(name) "[" name "]\nkind = relu\n"
 #define DENSE(name, units) "[" name "]\nkind = dense\nunits = " units "\n"
+
+static void check_chain(const char *text)
+{
+    model *m = model_of(text);
+    check_mean_loss(m, text);
+    model_free(m);
+}
 
 static void test_chains(void **state)
 {
@@ -328,12 +304,12 @@ static void test_check_can_fail(void **state)
 {
     (void)state;
     alone a;
-    layer l = {.kind = layer_kind_find("conv"), .name = "c", .in = {2, 4, 4}};
+    layer l = {.kind = layer_kind_find("conv"), .name = "c", .in = {{2, 4, 4}}};
     set(&l, "filters", 2);
     set(&l, "kernel", 3);
     alone_new(&a, &l, 11);
     team_run(1, work_both, &a);
-    function f = {alone_value, &a, a.w, a.l.n_weights, a.g, "", 0, 0};
+    function f = {alone_value, &a, a.w, a.l.n_trained, a.g, "", 0, 0};
     for (size_t k = 0; k < f.n; k++) {
         double direction[38] = {0};
         direction[k] = 1.0;

@@ -109,11 +109,11 @@ static void test_absorption(void **state)
         assert_int_equal(m->n_layers, cases[k].n_layers);
         layer_shape shape = m->input;
         for (int j = 0; j < m->n_layers; j++) { /* the chain is still one */
-            assert_int_equal(layer_features(m->layers[j].in), layer_features(shape));
+            assert_int_equal(layer_features(m->layers[j].in[0]), layer_features(shape));
             shape = m->layers[j].out;
         }
-        assert_int_equal(m->offsets[m->n_layers - 1], 0);
-        assert_int_equal(m->n_weights, m->layers[m->n_layers - 1].n_weights);
+        assert_int_equal(m->places[m->n_layers - 1].trained, 0);
+        assert_int_equal(m->n_weights, m->layers[m->n_layers - 1].n_trained);
         model_free(m);
     }
 }

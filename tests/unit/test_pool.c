@@ -52,7 +52,7 @@ static void run_pool_forward(void *arg, size_t begin, size_t end)
 static void run_pool_backward(void *arg, size_t begin, size_t end)
 {
     pool_case *c = arg;
-    pool_backward(&c->s, c->gout, c->choice, c->gin, begin, end);
+    pool_backward(&c->s, c->gout, c->choice, c->gin, false, begin, end);
 }
 
 static void pool_run(pool_case *c)
@@ -157,7 +157,7 @@ static void run_relu_forward(void *arg, size_t begin, size_t end)
 static void run_relu_backward(void *arg, size_t begin, size_t end)
 {
     relu_case *c = arg;
-    relu_backward(c->y, c->gy, c->gx, begin, end);
+    relu_backward(c->y, c->gy, c->gx, false, begin, end);
 }
 
 static void test_relu(void **state)

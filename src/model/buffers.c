@@ -1,0 +1,124 @@
+#include "buffers.h"
+
+/* When a layer runs. */
+typedef struct moments {
+    int forward, backward, collected; /* the last of its backward pass */
+} moments;
+
+/* The barriers of stages.c, counted; those inside a reduction's forward pass are not, for without training there are none. */
+typedef struct clock {
+    int now;
+    bool own;
+} clock;
+
+static int meet(clock *self, bool own)
+{
+    if (!self->own || !own)
+        self->now++;
+    self->own = own;
+    return self->now;
+}
+
+static void walk_forward(clock *at, const stage *s, moments *m)
+{
+    for (int k = s->first; k < s->last; k++)
+        m[k].forward = meet(at, s->kind != STAGE_TEAM);
+}
+
+static void walk_backward(clock *at, const stage *s, moments *m)
+{
+    for (int k = s->last - 1; k >= s->first; k--)
+        m[k].backward = meet(at, s->kind != STAGE_TEAM);
+    if (s->kind != STAGE_TEAM)
+        meet(at, false); /* collect, or combine */
+    if (s->kind == STAGE_REDUCE)
+        meet(at, true);
+    for (int k = s->first; k < s->last; k++)
+        m[k].collected = s->kind == STAGE_TEAM ? m[k].backward : at->now;
+}
+
+/* When each layer runs; returns the loss's moment. */
+static int walk(const stage *stages, int n_stages, moments *m)
+{
+    clock at = {0};
+    for (int n = 0; n < n_stages; n++)
+        walk_forward(&at, &stages[n], m);
+    int loss = meet(&at, true);
+    for (int n = n_stages - 1; n >= 0; n--)
+        walk_backward(&at, &stages[n], m);
+    return loss;
+}
+
+static void lengthen(buffer *b, int from, int to)
+{
+    b->first = from < b->first ? from : b->first;
+    b->last = to > b->last ? to : b->last;
+}
+
+/* What layer l reads and writes of what others have made. */
+static void use_inputs(const layer *l, const moments *m, bool training, buffer *outputs,
+                       buffer *gradients)
+{
+    for (int i = 0; i < l->kind->n_inputs; i++) {
+        int from = l->inputs[i];
+        if (from == LAYER_IMAGES)
+            continue;
+        lengthen(&outputs[from], m->forward, m->forward);
+        if (training && !l->forgets_x)
+            lengthen(&outputs[from], m->forward, m->collected);
+        if (training)
+            lengthen(&gradients[from], m->backward, m->collected);
+    }
+}
+
+void buffers_of(const model *of, const stage *stages, int n_stages, bool training, buffer *outputs,
+                buffer *gradients)
+{
+    moments m[MODEL_MAX_LAYERS];
+    int loss = walk(stages, n_stages, m), last = of->n_layers - 1;
+    for (int k = 0; k <= last; k++) {
+        const layer *l = &of->layers[k];
+        size_t size = layer_features(l->out);
+        outputs[k] = (buffer){.size = size, .first = m[k].forward, .last = m[k].forward};
+        gradients[k] =
+            (buffer){.size = training ? size : 0, .first = m[k].backward, .last = m[k].collected};
+        if (training && !l->forgets_y)
+            lengthen(&outputs[k], m[k].forward, m[k].collected);
+        use_inputs(l, &m[k], training, outputs, gradients);
+    }
+    lengthen(&outputs[last], loss, BUFFERS_ALWAYS);
+    lengthen(&gradients[last], loss, loss);
+}
+
+static bool free_for(const buffer *b, const buffer *all, int n)
+{
+    for (int k = 0; k < n; k++)
+        if (&all[k] != b && all[k].slot == b->slot && all[k].first <= b->last &&
+            b->first <= all[k].last)
+            return false;
+    return true;
+}
+
+static buffer *largest_without_slot(buffer *all, int n)
+{
+    buffer *best = NULL;
+    for (int k = 0; k < n; k++)
+        if (all[k].slot < 0 && all[k].size > 0 && (!best || all[k].size > best->size))
+            best = &all[k];
+    return best;
+}
+
+int buffers_place(buffer *all, int n, size_t *sizes)
+{
+    int n_slots = 0;
+    for (int k = 0; k < n; k++)
+        all[k].slot = -1;
+    for (buffer *b; (b = largest_without_slot(all, n)) != NULL;) {
+        b->slot = 0;
+        while (b->slot < n_slots && !free_for(b, all, n))
+            b->slot++;
+        if (b->slot == n_slots)
+            sizes[n_slots++] = b->size;
+    }
+    return n_slots;
+}

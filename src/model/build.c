@@ -1,0 +1,112 @@
+#include "build.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+static bool infer_layer(model *self, layer *l, error *err)
+{
+    for (int i = 0; i < l->kind->n_inputs; i++)
+        l->in[i] = l->inputs[i] == LAYER_IMAGES ? self->input : self->layers[l->inputs[i]].out;
+    if (!l->kind->infer(l, err))
+        return false;
+    if (layer_features(l->out) > LAYER_MAX_FEATURES)
+        return error_user(err, "an output of %zu values: at most %d", layer_features(l->out),
+                          LAYER_MAX_FEATURES);
+    self->n_trained += l->n_trained;
+    self->n_weights += l->n_trained + l->n_statistics;
+    if (self->n_weights > MODEL_MAX_WEIGHTS)
+        return error_user(err, "more than %d weights", MODEL_MAX_WEIGHTS);
+    return true;
+}
+
+/* The shapes, from the input through every layer. */
+static bool infer(model *self, const char *where, error *err)
+{
+    for (int k = 0; k < self->n_layers; k++) {
+        layer *l = &self->layers[k];
+        if (!infer_layer(self, l, err))
+            return error_prefix(err, "%s:%d: [%s] on an input of %d x %d x %d", where, l->line,
+                                l->name, l->in[0].channels, l->in[0].height, l->in[0].width);
+        bool of_images = l->inputs[0] == LAYER_IMAGES;
+        self->n_tensors += l->n_tensors;
+        self->flops_forward += l->flops_forward;
+        self->flops_step += l->flops_forward + (of_images ? l->flops_weights : l->flops_backward);
+    }
+    const layer *last = &self->layers[self->n_layers - 1];
+    if (layer_features(last->out) != (size_t)self->n_classes)
+        return error_user(err,
+                          "%s:%d: the last layer [%s] gives %zu values, expected one for each of "
+                          "the %d classes",
+                          where, last->line, last->name, layer_features(last->out),
+                          self->n_classes);
+    if (self->n_trained == 0)
+        return error_user(err, "%s:%d: no layer has weights: nothing to train", where,
+                          self->layers[0].line);
+    return true;
+}
+
+static int count_readers(const model *self, int of)
+{
+    int n = 0;
+    for (int k = of + 1; k < self->n_layers; k++)
+        for (int i = 0; i < self->layers[k].kind->n_inputs; i++)
+            n += self->layers[k].inputs[i] == of;
+    return n;
+}
+
+static void remove_layer(model *self, int gone)
+{
+    self->n_layers--;
+    for (int k = gone; k < self->n_layers; k++) {
+        layer *l = &self->layers[k];
+        *l = self->layers[k + 1];
+        for (int i = 0; i < l->kind->n_inputs; i++)
+            l->inputs[i] -= l->inputs[i] > gone;
+    }
+}
+
+static void absorb(model *self)
+{
+    for (int k = 0; k < self->n_layers; k++) {
+        layer *l = &self->layers[k];
+        int before = l->inputs[0];
+        if (!l->kind->absorb || before == LAYER_IMAGES || count_readers(self, before) > 1 ||
+            !l->kind->absorb(l, &self->layers[before]))
+            continue;
+        memcpy(l->inputs, self->layers[before].inputs, sizeof l->inputs);
+        memcpy(l->in, self->layers[before].in, sizeof l->in);
+        remove_layer(self, before);
+        k--; /* where the same layer now stands, which may go on */
+    }
+}
+
+/* The trained first, then the statistics; the list in the order of the layers, as in PyTorch. */
+static bool lay_out(model *self, error *err)
+{
+    self->tensors = memory_new((size_t)self->n_tensors, sizeof *self->tensors, err);
+    self->places = memory_new((size_t)self->n_layers, sizeof *self->places, err);
+    if (!self->tensors || !self->places)
+        return false;
+    model_place next = {0, self->n_trained};
+    tensor *to = self->tensors;
+    for (int k = 0; k < self->n_layers; k++) {
+        const layer *l = &self->layers[k];
+        self->places[k] = next;
+        for (int j = 0; j < l->n_tensors; j++, to++) {
+            *to = l->tensors[j];
+            to->offset += to->role == TENSOR_TRAINED ? next.trained : next.statistics;
+        }
+        next.trained += l->n_trained;
+        next.statistics += l->n_statistics;
+    }
+    return true;
+}
+
+bool build_model(model *self, const char *where, error *err)
+{
+    if (!infer(self, where, err))
+        return false;
+    absorb(self);
+    return lay_out(self, err);
+}

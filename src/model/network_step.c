@@ -1,0 +1,145 @@
+#include "network_step.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "kernels/loss.h"
+
+void step_begin(step *self)
+{
+    network *net = self->net;
+    size_t n = self->n_images, n_blocks = n / VEC_WIDTH + (n % VEC_WIDTH != 0);
+    size_t n_threads = (size_t)net->n_threads;
+    for (int k = 0; k < net->model->n_layers; k++) {
+        const model_place *at = &net->model->places[k];
+        layer_pass *pass = &net->passes[k];
+        pass->n_images = n;
+        pass->n_blocks = pass->block_end = n_blocks;
+        pass->training = self->g != NULL;
+        pass->w = self->w + at->trained;
+        pass->statistics = self->w + at->statistics;
+        pass->g = self->g ? self->g + at->trained : NULL;
+        pass->measured = self->g ? self->g + at->statistics : NULL;
+    }
+    self->pass = (stage_pass){.layers = net->model->layers,
+                              .stages = net->stages,
+                              .passes = net->passes,
+                              .n_blocks = n_blocks,
+                              .training = self->g != NULL};
+    /* By blocks only where no thread is left with less than its share. */
+    self->pass.by_blocks = n_blocks % n_threads == 0 || n_blocks >= 8 * n_threads;
+}
+
+void step_load(step *self, stage_walk *at)
+{
+    network *net = self->net;
+    size_t begin, end, features = layer_features(net->model->input);
+    double start = at->us->thread == 0 ? clock_now() : 0.0;
+    stage_meet(at, true);
+    team_share(at->us, self->pass.n_blocks, &begin, &end);
+    for (size_t b = begin; b < end; b++) {
+        size_t first = b * VEC_WIDTH, left = self->n_images - first;
+        self->input->load(self->input->arg, first, left < VEC_WIDTH ? left : VEC_WIDTH,
+                          (float *)(net->images + b * features), net->labels + first);
+    }
+    if (at->us->thread == 0)
+        self->t_input_s = clock_now() - start;
+}
+
+void step_prepare(const step *self, stage_walk *at)
+{
+    for (int k = 0; k < self->net->model->n_layers; k++) {
+        const layer *l = &self->net->model->layers[k];
+        if (l->kind->prepare)
+            l->kind->prepare(l, &self->net->passes[k], at->us);
+    }
+    at->own = false;
+}
+
+void step_loss(const step *self, stage_walk *at)
+{
+    const network *net = self->net;
+    loss_result result = {net->losses, net->guesses};
+    size_t begin, end;
+    stage_meet(at, true);
+    team_share(at->us, self->pass.n_blocks, &begin, &end);
+    loss_softmax(net->model->n_classes, net->logits, net->labels, self->n_images,
+                 1.0F / (float)self->n_images, self->g ? net->glogits : NULL, &result, begin, end);
+}
+
+/* This thread's share of n numbers, cut where cache lines end. */
+static void share_lines(const team *us, size_t n, size_t *begin, size_t *end)
+{
+    team_share(us, (n + MEMORY_ALIGNMENT - 1) / MEMORY_ALIGNMENT, begin, end);
+    *begin *= MEMORY_ALIGNMENT;
+    *end *= MEMORY_ALIGNMENT;
+    *end = *end < n ? *end : n;
+}
+
+static void update(const step *self, stage_walk *at)
+{
+    const model *m = self->net->model;
+    size_t begin, end;
+    stage_meet(at, false);
+    share_lines(at->us, m->n_trained, &begin, &end);
+    if (begin < end)
+        update_sgd(self->rule, self->at->w, self->at->v, self->at->g, begin, end);
+    for (int k = 0; k < m->n_layers; k++) {
+        const layer *l = &m->layers[k];
+        size_t offset = m->places[k].statistics;
+        team_share(at->us, l->n_statistics, &begin, &end);
+        update_statistics(l->statistic_rate, self->at->w + offset, self->at->g + offset, begin,
+                          end);
+    }
+}
+
+/* What every thread does in a step. */
+static void work(const team *us, void *arg)
+{
+    step *self = arg;
+    int n_stages = self->net->n_stages;
+    /* Nobody has anything of this step's to wait for yet. */
+    stage_walk at = {.pass = &self->pass, .us = us, .own = true};
+    step_load(self, &at);
+    step_prepare(self, &at);
+    stages_forward(&at, 0, n_stages);
+    step_loss(self, &at);
+    if (self->g)
+        stages_backward(&at, 0, n_stages);
+    if (self->at)
+        update(self, &at);
+}
+
+static network_result execute(step *self)
+{
+    const network *net = self->net;
+    step_begin(self);
+    team_run(net->n_threads, work, self);
+    network_result result = {.t_input_s = self->t_input_s};
+    for (size_t k = 0; k < self->n_images;
+         k++) { /* in the images' order, whatever the threads did */
+        result.loss_sum += (double)net->losses[k];
+        result.n_correct += net->guesses[k] == net->labels[k];
+    }
+    return result;
+}
+
+network_result network_forward(network *self, const float *w, const network_input *input, size_t n)
+{
+    step s = {.net = self, .input = input, .n_images = n, .w = w};
+    return execute(&s);
+}
+
+network_result network_gradient(network *self, const float *w, float *g, const network_input *input,
+                                size_t n)
+{
+    step s = {.net = self, .input = input, .n_images = n, .w = w, .g = g};
+    return execute(&s);
+}
+
+network_result network_step(network *self, const network_vectors *at, const update_rule *rule,
+                            const network_input *input, size_t n)
+{
+    step s = {
+        .net = self, .input = input, .n_images = n, .w = at->w, .g = at->g, .at = at, .rule = rule};
+    return execute(&s);
+}

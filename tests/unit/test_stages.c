@@ -1,0 +1,350 @@
+/* Stages: graphs of layers, cut into runs by blocks, by the team and over the batch; ranges of them; memory shared. */
+#include "graphs.h"
+#include "mean_loss.h"
+
+#include "model/buffers.h"
+#include "model/network_step.h"
+
+enum { MAX_IMAGES = 3 * VEC_WIDTH + 2, N_GRAPHS = 8, GRAPH_LAYERS = 9, STEPS_TAKEN = 3 };
+
+/* ---- which stages ------------------------------------------------------------------------------- */
+
+static void assert_stages(const model *m, const stage *want, int n)
+{
+    stage got[MODEL_MAX_LAYERS];
+    assert_int_equal(stages_of(m, got), n);
+    for (int k = 0; k < n; k++) {
+        assert_int_equal(got[k].kind, want[k].kind);
+        assert_int_equal(got[k].first, want[k].first);
+        assert_int_equal(got[k].last, want[k].last);
+        if (want[k].kind == STAGE_BLOCKS)
+            assert_int_equal(got[k].single, want[k].single);
+    }
+}
+
+static void test_stages_of(void **state)
+{
+    (void)state;
+    /* The paper's: all by blocks, the convolutions and pools one block at a time. */
+    model *m = model_of(PAPER);
+    assert_stages(m, &(stage){STAGE_BLOCKS, 0, 9, 4}, 1);
+    model_free(m);
+    m = graph_new((layer_shape){3, 5, 4}, 2);
+    int first = graph_conv(m, LAYER_IMAGES, 3, 3);
+    graph_add(m, &kind_power, first, 0);
+    int second = graph_add(m, &kind_power, 1, 0);
+    graph_conv(m, second, 3, 5);
+    graph_add(m, &kind_add, first, 3);
+    graph_dense(m, 4, 2);
+    graph_build(m);
+    static const stage want[] = {{STAGE_BLOCKS, 0, 1, 1},
+                                 {STAGE_REDUCE, 1, 2, 0},
+                                 {STAGE_REDUCE, 2, 3, 0},
+                                 {STAGE_TEAM, 3, 4, 0},
+                                 {STAGE_BLOCKS, 4, 6, 5}};
+    assert_stages(m, want, COUNT(want));
+    model_free(m);
+}
+
+/* ---- gradients ---------------------------------------------------------------------------------- */
+
+/* Two branches of the images; both read by more than one layer; a residual; statistics of the first and last layer. */
+static model *graph_known(int which)
+{
+    model *m = graph_new((layer_shape){2, 5, 4}, 3);
+    int a, b;
+    if (which == 0) {
+        a = graph_conv(m, LAYER_IMAGES, 4, 3);
+        b = graph_conv(m, LAYER_IMAGES, 4, 5);
+        a = graph_add(m, &kind_add, a, b);
+        b = graph_add(m, &kind_add, b, a);
+        graph_dense(m, graph_add(m, &kind_add, b, a), 3);
+    } else if (which == 1) {
+        a = graph_add(m, layer_kind_find("relu"), graph_conv(m, LAYER_IMAGES, 4, 3), 0);
+        b = graph_add(m, &kind_power, graph_conv(m, a, 4, 3), 0);
+        b = graph_conv(m, graph_add(m, layer_kind_find("relu"), b, 0), 4, 3);
+        graph_dense(m, graph_pool(m, graph_add(m, &kind_add, b, a)), 3);
+    } else {
+        a = graph_dense(m, graph_add(m, &kind_power, LAYER_IMAGES, 0), 9);
+        b = graph_add(m, &kind_add, graph_dense(m, a, 3), graph_dense(m, a, 3));
+        graph_add(m, &kind_power, b, 0);
+    }
+    return graph_build(m);
+}
+
+static void test_gradients(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 3 + enough_of(N_GRAPHS); k++) {
+        char what[40];
+        model *m = k < 3 ? graph_known(k) : graph_random(GRAPH_LAYERS);
+        snprintf(what, sizeof what, "graph %d", k);
+        check_mean_loss(m, what);
+        model_free(m);
+    }
+}
+
+/* A layer that two read is not absorbed; one that a single one reads is, and the numbers of the others move. */
+static void test_absorption(void **state)
+{
+    (void)state;
+    for (int read_twice = 0; read_twice < 2; read_twice++) {
+        model *m = graph_new((layer_shape){3, 4, 4}, 2);
+        int a = graph_conv(m, LAYER_IMAGES, 3, 3), r = graph_add(m, layer_kind_find("relu"), a, 0);
+        int p = graph_pool(m, r), q = graph_pool(m, read_twice ? r : a);
+        graph_dense(m, graph_add(m, &kind_add, p, q), 2);
+        graph_build(m);
+        assert_int_equal(m->n_layers, read_twice ? 6 : 5);
+        const layer *add = &m->layers[m->n_layers - 2];
+        for (int i = 0; i < 2; i++) {
+            const layer *pool = &m->layers[add->inputs[i]];
+            assert_string_equal(pool->name, i ? "maxpool3" : "maxpool2");
+            assert_string_equal(m->layers[pool->inputs[0]].name, read_twice ? "relu1" : "conv0");
+        }
+        model_free(m);
+    }
+}
+
+/* ---- bits --------------------------------------------------------------------------------------- */
+
+static network_vectors train(const model *m, images *data, size_t n, int n_threads)
+{
+    const update_rule rule = {.lr = 0.05F, .momentum = 0.9F, .weight_decay = 1e-3F};
+    network *net = network_of(m, n, true, n_threads);
+    network_input input = {images_load, data};
+    network_vectors at = vectors_new(m);
+    for (int k = 0; k < STEPS_TAKEN; k++)
+        network_step(net, &at, &rule, &input, n);
+    network_free(net);
+    return at;
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    static const size_t batches[] = {1, VEC_WIDTH + 1, 2 * VEC_WIDTH, MAX_IMAGES};
+    for (int k = 0; k < enough_of(N_GRAPHS); k++) {
+        model *m = graph_random(GRAPH_LAYERS);
+        size_t bytes = m->n_weights * sizeof(float);
+        images data;
+        images_new(&data, m, MAX_IMAGES);
+        for (int j = 0; j < COUNT(batches); j++) {
+            network_vectors one = train(m, &data, batches[j], 1);
+            for (int t = 2; t <= 4; t++) {
+                network_vectors at = train(m, &data, batches[j], t);
+                if (memcmp(one.w, at.w, bytes) != 0 || memcmp(one.v, at.v, bytes) != 0 ||
+                    memcmp(one.g, at.g, bytes) != 0)
+                    fail_msg("graph %d, batch %zu, %d threads: other bits", k, batches[j], t);
+                vectors_free(&at);
+            }
+            vectors_free(&one);
+        }
+        images_free(&data);
+        model_free(m);
+    }
+}
+
+/* A step in three regions, cut at any stage, as a pipeline would take it. */
+typedef struct parts {
+    step s;
+    int cut, region;
+} parts;
+
+static void run_part(const team *us, void *arg)
+{
+    parts *self = arg;
+    step *s = &self->s;
+    stage_walk at = {.pass = &s->pass, .us = us};
+    if (self->region == 0) {
+        step_load(s, &at);
+        step_prepare(s, &at);
+        stages_forward(&at, 0, self->cut);
+    } else if (self->region == 1) {
+        stages_forward(&at, self->cut, s->net->n_stages);
+        step_loss(s, &at);
+        stages_backward(&at, self->cut, s->net->n_stages);
+    } else {
+        stages_backward(&at, 0, self->cut);
+    }
+}
+
+static void test_ranges(void **state)
+{
+    (void)state;
+    for (int k = 0; k < enough_of(N_GRAPHS); k++) {
+        model *m = graph_random(GRAPH_LAYERS);
+        images data;
+        images_new(&data, m, MAX_IMAGES);
+        network_input input = {images_load, &data};
+        network *net = network_of(m, MAX_IMAGES, true, 2);
+        float *w = weights_new(m), *want = guarded_new(m->n_weights * sizeof *want),
+              *got = guarded_new(m->n_weights * sizeof *got);
+        network_gradient(net, w, want, &input, MAX_IMAGES);
+        for (int cut = 0; cut <= net->n_stages; cut++) {
+            parts p = {.s = {.net = net, .input = &input, .n_images = MAX_IMAGES, .w = w, .g = got},
+                       .cut = cut};
+            guarded_fill(got);
+            step_begin(&p.s);
+            for (; p.region < 3; p.region++)
+                team_run(2, run_part, &p);
+            assert_memory_equal(want, got, m->n_weights * sizeof *want);
+        }
+        guarded_free(w);
+        guarded_free(want);
+        guarded_free(got);
+        network_free(net);
+        images_free(&data);
+        model_free(m);
+    }
+}
+
+/* ---- statistics --------------------------------------------------------------------------------- */
+
+/* Trained tensors first, statistics behind, the list in the layers' order; names of their layers. */
+static void test_flat_vector(void **state)
+{
+    (void)state;
+    model *m = graph_new((layer_shape){2, 5, 4}, 3);
+    int a = graph_add(m, &kind_power, LAYER_IMAGES, 0);
+    graph_dense(m, graph_add(m, &kind_power, graph_conv(m, a, 4, 3), 0), 3);
+    graph_build(m);
+    static const struct {
+        const char *name;
+        size_t offset;
+        const char *layer;
+    } want[] = {{"power0.gain", 0, "power0"},    {"power0.running_power", 325, "power0"},
+                {"conv1.weight", 2, "conv1"},    {"conv1.bias", 74, "conv1"},
+                {"power2.gain", 78, "power2"},   {"power2.running_power", 327, "power2"},
+                {"dense3.weight", 82, "dense3"}, {"dense3.bias", 322, "dense3"}};
+    assert_int_equal(m->n_trained, 325);
+    assert_int_equal(m->n_weights, 331);
+    assert_int_equal(m->n_tensors, COUNT(want));
+    for (int k = 0; k < COUNT(want); k++) {
+        const tensor *t = &m->tensors[k];
+        assert_string_equal(t->name, want[k].name);
+        assert_int_equal(t->offset, want[k].offset);
+        assert_int_equal(t->role, strstr(t->name, "running") ? TENSOR_STATISTIC : TENSOR_TRAINED);
+        assert_string_equal(model_layer_of(m, t->offset), want[k].layer);
+        assert_string_equal(model_layer_of(m, t->offset + t->count - 1), want[k].layer);
+    }
+    model_free(m);
+}
+
+/* A step moves them towards the batch's, whatever the rule says of weights; passes without training read them. */
+static void test_statistics(void **state)
+{
+    (void)state;
+    const update_rule rule = {.lr = 0.0F, .momentum = 0.9F, .weight_decay = 0.5F};
+    model *m = graph_new((layer_shape){2, 5, 4}, 3);
+    graph_dense(m, graph_add(m, &kind_power, LAYER_IMAGES, 0), 3);
+    graph_build(m);
+    images data;
+    images_new(&data, m, MAX_IMAGES);
+    network_input input = {images_load, &data};
+    network *net = network_of(m, MAX_IMAGES, true, 2);
+    network_vectors at = vectors_new(m);
+    double loss = 0.0;
+    for (int turn = 0; turn < 200; turn++)
+        loss = network_step(net, &at, &rule, &input, MAX_IMAGES).loss_sum;
+    for (size_t c = 0; c < 2; c++) {
+        double power = 0.0;
+        for (size_t k = 0; k < MAX_IMAGES; k++)
+            for (size_t p = 0; p < 20; p++)
+                power += pow((double)data.x[k * 40 + c * 20 + p], 2.0) / (20.0 * MAX_IMAGES);
+        assert_true(fabs((double)at.w[m->n_trained + c] - power) < 1e-5);
+        assert_true(at.v[m->n_trained + c] == 0.0F);
+    }
+    assert_true(fabs(network_forward(net, at.w, &input, MAX_IMAGES).loss_sum - loss) < 1e-3);
+    at.w[m->n_trained] = 40.0F;
+    assert_true(fabs(network_forward(net, at.w, &input, MAX_IMAGES).loss_sum - loss) > 1e-2);
+    vectors_free(&at);
+    network_free(net);
+    images_free(&data);
+    model_free(m);
+}
+
+/* ---- shared memory ------------------------------------------------------------------------------ */
+
+/* Buffers that live at once lie apart, and each fits its slot. */
+static void test_buffers_lie_apart(void **state)
+{
+    (void)state;
+    for (int turn = 0; turn < 100; turn++) {
+        enum { N = 40 };
+        buffer all[N];
+        size_t sizes[N];
+        int moments = draw(1, 30), most = 0;
+        for (int k = 0; k < N; k++) {
+            all[k] = (buffer){.size = (size_t)draw(0, 5), .first = draw(1, moments)};
+            all[k].last = draw(0, 9) ? draw(all[k].first, moments) : BUFFERS_ALWAYS;
+        }
+        int n = buffers_place(all, N, sizes);
+        for (int k = 0; k < N; k++) {
+            if (all[k].size == 0)
+                continue;
+            assert_in_range(all[k].slot, 0, n - 1);
+            assert_true(sizes[all[k].slot] >= all[k].size);
+            int alive = 0;
+            for (int j = 0; j < N; j++) {
+                bool together =
+                    all[j].size > 0 && all[j].first <= all[k].first && all[j].last >= all[k].first;
+                alive += together;
+                assert_true(j == k || !together || all[j].slot != all[k].slot);
+            }
+            most = alive > most ? alive : most;
+        }
+        assert_true(n >= most && n <= 2 * most);
+    }
+}
+
+/* A chain of the team's layers needs two buffers without training, whatever its length; in training, for the gradients. */
+static void test_chain_needs_two(void **state)
+{
+    (void)state;
+    model *m = graph_new((layer_shape){3, 5, 4}, 60);
+    for (int k = 0; k < 9; k++)
+        graph_conv(m, k - 1, 3, 5);
+    graph_build(m);
+    network *net = network_of(m, 1, false, 1), *training = network_of(m, 1, true, 1);
+    assert_int_equal(net->n_slots, 2);
+    assert_int_equal(training->n_slots,
+                     3); /* the logits stay, and padded layers keep their inputs themselves */
+    network_free(net);
+    network_free(training);
+    model_free(m);
+}
+
+/* Behind a reduction threads go on without meeting: what it still reads is not what the next layers write. */
+static void test_no_meeting_behind_a_reduction(void **state)
+{
+    (void)state;
+    model *m = graph_new((layer_shape){3, 5, 4}, 2);
+    graph_conv(m, LAYER_IMAGES, 4, 3);
+    graph_conv(m, 0, 3, 3);
+    graph_add(m, &kind_power, 1, 0);
+    graph_dense(m, 2, 2);
+    graph_build(m);
+    stage stages[4];
+    buffer outputs[4], gradients[4];
+    buffers_of(m, stages, stages_of(m, stages), true, outputs, gradients);
+    assert_int_equal(gradients[2].last, gradients[0].first); /* power's, and what conv1 writes */
+    assert_true(gradients[3].last < gradients[0].first); /* the dense layer's: a barrier between */
+    model_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stages_of),
+        cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_absorption),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_flat_vector),
+        cmocka_unit_test(test_statistics),
+        cmocka_unit_test(test_buffers_lie_apart),
+        cmocka_unit_test(test_chain_needs_two),
+        cmocka_unit_test(test_no_meeting_behind_a_reduction),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
