@@ -24,7 +24,7 @@ enum phase {
     PHASE_TRAIN,     /* forward, loss, backward, update */
     PHASE_INPUT,     /* reading or receiving data, bytes to floats */
     PHASE_WAIT,      /* for the slowest worker */
-    PHASE_SERVE,     /* the server decides and announces; on a worker: waiting for that */
+    PHASE_SERVE,     /* the server decides and broadcasts; on a worker: waiting for that */
     PHASE_PACK,      /* averaging: to and from fixed point, sums, copies */
     PHASE_WIRE,      /* averaging: in MPI */
     PHASE_EVALUATE,  /* accuracy and loss on the test set */

@@ -31,7 +31,7 @@ typedef struct dataset {
 typedef struct samples {
     const uint32_t *indices; /* of the n images; NULL: first, first + 1, ... */
     size_t first, n;
-    uint32_t epoch; /* the pass over the data that they belong to */
+    uint32_t epoch; /* that they belong to: how often the whole shard was handed out before */
 } samples;
 
 /*

@@ -34,11 +34,11 @@ typedef struct record_machine {
 
 /* A row of /rounds: one round. */
 typedef struct record_round {
-    double t_end_s;  /* since the first step, when the average was there */
-    double images;   /* seen by all workers in this round */
-    double passes;   /* over the training images, since the start */
-    double lr;       /* learning rate of the last step */
-    double loss;     /* training: mean over the images of the round */
+    double t_end_s; /* since the first step, when the average was there */
+    double images;  /* seen by all workers in this round */
+    double epochs; /* times over the training images since the start; the column is called passes */
+    double lr;     /* learning rate of the last step */
+    double loss;   /* training: mean over the images of the round */
     double accuracy; /* training: share of them classified rightly, before each step's update */
 } record_round;
 

@@ -64,7 +64,7 @@ typedef struct fit_run {
     const average_rule *rule;
     char host[64]; /* of all its ranks; empty: they had several, with links between */
     size_t n_weights;
-    double images, passes, rounds;
+    double images, epochs, rounds;
     double steps; /* between two averages, when an option says so; else 0 */
     double batch;
     double node_cv, round_cv; /* deviation of the workers' work per image; NaN for a single one */

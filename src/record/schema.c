@@ -42,7 +42,9 @@ static const record_column done_columns[] = {
 static const record_column round_columns[] = {
     ROUND(t_end_s, "s", "Time from the first step to the average of the round."),
     ROUND(images, "images", "Images all workers trained on in the round."),
-    ROUND(passes, "1", "Passes over the training images since the start."),
+    /* An epoch by another name: files and what reads them are older than the word here. */
+    RECORD_NAMED(record_round, epochs, "passes", "1",
+                 "Passes over the training images since the start."),
     ROUND(lr, "1", "Learning rate of the last step of the round."),
     ROUND(loss, "1", "Training loss, the mean over the images of the round."),
     ROUND(accuracy, "1", "Share of training images classified rightly before each step."),

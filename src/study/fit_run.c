@@ -119,7 +119,7 @@ bool fit_run_read(fit_run *self, const record_file *file, error *err)
         !(self->steps >= 0.0 && self->steps <= 1e9))
         return error_user(err, "it does not tell workers, cores, weights, batch and local steps");
     self->rounds = (double)file->n_rounds;
-    self->passes = file->rounds[file->n_rounds - 1].passes;
+    self->epochs = file->rounds[file->n_rounds - 1].epochs;
     self->n_blocks = file->n_rounds < FIT_BLOCKS ? file->n_rounds : FIT_BLOCKS;
     for (size_t r = 0; r < file->n_rounds; r++)
         if (!add_round(self, file, r))

@@ -39,7 +39,7 @@ static void ask(plan *self, const plan_options *o)
                   : o->local_epochs > 0 ? 0.0
                                         : first->steps;
     self->now.averages =
-        o->local_epochs > 0 ? fmax(1.0, first->passes / (double)o->local_epochs) : first->rounds;
+        o->local_epochs > 0 ? fmax(1.0, first->epochs / (double)o->local_epochs) : first->rounds;
     self->now.averages = averages_of(self, self->now.nodes);
 }
 

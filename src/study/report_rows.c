@@ -30,7 +30,7 @@ static void add_rounds(report_list *list, const char *path, const record_file *f
                                         {(double)(r + 1), NULL},
                                         {row->t_end_s, NULL},
                                         {row->images / t_s, NULL},
-                                        {row->passes, NULL},
+                                        {row->epochs, NULL},
                                         {row->lr, NULL},
                                         {row->loss, NULL},
                                         {row->accuracy, NULL},

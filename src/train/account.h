@@ -7,7 +7,7 @@
 #include "record/record.h"
 #include "worker.h"
 
-/* What a rank says at the end of a round. */
+/* Gathered from all ranks at the end of a round. */
 typedef struct round_note {
     record_rank row;
     double t_wait_s; /* between its last segment_note and the decision */

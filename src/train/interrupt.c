@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+/* The first signal that has come: all that is kept for the process, since a handler is handed nothing else. */
 static volatile sig_atomic_t noted;
 
 static void note(int number)

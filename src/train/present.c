@@ -12,12 +12,12 @@ static const int64_t MARK = INT64_C(1) << 62;
 static const double INTERVAL_S = 1.0;
 
 struct present_rank {
-    double noted, told; /* images in this round: in whole segments, and in all as it was told */
+    double noted, sent; /* images in this round: in whole segments, and in all as it was sent */
 };
 
 bool present_init(present *self, const course *of, error *err)
 {
-    *self = (present){.round_images = course_images(of), .t_told_s = clock_now()};
+    *self = (present){.round_images = course_images(of), .t_sent_s = clock_now()};
     self->ranks = memory_new((size_t)transport_size(), sizeof *self->ranks, err);
     return self->ranks != NULL;
 }
@@ -46,23 +46,23 @@ static int64_t word_of(uint64_t round, double images)
     return MARK | (int64_t)(short_round << IMAGES_BITS) | (int64_t)images;
 }
 
-void present_tell(present *self, double images)
+void present_send(present *self, double images)
 {
     struct present_rank *mine = &self->ranks[transport_rank()];
-    mine->told = mine->noted + images;
+    mine->sent = mine->noted + images;
     double now = clock_now();
-    if (!transport_is_server() && now - self->t_told_s >= INTERVAL_S &&
-        transport_send_word(word_of(self->round, mine->told)))
-        self->t_told_s = now;
+    if (!transport_is_server() && now - self->t_sent_s >= INTERVAL_S &&
+        transport_send_word(word_of(self->round, mine->sent)))
+        self->t_sent_s = now;
 }
 
-bool present_heard(present *self, int rank, int64_t word)
+bool present_received(present *self, int rank, int64_t word)
 {
     if ((word & MARK) == 0)
         return false;
     int64_t images = word & ((INT64_C(1) << IMAGES_BITS) - 1);
     if (word == word_of(self->round, (double)images)) /* else it comes too late */
-        self->ranks[rank].told = (double)images;
+        self->ranks[rank].sent = (double)images;
     return true;
 }
 
@@ -70,6 +70,6 @@ double present_images(const present *self)
 {
     double sum = 0.0;
     for (int k = 0; k < transport_size(); k++)
-        sum += fmax(self->ranks[k].noted, self->ranks[k].told);
+        sum += fmax(self->ranks[k].noted, self->ranks[k].sent);
     return sum;
 }

@@ -17,7 +17,7 @@ typedef struct present {
     uint64_t round;             /* 0-based */
     double round_images;        /* that all see in a round, about */
     struct present_rank *ranks; /* all */
-    double t_told_s;
+    double t_sent_s;
 } present;
 
 /* present_init - false with err (environment) */
@@ -30,11 +30,11 @@ void present_begin(present *self, uint64_t round);
 /* present_note - a rank has done so many images in a segment that is over */
 void present_note(present *self, int rank, double images);
 
-/* present_tell - this rank has done so many in the segment that is going on: on a worker, tell the server */
-void present_tell(present *self, double images);
+/* present_send - this rank has done so many in the segment that is going on: on a worker, tell the server */
+void present_send(present *self, double images);
 
-/* present_heard - the server: was this word (transport_receive_word) about that? */
-bool present_heard(present *self, int rank, int64_t word);
+/* present_received - the server: was this word (transport_receive_word) about that? */
+bool present_received(present *self, int rank, int64_t word);
 
 /* present_images - in this round, so far as it is known */
 double present_images(const present *self);

@@ -14,13 +14,13 @@
 static void step_done(void *arg, const segment_note *mine)
 {
     training *t = arg;
-    stall_tell(&t->stall, PHASE_TRAIN);
-    present_tell(&t->present, mine->images);
+    stall_send(&t->stall, PHASE_TRAIN);
+    present_send(&t->present, mine->images);
     if (transport_is_server())
         shown_present(t);
 }
 
-/* Everyone's notes to the server, which tests meanwhile; its decision and the notes back to everyone. */
+/* Gather the notes, while the server tests; broadcast its decision and all notes. */
 static bool exchange(training *t, const segment_note *mine, uint64_t round, bool last, error *err)
 {
     const bool serves = transport_is_server();

@@ -68,7 +68,7 @@ void server_listen(void *arg)
     int rank;
     int64_t word;
     while (transport_receive_word(&rank, &word))
-        if (!present_heard(&t->present, rank, word) && !stall_heard(&t->stall, rank, word) &&
+        if (!present_received(&t->present, rank, word) && !stall_received(&t->stall, rank, word) &&
             t->signal == 0)
             t->signal = (int)word;
     stall_look(&t->stall, s->machines, t->present.round, s->record, &b->error);
@@ -171,7 +171,7 @@ static void close_round(training *t)
     b->t_zero_s -= late_s;
     row->t_end_s = clock_now() - b->t_zero_s - b->t_inline_s;
     account_round(&b->account, t->ends, b->rows, row);
-    row->passes = b->account.images / (double)t->job->course.n_train;
+    row->epochs = b->account.images / (double)t->job->course.n_train;
 }
 
 void server_round(training *t, uint64_t round)

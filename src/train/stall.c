@@ -16,7 +16,7 @@ struct stall_rank {
 
 bool stall_init(stall *self, double limit_s, error *err)
 {
-    *self = (stall){.limit_s = limit_s, .t_told_s = clock_now()};
+    *self = (stall){.limit_s = limit_s, .t_sent_s = clock_now()};
     if (transport_is_server())
         self->ranks = memory_new((size_t)transport_size(), sizeof *self->ranks, err);
     return err->kind == ERROR_NONE;
@@ -27,15 +27,15 @@ void stall_release(stall *self)
     memory_free(self->ranks);
 }
 
-void stall_tell(stall *self, enum phase phase)
+void stall_send(stall *self, enum phase phase)
 {
     double now = clock_now();
-    if (self->limit_s > 0.0 && now - self->t_told_s >= self->limit_s / 4 &&
+    if (self->limit_s > 0.0 && now - self->t_sent_s >= self->limit_s / 4 &&
         transport_send_word(WORD + (int64_t)phase))
-        self->t_told_s = now;
+        self->t_sent_s = now;
 }
 
-bool stall_heard(stall *self, int rank, int64_t word)
+bool stall_received(stall *self, int rank, int64_t word)
 {
     if (word < WORD || word >= WORD + PHASE_COUNT)
         return false;

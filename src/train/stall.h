@@ -15,7 +15,7 @@
 
 typedef struct stall {
     double limit_s; /* 0: nobody looks */
-    double t_told_s;
+    double t_sent_s;
 
     /* the server's */
     double t_since_s, t_looked_s; /* all were there; looked last */
@@ -26,11 +26,11 @@ typedef struct stall {
 bool stall_init(stall *self, double limit_s, error *err);
 void stall_release(stall *self);
 
-/* stall_tell - a worker: I am in this phase, and alive */
-void stall_tell(stall *self, enum phase phase);
+/* stall_send - a worker: I am in this phase, and alive */
+void stall_send(stall *self, enum phase phase);
 
-/* stall_heard - the server: it was told that; false when the word was none of these */
-bool stall_heard(stall *self, int rank, int64_t word);
+/* stall_received - the server: such a word has come; false when it is none */
+bool stall_received(stall *self, int rank, int64_t word);
 
 /* stall_begin - the server begins to wait for others, all of whom were just there */
 void stall_begin(stall *self);

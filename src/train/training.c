@@ -10,7 +10,7 @@
 static void pass_on(void *arg)
 {
     training *t = arg;
-    stall_tell(&t->stall, PHASE_WAIT);
+    stall_send(&t->stall, PHASE_WAIT);
     if (interrupt_signal() != 0 && t->signal == 0 && transport_send_word(interrupt_signal()))
         t->signal = interrupt_signal();
 }

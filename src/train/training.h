@@ -14,7 +14,7 @@
 #include "swa.h"
 #include "testing.h"
 
-/* What the server answers; the notes of all ranks follow it. */
+/* Broadcast by the server at the end of a segment; the notes of all ranks, gathered before, follow it. */
 typedef struct decision {
     int32_t stop;   /* enum stop: drop this round */
     int32_t signal; /* for STOP_ASKED */

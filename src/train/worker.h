@@ -39,7 +39,7 @@ bool worker_init(worker *self, const train_options *options, const course *on,
                  const input_rule *input, const model *of, float *w, int n_threads, error *err);
 void worker_release(worker *self);
 
-/* What a rank says when it has finished its part of a segment. */
+/* Gathered from all ranks at the end of a segment, and broadcast with the server's decision. */
 typedef struct segment_note {
     double images, loss_sum, correct, steps;
     double lr;       /* of the last step; 0 without one */
