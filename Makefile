@@ -173,6 +173,8 @@ $(B)/obj/src/kernels/%.o: EXTRA = $(HOT) $(BARE)
 $(B)/obj/src/kernels/loss.o $(B)/obj/src/kernels/team.o $(B)/obj/src/kernels/peak.o: EXTRA = $(BARE)
 $(B)/obj/src/data/batch.o: EXTRA = $(HOT)
 $(B)/obj/src/transport/fixed.o: EXTRA = $(HOT)
+# The same bits on ranks with and without fused multiply-adds.
+$(B)/obj/src/model/outer%.o: EXTRA = $(HOT) -ffp-contract=off
 $(B)/obj/tests/%.o $(B)/obj/fuzz/%.o: EXTRA = $(HDF5_CFLAGS) -Isrc
 $(B)/obj/src/transport/%.o: EXTRA = $(COLD) $(MPI_CFLAGS)
 $(B)/obj/src/record/%.o: EXTRA = $(COLD) $(HDF5_CFLAGS)

@@ -3,6 +3,7 @@
  *
  * usage: mpirun -n N+1 bench-average      prints JSON: medians in seconds, and this process's memory
  */
+#include "transport/average.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "transport/transport.h"
@@ -21,16 +22,17 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static float w[N], sum[N];
+static float w[N], before[N], sum[N];
+static average averages[MAX_RULES];
 static double t_s[MAX_RULES + 1][REPEATS];
 
 /* rule -1: MPI_Allreduce of the floats, which neither weighs nor keeps an order */
-static void once(int rule, const double *weights, void *scratch)
+static void once(int rule, const double *weights)
 {
     if (rule < 0)
         MPI_Allreduce(w, sum, N, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD);
     else
-        transport_average(average_rules[rule], w, N, weights, scratch);
+        transport_average(&averages[rule], w, before, weights);
 }
 
 int main(int argc, char **argv)
@@ -43,7 +45,8 @@ int main(int argc, char **argv)
     while (n_rules < MAX_RULES && average_rules[n_rules])
         n_rules++;
     double *weights = memory_new((size_t)size, sizeof *weights, &err);
-    void *scratch = memory_new(1, average_scratch_bytes(N, size), &err);
+    for (int rule = 0; rule < n_rules; rule++)
+        average_init(&averages[rule], average_rules[rule], N, &err);
     if (err.kind != ERROR_NONE)
         transport_abort(&err);
     for (int r = size > 1; r < size; r++)
@@ -54,7 +57,7 @@ int main(int argc, char **argv)
         for (int rule = -1; rule < n_rules; rule++) {
             MPI_Barrier(MPI_COMM_WORLD);
             double mine = MPI_Wtime(), worst;
-            once(rule, weights, scratch);
+            once(rule, weights);
             mine = MPI_Wtime() - mine;
             MPI_Reduce(&mine, &worst, 1, MPI_DOUBLE, MPI_MAX, 0, MPI_COMM_WORLD);
             t_s[rule + 1][k] = worst;
@@ -72,7 +75,8 @@ int main(int argc, char **argv)
         json_decref(root);
     }
     memory_free(weights);
-    memory_free(scratch);
+    for (int rule = 0; rule < n_rules; rule++)
+        average_release(&averages[rule]);
     transport_stop();
     return 0;
 }

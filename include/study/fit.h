@@ -13,6 +13,8 @@
  *   wire   a * m + b * B     m messages one after the other and B bytes, on the busiest link
  *   pack   p * adds          to and from fixed point and sums, on the busiest rank
  *
+ * The rules tell m, B and adds (average_rule, include/transport/average.h):
+ *
  *   rule       B                                        m                  adds
  *   gather     2 N x                                    2 N                N n
  *   reduce     2 x log2(N+1) + N x                      N + k log2(N+1)    n (1 + log2(N+1))
@@ -20,7 +22,6 @@
  *   slices     what a worker sends (average_rule)       2 N                n
  *   x: the weights as floats; log2 rounded up: the depth of a tree; k: blocks of 16384 weights; P: the largest
  *   power of two up to N+1.  One worker alone: x, 1 and 0, and its weights only go to the server.
- *   A rule that is not in this table (demand_of, src/study/fit.c) has no prediction.
  *
  * Wait, wire and pack are fitted to runs with two or more workers.
  * All parameters are at least 0, by least squares, each squared error divided by what was measured.  Where
@@ -37,7 +38,7 @@
 #include "base/error.h"
 #include "options/options.h"
 #include "record/record.h"
-#include "transport/transport.h"
+#include "transport/average.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -74,8 +75,8 @@ typedef struct fit_run {
 
 /*
  * fit_run_read - a run as the model needs it
- * Returns false with err (user): a rule that is unknown or not in the table above, rounds without times (other
- * workers after a break).  Not collective.
+ * Returns false with err (user): a rule that is unknown, rounds without times (other workers after a break).  Not
+ * collective.
  */
 bool fit_run_read(fit_run *self, const record_file *file, error *err);
 
@@ -125,10 +126,7 @@ void fit_sample_draw(fit_sample *self, const fit_run *runs, size_t n, size_t lik
  */
 void fit_make(fit *self, const fit_sample *samples, size_t n, double cores, double link_s);
 
-/* fit_knows - is the rule in the table above? */
-bool fit_knows(const average_rule *rule);
-
-/* fit_predict - the time of a case with 1 to PLAN_NODES workers; NaN for a rule that is not in the table */
+/* fit_predict - the time of a case with 1 to PLAN_NODES workers */
 fit_time fit_predict(const fit *self, const fit_case *c);
 
 /* fit_slowest - expected maximum of n standard normal draws */

@@ -1,5 +1,6 @@
 #include "data/cifar10.h"
 #include "parts.h"
+#include "transport/average.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -274,7 +275,7 @@ static void judge_averages(doctor *self, doctor_node *n)
 {
     const doctor_average *first = self->averages, *best = first; /* the first is the default */
     for (size_t k = 1; k < self->n_averages; k++)
-        if (first[k].t_average_s < best->t_average_s)
+        if (first[k].t_average_s < best->t_average_s && average_rule_find(first[k].rule)->exact)
             best = &first[k];
     (void)n;
     if (first->t_average_s > doctor_limit.rule_factor * best->t_average_s)

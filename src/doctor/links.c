@@ -1,6 +1,7 @@
 #include "parts.h"
 
 #include "base/memory.h"
+#include "transport/average.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -248,14 +249,14 @@ bool doctor_link_hosts(doctor *self, error *err)
 /* ---- averaging ------------------------------------------------------------------------------------- */
 
 /* Seconds of the slowest rank, the best of a few times. */
-static double time_rule(const doctor *self, const average_rule *rule, float *w, void *scratch,
-                        const double *weights, double *all)
+static double time_average(average *self, float *w, const float *before, const double *weights,
+                           double *all)
 {
     double best = INFINITY, begin = clock_now(), spent = 0.0;
     for (int k = 0; k < REPEATS && spent < T_AVERAGES_S; k++) {
         transport_barrier();
         double start = clock_now(), slowest = 0.0;
-        transport_average(rule, w, self->model->n_weights, weights, scratch);
+        transport_average(self, w, before, weights);
         double mine[2] = {clock_now() - start, clock_now() - begin};
         transport_allgather(mine, sizeof mine, all);
         for (int r = 0; r < transport_size(); r++)
@@ -266,23 +267,33 @@ static double time_rule(const doctor *self, const average_rule *rule, float *w, 
     return best;
 }
 
+static bool time_rule(doctor *self, const average_rule *rule, float *w, const double *weights,
+                      double *all, error *err)
+{
+    average mean;
+    average_init(&mean, rule, self->model->n_weights, err);
+    bool good = transport_agree(err);
+    if (good) {
+        doctor_average *row = &self->averages[self->n_averages++];
+        snprintf(row->rule, sizeof row->rule, "%s", rule->name);
+        row->t_average_s = time_average(&mean, w, w + mean.n, weights, all);
+    }
+    average_release(&mean);
+    return good;
+}
+
 bool doctor_time_averages(doctor *self, error *err)
 {
-    size_t size = (size_t)transport_size(), n = self->model->n_weights;
-    float *w = memory_new(n, sizeof *w, err);
-    void *scratch = memory_new(average_scratch_bytes(n, (int)size), 1, err);
+    size_t size = (size_t)transport_size();
+    float *w = memory_new(2 * self->model->n_weights, sizeof *w, err); /* and those before */
     double *weights = memory_new(size, sizeof *weights, err);
     double *all = memory_new(2 * size, sizeof *all, err);
     bool good = transport_agree(err);
     for (size_t r = 1; good && r < size; r++)
         weights[r] = 1.0;
-    for (size_t k = 0; good && size > 1 && average_rules[k] && k < DOCTOR_MAX_RULES; k++) {
-        doctor_average *row = &self->averages[self->n_averages++];
-        snprintf(row->rule, sizeof row->rule, "%s", average_rules[k]->name);
-        row->t_average_s = time_rule(self, average_rules[k], w, scratch, weights, all);
-    }
+    for (size_t k = 0; good && size > 1 && average_rules[k] && k < DOCTOR_MAX_RULES; k++)
+        good = time_rule(self, average_rules[k], w, weights, all, err);
     memory_free(w);
-    memory_free(scratch);
     memory_free(weights);
     memory_free(all);
     return good;

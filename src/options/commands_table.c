@@ -1,5 +1,5 @@
 #include "options/options.h"
-#include "transport/transport.h"
+#include "transport/average.h"
 
 #define TEST(field) OPTION_BIND(test_options, field)
 #define REPORT(field) OPTION_BIND(report_options, field)

@@ -1,7 +1,7 @@
 #include "data/sampler.h"
 #include "model/schedule.h"
 #include "options/options.h"
-#include "transport/transport.h"
+#include "transport/average.h"
 
 #define TRAIN(field) OPTION_BIND(train_options, field)
 

@@ -23,37 +23,6 @@ double fit_slowest(int n)
     return sum;
 }
 
-/* What one average asks of the busiest link and rank. */
-typedef struct demand {
-    double messages, bytes, adds;
-} demand;
-
-static demand demand_of(const average_rule *rule, int nodes, size_t n_weights)
-{
-    double workers = nodes, depth = ceil(log2(workers + 1.0)), n = (double)n_weights;
-    double x = (double)sizeof(float) * n, blocks = ceil(n / 16384.0);
-    double sent = (double)rule->bytes(n_weights, 1, nodes + 1);
-    double low = floor(log2(workers + 1.0)), part = 1.0 - pow(0.5, low);
-    if (nodes == 1)
-        return (demand){1.0, x, 0.0};
-    double broadcast = (double)rule->bytes(n_weights, 0, nodes + 1);
-    if (strcmp(rule->name, "gather") == 0)
-        return (demand){2.0 * workers, workers * sent + broadcast, workers * n};
-    if (strcmp(rule->name, "reduce") == 0)
-        return (demand){depth * blocks + workers, depth * sent + broadcast, n * (1.0 + depth)};
-    if (strcmp(rule->name, "allreduce") == 0)
-        return (demand){2.0 * low + 3.0 * (depth - low), 4.0 * x * (part + depth - low),
-                        n * (1.0 + depth)};
-    if (strcmp(rule->name, "slices") == 0)
-        return (demand){2.0 * workers, sent, n};
-    return (demand){NAN, NAN, NAN};
-}
-
-bool fit_knows(const average_rule *rule)
-{
-    return !isnan(demand_of(rule, 2, 1).messages);
-}
-
 /* ---- samples ------------------------------------------------------------------------------------ */
 
 void fit_block_add(fit_block *sum, const fit_block *one)
@@ -188,7 +157,7 @@ void fit_make(fit *self, const fit_sample *samples, size_t n, double cores, doub
             wait += b->wait_s;
             expected += b->work_s * fit_slowest(run->nodes);
             pack += fmax(b->server_pack_s, b->pack_s);
-            adds += b->averages * demand_of(run->rule, run->nodes, run->n_weights).adds;
+            adds += b->averages * average_rule_cost(run->rule, run->n_weights, run->nodes).adds;
         }
     }
     self->spread = expected > 0.0 ? fmax(wait / expected, 0.0) : 0.0;
@@ -197,7 +166,7 @@ void fit_make(fit *self, const fit_sample *samples, size_t n, double cores, doub
         const fit_block *b = &samples[k].sum;
         const fit_run *run = samples[k].run;
         if (b->averages > 0.0) {
-            demand d = demand_of(run->rule, run->nodes, run->n_weights);
+            average_cost d = average_rule_cost(run->rule, run->n_weights, run->nodes);
             line_add(&serve, 1.0, run->nodes, b->rest_s / b->averages);
             if (run->nodes == 1)
                 continue;
@@ -212,7 +181,7 @@ void fit_make(fit *self, const fit_sample *samples, size_t n, double cores, doub
 
 fit_time fit_predict(const fit *self, const fit_case *c)
 {
-    demand d = demand_of(c->rule, c->nodes, c->n_weights);
+    average_cost d = average_rule_cost(c->rule, c->n_weights, c->nodes);
     double byte_s = self->byte_s - self->link_byte_s + self->link_byte_s / c->link_ratio;
     fit_time t;
     t.work_s = c->images / c->nodes * self->w_s / pow(c->cores, self->power);

@@ -104,7 +104,7 @@ static fit_case changed(const plan *self, const fit *f, int which, char what[48]
         fit_case other = self->now;
         other.rule = average_rules[k];
         double t_s = fit_predict(f, &other).t_s;
-        if (average_rules[k] != self->now.rule && t_s < best) {
+        if (average_rules[k] != self->now.rule && average_rules[k]->exact && t_s < best) {
             best = t_s;
             c = other;
         }

@@ -20,7 +20,7 @@ void job_release(job *self)
     worker_release(&self->worker);
     input_rule_release(&self->input);
     course_release(&self->course);
-    memory_free(self->scratch);
+    merge_release(&self->merge);
     memory_free(self->w);
     model_free(self->model);
     *self = (job){0};

@@ -10,6 +10,7 @@
 #include "course.h"
 #include "data/dataset.h"
 #include "data/input.h"
+#include "merge.h"
 #include "model/model.h"
 #include "options/options.h"
 #include "record/checkpoint.h"
@@ -34,10 +35,9 @@ typedef struct job {
     const train_options *options;
     course course;
     model *model;
-    const average_rule *rule;
     input_rule input; /* of all images */
     float *w;         /* the weights: everyone's */
-    void *scratch;    /* for averaging */
+    merge merge;      /* of all workers' into these */
     double t_begin_s, t_start_mpi_s,
         t_start_data_s; /* as in run.h; reading and dealing out images */
     worker worker;      /* on ranks that are one */

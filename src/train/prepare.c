@@ -73,11 +73,11 @@ static bool prepare_data(preparation *self, job *to, error *err)
 static bool prepare_memory(preparation *self, job *to, error *err)
 {
     const train_options *o = to->options;
-    size_t n = to->model->n_weights, scratch = average_scratch_bytes(n, transport_size());
+    size_t n = to->model->n_weights;
     if (!threads_choose(o->threads, &self->n_threads, &self->advice, err))
         return false;
     to->w = memory_new(n, sizeof *to->w, err);
-    to->scratch = memory_new(scratch, 1, err);
+    merge_init(&to->merge, average_rules[o->average], outer_rules[0], n, err);
     if (!transport_is_server())
         input_rule_init(&to->input, to->input.from, NULL, NULL, err);
     if (err->kind == ERROR_NONE && transport_is_worker())
@@ -108,6 +108,7 @@ static bool prepare_weights(preparation *self, job *to, error *err)
         resume_vectors(self, to);
     else
         transport_broadcast(to->w, m->n_weights * sizeof *to->w, 0, TRANSPORT_SLEEP);
+    merge_begin(&to->merge, to->w);
     return true;
 }
 
@@ -150,7 +151,6 @@ bool prepare_job(preparation *self, job *to, error *err)
     to->options = &of->options;
     to->t_begin_s = of->t_begin_s;
     to->t_start_mpi_s = of->t_start_mpi_s;
-    to->rule = average_rules[of->options.average];
     if (!check_case(&of->options.label, err) || !prepare_model(self, to, err) ||
         !prepare_data(self, to, err) || !prepare_memory(self, to, err) ||
         !prepare_weights(self, to, err) || !prepare_images(self, to, err) ||

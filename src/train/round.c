@@ -62,8 +62,9 @@ static bool check_divergence(const training *t, uint64_t round, error *err)
     return true;
 }
 
-/* Everyone's weights become their mean, by images seen; those that have diverged are left out. */
-static void average(training *t)
+/* Everyone's weights become their mean, by images seen, and what the outer rule makes of it; those that have diverged
+ * are left out. */
+static void end_segment(training *t, uint64_t round, uint64_t segment)
 {
     job *j = t->job;
     phases_enter(&t->phases, PHASE_PACK);
@@ -71,7 +72,8 @@ static void average(training *t)
         t->weights[k] = t->notes[k].diverged ? 0.0 : t->notes[k].images;
         present_note(&t->present, k, t->notes[k].images);
     }
-    double t_wire_s = transport_average(j->rule, j->w, j->model->n_weights, t->weights, j->scratch);
+    double t_wire_s =
+        merge_weights(&j->merge, j->w, t->weights, round * j->course.segments + segment);
     phases_enter(&t->phases, transport_is_server() ? PHASE_SERVE : PHASE_OTHER);
     phases_move(&t->phases, PHASE_PACK, PHASE_WIRE, t_wire_s);
     t->t_average_s = clock_now();
@@ -88,8 +90,8 @@ static void add_segment(const job *j, const segment_note *mine, record_rank *row
         row->accuracy += mine->correct;
     }
     row->steps += mine->steps;
-    row->bytes_sent +=
-        (double)j->rule->bytes(j->model->n_weights, transport_rank(), transport_size());
+    row->bytes_sent += (double)j->merge.average.rule->bytes(j->model->n_weights, transport_rank(),
+                                                            transport_size());
 }
 
 static bool run_segment(training *t, uint64_t round, uint64_t segment, record_rank *row, error *err)
@@ -104,7 +106,7 @@ static bool run_segment(training *t, uint64_t round, uint64_t segment, record_ra
         return true;
     if (!check_divergence(t, round, err))
         return false;
-    average(t);
+    end_segment(t, round, segment);
     if (mine.diverged) /* it begins anew with the others' weights */
         worker_drop_momentum(&j->worker);
     add_segment(j, &mine, row);

@@ -4,6 +4,7 @@
 #include "data/batch.h"
 #include "host/sensors.h"
 #include "train/interrupt.h"
+#include "transport/average.h"
 #include "transport/transport.h"
 
 #include <math.h>

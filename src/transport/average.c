@@ -1,4 +1,7 @@
-#include "average.h"
+#include "transport/average.h"
+
+#include "base/memory.h"
+#include "transport/transport.h"
 #include "wire.h"
 
 #include <assert.h>
@@ -7,15 +10,19 @@
 
 enum { PIECE = 1 << 26 }; /* floats averaged in one go: counts of MPI are ints */
 
-const average_rule *const average_rules[] = {
-    /* clang-format off */
-    &average_gather,
-    &average_reduce,
-    &average_allreduce,
-    &average_slices,
-    NULL,
-    /* clang-format on */
-};
+/* One line for each; the first is the default. */
+#define AVERAGE_RULES(RULE)                                                                        \
+    RULE(average_gather)                                                                           \
+    RULE(average_reduce)                                                                           \
+    RULE(average_allreduce)                                                                        \
+    RULE(average_slices)
+
+#define DECLARE(rule) extern const average_rule rule;
+#define LIST(rule) &rule,
+
+AVERAGE_RULES(DECLARE)
+
+const average_rule *const average_rules[] = {AVERAGE_RULES(LIST) NULL};
 
 const average_rule *average_rule_find(const char *name)
 {
@@ -25,10 +32,11 @@ const average_rule *average_rule_find(const char *name)
     return NULL;
 }
 
-/* The shares come first in the scratch memory, then, on a line of its own, the rule's. */
-static size_t shares_bytes(int size)
+average_cost average_rule_cost(const average_rule *rule, size_t n, int workers)
 {
-    return ((size_t)size * sizeof(double) + 63) / 64 * 64;
+    if (workers == 1)
+        return (average_cost){1.0, (double)sizeof(float) * (double)n, 0.0};
+    return rule->cost(n, workers);
 }
 
 static size_t piece_floats(size_t n)
@@ -36,18 +44,59 @@ static size_t piece_floats(size_t n)
     return n < PIECE ? n : PIECE;
 }
 
-size_t average_scratch_bytes(size_t n, int size)
+/* The last piece, a shorter one, may need more of some rank. */
+static size_t scratch_bytes(const average_rule *rule, size_t n)
 {
-    size_t rows = (size_t)size * sizeof(float);
-    return shares_bytes(size) + piece_floats(n) * (rows > sizeof(int64_t) ? rows : sizeof(int64_t));
+    if (!rule->scratch_bytes)
+        return 0;
+    int rank = transport_rank(), size = transport_size();
+    size_t most = rule->scratch_bytes(piece_floats(n), rank, size),
+           last = rule->scratch_bytes(n % PIECE, rank, size);
+    return most > last ? most : last;
 }
 
-double transport_average(const average_rule *rule, float *w, size_t n, const double *weights,
-                         void *scratch)
+bool average_init(average *self, const average_rule *rule, size_t n, error *err)
+{
+    int rank = transport_rank(), size = transport_size();
+    size_t scratch = scratch_bytes(rule, n);
+    *self = (average){.rule = rule, .n = n};
+    self->shares = memory_new((size_t)size, sizeof *self->shares, err);
+    self->scratch = scratch > 0 ? memory_new(scratch, 1, err) : NULL;
+    self->residual = rule->has_residual ? memory_new(n, sizeof *self->residual, err) : NULL;
+    self->state = rule->init ? rule->init(n, rank, size, err) : NULL;
+    return err->kind == ERROR_NONE;
+}
+
+void average_release(average *self)
+{
+    if (self->state)
+        self->rule->release(self->state);
+    memory_free(self->shares);
+    memory_free(self->scratch);
+    memory_free(self->residual);
+    *self = (average){0};
+}
+
+static void average_one(average *self, float *w, const float *before, size_t first)
+{
+    average_piece piece = {
+        .w = w + first,
+        .before = before ? before + first : NULL,
+        .residual = self->residual ? self->residual + first : NULL,
+        .n = piece_floats(self->n - first),
+        .shares = self->shares,
+        .scratch = self->scratch,
+        .state = self->state,
+    };
+    self->rule->average(&piece);
+}
+
+double transport_average(average *self, float *w, const float *before, const double *weights)
 {
     int size = transport_size(), n_positive = 0;
     int last = 0; /* when nobody has: the server, which has not trained */
-    double total = 0, *shares = scratch;
+    double total = 0;
+    assert(before || !self->rule->uses_before);
     for (int r = 0; r < size; r++) {
         assert(weights[r] >= 0 && isfinite(weights[r]));
         total += weights[r];
@@ -56,15 +105,14 @@ double transport_average(const average_rule *rule, float *w, size_t n, const dou
             last = r;
         }
     }
-    for (int r = 0; r < size && n_positive > 1; r++)
-        shares[r] = weights[r] / total;
     (void)wire_take_time();
-    for (size_t done = 0, piece; done < n; done += piece) {
-        piece = piece_floats(n - done);
-        if (n_positive <= 1)
-            transport_broadcast(w + done, piece * sizeof *w, last, TRANSPORT_SPIN);
-        else
-            rule->average(w + done, piece, shares, (char *)scratch + shares_bytes(size));
+    if (n_positive <= 1) {
+        transport_broadcast(w, self->n * sizeof *w, last, TRANSPORT_SPIN);
+        return wire_take_time();
     }
+    for (int r = 0; r < size; r++)
+        self->shares[r] = weights[r] / total;
+    for (size_t first = 0; first < self->n; first += PIECE)
+        average_one(self, w, before, first);
     return wire_take_time();
 }

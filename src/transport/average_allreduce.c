@@ -1,19 +1,22 @@
-#include "average.h"
+#include "rules.h"
 #include "transport/fixed.h"
 #include "wire.h"
 
-#include <string.h>
+#include <math.h>
 
-static void allreduce_average(float *w, size_t n, const double *shares, void *scratch)
+static void allreduce_average(const average_piece *p)
 {
-    double share = shares[transport_rank()];
-    int64_t *sum = scratch;
-    if (share > 0)
-        fixed_from_floats(sum, w, n, share);
-    else
-        memset(sum, 0, n * sizeof *sum); /* not 0 * w, which may be anything */
-    wire_allreduce(sum, n);
-    fixed_to_floats(w, sum, n);
+    int64_t *sum = p->scratch;
+    rule_weigh(sum, p->w, p->n, p->shares[transport_rank()]);
+    wire_allreduce(sum, p->n);
+    fixed_to_floats(p->w, sum, p->n);
+}
+
+static size_t allreduce_scratch_bytes(size_t n, int rank, int size)
+{
+    (void)rank;
+    (void)size;
+    return n * sizeof(int64_t);
 }
 
 /* As the usual algorithms for long vectors do it: each number is sent on twice, but for one rank's. */
@@ -23,9 +26,24 @@ static size_t allreduce_bytes(size_t n, int rank, int size)
     return 2 * n * (size_t)(size - 1) / (size_t)size * sizeof(int64_t);
 }
 
+/* Halves are exchanged among a power of two of the ranks; the others come before and after. */
+static average_cost allreduce_cost(size_t n, int workers)
+{
+    double depth = rule_depth(workers), low = floor(log2((double)workers + 1.0));
+    double part = 1.0 - pow(0.5, low), x = (double)sizeof(float) * (double)n;
+    return (average_cost){
+        .messages = 2.0 * low + 3.0 * (depth - low),
+        .bytes = 4.0 * x * (part + depth - low),
+        .adds = (double)n * (1.0 + depth),
+    };
+}
+
 const average_rule average_allreduce = {
     .name = "allreduce",
     .about = "MPI_Allreduce: all ranks add up together, no matter in which order",
+    .exact = true,
     .average = allreduce_average,
+    .scratch_bytes = allreduce_scratch_bytes,
     .bytes = allreduce_bytes,
+    .cost = allreduce_cost,
 };

@@ -1,26 +1,29 @@
-#include "average.h"
+#include "rules.h"
 #include "transport/fixed.h"
 #include "wire.h"
 
-#include <string.h>
+#include <math.h>
 
 enum { BLOCK = 16384 }; /* numbers on their way at a time; twice as fast as all at once */
 
-static void reduce_average(float *w, size_t n, const double *shares, void *scratch)
+static void reduce_average(const average_piece *p)
 {
-    double share = shares[transport_rank()];
-    int64_t *sum = scratch;
-    for (size_t first = 0; first < n; first += BLOCK) {
-        size_t count = n - first < BLOCK ? n - first : BLOCK;
-        if (share > 0)
-            fixed_from_floats(sum, w + first, count, share);
-        else
-            memset(sum, 0, count * sizeof *sum); /* not 0 * w, which may be anything */
+    int64_t *sum = p->scratch;
+    for (size_t first = 0; first < p->n; first += BLOCK) {
+        size_t count = p->n - first < BLOCK ? p->n - first : BLOCK;
+        rule_weigh(sum, p->w + first, count, p->shares[transport_rank()]);
         wire_reduce(sum, count);
         if (transport_is_server())
-            fixed_to_floats(w + first, sum, count);
+            fixed_to_floats(p->w + first, sum, count);
     }
-    transport_broadcast(w, n * sizeof *w, 0, TRANSPORT_SPIN);
+    transport_broadcast(p->w, p->n * sizeof *p->w, 0, TRANSPORT_SPIN);
+}
+
+static size_t reduce_scratch_bytes(size_t n, int rank, int size)
+{
+    (void)rank;
+    (void)size;
+    return (n < BLOCK ? n : BLOCK) * sizeof(int64_t);
 }
 
 static size_t reduce_bytes(size_t n, int rank, int size)
@@ -28,9 +31,23 @@ static size_t reduce_bytes(size_t n, int rank, int size)
     return rank == 0 ? (size_t)(size - 1) * n * sizeof(float) : n * sizeof(int64_t);
 }
 
+/* The server hears from as many as a tree has levels, and sends the mean to each. */
+static average_cost reduce_cost(size_t n, int workers)
+{
+    double depth = rule_depth(workers);
+    return (average_cost){
+        .messages = depth * ceil((double)n / BLOCK) + workers,
+        .bytes = depth * (double)(n * sizeof(int64_t)) + workers * (double)(n * sizeof(float)),
+        .adds = (double)n * (1.0 + depth),
+    };
+}
+
 const average_rule average_reduce = {
     .name = "reduce",
     .about = "the ranks add up on the way to the server, which broadcasts the mean",
+    .exact = true,
     .average = reduce_average,
+    .scratch_bytes = reduce_scratch_bytes,
     .bytes = reduce_bytes,
+    .cost = reduce_cost,
 };

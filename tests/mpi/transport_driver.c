@@ -6,6 +6,8 @@
  */
 #include "base/memory.h"
 #include "base/random.h"
+#include "train/merge.h"
+#include "transport/average.h"
 #include "transport/transport.h"
 
 #include <math.h>
@@ -415,8 +417,8 @@ typedef struct trial {
     size_t n;
     uint64_t repeat;
     double *weights, *expected;
-    float *start, *first, *w; /* start: of this rank; first: the result of the first rule */
-    void *scratch;
+    float *start, *first, *w,
+        *before; /* start: of this rank; first: the result of the first rule */
 } trial;
 
 /* Magnitudes from 2^-30 to 2^20, the largest included. */
@@ -436,7 +438,7 @@ static void trial_init(trial *self, size_t n)
     self->start = take(n, sizeof(float));
     self->first = take(n, sizeof(float));
     self->w = take(n, sizeof(float));
-    self->scratch = take(average_scratch_bytes(n, (int)size), 1);
+    self->before = take(n, sizeof(float));
 }
 
 static void trial_release(trial *self)
@@ -446,7 +448,7 @@ static void trial_release(trial *self)
     memory_free(self->start);
     memory_free(self->first);
     memory_free(self->w);
-    memory_free(self->scratch);
+    memory_free(self->before);
 }
 
 /* Weights drawn, from the third worker on a third of them 0, the server's too but in the last
@@ -471,11 +473,33 @@ static void trial_draw(trial *self, uint64_t repeat)
     }
 }
 
-/* Every element: the same bits from every rule and on every rank, near the plain mean. */
+static void average_take(average *self, const average_rule *rule, size_t n)
+{
+    error err = {0};
+    if (!average_init(self, rule, n, &err))
+        transport_abort(&err);
+}
+
+static void check_same_everywhere(const float *w, size_t n)
+{
+    float *copy = take(n, sizeof(float));
+    memcpy(copy, w, n * sizeof(float));
+    transport_broadcast(copy, n * sizeof(float), 0, TRANSPORT_SLEEP);
+    CHECK(memcmp(copy, w, n * sizeof(float)) == 0);
+    memory_free(copy);
+}
+
+/* Every element: the same bits from every exact rule, near the plain mean. */
 static void trial_check(trial *self, const average_rule *rule)
 {
+    average mean;
+    average_take(&mean, rule, self->n);
     memcpy(self->w, self->start, self->n * sizeof(float));
-    transport_average(rule, self->w, self->n, self->weights, self->scratch);
+    transport_average(&mean, self->w, self->before, self->weights);
+    average_release(&mean);
+    check_same_everywhere(self->w, self->n);
+    if (!rule->exact)
+        return;
     if (rule == average_rules[0])
         memcpy(self->first, self->w, self->n * sizeof(float));
     CHECK(memcmp(self->w, self->first, self->n * sizeof(float)) == 0);
@@ -486,11 +510,6 @@ static void trial_check(trial *self, const average_rule *rule)
         CHECK(fabs((double)self->w[i] - self->expected[i]) <=
               1e-6 * fabs(self->expected[i]) + 2e-9 * largest + 1e-11);
     }
-    float *copy = take(self->n, sizeof(float));
-    memcpy(copy, self->w, self->n * sizeof(float));
-    transport_broadcast(copy, self->n * sizeof(float), 0, TRANSPORT_SLEEP);
-    CHECK(memcmp(copy, self->w, self->n * sizeof(float)) == 0);
-    memory_free(copy);
 }
 
 static void case_average(char **arguments)
@@ -518,20 +537,153 @@ static void case_copy(char **arguments)
     enum { N = sizeof odd / sizeof *odd };
     size_t size = (size_t)transport_size();
     double *weights = take(size, sizeof *weights);
-    void *scratch = take(average_scratch_bytes(N, (int)size), 1);
     for (size_t r = 0; r <= size; r++)
         for (size_t i = 0; average_rules[i]; i++) {
-            float w[N] = {0};
+            float w[N] = {0}, before[N] = {0};
+            average mean;
+            average_take(&mean, average_rules[i], N);
             memset(weights, 0, size * sizeof *weights);
             if (r < size)
                 weights[r] = 0.25;
             if ((size_t)transport_rank() == r % size)
                 memcpy(w, odd, sizeof w);
-            transport_average(average_rules[i], w, N, weights, scratch);
+            transport_average(&mean, w, before, weights);
+            average_release(&mean);
             CHECK(memcmp(w, odd, sizeof w) == 0);
         }
     memory_free(weights);
-    memory_free(scratch);
+}
+
+/*
+ * A rule that is not exact: each rank sends how far it has come since the average before, in whole steps, and keeps
+ * the rest for the next time (error feedback: Karimireddy et al., arXiv:1901.09847).
+ */
+enum { STEPS = 8 }; /* in 1.0 */
+
+static void coarse_average(const average_piece *p)
+{
+    bool server = transport_is_server();
+    float *rows = p->scratch, *mine = rows;
+    for (size_t i = 0; i < p->n && p->shares[transport_rank()] > 0; i++) {
+        float come = p->w[i] - p->before[i] + p->residual[i];
+        mine[i] = rintf(come * STEPS) / STEPS;
+        p->residual[i] = come - mine[i];
+    }
+    transport_gather(server ? NULL : mine, p->n * sizeof *mine, rows, TRANSPORT_SPIN);
+    for (size_t i = 0; server && i < p->n; i++) {
+        double sum = 0.0;
+        for (size_t r = 0; r < (size_t)transport_size(); r++)
+            sum += p->shares[r] > 0 ? p->shares[r] * (double)rows[r * p->n + i] : 0.0;
+        p->w[i] = p->before[i] + (float)sum;
+    }
+    transport_broadcast(p->w, p->n * sizeof *p->w, 0, TRANSPORT_SPIN);
+    ++*(int *)p->state;
+}
+
+static size_t coarse_scratch_bytes(size_t n, int rank, int size)
+{
+    return (rank == 0 ? (size_t)size : 1) * n * sizeof(float);
+}
+
+static void *coarse_init(size_t n, int rank, int size, error *err)
+{
+    (void)n;
+    (void)rank;
+    (void)size;
+    return memory_new(1, sizeof(int), err);
+}
+
+static const average_rule coarse = {
+    .name = "coarse",
+    .uses_before = true,
+    .has_residual = true,
+    .average = coarse_average,
+    .scratch_bytes = coarse_scratch_bytes,
+    .init = coarse_init,
+    .release = memory_free,
+};
+
+/* Each worker goes a hundredth of its number a time, less than a step: what is not sent is not lost. */
+static void case_feedback(char **arguments)
+{
+    (void)arguments;
+    enum { N = 100, TIMES = 60 };
+    double *weights = take((size_t)transport_size(), sizeof *weights), pace = 0, total = 0;
+    float w[N] = {0}, before[N];
+    for (int r = transport_size() > 1; r < transport_size(); r++) {
+        weights[r] = 1 + r % 2;
+        pace += weights[r] * 0.01 * r;
+        total += weights[r];
+    }
+    average mean;
+    average_take(&mean, &coarse, N);
+    for (int k = 0; k < TIMES; k++) {
+        memcpy(before, w, sizeof w);
+        for (int i = 0; i < N; i++)
+            w[i] += 0.01F * (float)transport_rank();
+        transport_average(&mean, w, before, weights);
+        check_same_everywhere(w, N);
+    }
+    for (int i = 0; i < N; i++) {
+        CHECK(fabs((double)w[i] - TIMES * pace / total) <= 1.0 / STEPS);
+        CHECK(fabsf(mean.residual[i]) <= 0.5F / STEPS);
+    }
+    CHECK(*(int *)mean.state == (transport_size() > 2 ? TIMES : 0)); /* one worker's are copied */
+    average_release(&mean);
+    memory_free(weights);
+}
+
+/* An outer rule: momentum (Hsu et al., arXiv:1909.06335). */
+static void momentum_apply(float *restrict w, const float *restrict before, float *const *states,
+                           size_t n, uint64_t round)
+{
+    float *v = states[0], keep = round == 0 ? 0.0F : 0.9F;
+    for (size_t i = 0; i < n; i++) {
+        v[i] = keep * v[i] + (w[i] - before[i]);
+        w[i] = before[i] + v[i];
+    }
+}
+
+static const outer_rule momentum = {
+    .name = "momentum", .states = {{"momentum", 77.0F}}, .apply = momentum_apply};
+
+/* Behind each rule: the same bits on every rank, and what the formula says. */
+static void case_outer(char **arguments)
+{
+    (void)arguments;
+    enum { N = 3000, TIMES = 5 };
+    double *weights = take((size_t)transport_size(), sizeof *weights), total = 0;
+    float *w = take(N, sizeof *w), *first = take(N, sizeof *first);
+    for (int r = transport_size() > 1; r < transport_size(); r++)
+        total += weights[r] = 10 + r;
+    for (size_t k = 0; average_rules[k]; k++) {
+        merge both;
+        error err = {0};
+        if (!merge_init(&both, average_rules[k], &momentum, N, &err))
+            transport_abort(&err);
+        memset(w, 0, N * sizeof *w);
+        merge_begin(&both, w);
+        double come = 0, speed = 0;
+        for (int t = 0; t < TIMES; t++) {
+            for (size_t i = 0; i < N; i++)
+                w[i] += 0.001F * (float)(i % 7) * (float)(transport_rank() + t);
+            merge_weights(&both, w, weights, (uint64_t)t);
+            check_same_everywhere(w, N);
+            double way = 0;
+            for (int r = 0; r < transport_size(); r++)
+                way += 0.005 * (r + t) * weights[r] / total;
+            speed = 0.9 * speed + way;
+            come += speed;
+            CHECK(fabs((double)w[5] - come) < 1e-6);
+        }
+        if (k == 0)
+            memcpy(first, w, N * sizeof *w);
+        CHECK(!average_rules[k]->exact || memcmp(first, w, N * sizeof *w) == 0);
+        merge_release(&both);
+    }
+    memory_free(weights);
+    memory_free(first);
+    memory_free(w);
 }
 
 /* ---- failing --------------------------------------------------------------------------------- */
@@ -599,6 +751,8 @@ static const struct {
     {"stop_cost", 0, case_stop_cost},
     {"average", 0, case_average},
     {"copy", 0, case_copy},
+    {"feedback", 0, case_feedback},
+    {"outer", 0, case_outer},
     {"abort", 2, case_abort},
     {"die", 1, case_die},
     {"wrong_rank", 0, case_wrong_rank},

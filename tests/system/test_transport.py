@@ -36,7 +36,7 @@ def bramble_lines(result):
 
 
 CASES = ["greet", "identity", "agree", "broadcast", "send", "gather", "allgather", "working", "stop", "stop_late", "average",
-         "copy"]
+         "copy", "feedback", "outer"]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5])

@@ -3,7 +3,7 @@
 #include "parse_train.h"
 
 #include "data/sampler.h"
-#include "transport/transport.h"
+#include "transport/average.h"
 
 #include <unistd.h>
 

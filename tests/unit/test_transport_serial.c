@@ -1,5 +1,6 @@
 /* The serial twin: one rank that is server and worker, and the averaging rules on it. */
 #include "base/memory.h"
+#include "transport/average.h"
 #include "transport/transport.h"
 #include "transport/wire.h"
 
@@ -153,43 +154,102 @@ static void test_slices(void **state)
         }
 }
 
+/* Only what the rule needs, on the rank that needs it; the last piece may need more of a rank than a whole one. */
+static void test_scratch(void **state)
+{
+    (void)state;
+    const size_t n = 62006;
+    const average_rule *gather = average_rule_find("gather"), *reduce = average_rule_find("reduce"),
+                       *slices = average_rule_find("slices");
+    assert_int_equal(gather->scratch_bytes(n, 0, 4), 4 * 4 * n);
+    assert_int_equal(gather->scratch_bytes(n, 1, 4), 0);
+    assert_int_equal(reduce->scratch_bytes(n, 1, 4), 8 * 16384);
+    assert_int_equal(reduce->scratch_bytes(100, 0, 4), 800);
+    assert_int_equal(average_rule_find("allreduce")->scratch_bytes(n, 1, 4), 8 * n);
+    size_t first, mine = wire_slice(n, 1, 4, &first);
+    assert_int_equal(slices->scratch_bytes(n, 1, 4), 4 * 4 * mine);
+}
+
 /* The only rank's weights, whatever they are. */
 static void test_average_copies(void **state)
 {
     (void)state;
     const float odd[] = {-0.0F, 0x1p-149F, 1e30F, NAN, INFINITY, 1.0F / 3};
     enum { N = sizeof odd / sizeof *odd };
-    void *scratch = memory_new(1, average_scratch_bytes(N, 1), NULL);
-    assert_non_null(scratch);
     double weight = 3;
     for (size_t i = 0; average_rules[i]; i++) {
         float w[N];
+        average mean;
+        error err = {0};
+        assert_true(average_init(&mean, average_rules[i], N, &err));
         memcpy(w, odd, sizeof w);
-        transport_average(average_rules[i], w, N, &weight, scratch);
+        transport_average(&mean, w, odd, &weight);
         assert_memory_equal(w, odd, sizeof w);
+        average_release(&mean);
     }
-    memory_free(scratch);
 }
 
-/* The rules themselves: a share of 1 rounds to multiples of 2^-40, a half halves as well. */
+/* The exact rules themselves: a share of 1 rounds to multiples of 2^-40, a half halves as well. */
 static void test_rules_alone(void **state)
 {
     (void)state;
     enum { N = 40000 }; /* more than a block */
     float *w = memory_new(N, sizeof *w, NULL);
-    void *scratch = memory_new(1, average_scratch_bytes(N, 1), NULL);
-    assert_true(w && scratch);
+    assert_non_null(w);
     const double shares[] = {1, 0.5};
     for (size_t i = 0; average_rules[i]; i++)
-        for (size_t s = 0; s < 2; s++) {
+        for (size_t s = 0; s < 2 && average_rules[i]->exact; s++) {
+            average mean;
+            error err = {0};
+            assert_true(average_init(&mean, average_rules[i], N, &err));
             for (int k = 0; k < N; k++)
                 w[k] = k % 2 ? 0x1p-42F : (float)(k - N / 2) * 0x1p-20F;
-            average_rules[i]->average(w, N, &shares[s], scratch);
+            average_rules[i]->average(
+                &(average_piece){.w = w, .n = N, .shares = &shares[s], .scratch = mean.scratch});
             for (int k = 0; k < N; k++)
                 assert_true(w[k] == (k % 2 ? 0 : (float)(k - N / 2) * 0x1p-20F * (float)shares[s]));
+            average_release(&mean);
         }
     memory_free(w);
-    memory_free(scratch);
+}
+
+/* A rule that needs all there is: it is asked for once, kept, and given back. */
+static int n_states;
+
+static void *count_init(size_t n, int rank, int size, error *err)
+{
+    (void)rank;
+    (void)err;
+    n_states++;
+    return n == 5 && size == 1 ? &n_states : NULL;
+}
+
+static void count_release(void *own)
+{
+    assert_ptr_equal(own, &n_states);
+    n_states--;
+}
+
+static void test_state(void **state)
+{
+    (void)state;
+    average mean;
+    error err = {0};
+    average_rule rule = *average_rule_find("gather");
+    rule.has_residual = true;
+    rule.init = count_init;
+    rule.release = count_release;
+    assert_true(average_init(&mean, &rule, 5, &err));
+    assert_int_equal(n_states, 1);
+    for (int i = 0; i < 5; i++)
+        assert_true(mean.residual[i] == 0.0F);
+    average_release(&mean);
+    assert_int_equal(n_states, 0);
+    rule.scratch_bytes = NULL;
+    rule.init = NULL;
+    assert_false(average_init(&mean, &rule, SIZE_MAX / 4, &err)); /* no room for the residual */
+    average_release(&mean);
+    assert_int_equal(err.kind, ERROR_ENVIRONMENT);
 }
 
 int main(int argc, char **argv)
@@ -200,6 +260,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_abort),          cmocka_unit_test(test_rules),
         cmocka_unit_test(test_bytes),          cmocka_unit_test(test_slices),
         cmocka_unit_test(test_average_copies), cmocka_unit_test(test_rules_alone),
+        cmocka_unit_test(test_scratch),        cmocka_unit_test(test_state),
     };
     transport_start(&argc, &argv);
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);

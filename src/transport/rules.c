@@ -1,11 +1,13 @@
-#include "average.h"
+#include "rules.h"
+
 #include "transport/fixed.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { BLOCK = 2048 }; /* numbers added up at a time: they stay in the first-level cache */
 
-void average_rows(float *mine, const float *rows, size_t n, const double *shares)
+void rule_add_rows(float *mine, const float *rows, size_t n, const double *shares)
 {
     int64_t sum[BLOCK];
     for (size_t first = 0; first < n; first += BLOCK) {
@@ -18,4 +20,17 @@ void average_rows(float *mine, const float *rows, size_t n, const double *shares
         }
         fixed_to_floats(mine + first, sum, count);
     }
+}
+
+void rule_weigh(int64_t *q, const float *w, size_t n, double share)
+{
+    if (share > 0)
+        fixed_from_floats(q, w, n, share);
+    else
+        memset(q, 0, n * sizeof *q); /* not 0 * w, which may be anything */
+}
+
+double rule_depth(int workers)
+{
+    return ceil(log2((double)workers + 1.0));
 }

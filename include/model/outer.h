@@ -1,0 +1,62 @@
+/*
+ * outer.h - outer rules: what everyone goes on from when the workers' mean is there
+ *
+ * Every rank applies the rule to the same numbers, with the same bits: src/model/outer_*.c is compiled without
+ * fused multiply-adds, so that ranks on unlike machines agree, too.
+ * Source: Reddi et al., "Adaptive federated optimization", arXiv:2003.00295 (server optimizers; the difference of
+ * mean and weights before takes the place of a gradient).
+ */
+#ifndef BRAMBLE_MODEL_OUTER_H
+#define BRAMBLE_MODEL_OUTER_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { OUTER_STATES = 4 };
+
+/* A vector that a rule keeps from average to average, as long as the weights. */
+typedef struct outer_state {
+    const char *name; /* "momentum" */
+    float initial;
+} outer_state;
+
+typedef struct outer_rule {
+    const char *name;
+    const char *about;                    /* one line for --help */
+    outer_state states[OUTER_STATES + 1]; /* up to the first without a name */
+    /*
+     * apply - a pure function
+     *   w       inout  the mean; then what everyone goes on from
+     *   before  in     what everyone went on from the last time
+     *   states  inout  n floats each, in the order above
+     *   round   in     how many averages have been before, over all rounds
+     * NULL: everyone goes on from the mean.  Not collective.
+     */
+    void (*apply)(float *restrict w, const float *restrict before, float *const *states, size_t n,
+                  uint64_t round);
+} outer_rule;
+
+/* outer_rules - all of them, NULL-terminated; the first, none, goes on from the mean */
+extern const outer_rule *const outer_rules[];
+
+/* A rule at work on n weights. */
+typedef struct outer {
+    const outer_rule *rule;
+    size_t n;
+    float *states[OUTER_STATES + 1]; /* NULL beyond the rule's */
+} outer;
+
+/*
+ * outer_init - the states at their initial values; none takes no memory
+ * false with err (environment); then it is to be released, too.  Not collective.
+ */
+bool outer_init(outer *self, const outer_rule *rule, size_t n, error *err);
+void outer_release(outer *self);
+
+/* outer_apply - the rule, on w and its states; before is NULL where the rule does nothing.  Not collective. */
+void outer_apply(outer *self, float *w, const float *before, uint64_t round);
+
+#endif

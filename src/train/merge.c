@@ -1,0 +1,35 @@
+#include "merge.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+bool merge_init(merge *self, const average_rule *rule, const outer_rule *then, size_t n, error *err)
+{
+    *self = (merge){.before = NULL};
+    if (rule->uses_before || then->apply)
+        self->before = memory_new(n, sizeof *self->before, err);
+    return average_init(&self->average, rule, n, err) && outer_init(&self->outer, then, n, err);
+}
+
+void merge_release(merge *self)
+{
+    average_release(&self->average);
+    outer_release(&self->outer);
+    memory_free(self->before);
+    self->before = NULL;
+}
+
+void merge_begin(merge *self, const float *w)
+{
+    if (self->before)
+        memcpy(self->before, w, self->average.n * sizeof *w);
+}
+
+double merge_weights(merge *self, float *w, const double *weights, uint64_t round)
+{
+    double t_wire_s = transport_average(&self->average, w, self->before, weights);
+    outer_apply(&self->outer, w, self->before, round);
+    merge_begin(self, w);
+    return t_wire_s;
+}

@@ -1,0 +1,90 @@
+/* Averages and outer rules on a rank alone: what is taken, kept and done. */
+#include "train/merge.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { N = 3 };
+
+/* None: the weights as they are, and no memory for others. */
+static void test_none(void **state)
+{
+    (void)state;
+    const double weight = 1;
+    float w[N] = {1, 2, 3};
+    const float same[N] = {1, 2, 3};
+    merge both;
+    error err = {0};
+    assert_string_equal(outer_rules[0]->name, "none");
+    assert_true(merge_init(&both, average_rules[0], outer_rules[0], N, &err));
+    assert_null(both.before);
+    assert_null(both.outer.states[0]);
+    merge_begin(&both, w);
+    merge_weights(&both, w, &weight, 0);
+    assert_memory_equal(w, same, sizeof w);
+    merge_release(&both);
+}
+
+/* Half of the way, and what two states say. */
+static void walk(float *restrict w, const float *restrict before, float *const *states, size_t n,
+                 uint64_t round)
+{
+    for (size_t i = 0; i < n; i++) {
+        states[0][i] += 1;
+        states[1][i] = w[i] - before[i];
+        w[i] = before[i] + 0.5F * states[1][i] + (float)round;
+    }
+}
+
+static const outer_rule half = {
+    .name = "half", .about = "", .states = {{"count", 5.0F}, {"way", 0.0F}}, .apply = walk};
+
+static void test_states(void **state)
+{
+    (void)state;
+    const double weight = 1;
+    float w[N] = {0, 1, 2};
+    merge both;
+    error err = {0};
+    assert_true(merge_init(&both, average_rules[0], &half, N, &err));
+    for (int i = 0; i < N; i++)
+        assert_true(both.outer.states[0][i] == 5 && both.outer.states[1][i] == 0);
+    assert_null(both.outer.states[2]);
+    merge_begin(&both, w);
+    w[1] = 5;
+    merge_weights(&both, w, &weight, 0);
+    assert_true(w[0] == 0 && w[1] == 3 && w[2] == 2);
+    w[1] = 7; /* four from where it went on, not six from where it began */
+    merge_weights(&both, w, &weight, 1);
+    assert_true(w[0] == 1 && w[1] == 6 && w[2] == 3);
+    assert_true(both.outer.states[0][0] == 7 && both.outer.states[1][1] == 4);
+    merge_release(&both);
+}
+
+/* A rule of averaging may ask for the weights before, too. */
+static void test_before(void **state)
+{
+    (void)state;
+    merge both;
+    error err = {0};
+    average_rule rule = *average_rules[0];
+    rule.uses_before = true;
+    assert_true(merge_init(&both, &rule, outer_rules[0], N, &err));
+    assert_non_null(both.before);
+    merge_release(&both);
+    assert_null(both.before);
+    rule.scratch_bytes = NULL;
+    assert_false(merge_init(&both, &rule, &half, SIZE_MAX / 4, &err));
+    merge_release(&both);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_none), cmocka_unit_test(test_states),
+                                       cmocka_unit_test(test_before)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
