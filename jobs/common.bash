@@ -1,4 +1,5 @@
-# common: part of all job scripts, and of tools/run-notebooks: words on stderr and the end, help, what is installed, locks.
+# common: part of all job scripts, and of tools/run-notebooks: words on stderr and the end, help, what is installed, locks,
+# limits of CPU time.
 # A script that reads it has said who it is: self.
 # shellcheck shell=bash disable=SC2034,SC2154 # names shared with them
 
@@ -52,4 +53,18 @@ shell_words() { # WORDS: a line that a shell reads back as they are
         line+=" $word"
     done
     echo "${line# }"
+}
+
+# ---- control groups: version 1 or 2 --------------------------------------------------------------------------
+
+cpu_groups_v1() { # prints the folder of version 1's groups of the controller cpu; nothing where there are none
+    awk '$3 == "cgroup" && $4 ~ /(^|,)cpu(,|$)/ { print $2; exit }' /proc/mounts
+}
+
+cpu_group_limit() { # VERSION FOLDER QUOTA PERIOD: microseconds in each period; QUOTA max: no limit
+    if [ "$1" = 2 ]; then
+        echo "$3 $4" >"$2/cpu.max"
+    else
+        echo -1 >"$2/cpu.cfs_quota_us" && echo "$4" >"$2/cpu.cfs_period_us" && echo "${3/max/-1}" >"$2/cpu.cfs_quota_us"
+    fi
 }

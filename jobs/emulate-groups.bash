@@ -4,7 +4,7 @@
 
 group_find() { # sets group_root, the folder the hosts' groups are made in, and group_version
     group_version=1
-    group_root=$(awk '$3 == "cgroup" && $4 ~ /(^|,)cpu(,|$)/ { print $2; exit }' /proc/mounts)
+    group_root=$(cpu_groups_v1)
     if [ -z "$group_root" ]; then
         group_version=2
         group_root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
@@ -33,7 +33,7 @@ group_make() {
 # because caches are cold after each pause: so two thirds of a share are two thirds of the speed.  The periods of
 # hosts differ by some percent, else the host whose burst always follows another's would be the slower one for good.
 group_limit() { # group_limit HOST SHARE
-    local quota=-1 period=100000
+    local quota=max period=100000
     if [ "$2" != none ]; then
         period=$(awk -v burst="${EMULATE_BURST_US:-4000}" -v share="$2" -v number="${1#"$name"}" 'BEGIN {
             turn = number * 0.618034
@@ -45,14 +45,7 @@ group_limit() { # group_limit HOST SHARE
         }')
         quota=$(calculate "int($2 * $period + 0.5)")
     fi
-    if [ "$group_version" = 2 ]; then
-        [ "$quota" != -1 ] || quota=max
-        echo "$quota $period" >"$group/$1/cpu.max"
-    else
-        echo -1 >"$group/$1/cpu.cfs_quota_us"
-        echo "$period" >"$group/$1/cpu.cfs_period_us"
-        echo "$quota" >"$group/$1/cpu.cfs_quota_us"
-    fi
+    cpu_group_limit "$group_version" "$group/$1" "$quota" "$period"
     echo "$2" >"$state/$1/cpu"
 }
 
