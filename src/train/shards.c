@@ -9,6 +9,13 @@
 
 enum { PIECE_IMAGES = 1024 }; /* read and sent at a time */
 
+/* What goes before the images of a parcel; of a size that the receiver knows. */
+typedef struct waybill {
+    uint32_t n; /* images; 0: none are going to come */
+    uint32_t numbers[PIECE_IMAGES];
+    uint16_t labels[PIECE_IMAGES];
+} waybill;
+
 /* On the server. */
 typedef struct delivery {
     source *from;
@@ -18,6 +25,7 @@ typedef struct delivery {
     dataset parcel;  /* those of a worker among them */
     dataset *own;    /* of a server that is also the worker, else NULL */
     size_t n_own;    /* of its images that are there */
+    waybill bill;
 } delivery;
 
 static dataset part_of(const dataset *set, size_t first, size_t n)
@@ -62,13 +70,14 @@ static void add_to_sum(const delivery *self, const dataset *piece, data_checksum
     }
 }
 
-static void send_images(const dataset *set, int to)
+static void send_images(delivery *self, const dataset *parcel, int to)
 {
-    uint32_t n = (uint32_t)set->n;
-    transport_send(&n, sizeof n, to, TRANSPORT_SLEEP);
-    transport_send(set->images, n * image_bytes(set->shape), to, TRANSPORT_SLEEP);
-    transport_send(set->labels, n * sizeof *set->labels, to, TRANSPORT_SLEEP);
-    transport_send(set->numbers, n * sizeof *set->numbers, to, TRANSPORT_SLEEP);
+    waybill *bill = &self->bill;
+    bill->n = (uint32_t)parcel->n;
+    memcpy(bill->numbers, parcel->numbers, parcel->n * sizeof *parcel->numbers);
+    memcpy(bill->labels, parcel->labels, parcel->n * sizeof *parcel->labels);
+    transport_send(bill, sizeof *bill, to, TRANSPORT_SLEEP);
+    transport_send(parcel->images, parcel->n * image_bytes(parcel->shape), to, TRANSPORT_SLEEP);
 }
 
 /* Where a whole piece is one worker's, it need not be packed, nor copied to one that is here. */
@@ -92,21 +101,21 @@ static bool deliver_piece(delivery *self, data_checksum *sum, error *err)
         if (self->own)
             self->n_own += n;
         else if (n > 0)
-            send_images(n < self->n ? &parcel : &piece, (int)k + 1);
+            send_images(self, n < self->n ? &parcel : &piece, (int)k + 1);
     }
     return true;
 }
 
 /* In place of images: none are going to come. */
-static void give_up(const delivery *self, size_t n)
+static void give_up(delivery *self, size_t n)
 {
-    const uint32_t none = 0;
+    self->bill.n = 0;
     for (uint32_t k = 0; !self->own && k < (uint32_t)transport_workers(); k++) {
         size_t i = self->first;
         while (i < n && self->owner[i] != k)
             i++;
         if (i < n)
-            transport_send(&none, sizeof none, (int)k + 1, TRANSPORT_SLEEP);
+            transport_send(&self->bill, sizeof self->bill, (int)k + 1, TRANSPORT_SLEEP);
     }
 }
 
@@ -118,7 +127,7 @@ static void serve(source *from, const uint32_t *owner, size_t n, dataset *own, d
     while (n > 0 && owner[n - 1] == PARTITION_NOBODY)
         n--;
     bool good = dataset_init(&d.piece, shape, PIECE_IMAGES, err) &&
-                dataset_init(&d.parcel, shape, PIECE_IMAGES, err);
+                (own || dataset_init(&d.parcel, shape, PIECE_IMAGES, err));
     for (; good && d.first < n; d.first += d.n) {
         d.n = n - d.first < PIECE_IMAGES ? n - d.first : PIECE_IMAGES;
         if (!(good = deliver_piece(&d, sum, err)))
@@ -132,15 +141,15 @@ static void serve(source *from, const uint32_t *owner, size_t n, dataset *own, d
 
 static bool receive(dataset *mine, error *err)
 {
-    uint32_t n;
-    for (size_t done = 0; done < mine->n; done += n) {
-        transport_receive(&n, sizeof n, 0, TRANSPORT_SLEEP);
-        if (n == 0) /* the server has the error */
+    waybill bill;
+    for (size_t done = 0; done < mine->n; done += bill.n) {
+        transport_receive(&bill, sizeof bill, 0, TRANSPORT_SLEEP);
+        if (bill.n == 0) /* the server has the error */
             return error_environment(err, "the server could not read the training images");
-        dataset part = part_of(mine, done, n);
-        transport_receive(part.images, n * image_bytes(part.shape), 0, TRANSPORT_SLEEP);
-        transport_receive(part.labels, n * sizeof *part.labels, 0, TRANSPORT_SLEEP);
-        transport_receive(part.numbers, n * sizeof *part.numbers, 0, TRANSPORT_SLEEP);
+        dataset part = part_of(mine, done, bill.n);
+        memcpy(part.numbers, bill.numbers, bill.n * sizeof *part.numbers);
+        memcpy(part.labels, bill.labels, bill.n * sizeof *part.labels);
+        transport_receive(part.images, bill.n * image_bytes(part.shape), 0, TRANSPORT_SLEEP);
     }
     return true;
 }
