@@ -87,7 +87,7 @@ static bool evaluate(testing *t, error *err)
 
 static int64_t count(const testing *t, int row, int column)
 {
-    return t->evaluation.confusion[row * t->model->n_classes + column];
+    return t->evaluation.confusion[(size_t)row * (size_t)t->model->n_classes + (size_t)column];
 }
 
 /* Share of class c recognised; NaN when the set has none of it. */

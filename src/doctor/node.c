@@ -38,15 +38,22 @@ static void sum_model(const doctor *self, char text[16])
     memory_free(file);
 }
 
+static double confusion_bytes(const doctor *self)
+{
+    double n = self->model->n_classes;
+    return n * n * sizeof(int64_t);
+}
+
 /* What a run takes besides the network, which is there by the time the memory is judged. */
 static double needed_memory(const doctor *self)
 {
     const layer_shape *in = &self->model->input;
-    double image = (double)in->channels * in->height * in->width + 1.0, bytes = 0.0;
+    const double with_it = sizeof(uint16_t) + sizeof(uint32_t); /* label, number */
+    double image = (double)in->channels * in->height * in->width + with_it, bytes = 0.0;
     if (transport_is_worker())
         bytes += image * (double)self->n_train / transport_workers();
     if (transport_is_server())
-        bytes += image * (double)self->n_test;
+        bytes += image * (double)self->n_test + confusion_bytes(self);
     return bytes;
 }
 
@@ -64,8 +71,9 @@ static void look_at_disk(doctor *self)
         snprintf(self->no_folder, sizeof self->no_folder, "%s", strerror(errno));
     if (statvfs(where, &disk) == 0)
         self->mine.disk_free_bytes = (double)disk.f_bavail * (double)disk.f_frsize;
-    self->mine.disk_needed_bytes =
-        1e5 + 4.0 * (double)self->model->n_weights + 1000.0 * (140.0 * transport_size() + 100.0);
+    self->mine.disk_needed_bytes = 1e5 + 4.0 * (double)self->model->n_weights +
+                                   1000.0 * (140.0 * transport_size() + 100.0) +
+                                   confusion_bytes(self);
 }
 
 static bool is_loop(const struct sockaddr *address)
