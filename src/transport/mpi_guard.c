@@ -132,17 +132,6 @@ static bool survive(int done, char **lost)
     return done;
 }
 
-/*
- * The ranks that are left make a communicator of them once more before they go on.  Nothing is done with it: without
- * this Open MPI 5 hangs later in some of test_ulfm's random moments.
- */
-static void settle(void)
-{
-    MPI_Comm again;
-    MPI_Comm_split_type(job_ranks, MPI_COMM_TYPE_SHARED, transport_rank(), MPI_INFO_NULL, &again);
-    MPI_Comm_free(&again);
-}
-
 bool transport_guard(transport_body *body, void *arg, char **lost)
 {
     *lost = NULL;
@@ -154,8 +143,8 @@ bool transport_guard(transport_body *body, void *arg, char **lost)
     learn_hosts();
     if (setjmp(guard.back) == 0) {
         job_on_failure(guard_fail);
-        if (job_is_less()) /* another rank may die in there */
-            settle();
+        if (job_is_less()) /* nobody goes on alone: another rank may have died in the meantime */
+            transport_barrier();
         body(arg);
         job_on_failure(NULL);
         done = 1;

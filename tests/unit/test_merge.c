@@ -1,5 +1,6 @@
 /* Averages and outer rules on a rank alone: what is taken, kept and done. */
 #include "train/merge.h"
+#include "train/saved.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -82,9 +83,43 @@ static void test_before(void **state)
     merge_release(&both);
 }
 
+static size_t find(const saved_vector *list, size_t n, const char *name)
+{
+    size_t at = 0;
+    while (at < n && strcmp(list[at].name, name) != 0)
+        at++;
+    assert_true(at < n);
+    return at;
+}
+
+/* What the rules keep, a run goes on from: it is saved, and given back. */
+static void test_saved(void **state)
+{
+    (void)state;
+    model m = {.n_weights = N};
+    train_options options = {.keep_momentum = false};
+    job of = {.options = &options, .model = &m};
+    saved_vector list[SAVED_MAX];
+    error err = {0};
+    average_rule rule = *average_rules[0];
+    assert_true(merge_init(&of.merge, &rule, outer_rules[0], N, &err));
+    assert_int_equal(saved_list(&of, list), 1); /* the weights */
+    merge_release(&of.merge);
+    rule.has_residual = true;
+    assert_true(merge_init(&of.merge, &rule, &half, N, &err));
+    size_t n = saved_list(&of, list), residual = find(list, n, "residual"),
+           way = find(list, n, "way");
+    assert_int_equal(n, 4);
+    assert_true(list[residual].per_worker && list[residual].at == of.merge.average.residual);
+    assert_true(!list[way].per_worker && list[way].at == of.merge.outer.states[1]);
+    assert_int_equal(list[way].n, N);
+    find(list, n, "count");
+    merge_release(&of.merge);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_none), cmocka_unit_test(test_states),
-                                       cmocka_unit_test(test_before)};
+                                       cmocka_unit_test(test_before), cmocka_unit_test(test_saved)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
