@@ -191,8 +191,11 @@ static void bench_layer(const char *name, const layer *l, size_t n_images, int n
 {
     layer_case c = {.of = l, .n_threads = n_threads};
     size_t blocks = (n_images + VEC_WIDTH - 1) / VEC_WIDTH, bytes = 0;
-    if (l->kind->workspace_bytes)
-        l->kind->workspace_bytes(l, blocks, true, &bytes);
+    void *plan = memory_new(l->kind->plan_bytes, 1, err);
+    if (plan && l->kind->plan)
+        l->kind->plan(l, plan);
+    if (plan && l->kind->workspace_bytes)
+        l->kind->workspace_bytes(l, plan, blocks, true, &bytes);
     vec *x = random_blocks(blocks * layer_features(l->in[0]), err);
     vec *gy = random_blocks(blocks * layer_features(l->out), err);
     vec *y = memory_new(blocks * layer_features(l->out), sizeof(vec), err);
@@ -209,6 +212,7 @@ static void bench_layer(const char *name, const layer *l, size_t n_images, int n
                               .training = true,
                               .w = w,
                               .g = g,
+                              .plan = plan,
                               .x = {x},
                               .y = y,
                               .gy = gy,
@@ -233,6 +237,7 @@ static void bench_layer(const char *name, const layer *l, size_t n_images, int n
     memory_free(gx);
     memory_free(w);
     memory_free(g);
+    memory_free(plan);
     memory_free(workspace);
     memory_free(sums);
 }

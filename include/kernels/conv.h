@@ -35,63 +35,106 @@ typedef struct conv_tiling {
 /* conv_tiling_choose - the cheapest tiles for a shape on this target */
 conv_tiling conv_tiling_choose(const conv_shape *shape);
 
+/* Tiles side by side in a row of the output that are alike: from x on, n of them, each needing the same taps. */
+typedef struct conv_run {
+    int x, width, n;
+    int kx_begin, kx_end;
+} conv_run;
+
+enum { CONV_MAX_KERNEL = 31 };
+
+/*
+ * What is decided once for a shape, before there are images: the algorithm, and what it derives from the shape.
+ * The taps needed get no more from left to right, at either end: so there are few runs.
+ */
+typedef struct conv_plan {
+    const struct conv_algorithm *algorithm;
+    conv_shape shape;
+    conv_tiling tiling;
+    size_t n_packed, n_pack_items; /* floats of the packed weights; items of conv_pack */
+    int n_runs;
+    conv_run runs[2 * CONV_MAX_KERNEL + 2];
+} conv_plan;
+
+/*
+ * A way to compute a convolution.  All give the sums that this header defines.
+ *   pack     the weights, at[0] floats apart from out to out channel, at[1] from in to in, at[2] from tap to tap
+ *   forward  as conv_forward
+ */
+typedef struct conv_algorithm {
+    const char *name;
+    void (*pack)(const conv_plan *plan, const float *w, const long at[3], float *packed,
+                 size_t begin, size_t end);
+    void (*forward)(const conv_plan *plan, const float *packed, const float *bias, const vec *in,
+                    vec *out, bool add, size_t begin, size_t end);
+} conv_algorithm;
+
+/* conv_plan_make - for a shape; tiling NULL: the one chosen for it */
+conv_plan conv_plan_make(const conv_shape *shape, const conv_tiling *tiling);
+
 /* conv_weights - out_channels * in_channels * kernel * kernel */
 size_t conv_weights(const conv_shape *shape);
 
 /*
- * conv_pack - weights in the order in which the tiles read them
+ * conv_pack - weights in the order in which the plan's algorithm reads them
  *   w       in   [out][in][ky][kx]
- *   packed  out  conv_weights floats
- * conv_pack_flipped does it for the gradient of the input: `shape` is then that convolution's own (its
+ *   packed  out  n_packed floats
+ * conv_pack_flipped does it for the gradient of the input: the plan is then that convolution's own (its
  * in_channels are w's out), w is read as [in][out][kernel-1-ky][kernel-1-kx].
- * Items: begin .. end - 1 of conv_pack_items.
+ * Items: begin .. end - 1 of n_pack_items.
  */
-size_t conv_pack_items(const conv_shape *shape, const conv_tiling *tiling);
-void conv_pack(const conv_shape *shape, const conv_tiling *tiling, const float *w, float *packed,
-               size_t begin, size_t end);
-void conv_pack_flipped(const conv_shape *shape, const conv_tiling *tiling, const float *w,
-                       float *packed, size_t begin, size_t end);
+void conv_pack(const conv_plan *plan, const float *w, float *packed, size_t begin, size_t end);
+void conv_pack_flipped(const conv_plan *plan, const float *w, float *packed, size_t begin,
+                       size_t end);
 
 /*
  * conv_forward - items begin .. end - 1 of n_blocks * out_height: rows of all out channels
  *   bias  in  out_channels, or NULL for none
  *   add   in  the sums begin with what stands in out, and bias is left out
  */
-void conv_forward(const conv_shape *shape, const conv_tiling *tiling, const float *packed,
-                  const float *bias, const vec *in, vec *out, bool add, size_t begin, size_t end);
+void conv_forward(const conv_plan *plan, const float *packed, const float *bias, const vec *in,
+                  vec *out, bool add, size_t begin, size_t end);
 
-/* conv_gradient_items - how many items the gradient of the weights has */
-size_t conv_gradient_items(const conv_shape *shape);
+/* What is decided once for the gradient of the weights: how kernel rows and out channels are cut. */
+enum { CONV_MAX_TAP_PIECES = 7 };
+typedef struct conv_gradient_plan {
+    conv_shape shape;
+    int n_taps, n_groups,
+        n_ky; /* pieces of a kernel row, groups of out channels, kernel rows of an item */
+    int taps[CONV_MAX_TAP_PIECES + 1]; /* where the pieces begin */
+    size_t n_items, n_sums; /* of the functions below; vecs that the sums of a block take */
+} conv_gradient_plan;
+
+/* conv_gradient_plan_make - for the shape of the forward pass */
+conv_gradient_plan conv_gradient_plan_make(const conv_shape *shape);
 
 /*
  * conv_weight_gradient - gw[o][i][ky][kx] = sum over images, y, x of gout[o][y][x] * in[i][..][..]
  *   gout    in   as out
  *   n       in   images; lanes past them hold finite numbers and are not added
- *   gw      out  [out][in][ky][kx]; the elements of items begin .. end - 1 are overwritten
+ *   gw      out  [out][in][ky][kx]; the elements of items begin .. end - 1 of n_items are overwritten
  * Each image's sum is taken first, then images are added one by one in order: the bits do not depend on
  * VEC_WIDTH.
  */
-void conv_weight_gradient(const conv_shape *shape, const vec *in, const vec *gout, size_t n,
+void conv_weight_gradient(const conv_gradient_plan *plan, const vec *in, const vec *gout, size_t n,
                           float *gw, size_t begin, size_t end);
 
 /* conv_bias_gradient - gb[o] = sum over images, y, x of gout[o][y][x]; items: out channels */
-void conv_bias_gradient(const conv_shape *shape, const vec *gout, size_t n, float *gb, size_t begin,
-                        size_t end);
+void conv_bias_gradient(const conv_gradient_plan *plan, const vec *gout, size_t n, float *gb,
+                        size_t begin, size_t end);
 
 /*
  * The same two gradients in two stages, with the same bits: first the sums of each block, its images side
  * by side, by whoever has the block in its cache; then the addition of the images.
- * conv_sums          - vecs that the sums of a block take
  * conv_gradient_sums - the sums of one block; in, gout and sums are that block's
- * conv_gradient_add  - gw from the sums [block][conv_sums] of n images; items as conv_weight_gradient
+ * conv_gradient_add  - gw from the sums [block][n_sums] of n images; items as conv_weight_gradient
  * conv_bias_add      - gb likewise; items: out channels
  */
-size_t conv_sums(const conv_shape *shape);
-void conv_gradient_sums(const conv_shape *shape, const vec *in, const vec *gout, vec *sums);
-void conv_gradient_add(const conv_shape *shape, const vec *sums, size_t n, float *gw, size_t begin,
-                       size_t end);
-void conv_bias_add(const conv_shape *shape, const vec *sums, size_t n, float *gb, size_t begin,
-                   size_t end);
+void conv_gradient_sums(const conv_gradient_plan *plan, const vec *in, const vec *gout, vec *sums);
+void conv_gradient_add(const conv_gradient_plan *plan, const vec *sums, size_t n, float *gw,
+                       size_t begin, size_t end);
+void conv_bias_add(const conv_gradient_plan *plan, const vec *sums, size_t n, float *gb,
+                   size_t begin, size_t end);
 
 /*
  * conv_embed - copy planes of height x width into the middle of zeroed larger ones

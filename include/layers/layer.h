@@ -79,6 +79,7 @@ typedef struct layer_pass {
     const float *w, *statistics;    /* the layer's trained weights, and its statistics */
     float *g;                       /* the gradient of w; backward overwrites all of it */
     float *measured;                /* training: the batch's statistics, by whoever reduces */
+    const void *plan;               /* what the kind's plan has made */
     const vec *x[LAYER_MAX_INPUTS]; /* its inputs */
     vec *y;                         /* its output */
     const vec *gy;                  /* gradient of its output */
@@ -112,8 +113,16 @@ struct layer_kind {
      */
     void (*init)(const layer *self, float *w, float *statistics, uint64_t seed,
                  uint32_t first_stream);
+    /*
+     * plan - what follows from shapes alone is decided once, when a network is made: tiles, which kernel
+     *   plan  out  plan_bytes, zeroed; nothing in it is released
+     * NULL: nothing to decide.
+     */
+    size_t plan_bytes;
+    void (*plan)(const layer *self, void *plan);
     /* workspace_bytes - memory for n_blocks blocks; NULL: none.  false on overflow. */
-    bool (*workspace_bytes)(const layer *self, size_t n_blocks, bool training, size_t *bytes);
+    bool (*workspace_bytes)(const layer *self, const void *plan, size_t n_blocks, bool training,
+                            size_t *bytes);
     /*
      * prepare, forward, backward, collect - called by every thread of a team at once; each does its share.
      * They begin and end without a barrier; where one of their parts needs another's result they set a

@@ -74,27 +74,17 @@ enum { MAX_TAPS = 5 };
 #else
 #define OF_PIXELS(OF, m, k) OF(m, 2, k) OF(m, 3, k) OF(m, 4, k)
 #endif
-#if SIMD_TILE_CHANNELS == 6
+_Static_assert(SIMD_TILE_CHANNELS == 6, "the lists below");
 #define OF_CHANNELS(OF, k)                                                                         \
     OF_PIXELS(OF, 3, k) OF_PIXELS(OF, 4, k) OF_PIXELS(OF, 5, k) OF_PIXELS(OF, 6, k)
 #define OF_MOST(OF, k) OF_PIXELS(OF, 5, k) OF_PIXELS(OF, 6, k)
-#else
-#define OF_CHANNELS(OF, k) OF_PIXELS(OF, 3, k) OF_PIXELS(OF, 4, k)
-#define OF_MOST(OF, k) OF_CHANNELS(OF, k)
-#endif
 #define OF_TAPS(OF)                                                                                \
     OF_MOST(OF, 1) OF_MOST(OF, 2) OF_CHANNELS(OF, 3) OF_MOST(OF, 4) OF_CHANNELS(OF, 5)
-#if SIMD_TILE_CHANNELS == 6
 #define OF_ANY(OF)                                                                                 \
     OF(1, 1, 0)                                                                                    \
     OF(2, 1, 0)                                                                                    \
     OF(3, 1, 0)                                                                                    \
     OF(4, 1, 0) OF(5, 1, 0) OF(6, 1, 0) OF_PIXELS(OF, 1, 0) OF_PIXELS(OF, 2, 0) OF_CHANNELS(OF, 0)
-#else
-#define OF_ANY(OF)                                                                                 \
-    OF(1, 1, 0)                                                                                    \
-    OF(2, 1, 0) OF(3, 1, 0) OF(4, 1, 0) OF_PIXELS(OF, 1, 0) OF_PIXELS(OF, 2, 0) OF_CHANNELS(OF, 0)
-#endif
 OF_ANY(TILE)
 OF_TAPS(TILE)
 
@@ -159,16 +149,12 @@ size_t conv_weights(const conv_shape *s)
     return (size_t)s->out_channels * (size_t)s->in_channels * (size_t)s->kernel * (size_t)s->kernel;
 }
 
-size_t conv_pack_items(const conv_shape *s, const conv_tiling *t)
-{
-    return (size_t)pieces(s->out_channels, t->channels);
-}
-
 /* Walk over the packed order; at: strides of w for out channel, in channel and tap, from the first. */
-static void pack(const conv_shape *s, const conv_tiling *t, const float *w, const long at[3],
-                 float *packed, size_t from, size_t to)
+static void pack(const conv_plan *plan, const float *w, const long at[3], float *packed,
+                 size_t from, size_t to)
 {
-    int n = pieces(s->out_channels, t->channels), taps = s->kernel * s->kernel;
+    const conv_shape *s = &plan->shape;
+    int n = (int)plan->n_pack_items, taps = s->kernel * s->kernel;
     for (int k = (int)from; k < (int)to; k++) {
         int begin = piece_begin(s->out_channels, n, k),
             end = piece_begin(s->out_channels, n, k + 1);
@@ -180,63 +166,49 @@ static void pack(const conv_shape *s, const conv_tiling *t, const float *w, cons
     }
 }
 
-void conv_pack(const conv_shape *s, const conv_tiling *t, const float *w, float *packed,
-               size_t begin, size_t end)
+/* The tile of `width` pixels from x on, and the taps of which it needs the products. */
+static conv_run tile_at(const conv_shape *s, int x, int width)
 {
-    long taps = (long)s->kernel * s->kernel;
-    pack(s, t, w, (const long[]){s->in_channels * taps, taps, 1}, packed, begin, end);
+    conv_run r = {.x = x, .width = width, .n = 1};
+    r.kx_begin = clamp(s->border_left - (x + width - 1) * s->stride, 0, s->kernel - 1);
+    r.kx_end = clamp(s->in_width - s->border_right - x * s->stride, r.kx_begin + 1, s->kernel);
+    return r;
 }
 
-void conv_pack_flipped(const conv_shape *s, const conv_tiling *t, const float *w, float *packed,
-                       size_t begin, size_t end)
+/* A row cut into tiles, the wider ones first. */
+static void cut_row(conv_plan *plan)
 {
-    long taps = (long)s->kernel * s->kernel;
-    pack(s, t, w + taps - 1, (const long[]){taps, s->out_channels * taps, -1}, packed, begin, end);
-}
-
-/* A part of a row of the output: pieces of equal width of which the same taps are needed. */
-typedef struct strip {
-    int x, width, n; /* of the first piece; of each; how many */
-    int kx_begin, kx_end;
-} strip;
-
-static strip piece_at(const conv_shape *s, int n_x, int k)
-{
-    int x = piece_begin(s->out_width, n_x, k), next = piece_begin(s->out_width, n_x, k + 1);
-    strip p = {.x = x, .width = next - x, .n = 1};
-    p.kx_begin = clamp(s->border_left - (next - 1) * s->stride, 0, s->kernel - 1);
-    p.kx_end = clamp(s->in_width - s->border_right - x * s->stride, p.kx_begin + 1, s->kernel);
-    return p;
-}
-
-/* From piece k on, as far as the pieces are alike and their pixels stay in the level-1 cache. */
-static strip strip_at(const conv_shape *s, const conv_tiling *g, int n_x, int k)
-{
-    strip all = piece_at(s, n_x, k);
-    while (all.n < g->strip && k + all.n < n_x) {
-        strip next = piece_at(s, n_x, k + all.n);
-        if (next.width != all.width || next.kx_begin != all.kx_begin || next.kx_end != all.kx_end)
-            break;
-        all.n++;
+    const conv_shape *s = &plan->shape;
+    int n = pieces(s->out_width, plan->tiling.pixels);
+    int width = s->out_width / n, n_wide = s->out_width % n;
+    for (int k = 0, x = 0; k < n; k++) {
+        conv_run next = tile_at(s, x, width + (k < n_wide));
+        conv_run *last = plan->n_runs > 0 ? &plan->runs[plan->n_runs - 1] : NULL;
+        x += next.width;
+        if (last && last->width == next.width && last->kx_begin == next.kx_begin &&
+            last->kx_end == next.kx_end)
+            last->n++;
+        else
+            plan->runs[plan->n_runs++] = next;
     }
-    return all;
 }
 
-/* All out channels of a strip.  t->in and t->out stand at its row's begin, t->w at the first row needed. */
-static void compute_strip(const conv_shape *s, const conv_tiling *g, tiles t, const strip *p,
-                          const float *bias, bool add, size_t in_plane)
+/* All out channels of n tiles of a run, from x on.  t.in and t.out stand at their row's begin. */
+static void compute_strip(const conv_plan *plan, tiles t, const conv_run *p, int x,
+                          const float *bias, bool add)
 {
     const float zeros[MAX_CHANNELS] = {0};
+    const conv_shape *s = &plan->shape;
     const float *packed = t.w;
-    const vec *in = t.in + p->x * s->stride + p->kx_begin;
-    vec *out = t.out + p->x;
-    int n = pieces(s->out_channels, g->channels);
+    const vec *in = t.in + x * s->stride + p->kx_begin;
+    vec *out = t.out + x;
+    int n = (int)plan->n_pack_items, chunk = plan->tiling.chunk;
     size_t kernel = (size_t)s->kernel, ky = (kernel - (size_t)t.n_rows);
+    size_t in_plane = (size_t)s->in_height * (size_t)s->in_width;
     t.n_taps = p->kx_end - p->kx_begin;
-    t.n = p->n;
-    for (int i = 0; i < s->in_channels; i += g->chunk) {
+    for (int i = 0; i < s->in_channels; i += chunk) {
         t.in = in + (size_t)i * in_plane;
-        t.n_in = clamp(g->chunk, 0, s->in_channels - i);
+        t.n_in = clamp(chunk, 0, s->in_channels - i);
         for (int k = 0; k < n; k++) {
             int o = piece_begin(s->out_channels, n, k);
             int n_m = piece_begin(s->out_channels, n, k + 1) - o;
@@ -252,12 +224,13 @@ static void compute_strip(const conv_shape *s, const conv_tiling *g, tiles t, co
     }
 }
 
-void conv_forward(const conv_shape *s, const conv_tiling *g, const float *packed, const float *bias,
-                  const vec *in, vec *out, bool add, size_t begin, size_t end)
+static void forward(const conv_plan *plan, const float *packed, const float *bias, const vec *in,
+                    vec *out, bool add, size_t begin, size_t end)
 {
+    const conv_shape *s = &plan->shape;
     size_t in_plane = (size_t)s->in_height * (size_t)s->in_width;
     size_t out_plane = (size_t)s->out_height * (size_t)s->out_width;
-    int n_x = pieces(s->out_width, g->pixels);
+    int strip = plan->tiling.strip;
     tiles t = {
         .w = packed, .in_row = (size_t)s->in_width, .out_plane = out_plane, .stride = s->stride};
     for (size_t item = begin; item < end; item++) {
@@ -270,12 +243,48 @@ void conv_forward(const conv_shape *s, const conv_tiling *g, const float *packed
             in + block * (size_t)s->in_channels * in_plane + (size_t)(top + t.ky_begin) * t.in_row;
         t.out =
             out + block * (size_t)s->out_channels * out_plane + (size_t)y * (size_t)s->out_width;
-        strip p;
-        for (int k = 0; k < n_x; k += p.n) {
-            p = strip_at(s, g, n_x, k);
-            compute_strip(s, g, t, &p, bias, add, in_plane);
-        }
+        for (const conv_run *r = plan->runs; r < plan->runs + plan->n_runs; r++)
+            for (int k = 0; k < r->n; k += t.n) { /* as many as stay in the level-1 cache */
+                t.n = r->n - k < strip ? r->n - k : strip;
+                compute_strip(plan, t, r, r->x + k * r->width, bias, add);
+            }
     }
+}
+
+static const conv_algorithm direct = {.name = "direct", .pack = pack, .forward = forward};
+
+conv_plan conv_plan_make(const conv_shape *shape, const conv_tiling *tiling)
+{
+    conv_plan plan = {.algorithm = &direct,
+                      .shape = *shape,
+                      .tiling = tiling ? *tiling : conv_tiling_choose(shape),
+                      .n_packed = conv_weights(shape)};
+    plan.n_pack_items = (size_t)pieces(shape->out_channels, plan.tiling.channels);
+    cut_row(&plan);
+    return plan;
+}
+
+void conv_pack(const conv_plan *plan, const float *w, float *packed, size_t begin, size_t end)
+{
+    const conv_shape *s = &plan->shape;
+    long taps = (long)s->kernel * s->kernel;
+    plan->algorithm->pack(plan, w, (const long[]){s->in_channels * taps, taps, 1}, packed, begin,
+                          end);
+}
+
+void conv_pack_flipped(const conv_plan *plan, const float *w, float *packed, size_t begin,
+                       size_t end)
+{
+    const conv_shape *s = &plan->shape;
+    long taps = (long)s->kernel * s->kernel;
+    plan->algorithm->pack(plan, w + taps - 1, (const long[]){taps, s->out_channels * taps, -1},
+                          packed, begin, end);
+}
+
+void conv_forward(const conv_plan *plan, const float *packed, const float *bias, const vec *in,
+                  vec *out, bool add, size_t begin, size_t end)
+{
+    plan->algorithm->forward(plan, packed, bias, in, out, add, begin, end);
 }
 
 /* A row of the larger plane, each element written once. */

@@ -82,73 +82,59 @@ typedef void tile_function(const tile *t);
 #define ENTRY(m, n) [m - 1][n - 1] = tile_##m##x##n,
 static tile_function *const tile_functions[MAX_CHANNELS][MAX_TAPS] = {ALL(ENTRY)};
 
-/* How the kernel's rows are cut into taps, and the out channels into groups. */
-typedef struct cut {
-    int n_taps, n_groups; /* pieces of a kernel row; groups of out channels */
-} cut;
+_Static_assert((CONV_MAX_KERNEL + MAX_TAPS - 1) / MAX_TAPS <= CONV_MAX_TAP_PIECES,
+               "pieces of a row");
 
-static cut cut_shape(const conv_shape *s)
+conv_gradient_plan conv_gradient_plan_make(const conv_shape *s)
 {
-    cut c;
-    c.n_taps = pieces(s->kernel, MAX_TAPS);
-    int taps = pieces(s->kernel, c.n_taps);
-    int channels = SIMD_TILE_SUMS / taps;
-    if (channels > MAX_CHANNELS)
-        channels = MAX_CHANNELS;
-    if (channels < 1)
-        channels = 1;
-    c.n_groups = pieces(s->out_channels, channels);
-    return c;
-}
-
-/* Kernel rows of an item. */
-static int rows_of(const conv_shape *s)
-{
-    return s->kernel < MAX_ROWS ? s->kernel : MAX_ROWS;
-}
-
-size_t conv_gradient_items(const conv_shape *s)
-{
-    return (size_t)cut_shape(s).n_groups * (size_t)s->in_channels *
-           (size_t)pieces(s->kernel, rows_of(s));
+    conv_gradient_plan p = {.shape = *s, .n_taps = pieces(s->kernel, MAX_TAPS)};
+    int channels = SIMD_TILE_SUMS / pieces(s->kernel, p.n_taps);
+    channels = channels > MAX_CHANNELS ? MAX_CHANNELS : channels < 1 ? 1 : channels;
+    p.n_groups = pieces(s->out_channels, channels);
+    p.n_ky = s->kernel < MAX_ROWS ? s->kernel : MAX_ROWS;
+    for (int k = 0; k <= p.n_taps; k++)
+        p.taps[k] = piece_begin(s->kernel, p.n_taps, k);
+    p.n_items = (size_t)p.n_groups * (size_t)s->in_channels * (size_t)pieces(s->kernel, p.n_ky);
+    p.n_sums = conv_weights(s) + (size_t)s->out_channels + 3;
+    return p;
 }
 
 /* An item: some kernel rows of an in channel, for a group of out channels. */
 typedef struct item {
-    cut cut;
     int group, i, ky, n_ky; /* n_ky rows from ky on */
     int o, n_m;             /* the group's first out channel, and how many */
 } item;
 
-static void item_cut(const conv_shape *s, item *p)
+static void item_cut(const conv_gradient_plan *plan, item *p)
 {
-    p->o = piece_begin(s->out_channels, p->cut.n_groups, p->group);
-    p->n_m = piece_begin(s->out_channels, p->cut.n_groups, p->group + 1) - p->o;
-    p->n_ky = s->kernel - p->ky < rows_of(s) ? s->kernel - p->ky : rows_of(s);
+    int channels = plan->shape.out_channels, left = plan->shape.kernel - p->ky;
+    p->o = piece_begin(channels, plan->n_groups, p->group);
+    p->n_m = piece_begin(channels, plan->n_groups, p->group + 1) - p->o;
+    p->n_ky = left < plan->n_ky ? left : plan->n_ky;
 }
 
-static item item_at(const conv_shape *s, size_t number)
+static item item_at(const conv_gradient_plan *plan, size_t number)
 {
-    size_t n = (size_t)pieces(s->kernel, rows_of(s)), all = n * (size_t)s->in_channels;
-    item p = {.cut = cut_shape(s),
-              .group = (int)(number / all),
+    size_t n = (size_t)pieces(plan->shape.kernel, plan->n_ky);
+    size_t all = n * (size_t)plan->shape.in_channels;
+    item p = {.group = (int)(number / all),
               .i = (int)(number % all / n),
-              .ky = (int)(number % n) * rows_of(s)};
-    item_cut(s, &p);
+              .ky = (int)(number % n) * plan->n_ky};
+    item_cut(plan, &p);
     return p;
 }
 
-static void item_next(const conv_shape *s, item *p)
+static void item_next(const conv_gradient_plan *plan, item *p)
 {
     p->ky += p->n_ky;
-    if (p->ky == s->kernel) {
+    if (p->ky == plan->shape.kernel) {
         p->ky = 0;
-        if (++p->i == s->in_channels) {
+        if (++p->i == plan->shape.in_channels) {
             p->i = 0;
             p->group++;
         }
     }
-    item_cut(s, p);
+    item_cut(plan, p);
 }
 
 /* The sums of a group stand one after the other: [in channel][ky][kx piece][m][tap]. */
@@ -160,17 +146,19 @@ static size_t item_sums(const conv_shape *s, const item *p)
 }
 
 /* Rows of the output that stay in the level-1 cache, with what they need of the input. */
-static int strip_rows(const conv_shape *s, int n_m)
+static int strip_rows(const conv_gradient_plan *plan, int n_m)
 {
+    const conv_shape *s = &plan->shape;
     int row = (n_m * s->out_width + s->stride * s->in_width) * (int)sizeof(vec);
-    int rows = (L1_BYTES - rows_of(s) * s->in_width * (int)sizeof(vec)) / row;
+    int rows = (L1_BYTES - plan->n_ky * s->in_width * (int)sizeof(vec)) / row;
     return rows < 1 ? 1 : rows;
 }
 
 /* Rows y .. y + n - 1 of one block added to an item's sums. */
-static void add_strip(const conv_shape *s, const item *p, int y, int n, const vec *in,
+static void add_strip(const conv_gradient_plan *plan, const item *p, int y, int n, const vec *in,
                       const vec *gout, vec *sums)
 {
+    const conv_shape *s = &plan->shape;
     size_t in_plane = (size_t)s->in_height * (size_t)s->in_width;
     size_t gout_plane = (size_t)s->out_height * (size_t)s->out_width;
     tile t = {.gout = gout + (size_t)p->o * gout_plane + (size_t)(y * s->out_width),
@@ -183,9 +171,8 @@ static void add_strip(const conv_shape *s, const item *p, int y, int n, const ve
               .row_sums = (size_t)(s->kernel * p->n_m)};
     const vec *first =
         in + (size_t)p->i * in_plane + (size_t)((y * s->stride + p->ky) * s->in_width);
-    for (int piece = 0; piece < p->cut.n_taps; piece++) {
-        int kx = piece_begin(s->kernel, p->cut.n_taps, piece);
-        int n_t = piece_begin(s->kernel, p->cut.n_taps, piece + 1) - kx;
+    for (int piece = 0; piece < plan->n_taps; piece++) {
+        int kx = plan->taps[piece], n_t = plan->taps[piece + 1] - kx;
         t.in = first + kx;
         t.sums = sums + kx * p->n_m;
         tile_functions[p->n_m - 1][n_t - 1](&t);
@@ -194,7 +181,7 @@ static void add_strip(const conv_shape *s, const item *p, int y, int n, const ve
 
 /* Sums of a tile over the images, four neighbours to a quad. */
 typedef float quad __attribute__((vector_size(4 * sizeof(float))));
-enum { PIECES = VEC_WIDTH / 4, MAX_KERNEL = 31, MAX_SUMS = MAX_ROWS * MAX_KERNEL * MAX_CHANNELS };
+enum { PIECES = VEC_WIDTH / 4, MAX_SUMS = MAX_ROWS * CONV_MAX_KERNEL * MAX_CHANNELS };
 
 static int whole_quads(int n)
 {
@@ -245,18 +232,17 @@ static vec plane_sum(const conv_shape *s, const vec *gout, size_t o)
 }
 
 /* The weights of a piece of a kernel row: their sums over the images. */
-static void put_weights(const conv_shape *s, const item *p, const float *total, float *gw)
+static void put_weights(const conv_gradient_plan *plan, const item *p, const float *total,
+                        float *gw)
 {
+    const conv_shape *s = &plan->shape;
     size_t kernel = (size_t)s->kernel, stride = (size_t)s->in_channels * kernel * kernel;
     float *target = gw + (size_t)p->o * stride + ((size_t)p->i * kernel + (size_t)p->ky) * kernel;
     for (int ky = 0; ky < p->n_ky; ky++, target += kernel)
-        for (int piece = 0; piece < p->cut.n_taps; piece++) {
-            int kx = piece_begin(s->kernel, p->cut.n_taps, piece);
-            int end = piece_begin(s->kernel, p->cut.n_taps, piece + 1);
+        for (int piece = 0; piece < plan->n_taps; piece++)
             for (int m = 0; m < p->n_m; m++)
-                for (int k = kx; k < end; k++)
+                for (int k = plan->taps[piece]; k < plan->taps[piece + 1]; k++)
                     target[(size_t)m * stride + (size_t)k] = *total++;
-        }
 }
 
 static void add_images(const vec *sums, int n_sums, size_t n, quad *total)
@@ -267,44 +253,40 @@ static void add_images(const vec *sums, int n_sums, size_t n, quad *total)
         add_lanes(sums, n_sums, n, total);
 }
 
-void conv_weight_gradient(const conv_shape *s, const vec *in, const vec *gout, size_t n, float *gw,
-                          size_t begin, size_t end)
+void conv_weight_gradient(const conv_gradient_plan *plan, const vec *in, const vec *gout, size_t n,
+                          float *gw, size_t begin, size_t end)
 {
+    const conv_shape *s = &plan->shape;
     size_t in_block = (size_t)s->in_channels * (size_t)s->in_height * (size_t)s->in_width;
     size_t gout_block = (size_t)s->out_channels * (size_t)s->out_height * (size_t)s->out_width;
-    item p = item_at(s, begin);
-    for (size_t k = begin; k < end; k++, item_next(s, &p)) {
+    item p = item_at(plan, begin);
+    for (size_t k = begin; k < end; k++, item_next(plan, &p)) {
         vec sums[MAX_SUMS];
         quad total[MAX_SUMS / 4] = {{0}};
-        int n_sums = p.n_ky * s->kernel * p.n_m, rows = strip_rows(s, p.n_m);
+        int n_sums = p.n_ky * s->kernel * p.n_m, rows = strip_rows(plan, p.n_m);
         for (size_t first = 0, block = 0; first < n; first += VEC_WIDTH, block++) {
             memset(sums, 0, (size_t)whole_quads(n_sums) * sizeof *sums);
             for (int y = 0; y < s->out_height; y += rows)
-                add_strip(s, &p, y, s->out_height - y < rows ? s->out_height - y : rows,
+                add_strip(plan, &p, y, s->out_height - y < rows ? s->out_height - y : rows,
                           in + block * in_block, gout + block * gout_block, sums);
             add_images(sums, n_sums, n - first, total);
         }
-        put_weights(s, &p, (const float *)total, gw);
+        put_weights(plan, &p, (const float *)total, gw);
     }
 }
 
-size_t conv_sums(const conv_shape *s)
+void conv_gradient_sums(const conv_gradient_plan *plan, const vec *in, const vec *gout, vec *sums)
 {
-    return conv_weights(s) + (size_t)s->out_channels + 3;
-}
-
-void conv_gradient_sums(const conv_shape *s, const vec *in, const vec *gout, vec *sums)
-{
-    size_t n_items = conv_gradient_items(s);
-    item p = item_at(s, 0);
-    int rows = strip_rows(s, p.n_m + 1 < MAX_CHANNELS ? p.n_m + 1 : MAX_CHANNELS);
-    memset(sums, 0, conv_sums(s) * sizeof *sums);
+    const conv_shape *s = &plan->shape;
+    item p = item_at(plan, 0);
+    int rows = strip_rows(plan, p.n_m + 1 < MAX_CHANNELS ? p.n_m + 1 : MAX_CHANNELS);
+    memset(sums, 0, plan->n_sums * sizeof *sums);
     for (int y = 0; y < s->out_height; y += rows) {
         int n = s->out_height - y < rows ? s->out_height - y : rows;
         vec *to = sums;
-        p = item_at(s, 0);
-        for (size_t k = 0; k < n_items; k++, item_next(s, &p)) {
-            add_strip(s, &p, y, n, in, gout, to);
+        p = item_at(plan, 0);
+        for (size_t k = 0; k < plan->n_items; k++, item_next(plan, &p)) {
+            add_strip(plan, &p, y, n, in, gout, to);
             to += p.n_ky * s->kernel * p.n_m;
         }
     }
@@ -312,35 +294,37 @@ void conv_gradient_sums(const conv_shape *s, const vec *in, const vec *gout, vec
         sums[conv_weights(s) + (size_t)o] = plane_sum(s, gout, (size_t)o);
 }
 
-void conv_gradient_add(const conv_shape *s, const vec *sums, size_t n, float *gw, size_t begin,
-                       size_t end)
+void conv_gradient_add(const conv_gradient_plan *plan, const vec *sums, size_t n, float *gw,
+                       size_t begin, size_t end)
 {
-    size_t each = conv_sums(s);
-    item p = item_at(s, begin);
-    for (size_t k = begin; k < end; k++, item_next(s, &p)) {
+    const conv_shape *s = &plan->shape;
+    size_t each = plan->n_sums;
+    item p = item_at(plan, begin);
+    for (size_t k = begin; k < end; k++, item_next(plan, &p)) {
         const vec *from = sums + item_sums(s, &p);
         quad total[MAX_SUMS / 4] = {{0}};
         for (size_t first = 0, block = 0; first < n; first += VEC_WIDTH, block++)
             add_images(from + block * each, p.n_ky * s->kernel * p.n_m, n - first, total);
-        put_weights(s, &p, (const float *)total, gw);
+        put_weights(plan, &p, (const float *)total, gw);
     }
 }
 
-void conv_bias_add(const conv_shape *s, const vec *sums, size_t n, float *gb, size_t begin,
-                   size_t end)
+void conv_bias_add(const conv_gradient_plan *plan, const vec *sums, size_t n, float *gb,
+                   size_t begin, size_t end)
 {
-    size_t each = conv_sums(s);
+    size_t each = plan->n_sums;
     for (size_t o = begin; o < end; o++) {
         float total = 0.0F;
         for (size_t k = 0; k < n; k++)
-            total += sums[k / VEC_WIDTH * each + conv_weights(s) + o][k % VEC_WIDTH];
+            total += sums[k / VEC_WIDTH * each + conv_weights(&plan->shape) + o][k % VEC_WIDTH];
         gb[o] = total;
     }
 }
 
-void conv_bias_gradient(const conv_shape *s, const vec *gout, size_t n, float *gb, size_t begin,
-                        size_t end)
+void conv_bias_gradient(const conv_gradient_plan *plan, const vec *gout, size_t n, float *gb,
+                        size_t begin, size_t end)
 {
+    const conv_shape *s = &plan->shape;
     size_t block = (size_t)s->out_channels * (size_t)s->out_height * (size_t)s->out_width;
     for (size_t o = begin; o < end; o++) {
         float total = 0.0F;

@@ -60,7 +60,7 @@ static bool infer(layer *self, error *err)
 {
     long filters, kernel, stride, padding;
     if (!layer_setting_get(self, "filters", 0, 1, LAYER_MAX_CHANNELS, &filters, err) ||
-        !layer_setting_get(self, "kernel", 0, 1, 31, &kernel, err) ||
+        !layer_setting_get(self, "kernel", 0, 1, CONV_MAX_KERNEL, &kernel, err) ||
         !layer_setting_get(self, "stride", 1, 1, LAYER_MAX_SIDE, &stride, err) ||
         !layer_setting_get(self, "padding", 0, 0, kernel - 1, &padding, err))
         return false;
@@ -84,7 +84,7 @@ static bool infer(layer *self, error *err)
     self->forgets_x = padding > 0; /* it is kept, embedded */
     self->forgets_y = true;
     conv_shape shape = forward_shape(self);
-    self->n_sums = conv_sums(&shape);
+    self->n_sums = conv_gradient_plan_make(&shape).n_sums;
     /* Sums that take more room than the images would push them out of the cache. */
     self->by_blocks = self->n_sums <= layer_features(self->in[0]) + layer_features(self->out);
     return true;
@@ -98,6 +98,25 @@ static void init(const layer *self, float *w, float *statistics, uint64_t seed,
     layer_init_uniform(self, w, fan_in, seed, first_stream);
 }
 
+typedef struct conv_layer_plan {
+    conv_plan forward, backward; /* backward: the gradient of the input */
+    conv_gradient_plan weights;
+    conv_embedding padding, spread; /* of the input; of the gradient of the output */
+} conv_layer_plan;
+
+static void plan(const layer *self, void *out)
+{
+    conv_shape f = forward_shape(self), g = gradient_shape(self);
+    int padding = (int)self->values[PADDING];
+    *(conv_layer_plan *)out =
+        (conv_layer_plan){.forward = conv_plan_make(&f, NULL),
+                          .backward = conv_plan_make(&g, NULL),
+                          .weights = conv_gradient_plan_make(&f),
+                          .padding = {self->in[0].height, self->in[0].width, f.in_height,
+                                      f.in_width, padding, padding, 1},
+                          .spread = gradient_embedding(self)};
+}
+
 /* Workspace: filters packed for either direction, the embedded input, the embedded gradient. */
 typedef struct workspace {
     size_t packed, flipped, input, gradient, total; /* bytes from its start */
@@ -108,27 +127,32 @@ static size_t whole_lines(size_t bytes)
     return (bytes + MEMORY_ALIGNMENT - 1) / MEMORY_ALIGNMENT * MEMORY_ALIGNMENT;
 }
 
-static bool workspace_layout(const layer *self, size_t n_blocks, bool training, workspace *ws)
+static size_t in_bytes(const conv_shape *s)
 {
-    conv_shape f = forward_shape(self), g = gradient_shape(self);
-    size_t packed = whole_lines(conv_weights(&f) * sizeof(float));
-    size_t in = (size_t)f.in_channels * (size_t)f.in_height * (size_t)f.in_width * sizeof(vec);
-    size_t out = (size_t)g.in_channels * (size_t)g.in_height * (size_t)g.in_width * sizeof(vec);
-    size_t input, gradient;
-    if (!memory_multiply(self->values[PADDING] > 0 ? in : 0, n_blocks, &input) ||
-        !memory_multiply(training ? out : 0, n_blocks, &gradient))
+    return (size_t)s->in_channels * (size_t)s->in_height * (size_t)s->in_width * sizeof(vec);
+}
+
+static bool workspace_layout(const layer *self, const conv_layer_plan *p, size_t n_blocks,
+                             bool training, workspace *ws)
+{
+    size_t packed = whole_lines(p->forward.n_packed * sizeof(float));
+    size_t flipped = whole_lines(p->backward.n_packed * sizeof(float));
+    size_t in = self->values[PADDING] > 0 ? in_bytes(&p->forward.shape) : 0, input, gradient;
+    if (!memory_multiply(in, n_blocks, &input) ||
+        !memory_multiply(training ? in_bytes(&p->backward.shape) : 0, n_blocks, &gradient))
         return false;
     ws->packed = 0;
     ws->flipped = packed;
-    ws->input = ws->flipped + (training ? packed : 0);
+    ws->input = ws->flipped + (training ? flipped : 0);
     ws->gradient = ws->input + input;
     return !__builtin_add_overflow(ws->gradient, gradient, &ws->total);
 }
 
-static bool workspace_bytes(const layer *self, size_t n_blocks, bool training, size_t *bytes)
+static bool workspace_bytes(const layer *self, const void *plan, size_t n_blocks, bool training,
+                            size_t *bytes)
 {
     workspace ws = {0};
-    if (!workspace_layout(self, n_blocks, training, &ws))
+    if (!workspace_layout(self, plan, n_blocks, training, &ws))
         return false;
     *bytes = ws.total;
     return true;
@@ -141,90 +165,80 @@ static void *at(const layer_pass *pass, size_t bytes)
 
 static void prepare(const layer *self, const layer_pass *pass, const team *us)
 {
+    const conv_layer_plan *p = pass->plan;
     workspace ws = {0};
-    workspace_layout(self, pass->n_blocks, pass->training, &ws);
-    conv_shape f = forward_shape(self), g = gradient_shape(self);
-    conv_tiling tiling = conv_tiling_choose(&f);
     size_t begin, end;
-    team_share(us, conv_pack_items(&f, &tiling), &begin, &end);
-    conv_pack(&f, &tiling, pass->w, at(pass, ws.packed), begin, end);
+    workspace_layout(self, p, pass->n_blocks, pass->training, &ws);
+    team_share(us, p->forward.n_pack_items, &begin, &end);
+    conv_pack(&p->forward, pass->w, at(pass, ws.packed), begin, end);
     if (pass->training && pass->gx[0]) {
-        tiling = conv_tiling_choose(&g);
-        team_share(us, conv_pack_items(&g, &tiling), &begin, &end);
-        conv_pack_flipped(&g, &tiling, pass->w, at(pass, ws.flipped), begin, end);
+        team_share(us, p->backward.n_pack_items, &begin, &end);
+        conv_pack_flipped(&p->backward, pass->w, at(pass, ws.flipped), begin, end);
     }
 }
 
 static void forward(const layer *self, const layer_pass *pass, const team *us)
 {
+    const conv_layer_plan *p = pass->plan;
     workspace ws = {0};
-    workspace_layout(self, pass->n_blocks, pass->training, &ws);
-    conv_shape f = forward_shape(self);
-    conv_tiling tiling = conv_tiling_choose(&f);
     size_t begin, end;
+    workspace_layout(self, p, pass->n_blocks, pass->training, &ws);
     const vec *x = pass->x[0];
     if (self->values[PADDING] > 0) {
-        int padding = (int)self->values[PADDING];
-        conv_embedding e = {
-            self->in[0].height, self->in[0].width, f.in_height, f.in_width, padding, padding, 1};
         layer_share(pass, us, (size_t)self->in[0].channels, &begin, &end);
-        conv_embed(&e, pass->x[0], at(pass, ws.input), begin, end);
+        conv_embed(&p->padding, x, at(pass, ws.input), begin, end);
         x = at(pass, ws.input);
         team_barrier(us);
     }
-    layer_share(pass, us, (size_t)f.out_height, &begin, &end);
-    conv_forward(&f, &tiling, at(pass, ws.packed), pass->w + self->tensors[1].offset, x, pass->y,
+    layer_share(pass, us, (size_t)self->out.height, &begin, &end);
+    conv_forward(&p->forward, at(pass, ws.packed), pass->w + self->tensors[1].offset, x, pass->y,
                  false, begin, end);
 }
 
-static void weight_gradient(const layer *self, const conv_shape *f, const vec *x,
-                            const layer_pass *pass, const team *us)
+static void weight_gradient(const layer *self, const vec *x, const layer_pass *pass, const team *us)
 {
+    const conv_gradient_plan *p = &((const conv_layer_plan *)pass->plan)->weights;
     size_t begin, end;
     if (pass->by_blocks) {
-        size_t in = (size_t)f->in_channels * (size_t)f->in_height * (size_t)f->in_width;
+        size_t in = in_bytes(&p->shape) / sizeof(vec), out = layer_features(self->out);
         layer_share(pass, us, 1, &begin, &end);
         for (size_t b = begin; b < end; b++)
-            conv_gradient_sums(f, x + b * in, pass->gy + b * layer_features(self->out),
-                               pass->sums + b * self->n_sums);
+            conv_gradient_sums(p, x + b * in, pass->gy + b * out, pass->sums + b * self->n_sums);
         return;
     }
-    team_share(us, conv_gradient_items(f), &begin, &end);
-    conv_weight_gradient(f, x, pass->gy, pass->n_images, pass->g, begin, end);
+    team_share(us, p->n_items, &begin, &end);
+    conv_weight_gradient(p, x, pass->gy, pass->n_images, pass->g, begin, end);
     team_share(us, (size_t)self->out.channels, &begin, &end);
-    conv_bias_gradient(f, pass->gy, pass->n_images, pass->g + self->tensors[1].offset, begin, end);
+    conv_bias_gradient(p, pass->gy, pass->n_images, pass->g + self->tensors[1].offset, begin, end);
 }
 
 static void backward(const layer *self, const layer_pass *pass, const team *us)
 {
+    const conv_layer_plan *p = pass->plan;
     workspace ws = {0};
-    workspace_layout(self, pass->n_blocks, pass->training, &ws);
-    conv_shape f = forward_shape(self), g = gradient_shape(self);
     size_t begin, end;
+    workspace_layout(self, p, pass->n_blocks, pass->training, &ws);
     if (pass->gx[0]) {
-        conv_embedding e = gradient_embedding(self);
         layer_share(pass, us, (size_t)self->out.channels, &begin, &end);
-        conv_embed(&e, pass->gy, at(pass, ws.gradient), begin, end);
+        conv_embed(&p->spread, pass->gy, at(pass, ws.gradient), begin, end);
     }
-    weight_gradient(self, &f, self->values[PADDING] > 0 ? at(pass, ws.input) : pass->x[0], pass,
-                    us);
+    weight_gradient(self, self->values[PADDING] > 0 ? at(pass, ws.input) : pass->x[0], pass, us);
     if (pass->gx[0]) {
-        conv_tiling tiling = conv_tiling_choose(&g);
         team_barrier(us);
-        layer_share(pass, us, (size_t)g.out_height, &begin, &end);
-        conv_forward(&g, &tiling, at(pass, ws.flipped), NULL, at(pass, ws.gradient), pass->gx[0],
+        layer_share(pass, us, (size_t)self->in[0].height, &begin, &end);
+        conv_forward(&p->backward, at(pass, ws.flipped), NULL, at(pass, ws.gradient), pass->gx[0],
                      pass->add[0], begin, end);
     }
 }
 
 static void collect(const layer *self, const layer_pass *pass, const team *us)
 {
-    conv_shape f = forward_shape(self);
+    const conv_gradient_plan *p = &((const conv_layer_plan *)pass->plan)->weights;
     size_t begin, end;
-    team_share(us, conv_gradient_items(&f), &begin, &end);
-    conv_gradient_add(&f, pass->sums, pass->n_images, pass->g, begin, end);
+    team_share(us, p->n_items, &begin, &end);
+    conv_gradient_add(p, pass->sums, pass->n_images, pass->g, begin, end);
     team_share(us, (size_t)self->out.channels, &begin, &end);
-    conv_bias_add(&f, pass->sums, pass->n_images, pass->g + self->tensors[1].offset, begin, end);
+    conv_bias_add(p, pass->sums, pass->n_images, pass->g + self->tensors[1].offset, begin, end);
 }
 
 extern const layer_kind layer_conv;
@@ -235,6 +249,8 @@ const layer_kind layer_conv = {
     .n_inputs = 1,
     .infer = infer,
     .init = init,
+    .plan_bytes = sizeof(conv_layer_plan),
+    .plan = plan,
     .workspace_bytes = workspace_bytes,
     .prepare = prepare,
     .forward = forward,

@@ -29,8 +29,10 @@ static void init(const layer *self, float *w, float *statistics, uint64_t seed,
 }
 
 /* The input, transposed to one row per image. */
-static bool workspace_bytes(const layer *self, size_t n_blocks, bool training, size_t *bytes)
+static bool workspace_bytes(const layer *self, const void *plan, size_t n_blocks, bool training,
+                            size_t *bytes)
 {
+    (void)plan;
     size_t row = dense_row_floats((int)layer_features(self->in[0])) * sizeof(float);
     *bytes = 0;
     return !training || (memory_multiply(n_blocks * VEC_WIDTH, row, bytes));

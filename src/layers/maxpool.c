@@ -6,15 +6,15 @@
 
 enum { WINDOW, STRIDE, RELU };
 
-static pool_shape shape_of(const layer *self)
+static void plan(const layer *self, void *out)
 {
-    return (pool_shape){.in_height = self->in[0].height,
-                        .in_width = self->in[0].width,
-                        .out_height = self->out.height,
-                        .out_width = self->out.width,
-                        .window = (int)self->values[WINDOW],
-                        .stride = (int)self->values[STRIDE],
-                        .relu = self->values[RELU] != 0};
+    *(pool_shape *)out = (pool_shape){.in_height = self->in[0].height,
+                                      .in_width = self->in[0].width,
+                                      .out_height = self->out.height,
+                                      .out_width = self->out.width,
+                                      .window = (int)self->values[WINDOW],
+                                      .stride = (int)self->values[STRIDE],
+                                      .relu = self->values[RELU] != 0};
 }
 
 static bool infer(layer *self, error *err)
@@ -43,28 +43,29 @@ static bool absorb(layer *self, const layer *previous)
     return true;
 }
 
-static bool workspace_bytes(const layer *self, size_t n_blocks, bool training, size_t *bytes)
+static bool workspace_bytes(const layer *self, const void *plan, size_t n_blocks, bool training,
+                            size_t *bytes)
 {
+    (void)plan;
     *bytes = 0;
     return !training || memory_multiply(n_blocks, layer_features(self->out) * sizeof(ivec), bytes);
 }
 
 static void forward(const layer *self, const layer_pass *pass, const team *us)
 {
-    pool_shape shape = shape_of(self);
     size_t begin, end;
     layer_share(pass, us, (size_t)self->in[0].channels, &begin, &end);
-    pool_forward(&shape, pass->x[0], pass->y, pass->training ? pass->workspace : NULL, begin, end);
+    pool_forward(pass->plan, pass->x[0], pass->y, pass->training ? pass->workspace : NULL, begin,
+                 end);
 }
 
 static void backward(const layer *self, const layer_pass *pass, const team *us)
 {
     if (!pass->gx[0])
         return;
-    pool_shape shape = shape_of(self);
     size_t begin, end;
     layer_share(pass, us, (size_t)self->in[0].channels, &begin, &end);
-    pool_backward(&shape, pass->gy, pass->workspace, pass->gx[0], pass->add[0], begin, end);
+    pool_backward(pass->plan, pass->gy, pass->workspace, pass->gx[0], pass->add[0], begin, end);
 }
 
 extern const layer_kind layer_maxpool;
@@ -75,6 +76,8 @@ const layer_kind layer_maxpool = {
     .n_inputs = 1,
     .infer = infer,
     .absorb = absorb,
+    .plan_bytes = sizeof(pool_shape),
+    .plan = plan,
     .workspace_bytes = workspace_bytes,
     .forward = forward,
     .backward = backward,

@@ -34,7 +34,14 @@ static bool allocate_layer(network *self, int k, size_t n_blocks, error *err)
     const layer *l = &self->model->layers[k];
     layer_pass *pass = &self->passes[k];
     size_t bytes = 0;
-    if (l->kind->workspace_bytes && !l->kind->workspace_bytes(l, n_blocks, self->training, &bytes))
+    void *plan = memory_new(l->kind->plan_bytes, 1, err);
+    pass->plan = plan;
+    if (!plan)
+        return false;
+    if (l->kind->plan)
+        l->kind->plan(l, plan);
+    if (l->kind->workspace_bytes &&
+        !l->kind->workspace_bytes(l, plan, n_blocks, self->training, &bytes))
         return too_large(n_blocks, err);
     pass->workspace = memory_new(bytes, 1, err);
     pass->sums = new_blocks(n_blocks, has_sums(self, k) ? l->n_sums : 0, err);
@@ -124,6 +131,7 @@ void network_free(network *self)
     if (!self)
         return;
     for (int k = 0; self->passes && k < self->model->n_layers; k++) {
+        memory_free((void *)self->passes[k].plan);
         memory_free(self->passes[k].workspace);
         memory_free(self->passes[k].sums);
     }

@@ -17,7 +17,8 @@ typedef struct conv_case {
     int out_height, out_width;
     conv_embedding pad, spread; /* of the input, of the gradient of the output */
     conv_shape forward, gradient;
-    conv_tiling forward_tiling, gradient_tiling;
+    conv_plan forward_plan, gradient_plan;
+    conv_gradient_plan weights_plan;
     float *x, *w, *bias, *gy; /* row-major */
     vec *in, *padded, *out, *gout, *spread_gout, *gin;
     float *packed, *flipped, *gw, *gb;
@@ -49,6 +50,14 @@ static inline double work_of(const reference_conv *r)
     return (double)r->n_images * r->in_channels * r->out_channels * r->kernel * r->kernel *
            reference_side(r->in_height, r->kernel, r->stride, r->padding) *
            reference_side(r->in_width, r->kernel, r->stride, r->padding);
+}
+
+/* With these tiles; NULL: those that the kernel chooses. */
+static inline void case_plan(conv_case *c, const conv_tiling *forward, const conv_tiling *gradient)
+{
+    c->forward_plan = conv_plan_make(&c->forward, forward);
+    c->gradient_plan = conv_plan_make(&c->gradient, gradient);
+    c->weights_plan = conv_gradient_plan_make(&c->forward);
 }
 
 static inline void case_shapes(conv_case *c)
@@ -92,8 +101,7 @@ static inline void case_shapes(conv_case *c)
                                c->spread.to_height - 1 - bottom,
                                before,
                                c->spread.to_width - 1 - right};
-    c->forward_tiling = conv_tiling_choose(&c->forward);
-    c->gradient_tiling = conv_tiling_choose(&c->gradient);
+    case_plan(c, NULL, NULL);
 }
 
 static inline void case_new(conv_case *c, const reference_conv *r, enum numbers numbers)
@@ -128,21 +136,20 @@ static inline void case_free(conv_case *c)
 static inline void run_pack(void *arg, size_t begin, size_t end)
 {
     conv_case *c = arg;
-    conv_pack(&c->forward, &c->forward_tiling, c->w, c->packed, begin, end);
+    conv_pack(&c->forward_plan, c->w, c->packed, begin, end);
 }
 
 static inline void run_pack_flipped(void *arg, size_t begin, size_t end)
 {
     conv_case *c = arg;
-    conv_pack_flipped(&c->gradient, &c->gradient_tiling, c->w, c->flipped, begin, end);
+    conv_pack_flipped(&c->gradient_plan, c->w, c->flipped, begin, end);
 }
 
 static inline void case_pack(conv_case *c)
 {
     const operation operations[] = {
-        {"conv_pack", run_pack, conv_pack_items(&c->forward, &c->forward_tiling), c->packed},
-        {"conv_pack_flipped", run_pack_flipped, conv_pack_items(&c->gradient, &c->gradient_tiling),
-         c->flipped},
+        {"conv_pack", run_pack, c->forward_plan.n_pack_items, c->packed},
+        {"conv_pack_flipped", run_pack_flipped, c->gradient_plan.n_pack_items, c->flipped},
     };
     for (int k = 0; k < COUNT(operations); k++)
         operation_run(&operations[k], c);
@@ -157,8 +164,7 @@ static inline void run_pad(void *arg, size_t begin, size_t end)
 static inline void run_forward(void *arg, size_t begin, size_t end)
 {
     conv_case *c = arg;
-    conv_forward(&c->forward, &c->forward_tiling, c->packed, c->bias, c->padded, c->out, false,
-                 begin, end);
+    conv_forward(&c->forward_plan, c->packed, c->bias, c->padded, c->out, false, begin, end);
 }
 
 static inline void run_spread(void *arg, size_t begin, size_t end)
@@ -170,20 +176,20 @@ static inline void run_spread(void *arg, size_t begin, size_t end)
 static inline void run_input_gradient(void *arg, size_t begin, size_t end)
 {
     conv_case *c = arg;
-    conv_forward(&c->gradient, &c->gradient_tiling, c->flipped, NULL, c->spread_gout, c->gin, false,
-                 begin, end);
+    conv_forward(&c->gradient_plan, c->flipped, NULL, c->spread_gout, c->gin, false, begin, end);
 }
 
 static inline void run_weight_gradient(void *arg, size_t begin, size_t end)
 {
     conv_case *c = arg;
-    conv_weight_gradient(&c->forward, c->padded, c->gout, (size_t)c->r.n_images, c->gw, begin, end);
+    conv_weight_gradient(&c->weights_plan, c->padded, c->gout, (size_t)c->r.n_images, c->gw, begin,
+                         end);
 }
 
 static inline void run_bias_gradient(void *arg, size_t begin, size_t end)
 {
     conv_case *c = arg;
-    conv_bias_gradient(&c->forward, c->gout, (size_t)c->r.n_images, c->gb, begin, end);
+    conv_bias_gradient(&c->weights_plan, c->gout, (size_t)c->r.n_images, c->gb, begin, end);
 }
 
 static inline void case_run(conv_case *c)
@@ -198,7 +204,7 @@ static inline void case_run(conv_case *c)
         {"conv_embed of the gradient", run_spread, out_planes, c->spread_gout},
         {"conv_forward as input gradient", run_input_gradient, n_blocks * (size_t)c->r.in_height,
          c->gin},
-        {"conv_weight_gradient", run_weight_gradient, conv_gradient_items(&c->forward), c->gw},
+        {"conv_weight_gradient", run_weight_gradient, c->weights_plan.n_items, c->gw},
         {"conv_bias_gradient", run_bias_gradient, (size_t)c->r.out_channels, c->gb},
     };
     for (int k = 0; k < COUNT(operations); k++)

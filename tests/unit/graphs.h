@@ -73,8 +73,10 @@ static inline void power_init(const layer *self, float *w, float *statistics, ui
     }
 }
 
-static inline bool power_workspace(const layer *self, size_t n_blocks, bool training, size_t *bytes)
+static inline bool power_workspace(const layer *self, const void *plan, size_t n_blocks,
+                                   bool training, size_t *bytes)
 {
+    (void)plan;
     (void)n_blocks;
     (void)training;
     *bytes = self->n_trained * POWER_NUMBERS * sizeof(float);

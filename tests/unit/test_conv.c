@@ -97,9 +97,10 @@ static void test_full_size(void **state)
 static void check_tiling(conv_case *c, conv_tiling tiling, const vec *out, const vec *gin)
 {
     size_t n_blocks = blocks_of((size_t)c->r.n_images);
-    c->forward_tiling = c->gradient_tiling = tiling;
-    c->gradient_tiling.chunk = (tiling.chunk - 1) % c->r.out_channels + 1;
-    c->gradient_tiling.strip = c->forward_tiling.strip = 1 + tiling.chunk % 3;
+    conv_tiling gradient = tiling;
+    gradient.chunk = (tiling.chunk - 1) % c->r.out_channels + 1;
+    gradient.strip = tiling.strip = 1 + tiling.chunk % 3;
+    case_plan(c, &tiling, &gradient);
     guarded_fill(c->out);
     guarded_fill(c->gin);
     case_pack(c);
@@ -125,7 +126,7 @@ static void check_tilings(const reference_conv *r, bool legal[16][16])
     size_t n_blocks = blocks_of((size_t)r->n_images);
     c.out = guarded_new(n_blocks * out_features(&c) * sizeof(vec));
     c.gin = guarded_new(n_blocks * in_features(&c) * sizeof(vec));
-    conv_tiling tiling = c.forward_tiling;
+    conv_tiling tiling = c.forward_plan.tiling;
     for (tiling.channels = 1; tiling.channels < 16; tiling.channels++)
         for (tiling.pixels = 1; tiling.pixels < 16; tiling.pixels++)
             for (tiling.chunk = 1; tiling.chunk <= r->in_channels; tiling.chunk++)
@@ -192,6 +193,7 @@ static void test_border(void **state)
                 float *with = rows_new(c.out, 3, out_features(&c));
                 c.forward.border_top = c.forward.border_bottom = 0;
                 c.forward.border_left = c.forward.border_right = 0;
+                case_plan(&c, NULL, NULL);
                 case_run(&c);
                 for (size_t k = 0; k < 3 * out_features(&c); k++)
                     assert_true(with[k] == block_element(c.out, out_features(&c),

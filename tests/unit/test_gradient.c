@@ -7,6 +7,7 @@
 
 typedef struct alone {
     layer l;
+    void *plan;
     layer_pass pass;
     float *w, *g, *x, *gx, *factors; /* of the images; row-major */
     vec *in, *out, *gout, *gin;
@@ -36,14 +37,18 @@ static void alone_new(alone *self, const layer *what, int n_images)
     self->gout = blocks_new(self->factors, n, out);
     self->out = guarded_new(blocks_of(n) * out * sizeof(vec));
     self->gin = guarded_new(blocks_of(n) * in * sizeof(vec));
+    self->plan = memory_new(l->kind->plan_bytes, 1, NULL);
+    if (l->kind->plan)
+        l->kind->plan(l, self->plan);
     if (l->kind->workspace_bytes)
-        assert_true(l->kind->workspace_bytes(l, blocks_of(n), true, &bytes));
+        assert_true(l->kind->workspace_bytes(l, self->plan, blocks_of(n), true, &bytes));
     self->pass = (layer_pass){.n_images = n,
                               .n_blocks = blocks_of(n),
                               .block_end = blocks_of(n),
                               .training = true,
                               .w = self->w,
                               .g = self->g,
+                              .plan = self->plan,
                               .x = {self->in},
                               .y = self->out,
                               .gy = self->gout,
@@ -54,6 +59,7 @@ static void alone_new(alone *self, const layer *what, int n_images)
 
 static void alone_free(alone *self)
 {
+    memory_free(self->plan);
     void *const all[] = {self->w,        self->g,  self->x,   self->gx,   self->pass.workspace,
                          self->factors,  self->in, self->out, self->gout, self->gin,
                          self->pass.sums};
