@@ -34,7 +34,4 @@ uint64_t random_below(uint64_t seed, uint64_t stream, uint64_t index, uint64_t n
 /* random_uniform - a float in [low, high), low < high, on a grid of 2^-24 of the interval, rounded */
 float random_uniform(uint64_t seed, uint64_t stream, uint64_t index, float low, float high);
 
-/* random_normal - a normally distributed float, mean 0, deviation 1 (Box-Muller) */
-float random_normal(uint64_t seed, uint64_t stream, uint64_t index);
-
 #endif

@@ -44,11 +44,3 @@ float random_uniform(uint64_t seed, uint64_t stream, uint64_t index, float low, 
     float x = (float)((double)low + ((double)high - (double)low) * unit);
     return x < high ? x : nextafterf(high, low); /* where floats are wider apart than the grid */
 }
-
-float random_normal(uint64_t seed, uint64_t stream, uint64_t index)
-{
-    uint64_t bits = random_u64(seed, stream, index);
-    double u = ((double)(bits >> 32) + 0.5) * 0x1p-32;
-    double v = (double)(uint32_t)bits * 0x1p-32;
-    return (float)(sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v));
-}

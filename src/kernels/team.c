@@ -96,7 +96,7 @@ void team_cpu_mask(uint64_t mask[TEAM_MAX_CORES / 64])
 bool team_unbind(void)
 {
     cpu_set_t all;
-    static int cores[CPU_SETSIZE];
+    int cores[CPU_SETSIZE];
     if (omp_get_proc_bind() == omp_proc_bind_false)
         return false;
     CPU_ZERO(&all);

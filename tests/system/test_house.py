@@ -188,8 +188,8 @@ def changing(objects):
 
 
 def test_a_run_is_not_the_process():
-    """What trains keeps no state of its own between calls, so that a process may train twice, or in two threads."""
-    objects = [BRAMBLE.parent / "obj" / path.relative_to(ROOT).with_suffix(".o") for room in ("train", "model")
+    """What trains, from the round to the kernel, keeps no state of its own between calls, so that a process may train twice, or in two threads."""
+    objects = [BRAMBLE.parent / "obj" / path.relative_to(ROOT).with_suffix(".o") for room in ("train", "model", "layers", "kernels")
                for path in (ROOT / "src" / room).glob("*.c")]
     assert len(objects) > 15
     assert changing(objects) == {"interrupt": {"noted"}}  # by the signal handler, which can be told of nothing

@@ -74,24 +74,18 @@ static void test_random_floats(void **state)
 {
     (void)state;
     enum { DRAWS = 100000 };
-    double sum = 0.0, squares = 0.0, normal_sum = 0.0, normal_squares = 0.0, normal_fourth = 0.0;
+    double sum = 0.0, squares = 0.0;
     for (uint64_t k = 0; k < DRAWS; k++) {
-        float x = random_uniform(5, 0, k, -0.25F, 0.75F), z = random_normal(5, 1, k);
-        assert_true(x >= -0.25F && x < 0.75F && isfinite(z));
+        float x = random_uniform(5, 0, k, -0.25F, 0.75F);
+        assert_true(x >= -0.25F && x < 0.75F);
         sum += (double)x;
         squares += (double)x * (double)x;
-        normal_sum += (double)z;
-        normal_squares += (double)z * (double)z;
-        normal_fourth += pow((double)z, 4.0);
     }
     for (uint64_t k = 0; k < 64; k++) /* floats there are wider apart than the grid */
         assert_true(random_uniform(5, 0, k, 1.0F, nextafterf(1.0F, 2.0F)) == 1.0F);
     double n = DRAWS, deviations = 5.0 / sqrt(n);
     assert_true(fabs(sum / n - 0.25) < deviations * sqrt(1.0 / 12.0));
     assert_true(fabs(squares / n - (1.0 / 12.0 + 0.0625)) < deviations * 0.18);
-    assert_true(fabs(normal_sum / n) < deviations);
-    assert_true(fabs(normal_squares / n - 1.0) < deviations * sqrt(2.0));
-    assert_true(fabs(normal_fourth / n - 3.0) < deviations * sqrt(96.0));
 }
 
 /* ---- memory ------------------------------------------------------------------------------------ */
