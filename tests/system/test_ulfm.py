@@ -61,7 +61,7 @@ class Job:
         finally:
             self.process.kill()
         print(out, said)
-        return self.process.returncode, [line for line in said.splitlines()
+        return self.process.returncode, [line for line in said.replace("\0", "").splitlines()  # which mpirun puts in at times
                                          if line.startswith("bramble: ") and not line.startswith(CROWDED)]
 
 
