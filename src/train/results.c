@@ -40,7 +40,8 @@ static record_interruption *list_interruptions(const preparation *self, size_t *
     record_interruption *all = memory_new(before + 1, sizeof *all, err);
     if (!all || !from)
         return all;
-    memcpy(all, from->past->interruptions, before * sizeof *all);
+    if (before > 0)
+        memcpy(all, from->past->interruptions, before * sizeof *all);
     double lost_s = clock_date_s() - from->position.t_date_s;
     all[before] = (record_interruption){.rounds = (double)self->run->rounds_before,
                                         .t_lost_s = lost_s > 0.0 ? lost_s : 0.0,
