@@ -202,14 +202,14 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,$(SERIAL)) $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(HDF5_LIBS) $(OTHER_LIBS) -lcmocka
 
 # Every reader, given bytes that may be anything: a libFuzzer program each, and one that reads kept files.
-FUZZ_TARGETS := cifar10 model config options value ini result weights checkpoint
+FUZZ_TARGETS := cifar10 model config options value ini result weights checkpoint table
 FUZZ_OBJ     := $(call obj,fuzz/common.c fuzz/cifar10.c fuzz/text.c fuzz/hdf5.c $(SERIAL))
 $(B)/fuzz-replay: $(call obj,fuzz/replay.c) $(FUZZ_OBJ) $(LIB)
 	@echo '  LINK    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(HDF5_LIBS) $(OTHER_LIBS)
 $(B)/fuzz-%: fuzz/libfuzzer.c $(FUZZ_OBJ) $(LIB)
 	@echo '  LINK    $@'
-	$(Q)$(CC) $(ALL_CFLAGS) -DFUZZ=fuzz_$* -DFUZZ_HDF5=$(if $(filter result weights checkpoint,$*),1,0) $(ALL_LDFLAGS) \
+	$(Q)$(CC) $(ALL_CFLAGS) -DFUZZ=fuzz_$* -DFUZZ_HDF5=$(if $(filter result weights checkpoint table,$*),1,0) $(ALL_LDFLAGS) \
 	  -fsanitize=fuzzer -o $@ $(filter %.c %.o %.a,$^) $(HDF5_LIBS) $(OTHER_LIBS)
 
 # Programs that tests/system/ runs under mpirun.

@@ -33,10 +33,11 @@ fuzz_target fuzz_value;
 fuzz_target fuzz_config;
 /* A command line: a line per argument, the first is the subcommand. */
 fuzz_target fuzz_options;
-/* A result file; the weights of an HDF5 file; a checkpoint without its seal, which is added. */
+/* A result file; the weights of an HDF5 file; a checkpoint without its seal, which is added; a doctor's tables. */
 fuzz_target fuzz_result;
 fuzz_target fuzz_weights;
 fuzz_target fuzz_checkpoint;
+fuzz_target fuzz_table;
 
 /* fuzz_direct - the HDF5 targets read without a process around it; replay.c clears it */
 extern bool fuzz_direct;

@@ -1,4 +1,4 @@
-/* Result files, weights and checkpoints. */
+/* Result files, weights, checkpoints and files of tables. */
 #include "fuzz.h"
 
 #include "base/memory.h"
@@ -105,6 +105,40 @@ void fuzz_checkpoint(const uint8_t *data, size_t n)
     }
     checkpoint_file_free(file);
     free(sealed);
+    tidy();
+}
+
+/* Every byte of the values, and the end of every text. */
+static void use_values(const record_values *one)
+{
+    double sum = 0.0;
+    fuzz_need(one->type == RECORD_TEXT || one->n_bytes == 8, "size of a number");
+    for (size_t i = 0; i < one->n; i++) {
+        const char *at = (const char *)one->values + i * one->n_bytes;
+        int64_t whole;
+        memcpy(&whole, at, one->type == RECORD_TEXT ? 0 : sizeof whole);
+        if (one->type == RECORD_TEXT)
+            fuzz_need(memchr(at, '\0', one->n_bytes) != NULL, "a text without an end");
+        else
+            sum += (double)(whole & 1);
+    }
+    fuzz_need(sum <= (double)one->n, "sum");
+}
+
+void fuzz_table(const uint8_t *data, size_t n)
+{
+    error err = {0};
+    bool is_one;
+    record_values_list list;
+    const char *path = fuzz_file(data, n);
+    bool good = (fuzz_direct ? direct_read_tables : record_read_tables)(
+        path, RECORD_DOCTOR, "/doctor", &is_one, &list, &err);
+    check(good, &err);
+    fuzz_need(good || (list.n == 0 && !list.all), "a failure leaves nothing");
+    fuzz_need(is_one || list.n == 0, "values of a file of another format");
+    for (size_t i = 0; i < list.n; i++)
+        use_values(&list.all[i]);
+    record_values_free(&list);
     tidy();
 }
 

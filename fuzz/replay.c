@@ -20,6 +20,7 @@ static const struct {
     {"cifar10", fuzz_cifar10}, {"model", fuzz_model},     {"config", fuzz_config},
     {"options", fuzz_options}, {"value", fuzz_value},     {"ini", fuzz_ini},
     {"result", fuzz_result},   {"weights", fuzz_weights}, {"checkpoint", fuzz_checkpoint},
+    {"table", fuzz_table},
 };
 
 static void replay_file(fuzz_target *run, const char *path)
