@@ -23,11 +23,20 @@ typedef struct record_column {
     uint16_t type;    /* enum record_type */
     uint16_t offset;  /* of the member */
     uint16_t n_bytes; /* of it; 0: a text as long as it turns out */
+    uint16_t later;   /* files of former versions lack it: "not known" then */
 } record_column;
 
-/* RECORD_COLUMN - of a member, named as it is; RECORD_NAMED - named otherwise */
-#define RECORD_COLUMN(row, member, unit, about) RECORD_NAMED(row, member, #member, unit, about)
-#define RECORD_NAMED(row, member, name, unit, about)                                                 \
+/*
+ * RECORD_COLUMN - of a member, named as it is
+ * RECORD_LATER - the same, which files of former versions lack
+ * RECORD_NAMED - with another name
+ * RECORD_SINGLE - the only column of rows that are no struct
+ */
+#define RECORD_COLUMN(row, member, unit, about) RECORD_MEMBER(row, member, 0, #member, unit, about)
+#define RECORD_LATER(row, member, unit, about) RECORD_MEMBER(row, member, 1, #member, unit, about)
+#define RECORD_NAMED(row, member, name, unit, about)                                               \
+    RECORD_MEMBER(row, member, 0, name, unit, about)
+#define RECORD_MEMBER(row, member, later, name, unit, about)                                         \
     {                                                                                                \
         name "\0" unit "\0" about,                                                                 \
             _Generic(((row *)0)->member, double                                                    \
@@ -35,13 +44,11 @@ typedef struct record_column {
                      : RECORD_I32, int64_t                                                         \
                      : RECORD_I64, char *                                                          \
                      : RECORD_TEXT),                                                               \
-            offsetof(row, member), sizeof(((row *)0)->member) \
+            offsetof(row, member), sizeof(((row *)0)->member), later \
     }
-
-/* RECORD_SINGLE - the only column of rows that are no struct */
 #define RECORD_SINGLE(type, n_bytes, name, unit, about)                                            \
     {                                                                                              \
-        name "\0" unit "\0" about, type, 0, n_bytes                                                \
+        name "\0" unit "\0" about, type, 0, n_bytes, 0                                             \
     }
 
 #endif

@@ -1,5 +1,6 @@
 #include "dataset.h"
 
+#include <math.h>
 #include <string.h>
 
 size_t dataset_bytes(const record_column *column, size_t n_text_bytes)
@@ -74,4 +75,18 @@ bool dataset_scatter(const record_column *column, size_t n_bytes, const void *el
         }
     }
     return true;
+}
+
+void dataset_unknown(const record_column *column, size_t n, void *rows, size_t row_bytes)
+{
+    const double no_number = NAN;
+    const int64_t no_count = -1; /* little-endian: the first bytes of it are -1, too */
+    char *to = (char *)rows + column->offset;
+    for (size_t i = 0; i < n; i++, to += row_bytes) {
+        if (column->type == RECORD_TEXT)
+            *to = '\0';
+        else
+            memcpy(to, column->type == RECORD_F64 ? (const void *)&no_number : &no_count,
+                   column->n_bytes);
+    }
 }

@@ -37,4 +37,7 @@ void dataset_gather(const record_column *column, size_t n_bytes, const void *row
 bool dataset_scatter(const record_column *column, size_t n_bytes, const void *elements, size_t n,
                      void *rows, size_t row_bytes);
 
+/* dataset_unknown - NaN, -1 or "" into n rows */
+void dataset_unknown(const record_column *column, size_t n, void *rows, size_t row_bytes);
+
 #endif

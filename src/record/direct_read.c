@@ -223,7 +223,8 @@ static bool read_rows(const reader *self, record_file *out)
                  {TABLE_CONFUSION, out->confusion},
                  {TABLE_CLASSES, out->class_names},
                  {TABLE_TEXT_OF_MODEL, out->model_text},
-                 {TABLE_SUMMARY, &out->summary}};
+                 {TABLE_SUMMARY, &out->summary},
+                 {TABLE_PROGRESS, &out->progress}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (parts[i].rows && !reader_table(self, parts[i].id, out->n_rounds, parts[i].rows))
             return false;
@@ -233,20 +234,12 @@ static bool read_rows(const reader *self, record_file *out)
     return true;
 }
 
-/* Files of former versions have none. */
-static bool read_progress(const reader *self, record_file *out)
-{
-    out->progress = (record_progress){NAN, NAN, NAN, NAN, NAN, NAN};
-    return !hdf_has(self->file, SCHEMA_PROGRESS) ||
-           reader_table(self, TABLE_PROGRESS, 0, &out->progress);
-}
-
 static bool read_brief(reader *self, record_file *out)
 {
     return check_format(self) && read_sizes(self, out) &&
            (out->rounds = memory_new(out->n_rounds, sizeof *out->rounds, self->err)) &&
            (out->tests = memory_new(out->n_rounds, sizeof *out->tests, self->err)) &&
-           read_rows(self, out) && read_progress(self, out);
+           read_rows(self, out);
 }
 
 /* Only files of runs that went on have them. */
@@ -269,7 +262,7 @@ static bool read_file(reader *self, record_file *out)
     return check_format(self) && read_sizes(self, out) && new_rows(self, out) &&
            read_rows(self, out) && read_pairs(self, SCHEMA_CONFIG, &out->config, &out->n_config) &&
            read_pairs(self, SCHEMA_BUILD, &out->build, &out->n_build) && read_tensors(self, out) &&
-           read_interruptions(self, out) && read_progress(self, out);
+           read_interruptions(self, out);
 }
 
 static record_file *read_by(bool (*read)(reader *self, record_file *out), const char *path,

@@ -192,3 +192,19 @@ hid_t hdf_open_object(hid_t file, const char *file_name, const char *path, error
     }
     return here;
 }
+
+bool hdf_lacks(hid_t file, const char *path)
+{
+    char folder[256];
+    const char *name = strrchr(path, '/') + 1;
+    int length = (int)(name - 1 - path);
+    if ((size_t)length >= sizeof folder)
+        return false;
+    snprintf(folder, sizeof folder, "%.*s", length, path);
+    if (length > 0 && hdf_lacks(file, folder))
+        return true;
+    hid_t group = hdf_open_object(file, "", folder, NULL);
+    bool lacks = H5Iget_type(group) == H5I_GROUP && H5Lexists(group, name, H5P_DEFAULT) == 0;
+    hdf_close(group);
+    return lacks;
+}

@@ -70,6 +70,9 @@ bool hdf_has(hid_t group, const char *name);
 /* hdf_open_object - follow an absolute path through hard links only */
 hid_t hdf_open_object(hid_t file, const char *file_name, const char *path, error *err);
 
+/* hdf_lacks - does an absolute path lead nowhere, through hard links?  No, where another kind of link is on it */
+bool hdf_lacks(hid_t file, const char *path);
+
 /*
  * hdf_open_dataset - as hdf_open_object, for a dataset whose numbers lie in the file itself, in at
  * most HDF_MAX_DIMS dims, in chunks no larger than is reasonable, packed by known filters alone

@@ -132,26 +132,45 @@ static bool read_column(const reader *self, const column_source *source, void *r
     return good;
 }
 
+/* Is it a column that the program which wrote the file did not know? */
+static bool is_lacking(const reader *self, const schema_table *table, const record_column *column)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", table->group, column->name);
+    return column->later && hdf_lacks(self->file, path);
+}
+
+static bool open_and_read(const reader *self, enum table_id id, size_t i, const size_t dims[2],
+                          void *rows)
+{
+    const schema_table *table = &schema_tables[id];
+    column_source source;
+    hdf_shape shape;
+    if (!open_column(self, id, i, &source, &shape))
+        return false;
+    source.n_dims = schema_dims(table->shape, &self->sizes, (size_t[2]){0});
+    source.n = dims[0] * dims[1];
+    source.dims[0] = dims[0];
+    source.dims[1] = dims[1];
+    bool good = check_shape(self, source.path, table->shape, &shape) &&
+                hdf_check_written(source.dataset, self->path, source.path, &shape, self->err) &&
+                (source.n == 0 || read_column(self, &source, rows, table->row_bytes));
+    hdf_close(source.dataset);
+    return good;
+}
+
 bool reader_table(const reader *self, enum table_id id, size_t n_rounds, void *rows)
 {
     const schema_table *table = &schema_tables[id];
     schema_sizes part = self->sizes;
     part.n_rounds = n_rounds;
+    size_t dims[2] = {1, 1};
+    schema_dims(table->shape, &part, dims);
     for (size_t i = 0; i < table->n_columns; i++) {
-        column_source source;
-        hdf_shape shape;
-        size_t dims[2] = {1, 1};
-        if (!open_column(self, id, i, &source, &shape))
-            return false;
-        source.n_dims = schema_dims(table->shape, &part, dims);
-        source.n = dims[0] * dims[1];
-        source.dims[0] = dims[0];
-        source.dims[1] = dims[1];
-        bool good = check_shape(self, source.path, table->shape, &shape) &&
-                    hdf_check_written(source.dataset, self->path, source.path, &shape, self->err) &&
-                    (source.n == 0 || read_column(self, &source, rows, table->row_bytes));
-        hdf_close(source.dataset);
-        if (!good)
+        const record_column *column = schema_column(table, i);
+        if (is_lacking(self, table, column))
+            dataset_unknown(column, dims[0] * dims[1], rows, table->row_bytes);
+        else if (!open_and_read(self, id, i, dims, rows))
             return false;
     }
     return true;

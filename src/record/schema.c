@@ -9,7 +9,7 @@
 #define RANK(member, unit, about) RECORD_COLUMN(record_rank, member, unit, about)
 #define TEST(member, unit, about) RECORD_COLUMN(record_test, member, unit, about)
 #define STALL(member, unit, about) RECORD_COLUMN(record_stall, member, unit, about)
-#define PROGRESS(member, unit, about) RECORD_COLUMN(record_progress, member, unit, about)
+#define PROGRESS(member, unit, about) RECORD_LATER(record_progress, member, unit, about)
 #define INTERRUPTION(member, unit, about) RECORD_COLUMN(record_interruption, member, unit, about)
 #define POSITION(member, unit, about) RECORD_COLUMN(record_position, member, unit, about)
 #define PHASE(name, phase, about) RECORD_NAMED(record_rank, t_phase_s[phase], name "_s", "s", about)

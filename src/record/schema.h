@@ -18,8 +18,8 @@ enum { SCHEMA_VERSION = 1, SCHEMA_MAX_COLUMNS = 40, SCHEMA_MAX_TEXT_BYTES = 1 <<
 #define SCHEMA_FORMAT "bramble"
 #define SCHEMA_CONFIG "/config" /* a string attribute per pair */
 #define SCHEMA_BUILD "/build"
-#define SCHEMA_MODEL "/model"       /* the tensors stand here too, under their own names */
-#define SCHEMA_PROGRESS "/progress" /* files of former versions lack it */
+#define SCHEMA_MODEL "/model" /* the tensors stand here too, under their own names */
+#define SCHEMA_PROGRESS "/progress"
 #define SCHEMA_INTERRUPTIONS "/interruptions"
 #define SCHEMA_CHECKPOINT "/checkpoint" /* besides its table: the vectors, and */
 #define SCHEMA_OUT "out"                /* a string attribute */

@@ -2,6 +2,7 @@
 #include "record_fixture.h"
 
 #include <hdf5.h>
+#include <math.h>
 
 /* ---- one thing wrong ------------------------------------------------------- */
 
@@ -124,6 +125,24 @@ static void external_link(hid_t file)
     assert_true(H5Ldelete(file, "/summary", H5P_DEFAULT) >= 0);
     assert_true(
         H5Lcreate_external("/etc/passwd", "/", file, "/summary", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+}
+
+static void late_external_link(hid_t file)
+{
+    assert_true(H5Ldelete(file, "/progress", H5P_DEFAULT) >= 0);
+    assert_true(
+        H5Lcreate_external("/etc/passwd", "/", file, "/progress", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+}
+
+static void late_soft_link(hid_t file)
+{
+    assert_true(H5Ldelete(file, "/progress/t_s", H5P_DEFAULT) >= 0);
+    assert_true(H5Lcreate_soft("/nowhere", file, "/progress/t_s", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+}
+
+static void late_dataset_for_group(hid_t file)
+{
+    replace(file, "/progress", H5T_IEEE_F64LE, scalar_space(), H5P_DEFAULT);
 }
 
 static void external_storage(hid_t file)
@@ -256,6 +275,9 @@ static void test_hostile(void **state)
         {long_text, "/model/ini does not hold strings"},
         {soft_link, "/rounds/loss is a link to elsewhere"},
         {external_link, "/summary is a link to elsewhere"},
+        {late_external_link, "/progress is a link to elsewhere"},
+        {late_soft_link, "/progress/t_s is a link to elsewhere"},
+        {late_dataset_for_group, "there is no /progress/round"},
         {external_storage, "/rounds/loss is stored outside"},
         {virtual_layout, "/rounds/loss is stored outside"},
         {huge_rounds, "/rounds/t_end_s has more elements than fit"},
@@ -308,12 +330,36 @@ static void test_notes(void **state)
     record_file_free(read);
 }
 
+/* A column that the program which wrote the file did not know is not known; nor a group of such ones. */
+static void test_former_version(void **state)
+{
+    (void)state;
+    const char *const lacks[] = {"/progress/tested", "/progress"};
+    for (size_t i = 0; i < 2; i++) {
+        error err = {0};
+        const char *path = fixture_path("x.h5");
+        fixture_file(path);
+        hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+        assert_true(file >= 0);
+        write_int(file, "/progress/round", 1);
+        write_int(file, "/progress/tested", 1);
+        assert_true(H5Ldelete(file, lacks[i], H5P_DEFAULT) >= 0 && H5Fclose(file) >= 0);
+        record_file *read = record_read(path, &err);
+        if (!read)
+            fail_msg("%s", err.text);
+        assert_true(isnan(read->progress.tested));
+        assert_true(isnan(read->progress.round) == (i == 1));
+        record_file_free(read);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_hostile),
         TEST(test_notes),
+        TEST(test_former_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
