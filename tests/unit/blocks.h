@@ -40,19 +40,29 @@ static inline int enough_of(int n)
     return getenv("BRAMBLE_TEST_FEW") ? (n + 2) / 3 : n;
 }
 
+/* How far the tests' random numbers have been used. */
+static struct drawn {
+    uint32_t streams;
+    uint64_t numbers;
+} drawn;
+
+/* For what follows to be the same whatever tests stand before. */
+static inline void draw_anew(void)
+{
+    drawn = (struct drawn){0};
+}
+
 /* A fresh stream of random numbers. */
 static inline uint64_t next_stream(void)
 {
-    static uint32_t n;
-    return random_stream(RANDOM_TEST, 1, n++);
+    return random_stream(RANDOM_TEST, 1, drawn.streams++);
 }
 
 /* The next whole number in low .. high. */
 static inline int draw(int low, int high)
 {
-    static uint64_t n;
     uint64_t range = (uint64_t)(high - low + 1);
-    return low + (int)random_below(SEED, random_stream(RANDOM_TEST, 0, 0), n++, range);
+    return low + (int)random_below(SEED, random_stream(RANDOM_TEST, 0, 0), drawn.numbers++, range);
 }
 
 /* bytes of memory filled with a pattern, between two guards; guarded_free checks that they are whole. */
