@@ -74,7 +74,7 @@ static void use_inputs(const layer *l, const moments *m, bool training, buffer *
 void buffers_of(const model *of, const stage *stages, int n_stages, bool training, buffer *outputs,
                 buffer *gradients)
 {
-    moments m[MODEL_MAX_LAYERS];
+    moments m[MODEL_MAX_LAYERS] = {{0}};
     int loss = walk(stages, n_stages, m), last = of->n_layers - 1;
     for (int k = 0; k <= last; k++) {
         const layer *l = &of->layers[k];

@@ -35,6 +35,6 @@ void buffers_of(const model *of, const stage *stages, int n_stages, bool trainin
  *   sizes  out  n: what each slot must hold, the largest of its buffers
  * The largest are placed first, each in the first slot that is free while it lives.
  */
-int buffers_place(buffer *buffers, int n, size_t *sizes);
+int buffers_place(buffer *all, int n, size_t *sizes);
 
 #endif
