@@ -36,16 +36,18 @@ typedef struct record_column {
 #define RECORD_LATER(row, member, unit, about) RECORD_MEMBER(row, member, 1, #member, unit, about)
 #define RECORD_NAMED(row, member, name, unit, about)                                               \
     RECORD_MEMBER(row, member, 0, name, unit, about)
-#define RECORD_MEMBER(row, member, later, name, unit, about)                                         \
-    {                                                                                                \
+/* clang-format off */
+#define RECORD_MEMBER(row, member, later, name, unit, about)                                       \
+    {                                                                                              \
         name "\0" unit "\0" about,                                                                 \
             _Generic(((row *)0)->member, double                                                    \
                      : RECORD_F64, int32_t                                                         \
                      : RECORD_I32, int64_t                                                         \
                      : RECORD_I64, char *                                                          \
                      : RECORD_TEXT),                                                               \
-            offsetof(row, member), sizeof(((row *)0)->member), later \
+            offsetof(row, member), sizeof(((row *)0)->member), later                               \
     }
+/* clang-format on */
 #define RECORD_SINGLE(type, n_bytes, name, unit, about)                                            \
     {                                                                                              \
         name "\0" unit "\0" about, type, 0, n_bytes, 0                                             \
