@@ -349,6 +349,9 @@ def test_names_in_the_map_exist():
     names = set(re.findall(r"`(\w+_\w+)`", prose("docs/architecture.md")))
     assert len(names) > 20
     assert sorted(name for name in names if not re.search(rf"\b{name.rstrip('_')}", code)) == []
+    files = {path.name for folder in ("src", "include", "tests") for path in (ROOT / folder).rglob("*.[ch]")}
+    named = set(re.findall(r"(?<![\w/*_])([a-z]\w+\.[ch])\b", prose("docs/architecture.md")))
+    assert named - files - {"mpi.h", "hdf5.h", "omp.h"} == set()
 
 
 def test_what_is_missing_is_found():
