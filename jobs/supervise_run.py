@@ -95,12 +95,11 @@ def read_hosts(path):
     reader = Path(__file__).resolve().parent / "hostfile.bash"
     try:
         with open(path, "rb") as file:
-            asked = subprocess.run(["bash", reader, "/dev/stdin"], stdin=file, capture_output=True, encoding="utf-8",
-                                   errors="surrogateescape", check=True)
+            asked = subprocess.run(["bash", reader, "/dev/stdin"], stdin=file, capture_output=True, check=True)
     except OSError as error:
         mistake(f"{path}: {error.strerror}")
     hosts = []
-    for line in asked.stdout.split("\n")[:-1]:
+    for line in asked.stdout.decode("utf-8", "surrogateescape").split("\n")[:-1]:  # \r within a line is none
         name, slots, words = line.split(" ", 2)
         if not re.fullmatch(r"[A-Za-z0-9_[][A-Za-z0-9_.:@%[\]-]*", name):
             mistake(f"{path}: {ascii(name)[1:-1]}: no name of a host")

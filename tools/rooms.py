@@ -84,10 +84,12 @@ def arrows(graph):
 
 
 def symbols(folder):
-    """For each object file below folder: what it defines, and what it takes from others."""
+    """For each object file below folder that has a source still: what it defines, and what it takes from others."""
     defined, taken = {}, {}
     for path in sorted(Path(folder).rglob("*.o")):
         name = str(path.relative_to(folder).with_suffix(".c"))
+        if not (ROOT / "src" / name).is_file():
+            continue
         lines = subprocess.run(["nm", path], text=True, capture_output=True, check=True).stdout.splitlines()
         kinds = [line.split()[-2:] for line in lines]
         defined[name] = {symbol for kind, symbol in kinds if kind in "TDBRCVW"}

@@ -2,8 +2,8 @@
  * options.h - the command lines of the subcommands
  *
  * Each options_parse_* fills one struct from argc and argv, where argv[0] is the name of the
- * subcommand; what ranks do together is read first and set later, when all have compared.  None prints a complaint or leaves the program: every rank of a job parses
- * the same command line, and the caller decides who speaks.
+ * subcommand; what ranks do together is read first and set later, when all have compared.  None prints a
+ * complaint or leaves the program: every rank of a job parses the same command line, and the caller decides who speaks.
  *
  * Precedence in `bramble train`, whatever the order on the command line: defaults < preset <
  * --config file < command line.  An option given twice on one level has its last value there; a

@@ -55,9 +55,6 @@ extern const summary_number summary_numbers[];
 /* SUMMARY_IS - is it that member of record_summary? */
 #define SUMMARY_IS(number, member) ((number)->column.offset == offsetof(record_summary, member))
 
-/* SUMMARY_IS - is it that member of record_summary? */
-#define SUMMARY_IS(number, member) ((number)->column.offset == offsetof(record_summary, member))
-
 /* summary_next - the number of a list behind `before`, which is NULL at first; NULL at the end */
 const summary_number *summary_next(enum summary_list list, const summary_number *before);
 

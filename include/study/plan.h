@@ -2,8 +2,8 @@
  * plan.h - what the fitted model says of other clusters, with its uncertainty
  *
  * Uncertainty: bootstrap.  The fit is repeated for PLAN_DRAWS samples: each run is replaced by one drawn from
- * those of the same case, and its rounds by as many drawn from them; to a predicted T comes the relative error of a run, drawn from those
- * of the fit and widened by sqrt(n / (n - 2)) for n runs.  low and high are the 5 % and 95 % points: for T a
+ * those of the same case, and its rounds by as many drawn from them; to a predicted T comes the relative error
+ * of a run, drawn from those of the fit and widened by sqrt(n / (n - 2)) for n runs.  low and high are the 5 % and 95 % points: for T a
  * prediction interval of a single new run.  The draws are always the same ones.
  * It covers chance, not what the model leaves out: the further from what was measured, the more.
  * Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap, 1993.

@@ -9,7 +9,7 @@
 
 #include "doctor/doctor.h"
 
-/* Where a figure turns into a finding; doctor_verdict.c says why there. */
+/* Where a figure turns into a finding; findings.c says why there. */
 typedef struct doctor_limits {
     double behind, link_share, link_bytes, latency_s, skew_s, disk_bytes, memory_share, clock_share,
         temperature_c, cpu_share, rule_factor, resolve_s;
@@ -25,10 +25,10 @@ typedef struct doctor_check {
     const char *fine;
 } doctor_check;
 
-/* doctor_checks - all of them, in the order of the report, ended by one without a name (doctor_checks.c) */
+/* doctor_checks - all of them, in the order of the report, ended by one without a name (checks.c) */
 extern const doctor_check doctor_checks[];
 
-/* Checks of threads against cores and CPU quota (doctor_threads.c). */
+/* Checks of threads against cores and CPU quota (threads.c). */
 void doctor_judge_binding(doctor *self, doctor_node *node);
 void doctor_judge_quota(doctor *self, doctor_node *node);
 

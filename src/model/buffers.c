@@ -5,7 +5,7 @@ typedef struct moments {
     int forward, backward, collected; /* the last of its backward pass */
 } moments;
 
-/* The barriers of stages.c, counted; those inside a reduction's forward pass are not, for without training there are none. */
+/* The barriers of stages.c, counted; not those inside a reduction's forward pass: without training there are none. */
 typedef struct clock {
     int now;
     bool own;

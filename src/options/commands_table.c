@@ -132,7 +132,7 @@ static const option_entry plan_table[] = {
      .most = 1000000,
      .initial = "0",
      .metavar = "E",
-     .help = "Passes over the images between two averages; 0: as measured."},
+     .help = "Epochs, each once through the images, between two averages; 0: as measured."},
     {.name = "link",
      PLAN(link),
      .high = 1e6,

@@ -130,7 +130,8 @@ const option_entry option_train_table[] = {
      .most = 1000000,
      .initial = "1",
      .metavar = "E",
-     .help = "A round is E passes of every worker over its images; 0: --local-steps counts."},
+     .help =
+         "A round is E epochs: every worker goes through its images E times; 0: --local-steps counts."},
     {.name = "local-steps",
      TRAIN(local_steps),
      .most = 1000000000,
@@ -207,7 +208,7 @@ const option_entry option_train_table[] = {
      .initial = "0",
      .metavar = "R",
      .help = "Test the model after every R-th round and the last; 0: after every round, with "
-             "--local-steps about once per pass."},
+             "--local-steps about once per epoch."},
 
     {.name = "average",
      .resume = RESUME_FREE,

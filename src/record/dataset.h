@@ -9,7 +9,7 @@
 #include "hdf.h"
 #include "record/column.h"
 
-/* dataset_bytes - of an element in the file, and in type_in_memory; n_text_bytes: of a column without a length */
+/* dataset_bytes - of an element in the file, and in dataset_type; n_text_bytes: of a column without a length */
 size_t dataset_bytes(const record_column *column, size_t n_text_bytes);
 
 /*

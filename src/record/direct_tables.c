@@ -1,5 +1,6 @@
 #include "direct.h"
 
+#include "child.h"
 #include "dataset.h"
 
 #include "base/memory.h"
@@ -12,7 +13,7 @@ enum { MAX_TEXT_BYTES = 4096, PATH_BYTES = 256 };
 typedef struct source {
     const char *path, *group;
     hid_t file;
-    size_t left; /* bytes: all columns together are no larger than the file */
+    size_t n_bytes, left; /* of the file; of all columns together, which may be packed */
     record_values_list *out;
     error *err;
 } source;
@@ -62,7 +63,8 @@ static bool read_column(source *self, record_values *one)
         return false;
     one->n = shape.n_elements;
     bool good =
-        find_type(&shape, one) && shape.n_dims == 1 && one->n <= self->left / shape.element_bytes;
+        find_type(&shape, one) && shape.n_dims == 1 &&
+        one->n <= (self->left < self->n_bytes ? self->left : self->n_bytes) / shape.element_bytes;
     hid_t type = good ? dataset_type(dataset, one->type, one->n_bytes) : -1;
     if (!good)
         error_user(self->err, "%s: %s is no column of a table", self->path, path);
@@ -142,7 +144,8 @@ static bool read_file(source *self, const char *format, size_t n_bytes)
     memory_free(is);
     if (!ours)
         return true;
-    self->left = n_bytes;
+    self->n_bytes = n_bytes;
+    self->left = n_bytes + CHILD_BYTES / 2;
     self->out->all = memory_new(DIRECT_MAX_VALUES, sizeof *self->out->all, self->err);
     return self->out->all && read_group(self) &&
            hdf_check_size(self->file, self->path, n_bytes, self->err);

@@ -23,7 +23,7 @@ static herr_t keep_cause(hid_t stack, void *user)
     return H5Ewalk2(stack, H5E_WALK_UPWARD, keep_innermost, user);
 }
 
-/* It loads no filters, either.  Nor does it clean up at exit: after a failed close (a full disk) it would crash there. */
+/* It loads no filters, either, and does not clean up at exit: after a failed close (a full disk) it would crash. */
 void hdf_quiet(void)
 {
     static bool asked;

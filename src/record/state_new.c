@@ -81,8 +81,15 @@ static bool check_size(const char *path, const record_plan *plan, const schema_s
                        error *err)
 {
     double n_bytes = plan_bytes(plan, sizes);
+    double n_confusions = (double)sizes->n_classes * (double)sizes->n_classes;
     if (n_bytes <= SCHEMA_MAX_BYTES)
         return true;
+    if (8.0 * n_confusions > SCHEMA_MAX_BYTES / 2)
+        return error_user(err,
+                          "%zu classes: their confusion matrix takes %.1f GiB, and %s may have at "
+                          "most %.0f; choose a model with fewer classes",
+                          sizes->n_classes, 8.0 * n_confusions / 0x1p30, path,
+                          SCHEMA_MAX_BYTES / 0x1p30);
     return error_user(err,
                       "--rounds %zu: with %zu ranks %s would take %.1f GiB, at most %.0f GiB are "
                       "possible; choose fewer rounds",

@@ -11,8 +11,8 @@
 
 /*
  * round_run - a round (0-based) of either role, or of both in one rank
- * true with t->decision->stop: the round is dropped.  false with err, the same on every rank: weights that are no longer
- * finite (user), a result file that cannot be written (environment).  Collective.
+ * true with t->decision->stop: the round is dropped.  false with err, the same on every rank: weights that are no
+ * longer finite (user), a result file that cannot be written (environment).  Collective.
  */
 bool round_run(training *t, uint64_t round, error *err);
 

@@ -58,8 +58,8 @@ static void start_over(run *self)
 }
 
 /*
- * Make the run ready to be prepared and trained again by the ranks that are left.  The rounds done are saved and it goes
- * on from there, as with --resume; it begins anew where none were done.  false with err, the same on every rank
+ * Make the run ready to be prepared and trained again by the ranks that are left.  The rounds done are saved and it
+ * goes on from there, as with --resume; it begins anew where none were done.  false with err, the same on every rank
  * (environment): no worker is left, the rounds cannot be saved.  Collective; when one more dies in it, it is called
  * once more.
  */

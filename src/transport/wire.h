@@ -24,7 +24,8 @@ double wire_take_time(void);
 size_t wire_slice(size_t n, int rank, int size, size_t *first);
 
 /*
- * wire_scatter - the first half of a reduce-scatter, before anything is added up: from every rank that has a share each other rank's slice of w
+ * wire_scatter - the first half of a reduce-scatter, before anything is added up: from every rank that has
+ * a share each other rank's slice of w
  *   rows  out  [size][length of my slice]; my own row and those of ranks without a share are left
  *              alone
  */

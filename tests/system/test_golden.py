@@ -49,6 +49,8 @@ def fingerprint(arrays):
 def hashes(path):
     """Of the weights, in the order of their names, and of all columns that are not times or sizes."""
     run = Run(path)
+    if set(run["machine/simd"]) - {b"avx2", b"avx512", b"neon"}:
+        pytest.skip("this machine has no fused multiply-add, whose bits were kept")
     return {"weights": fingerprint(run.weights[name] for name in sorted(run.weights)),
             "outcomes": fingerprint(run[name] for name in (*OUTCOMES, *MORE)),
             "bytes": [float(value) for value in np.nansum(run["rounds/ranks/bytes_sent"], axis=0)]}
@@ -61,7 +63,8 @@ def tree(path):
 
         def note(name, item):
             kind = f"{item.dtype.str} {list(item.shape)}" if isinstance(item, h5py.Dataset) else "group"
-            lines.append(f"{name}: {kind} {sorted(item.attrs)}")
+            lines.append(f"{name}: {kind}")
+            lines.extend(f"{name}@{attribute}" for attribute in item.attrs)
         file.visititems(note)
         return lines
 
@@ -93,15 +96,15 @@ def test_kept_bits(bramble, kept, tmp_path, case):
     check(kept, case, hashes(start(bramble, tmp_path, case)))
 
 
-@pytest.mark.parametrize("case", ["momentum kept", "uneven", "alone"])
-def test_kept_bits_of_a_resumed_run(bramble, kept, tmp_path, case):
-    """Two rounds of it, and on from the checkpoint with more: as many as the whole run has."""
+@pytest.mark.parametrize("case, less", [("momentum kept", 0), ("uneven", 0), ("alone", 0), ("momentum kept", 1)])
+def test_kept_bits_of_a_resumed_run(bramble, kept, tmp_path, case, less):
+    """A round of it, and on from the checkpoint to the third; in one case with a worker less."""
     options = ["--checkpoint", "c.h5"]
-    ranks = RUNS[case][0]
     start(bramble, tmp_path, case, *options, "--rounds", 1, "--schedule", "constant", "--warmup", 0, out="part.h5")
-    done = bramble(ranks, "train", "--quiet", "--resume", "c.h5", "--rounds", 3)
+    shards = ["--shards", "147"] if less else []
+    done = bramble(RUNS[case][0] - less, "train", "--quiet", "--resume", "c.h5", "--rounds", 3, *shards)
     assert done.returncode == 0, done.stderr
-    check(kept, f"{case}, resumed", hashes(bramble.folder / "part.h5"))
+    check(kept, f"{case}, resumed{' with less' * less}", hashes(bramble.folder / "part.h5"))
 
 
 def test_kept_checkpoint(bramble, kept):

@@ -176,6 +176,8 @@ def test_functions_are_defined_where_they_are_declared():
     defined = [name for path in SOURCES if path.suffix == ".c" for name in functions(DEFINED, path)]
     assert len(declared) > 400 and {"record_create", "options_resume", "seal_check", "transport_start"} <= set(declared)
     assert set(declared) <= set(defined), "declared, and nowhere to be found"
+
+
 def changing(objects):
     """Symbols of each object file for which a process has one piece of memory that changes."""
     found = {}

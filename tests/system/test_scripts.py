@@ -129,15 +129,15 @@ def test_a_hostfile_is_read_by_one(tmp_path):
     """As editors elsewhere write it, and Open MPI reads it; the Bash and the Python scripts get the same."""
     path = tmp_path / "hosts"
     path.write_bytes(b"\xef\xbb\xbfpi1 slots=4\r\n# Windows' slots=9\r\n\r\n\tpi2  max-slots=8 slots = 3 # so\n"
-                     b"pi3\npi1 myslots=7\n pi4 slots=010 # no end")
+                     b"pi3\npi1 myslots=7\rpi5 slots=2\n pi4 slots=010 # no end")
     done = run("bash", "jobs/hostfile.bash", str(path))
     assert done.stdout == "pi1 4 pi1 slots=4\npi2 3 pi2 max-slots=8 slots = 3\npi3 1 pi3\npi1 1 pi1 myslots=7\n" \
-        "pi4 10 pi4 slots=010\n"
+        "pi5 2 pi5 slots=2\npi4 10 pi4 slots=010\n"
     asked = run("python3", "-c", "import sys; sys.path.insert(0, 'jobs'); sys.dont_write_bytecode = True; import supervise_run\n"
                 "for host in supervise_run.read_hosts(sys.argv[1]): print(host[0], host[1], host[2])", str(path))
     assert asked.stdout == done.stdout
     named = run("bash", "-c", '. jobs/hosts.bash; read_hosts "$1"; echo "${hosts[*]}"', "bash", str(path))
-    assert named.stdout == "pi1 pi2 pi3 pi4\n"
+    assert named.stdout == "pi1 pi2 pi3 pi5 pi4\n"
 
 
 def test_batch_scripts_find_the_others_alike():
