@@ -1,8 +1,9 @@
 /*
  * input.h - how the bytes of an image become what a network sees
  *
- * An input rule is made once, from what the data set's images are and what the network takes, and then
- * only read: shift and factor per channel, and what becomes of an image before (augmentation).
+ * Input values, the same for training and testing and on all ranks, say what the images are and what is average in
+ * them.  An input rule is made of them once and then only read: shift and factor per channel, and what becomes of an
+ * image before (augmentation).  Who trains and who tests has a rule of its own.
  *
  * To add an augmentation: a function from bytes to bytes, given to input_rule_augment.
  */
@@ -38,6 +39,18 @@ typedef struct augmentation {
     const void *settings; /* its own */
 } augmentation;
 
+/* What all rules are made of. */
+typedef struct input_values {
+    image_shape from; /* images of the data set */
+    /* of each channel, as bytes / 255; deviation > 0, and where init has made it right behind mean */
+    float *mean, *deviation;
+} input_values;
+
+/* input_values_init - 0.5 for all, which gives -1 .. 1; false with err: memory.  input_values_release frees it, also
+ * after failure.  Not collective. */
+bool input_values_init(input_values *self, image_shape from, error *err);
+void input_values_release(input_values *self);
+
 /* Neighbouring channels that are treated alike. */
 typedef struct input_run {
     int n_channels;
@@ -56,11 +69,9 @@ typedef struct input_rule {
 
 /*
  * input_rule_init - x = (byte / 255 - mean) / deviation, within one rounding of each operation
- *   mean, deviation  in  a number for each channel, deviation > 0; NULL: 0.5 for all, which gives -1 .. 1
  * false with err: memory.  input_rule_release frees it, also after failure.  Not collective.
  */
-bool input_rule_init(input_rule *self, image_shape from, const float *mean, const float *deviation,
-                     error *err);
+bool input_rule_init(input_rule *self, const input_values *of, error *err);
 void input_rule_release(input_rule *self);
 
 /*

@@ -24,6 +24,7 @@ typedef struct evaluation {
     float *w;           /* the weights being evaluated: a copy */
     int64_t *confusion; /* [class][guess] */
     size_t position;    /* images done */
+    samples slice;      /* what is under way */
     double loss_sum;    /* of whole groups */
     double group_sum;   /* of the one begun */
     size_t n_correct;
@@ -39,6 +40,9 @@ typedef struct evaluation {
  */
 bool evaluation_check(const model *of, const char *name, const input_rule *input, const char *data,
                       error *err);
+
+/* Images: a slice has no more, and an input rule that augments needs room for as many. */
+enum { EVALUATION_GROUP = 64 };
 
 /* evaluation_init - memory for it; model, input rule and set must outlive it.  false with err. */
 bool evaluation_init(evaluation *self, const model *of, const input_rule *input, const dataset *set,

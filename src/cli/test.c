@@ -19,6 +19,7 @@ typedef struct testing {
     char model_path[OPTION_TEXT_BYTES + 32];
     model *model;
     source *from;
+    input_values values;
     input_rule input;
     dataset set;
     float *w;
@@ -61,7 +62,8 @@ static bool read_data(testing *t, error *err)
         return false;
     image_shape shape = source_shape(t->from);
     size_t there = source_count(t->from, SPLIT_TEST), n = o->limit_test ? o->limit_test : there;
-    if (!input_rule_init(&t->input, shape, NULL, NULL, err) ||
+    if (!input_values_init(&t->values, shape, err) ||
+        !input_rule_init(&t->input, &t->values, err) ||
         !evaluation_check(t->model, o->model[0] ? o->model : "in the file", &t->input, o->data,
                           err))
         return false;
@@ -153,6 +155,7 @@ int command_test(int argc, char **argv)
         error_print(&err);
     evaluation_release(&t.evaluation);
     input_rule_release(&t.input);
+    input_values_release(&t.values);
     dataset_release(&t.set);
     source_free(t.from);
     memory_free(t.w);

@@ -4,18 +4,33 @@
 
 #include <assert.h>
 
-static const float HALF = 0.5F;
-
-bool input_rule_init(input_rule *self, image_shape from, const float *mean, const float *deviation,
-                     error *err)
+bool input_values_init(input_values *self, image_shape from, error *err)
 {
-    *self = (input_rule){.from = from, .to = from};
-    self->runs = memory_new((size_t)from.channels, sizeof *self->runs, err);
+    size_t n = (size_t)from.channels;
+    *self = (input_values){.from = from, .mean = memory_new(2 * n, sizeof *self->mean, err)};
+    if (!self->mean)
+        return false;
+    self->deviation = self->mean + n;
+    for (size_t k = 0; k < 2 * n; k++)
+        self->mean[k] = 0.5F;
+    return true;
+}
+
+void input_values_release(input_values *self)
+{
+    memory_free(self->mean);
+    *self = (input_values){0};
+}
+
+bool input_rule_init(input_rule *self, const input_values *of, error *err)
+{
+    *self = (input_rule){.from = of->from, .to = of->from};
+    self->runs = memory_new((size_t)of->from.channels, sizeof *self->runs, err);
     if (!self->runs)
         return false;
-    for (int c = 0; c < from.channels; c++) {
-        float middle = 255.0F * (mean ? mean[c] : HALF);
-        float scale = 1.0F / (255.0F * (deviation ? deviation[c] : HALF));
+    for (int c = 0; c < of->from.channels; c++) {
+        float middle = 255.0F * of->mean[c];
+        float scale = 1.0F / (255.0F * of->deviation[c]);
         input_run *last = self->n_runs > 0 ? &self->runs[self->n_runs - 1] : NULL;
         if (last && last->middle == middle && last->scale == scale)
             last->n_channels++;

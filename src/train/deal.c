@@ -4,7 +4,6 @@
 #include "data/partition.h"
 #include "shards.h"
 #include "show/output.h"
-#include "train/evaluate.h"
 #include "transport/transport.h"
 
 static bool limit(const char *name, uint64_t asked, size_t there, uint64_t *n, error *err)
@@ -39,7 +38,7 @@ static bool deal_shards(dealing *self, const train_options *o, uint64_t *images,
     if (choose_partition(&o->shards, &rule, &task, err) &&
         partition(rule, &task, self->from, self->owner, images, err))
         return true;
-    return o->shards.n > 0 && error_prefix(err, "--shards");
+    return o->shards.n > 0 && err->kind == ERROR_USER && error_prefix(err, "--shards");
 }
 
 static bool read_test_set(dealing *self, uint64_t n, dataset *test, error *err)
@@ -51,26 +50,31 @@ static bool read_test_set(dealing *self, uint64_t n, dataset *test, error *err)
     return true;
 }
 
-static bool name_classes(dealing *self, int n_classes, error *err)
+static bool name_classes(dealing *self, error *err)
 {
+    int n_classes = source_shape(self->from).n_classes;
     self->class_names = memory_new((size_t)n_classes, sizeof *self->class_names, err);
     for (int c = 0; self->class_names && c < n_classes; c++)
         self->class_names[c] = source_class_name(self->from, c);
     return self->class_names != NULL;
 }
 
-bool deal_open(dealing *self, const train_options *options, const model *of, input_rule *input,
-               uint64_t *images, dataset *test, error *err)
+bool deal_open(dealing *self, const train_options *options, input_values *input, error *err)
+{
+    self->from = source_open(options->data, options->seed, err);
+    return self->from && input_values_init(input, source_shape(self->from), err);
+}
+
+bool deal_prepare(dealing *self, const train_options *options, uint64_t *images, dataset *test,
+                  error *err)
 {
     const train_options *o = options;
+    const source *from = self->from;
     uint64_t n_test = 0;
-    source *from = self->from = source_open(o->data, o->seed, err);
-    return from && input_rule_init(input, source_shape(from), NULL, NULL, err) &&
-           evaluation_check(of, o->model, input, o->data, err) &&
-           limit("train", o->limit_train, source_count(from, SPLIT_TRAIN), &self->n_train, err) &&
+    return limit("train", o->limit_train, source_count(from, SPLIT_TRAIN), &self->n_train, err) &&
            limit("test", o->limit_test, source_count(from, SPLIT_TEST), &n_test, err) &&
            deal_shards(self, o, images, err) && read_test_set(self, n_test, test, err) &&
-           name_classes(self, of->n_classes, err);
+           name_classes(self, err);
 }
 
 void deal_release(dealing *self)

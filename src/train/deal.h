@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "data/input.h"
 #include "data/source.h"
-#include "model/model.h"
 #include "options/options.h"
 
 #include <stdint.h>
@@ -15,24 +14,30 @@
 /* On the server; zero elsewhere. */
 typedef struct dealing {
     source *from;
-    const char **class_names; /* of the model's classes */
+    const char **class_names; /* of all classes */
     uint64_t n_train;         /* images that may be trained on */
     uint32_t *owner;          /* n_train: the worker of each */
     data_checksum train_sum, test_sum;
 } dealing;
 
 /*
- * deal_open - on the server: all that is checked before anybody takes memory, and the test set
- *   input   out  what becomes of all images
- *   images  out  of each worker's shard
- *   test    out  read
- * false with err: the data set, a limit, the shards (user), a read (environment).  Not collective.
+ * deal_open - on the server: the data set
+ *   input  out  what the rules for its images are made of
+ * false with err: the data set (user), memory (environment).  Not collective.
  */
-bool deal_open(dealing *self, const train_options *options, const model *of, input_rule *input,
-               uint64_t *images, dataset *test, error *err);
+bool deal_open(dealing *self, const train_options *options, input_values *input, error *err);
 
 /*
- * deal_out - from the files on the server to the workers' memory
+ * deal_prepare - on the server: who gets what, and the test set
+ *   images  out  of each worker's shard
+ *   test    out  read
+ * false with err: a limit, the shards (user), a read (environment).  Not collective.
+ */
+bool deal_prepare(dealing *self, const train_options *options, uint64_t *images, dataset *test,
+                  error *err);
+
+/*
+ * deal_out - a scatter: from the files on the server to the workers' memory
  *   shard  inout  filled in, where this rank is a worker
  * Collective, but err is this rank's own.
  */

@@ -8,8 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { GROUP_IMAGES = 64 }; /* it orders the sum of the losses, whatever a slice is */
-
 bool evaluation_check(const model *of, const char *name, const input_rule *input, const char *data,
                       error *err)
 {
@@ -30,7 +28,7 @@ bool evaluation_init(evaluation *self, const model *of, const input_rule *input,
 {
     size_t n = (size_t)of->n_classes;
     *self = (evaluation){.model = of, .input = input, .set = set};
-    self->net = network_new(of, GROUP_IMAGES, false, n_threads, err);
+    self->net = network_new(of, EVALUATION_GROUP, false, n_threads, err);
     self->w = memory_new(of->n_weights, sizeof *self->w, err);
     if (!self->net || !self->w)
         return false;
@@ -61,17 +59,17 @@ void evaluation_begin(evaluation *self, const float *w)
 static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 {
     const evaluation *self = arg;
-    samples slice = {.first = self->position, .n = first + n};
-    batch_load_block(self->input, self->set, &slice, first, n, x, labels);
+    batch_load_block(self->input, self->set, &self->slice, first, n, x, labels);
 }
 
-/* Whole blocks, up to the end of the group. */
+/* Whole blocks, up to the end of the group: which orders the sum of the losses, whatever a slice is. */
 static size_t slice_images(const evaluation *self, double t_s)
 {
     size_t left = self->set->n - self->position;
-    size_t group = GROUP_IMAGES - self->position % GROUP_IMAGES, n = VEC_WIDTH;
-    if (t_s >= self->t_block_s * GROUP_IMAGES / VEC_WIDTH && (self->t_block_s > 0.0 || isinf(t_s)))
-        n = GROUP_IMAGES;
+    size_t group = EVALUATION_GROUP - self->position % EVALUATION_GROUP, n = VEC_WIDTH;
+    if (t_s >= self->t_block_s * EVALUATION_GROUP / VEC_WIDTH &&
+        (self->t_block_s > 0.0 || isinf(t_s)))
+        n = EVALUATION_GROUP;
     else if (self->t_block_s > 0.0 && t_s > self->t_block_s)
         n *= (size_t)(t_s / self->t_block_s);
     n = n < group ? n : group;
@@ -92,6 +90,7 @@ bool evaluation_slice(evaluation *self, double t_s)
         return false;
     size_t n = slice_images(self, t_s), n_blocks = (n + VEC_WIDTH - 1) / VEC_WIDTH;
     network_input input = {load, self};
+    self->slice = (samples){.first = self->position, .n = n};
     double start = clock_now();
     (void)network_forward(self->net, self->w, &input, n);
     self->t_block_s = (clock_now() - start) / (double)n_blocks;
@@ -99,7 +98,7 @@ bool evaluation_slice(evaluation *self, double t_s)
         add_image(self, k);
     self->position += n;
     self->running = self->position < self->set->n;
-    if (!self->running || self->position % GROUP_IMAGES == 0) {
+    if (!self->running || self->position % EVALUATION_GROUP == 0) {
         self->loss_sum += self->group_sum;
         self->group_sum = 0.0;
     }

@@ -10,6 +10,7 @@ static void server_release(server *self)
     checkpoint_free(self->checkpoint);
     record_file_free(self->past);
     evaluation_release(&self->evaluation);
+    input_rule_release(&self->input);
     dataset_release(&self->test);
     memory_free(self->machines);
 }
@@ -18,7 +19,7 @@ void job_release(job *self)
 {
     server_release(&self->server);
     worker_release(&self->worker);
-    input_rule_release(&self->input);
+    input_values_release(&self->input);
     course_release(&self->course);
     merge_release(&self->merge);
     memory_free(self->w);

@@ -22,6 +22,7 @@
 /* The server's half. */
 typedef struct server {
     dataset test;
+    input_rule input; /* of the test set */
     evaluation evaluation;
     record *record;
     checkpoint *checkpoint;   /* NULL: none is written */
@@ -35,13 +36,13 @@ typedef struct job {
     const train_options *options;
     course course;
     model *model;
-    input_rule input; /* of all images */
-    float *w;         /* the weights: everyone's */
-    merge merge;      /* of all workers' into these */
-    double t_begin_s, t_start_mpi_s,
-        t_start_data_s; /* as in run.h; reading and dealing out images */
-    worker worker;      /* on ranks that are one */
-    server server;      /* on the rank that is it */
+    input_values input;              /* of all images, on all ranks */
+    float *w;                        /* the weights: everyone's */
+    merge merge;                     /* of all workers' into these */
+    double t_begin_s, t_start_mpi_s; /* as in run.h */
+    double t_start_data_s;           /* reading and dealing out images */
+    worker worker;                   /* on ranks that are one */
+    server server;                   /* on the rank that is it */
 } job;
 
 /* job_release - close and free everything, of a job in the making, too.  A result file that cannot be closed is said

@@ -45,12 +45,30 @@ static bool prepare_model(preparation *self, job *to, error *err)
 static void open_files(preparation *self, job *to, error *err)
 {
     run *of = self->run;
+    const train_options *o = to->options;
+    server *s = &to->server;
     place_out(of);
     if ((!self->from || resume_place(self, err)) &&
-        record_check_new(of->out, self->replace || to->options->force, err))
-        deal_open(&self->dealing, to->options, to->model, &to->input, to->course.images,
-                  &to->server.test, err);
-    of->n_test = to->server.test.n;
+        record_check_new(of->out, self->replace || o->force, err) &&
+        deal_open(&self->dealing, o, &to->input, err) &&
+        input_rule_init(&s->input, &to->input, err) &&
+        evaluation_check(to->model, o->model, &s->input, o->data, err))
+        deal_prepare(&self->dealing, o, to->course.images, &s->test, err);
+    of->n_test = s->test.n;
+}
+
+/* What becomes of images is the server's to say. */
+static bool broadcast_input(input_values *input, error *err)
+{
+    image_shape from = input->from;
+    transport_broadcast(&from, sizeof from, 0, TRANSPORT_SLEEP);
+    if (!transport_is_server())
+        input_values_init(input, from, err);
+    if (!transport_agree(err))
+        return false;
+    size_t n_values = 2 * (size_t)from.channels; /* mean and deviation */
+    transport_broadcast(input->mean, n_values * sizeof *input->mean, 0, TRANSPORT_SLEEP);
+    return true;
 }
 
 static bool prepare_data(preparation *self, job *to, error *err)
@@ -65,29 +83,29 @@ static bool prepare_data(preparation *self, job *to, error *err)
         return false;
     to->t_start_data_s += clock_now() - since_s;
     transport_broadcast(on->images, (size_t)on->n_workers * sizeof *on->images, 0, TRANSPORT_SLEEP);
-    transport_broadcast(&to->input.from, sizeof to->input.from, 0, TRANSPORT_SLEEP);
     course_cut(on, to->options, self->run->rounds_before);
-    return true;
+    return broadcast_input(&to->input, err);
 }
 
 static bool prepare_memory(preparation *self, job *to, error *err)
 {
     const train_options *o = to->options;
+    server *s = &to->server;
     size_t n = to->model->n_weights;
     if (!threads_choose(o->threads, &self->n_threads, &self->advice, err))
         return false;
     to->w = memory_new(n, sizeof *to->w, err);
     merge_init(&to->merge, average_rules[o->average], outer_rules[0], n, err);
-    if (!transport_is_server())
-        input_rule_init(&to->input, to->input.from, NULL, NULL, err);
     if (err->kind == ERROR_NONE && transport_is_worker())
         worker_init(&to->worker, o, &to->course, &to->input, to->model, to->w, self->n_threads,
                     err);
-    if (err->kind == ERROR_NONE && transport_is_server())
-        evaluation_init(&to->server.evaluation, to->model, &to->input, &to->server.test,
-                        self->n_threads, err);
-    error_prefix(err, "rank %d on %s: a smaller --batch than %llu or --model than %s is needed",
-                 transport_rank(), transport_host(), (unsigned long long)o->batch, o->model);
+    error_prefix(err, "a smaller --batch than %llu or --model than %s is needed",
+                 (unsigned long long)o->batch, o->model);
+    if (err->kind == ERROR_NONE && transport_is_server() && /* whatever the batch is */
+        !evaluation_init(&s->evaluation, to->model, &s->input, &s->test, self->n_threads, err))
+        error_prefix(err, "a smaller --model than %s, or one of fewer classes, is needed",
+                     o->model);
+    error_prefix(err, "rank %d on %s", transport_rank(), transport_host());
     return transport_agree(err);
 }
 

@@ -27,7 +27,7 @@ static bool init_sampler(worker *self, const train_options *o, error *err)
 }
 
 bool worker_init(worker *self, const train_options *options, const course *on,
-                 const input_rule *input, const model *of, float *w, int n_threads, error *err)
+                 const input_values *input, const model *of, float *w, int n_threads, error *err)
 {
     const train_options *o = options;
     int number = transport_worker();
@@ -35,7 +35,6 @@ bool worker_init(worker *self, const train_options *options, const course *on,
     double steps = (double)course_steps(on, number);
     *self = (worker){
         .course = on,
-        .input = input,
         .model = of,
         .number = number,
         .at.w = w,
@@ -51,13 +50,14 @@ bool worker_init(worker *self, const train_options *options, const course *on,
     self->net = network_new(of, batch, true, n_threads, err);
     self->at.v = memory_new(of->n_weights, sizeof *self->at.v, err);
     self->at.g = memory_new(of->n_weights, sizeof *self->at.g, err);
-    return self->net && self->at.v && self->at.g &&
+    return self->net && self->at.v && self->at.g && input_rule_init(&self->input, input, err) &&
            dataset_init(&self->shard, input->from, n, err) && init_sampler(self, o, err);
 }
 
 void worker_release(worker *self)
 {
     dataset_release(&self->shard);
+    input_rule_release(&self->input);
     sampler_release(&self->sampler);
     network_free(self->net);
     memory_free(self->at.v);
@@ -75,7 +75,7 @@ typedef struct loading {
 static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 {
     const loading *from = arg;
-    batch_load_block(from->of->input, &from->of->shard, &from->batch, first, n, x, labels);
+    batch_load_block(&from->of->input, &from->of->shard, &from->batch, first, n, x, labels);
 }
 
 static void train_step(worker *self, phases *times, segment_note *mine)

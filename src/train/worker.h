@@ -17,9 +17,9 @@
 
 typedef struct worker {
     const course *course;
-    const input_rule *input;
     const model *model;
     int number; /* 0-based */
+    input_rule input;
     dataset shard;
     sampler sampler;
     network *net;
@@ -31,12 +31,13 @@ typedef struct worker {
 
 /*
  * worker_init - take all memory it will ever need, and stand behind the rounds of former starts
- *   on  in  must outlive it, as the input rule, the model and the weights
+ *   on     in  must outlive it, as the model and the weights
+ *   input  in  what its own input rule is made of
  * The shard has room for its images; they are the caller's to fill in.  false with err (environment; user: a batch
  * beyond any memory).  Not collective.
  */
 bool worker_init(worker *self, const train_options *options, const course *on,
-                 const input_rule *input, const model *of, float *w, int n_threads, error *err);
+                 const input_values *input, const model *of, float *w, int n_threads, error *err);
 void worker_release(worker *self);
 
 /* Gathered from all ranks at the end of a segment, and broadcast with the server's decision. */

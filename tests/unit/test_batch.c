@@ -3,6 +3,7 @@
 #include "base/random.h"
 #include "data/batch.h"
 #include "kernels/simd.h"
+#include "plain_rule.h"
 
 #include <float.h>
 #include <math.h>
@@ -95,10 +96,9 @@ static void batch_blocks_equal_the_plain_formula(void **state)
 {
     (void)state;
     for (size_t k = 0; k < COUNT(shapes); k++) {
-        error err = {0};
         dataset set = random_set(shapes[k], 2 * VEC_WIDTH + 1);
         expectation e = {.mean = NULL};
-        assert_true(input_rule_init(&e.rule, set.shape, NULL, NULL, &err));
+        e.rule = plain_rule(set.shape);
         check_blocks(&e, &set);
         input_rule_release(&e.rule);
         dataset_release(&set);
@@ -109,15 +109,16 @@ static void batch_blocks_equal_the_plain_formula(void **state)
 static void batch_treats_each_channel_in_its_way(void **state)
 {
     (void)state;
-    static const float mean[] = {0.49F, 0.49F, 0.1F, 0.49F, 0.49F};
-    static const float deviation[] = {0.25F, 0.25F, 0.25F, 0.25F, 0.5F};
+    static float mean[] = {0.49F, 0.49F, 0.1F, 0.49F, 0.49F};
+    static float deviation[] = {0.25F, 0.25F, 0.25F, 0.25F, 0.5F};
     static const int n_runs[] = {1, 1, 2, 3, 4};
     for (int channels = 1; channels <= 5; channels++)
         for (int side = 1; side < 10; side++) {
             error err = {0};
             dataset set = random_set((image_shape){channels, side, side, 10}, 2 * VEC_WIDTH + 1);
             expectation e = {.mean = mean, .deviation = deviation};
-            assert_true(input_rule_init(&e.rule, set.shape, mean, deviation, &err));
+            const input_values values = {set.shape, mean, deviation};
+            assert_true(input_rule_init(&e.rule, &values, &err));
             assert_int_equal(e.rule.n_runs, n_runs[channels - 1]);
             check_blocks(&e, &set);
             input_rule_release(&e.rule);
@@ -138,7 +139,7 @@ static void batch_converts_every_byte(void **state)
     assert_true(dataset_init(&set, (image_shape){1, 16, 16, 10}, VEC_WIDTH, &err));
     for (size_t i = 0; i < VEC_WIDTH * 256; i++)
         set.images[i] = (uint8_t)(i % 256);
-    assert_true(input_rule_init(&e.rule, set.shape, NULL, NULL, &err));
+    e.rule = plain_rule(set.shape);
     batch_load_block(&e.rule, &set, &all, 0, VEC_WIDTH, x, labels);
     for (int byte = 0; byte < 256; byte++)
         assert_true(x[byte * VEC_WIDTH + 1] == ((float)byte - 127.5F) * (2.0F / 255.0F));
@@ -208,12 +209,12 @@ static void batch_augments_by_seed_epoch_and_image_alone(void **state)
     const samples of = {.indices = indices, .n = N, .epoch = 3}, in_order = {.n = N};
     dataset made = cropped(&set, &of, 17);
     input_rule rule, plain;
-    assert_true(input_rule_init(&rule, set.shape, NULL, NULL, &err));
+    rule = plain_rule(set.shape);
     assert_true(input_rule_augment(&rule, &cropping, 17, N, &err));
     assert_int_equal(rule.to.height, CROP);
     assert_int_equal(rule.to.width, CROP);
     assert_int_equal(rule.to.channels, 2);
-    assert_true(input_rule_init(&plain, made.shape, NULL, NULL, &err));
+    plain = plain_rule(made.shape);
     static float got[FLOATS] __attribute__((aligned(sizeof(vec)))),
         want[FLOATS] __attribute__((aligned(sizeof(vec))));
     uint16_t labels[2][N];

@@ -1,5 +1,6 @@
 /* An evaluation in slices: whatever their length, the same bits; and as short as they are asked to be. */
 #include "networks.h"
+#include "plain_rule.h"
 
 #include "data/source.h"
 #include "train/evaluate.h"
@@ -22,7 +23,7 @@ static outcome evaluate(const model *m, const dataset *set, const float *w, cons
     error err = {0};
     evaluation e;
     outcome out = {0};
-    assert_true(input_rule_init(&input, set->shape, NULL, NULL, &err));
+    input = plain_rule(set->shape);
     assert_true(evaluation_init(&e, m, &input, set, N_THREADS, &err));
     for (int turn = 0; turn < 2; turn++) { /* the second knows how long a block takes */
         evaluation_begin(&e, w);
@@ -84,7 +85,7 @@ static void test_many_classes(void **state)
     assert_true(dataset_init(&set, (image_shape){1, 1, 1, N_CLASSES}, N, &err));
     for (size_t i = 0; i < N; i++)
         set.labels[i] = (uint16_t)(N_CLASSES - 1 - i % 60);
-    assert_true(input_rule_init(&input, set.shape, NULL, NULL, &err));
+    input = plain_rule(set.shape);
     assert_true(evaluation_check(m, "m", &input, "d", &err));
     assert_true(evaluation_init(&e, m, &input, &set, N_THREADS, &err));
     evaluation_begin(&e, w);
