@@ -4,6 +4,34 @@
 
 #include <string.h>
 
+static int count_readers(const model *self, int of)
+{
+    int n = 0;
+    for (int k = of + 1; k < self->n_layers; k++)
+        for (int i = 0; i < self->layers[k].kind->n_inputs; i++)
+            n += self->layers[k].inputs[i] == of;
+    return n;
+}
+
+/* Every layer reads different ones before it, and is read, but the last. */
+static bool check_graph(const model *self, const char *where, error *err)
+{
+    for (int k = 0; k < self->n_layers; k++) {
+        const layer *l = &self->layers[k];
+        int n = l->kind->n_inputs;
+        for (int i = 0; i < n; i++)
+            if (l->inputs[i] >= k || l->inputs[i] < LAYER_IMAGES)
+                return error_user(err, "%s:%d: [%s] reads what does not come before it", where,
+                                  l->line, l->name);
+        if (n > 1 && l->inputs[0] == l->inputs[1])
+            return error_user(err, "%s:%d: [%s] reads the same twice", where, l->line, l->name);
+        if (k < self->n_layers - 1 && count_readers(self, k) == 0)
+            return error_user(err, "%s:%d: [%s] is read by no other layer, and is not the last",
+                              where, l->line, l->name);
+    }
+    return true;
+}
+
 static bool infer_layer(model *self, layer *l, error *err)
 {
     for (int i = 0; i < l->kind->n_inputs; i++)
@@ -46,15 +74,6 @@ static bool infer(model *self, const char *where, error *err)
     return true;
 }
 
-static int count_readers(const model *self, int of)
-{
-    int n = 0;
-    for (int k = of + 1; k < self->n_layers; k++)
-        for (int i = 0; i < self->layers[k].kind->n_inputs; i++)
-            n += self->layers[k].inputs[i] == of;
-    return n;
-}
-
 static void remove_layer(model *self, int gone)
 {
     self->n_layers--;
@@ -77,7 +96,7 @@ static void absorb(model *self)
         memcpy(l->inputs, self->layers[before].inputs, sizeof l->inputs);
         memcpy(l->in, self->layers[before].in, sizeof l->in);
         remove_layer(self, before);
-        k--; /* where the same layer now stands, which may go on */
+        k--; /* it has moved up, and may take over what comes before it now, too */
     }
 }
 
@@ -105,7 +124,7 @@ static bool lay_out(model *self, error *err)
 
 bool build_model(model *self, const char *where, error *err)
 {
-    if (!infer(self, where, err))
+    if (!check_graph(self, where, err) || !infer(self, where, err))
         return false;
     absorb(self);
     return lay_out(self, err);

@@ -10,7 +10,8 @@
  * build_model - shapes, absorption, the flat vector and its tensors
  *   self   inout  name, input, n_classes, and layers, at least one, as parse_model leaves them
  *   where  in     the file's name in messages
- * false with err (user: shapes that do not fit; environment: memory).
+ * false with err (user: inputs that are not before the layer, or the same; a layer that nobody reads, and is not the
+ * last; shapes that do not fit; environment: memory).
  */
 bool build_model(model *self, const char *where, error *err);
 

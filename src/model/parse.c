@@ -2,6 +2,7 @@
 
 #include "base/ini.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -90,6 +91,7 @@ static bool kind_knows(const layer_kind *kind, const char *name)
 static bool parse_kind(layer *self, const char *value, error *err)
 {
     self->kind = layer_kind_find(value);
+    assert(!self->kind || self->kind->n_inputs == 1); /* until a file can name a layer's inputs */
     if (self->kind)
         return true;
     char known[128] = "";

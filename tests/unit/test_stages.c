@@ -46,6 +46,39 @@ static void test_stages_of(void **state)
     model_free(m);
 }
 
+/* What is no graph that can be run: one line each, about the layer. */
+static void test_wrong_graphs(void **state)
+{
+    (void)state;
+    static const struct {
+        int inputs[3][2]; /* of a relu, an add, and a dense layer */
+        const char *what;
+    } list[] = {
+        {{{LAYER_IMAGES}, {LAYER_IMAGES, 0}, {1}}, NULL},
+        {{{0}, {LAYER_IMAGES, 0}, {1}}, "g:11: [relu0] reads what does not come before it"},
+        {{{-2}, {LAYER_IMAGES, 0}, {1}}, "g:11: [relu0] reads what does not come before it"},
+        {{{LAYER_IMAGES}, {0, 1}, {1}}, "g:12: [add1] reads what does not come before it"},
+        {{{LAYER_IMAGES}, {0, 2}, {1}}, "g:12: [add1] reads what does not come before it"},
+        {{{LAYER_IMAGES}, {0, 0}, {1}}, "g:12: [add1] reads the same twice"},
+        {{{LAYER_IMAGES}, {LAYER_IMAGES, LAYER_IMAGES}, {1}}, "g:11: [relu0] is read by no other"},
+        {{{LAYER_IMAGES}, {LAYER_IMAGES, 0}, {0}}, "g:12: [add1] is read by no other layer"},
+    };
+    for (int k = 0; k < COUNT(list); k++) {
+        error err = {0};
+        model *m = graph_new((layer_shape){1, 2, 2}, 2);
+        graph_add(m, layer_kind_find("relu"), list[k].inputs[0][0], 0);
+        graph_add(m, &kind_add, list[k].inputs[1][0], list[k].inputs[1][1]);
+        graph_dense(m, list[k].inputs[2][0], 2);
+        for (int i = 0; i < 3; i++)
+            m->layers[i].line = 11 + i;
+        assert_int_equal(build_model(m, "g", &err), !list[k].what);
+        assert_int_equal(err.kind, list[k].what ? ERROR_USER : ERROR_NONE);
+        if (list[k].what && !strstr(err.text, list[k].what))
+            fail_msg("expected %s, got %s", list[k].what, err.text);
+        model_free(m);
+    }
+}
+
 /* ---- gradients ---------------------------------------------------------------------------------- */
 
 /* Two branches of the images; both read by more than one layer; a residual; statistics of the first and last layer. */
@@ -336,6 +369,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stages_of),
+        cmocka_unit_test(test_wrong_graphs),
         cmocka_unit_test(test_gradients),
         cmocka_unit_test(test_absorption),
         cmocka_unit_test(test_threads),
