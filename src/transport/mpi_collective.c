@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const size_t PIECE_BYTES = (size_t)1 << 29; /* counts are ints */
 static const size_t SHORT_BYTES = (size_t)1 << 16; /* up to here nobody has to wait for the last */
 static const size_t RECORD_BYTES = 4096;
 
@@ -126,7 +125,7 @@ void transport_broadcast(void *data, size_t n_bytes, int root, enum transport_wa
         transport_barrier();
     double since_s = clock_now();
     for (size_t done = 0, piece; done < n_bytes; done += piece) {
-        piece = n_bytes - done < PIECE_BYTES ? n_bytes - done : PIECE_BYTES;
+        piece = job_piece(n_bytes - done);
         MPI_Bcast((char *)data + done, (int)piece, MPI_BYTE, root, job_ranks);
     }
     wait_spun(since_s);

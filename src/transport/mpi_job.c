@@ -63,6 +63,12 @@ void job_close(void)
     MPI_Errhandler_free(&job.handler);
 }
 
+size_t job_piece(size_t left)
+{
+    const size_t most = (size_t)1 << 29;
+    return left < most ? left : most;
+}
+
 void *job_take(size_t count, size_t size)
 {
     error err = {0};

@@ -36,6 +36,9 @@ bool job_is_less(void);
 typedef void job_failure(int code);
 job_failure *job_on_failure(job_failure *call);
 
+/* job_piece - how many of the bytes left go in the next call of MPI, whose counts are ints */
+size_t job_piece(size_t left);
+
 /* job_take - zeroed memory that this rank cannot do without; memory_free it */
 void *job_take(size_t count, size_t size);
 

@@ -5,13 +5,6 @@
 
 #include <assert.h>
 
-static const size_t PIECE_BYTES = (size_t)1 << 29; /* counts are ints */
-
-static size_t piece_bytes(size_t left)
-{
-    return left < PIECE_BYTES ? left : PIECE_BYTES;
-}
-
 /*
  * Asleep, a synchronous message with the size goes first: it is complete when the receiver has come, and
  * both sleep until then.  The data follow at full speed, with two ranks that are awake.
@@ -44,9 +37,13 @@ void transport_send(const void *data, size_t n_bytes, int to, enum transport_wai
     assert(to != transport_rank());
     if (how == TRANSPORT_SLEEP)
         send_size(n_bytes, to);
-    for (size_t done = 0; done < n_bytes; done += piece_bytes(n_bytes - done))
-        MPI_Send((const char *)data + done, (int)piece_bytes(n_bytes - done), MPI_BYTE, to,
-                 TAG_DATA, job_ranks);
+    double since_s = clock_now();
+    for (size_t done = 0, piece; done < n_bytes; done += piece) {
+        piece = job_piece(n_bytes - done);
+        MPI_Send((const char *)data + done, (int)piece, MPI_BYTE, to, TAG_DATA, job_ranks);
+    }
+    if (how == TRANSPORT_SPIN)
+        wait_spun(since_s);
 }
 
 void transport_receive(void *data, size_t n_bytes, int from, enum transport_wait how)
@@ -54,9 +51,14 @@ void transport_receive(void *data, size_t n_bytes, int from, enum transport_wait
     assert(from != transport_rank());
     if (how == TRANSPORT_SLEEP)
         receive_size(n_bytes, from);
-    for (size_t done = 0; done < n_bytes; done += piece_bytes(n_bytes - done))
-        MPI_Recv((char *)data + done, (int)piece_bytes(n_bytes - done), MPI_BYTE, from, TAG_DATA,
-                 job_ranks, MPI_STATUS_IGNORE);
+    double since_s = clock_now();
+    for (size_t done = 0, piece; done < n_bytes; done += piece) {
+        piece = job_piece(n_bytes - done);
+        MPI_Recv((char *)data + done, (int)piece, MPI_BYTE, from, TAG_DATA, job_ranks,
+                 MPI_STATUS_IGNORE);
+    }
+    if (how == TRANSPORT_SPIN)
+        wait_spun(since_s);
 }
 
 /* ---- words ----------------------------------------------------------------------------------- */

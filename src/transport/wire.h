@@ -16,8 +16,8 @@ void wire_reduce(int64_t *q, size_t n);
 /* wire_allreduce - replace q on every rank by the sum over all ranks */
 void wire_allreduce(int64_t *q, size_t n);
 
-/* wire_take_time - seconds spent in these, and in broadcasts and gathers that spin, since the last call.  Not
- * collective. */
+/* wire_take_time - seconds spent in these, and in broadcasts, gathers, sends and receives that spin, since the last
+ * call.  Not collective. */
 double wire_take_time(void);
 
 /* wire_slice - n floats cut into one slice a rank: how many this rank has, from *first on */

@@ -9,6 +9,7 @@
 #include "train/merge.h"
 #include "transport/average.h"
 #include "transport/transport.h"
+#include "transport/wire.h"
 
 #include <math.h>
 #include <signal.h>
@@ -190,6 +191,27 @@ static void case_send(char **arguments)
             send_all(SIZES[i], from, TRANSPORT_SLEEP);
             send_all(SIZES[i], from, TRANSPORT_SPIN);
         }
+}
+
+/* A wait in a receive that spins is time of the wire, one asleep is not. */
+static void case_spun(char **arguments)
+{
+    (void)arguments;
+    int last = transport_size() - 1;
+    char byte = 0;
+    for (int spins = 0; spins < 2 && last > 0; spins++) {
+        enum transport_wait how = spins ? TRANSPORT_SPIN : TRANSPORT_SLEEP;
+        transport_barrier();
+        (void)wire_take_time();
+        if (transport_rank() == last) {
+            nap(0.1);
+            transport_send(&byte, 1, 0, how);
+        } else if (transport_is_server()) {
+            transport_receive(&byte, 1, last, how);
+        }
+        double t_s = wire_take_time();
+        CHECK(t_s >= 0 && (!transport_is_server() || (t_s > 0.05) == (spins == 1)));
+    }
 }
 
 /* Both ways to wait; the server's own bytes, and its place left alone. */
@@ -742,6 +764,7 @@ static const struct {
     {"agree", 0, case_agree},
     {"broadcast", 0, case_broadcast},
     {"send", 0, case_send},
+    {"spun", 0, case_spun},
     {"gather", 0, case_gather},
     {"allgather", 0, case_allgather},
     {"working", 0, case_working},
