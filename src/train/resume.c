@@ -207,7 +207,7 @@ bool resume_check_data(const preparation *self, const job *now, error *err)
 static bool check_vector(const checkpoint_file *from, const saved_vector *v)
 {
     const checkpoint_values *its = checkpoint_find(from, v->name);
-    return its && its->n == v->n && (its->n_rows != 0) == v->per_worker;
+    return its ? its->n == v->n && (its->n_rows != 0) == v->per_worker : v->may_be_missing;
 }
 
 bool resume_check_vectors(const preparation *self, const job *to, error *err)
@@ -216,8 +216,8 @@ bool resume_check_vectors(const preparation *self, const job *to, error *err)
     size_t n = saved_list(to, list);
     for (size_t i = 0; i < n; i++)
         if (!check_vector(self->from, &list[i]))
-            return error_user(err, "%s: its weights or momentum are not those of its model",
-                              self->from->path);
+            return error_user(err, "%s: its vector `%s` is missing or not one of its model",
+                              self->from->path, list[i].name);
     return true;
 }
 
@@ -256,10 +256,16 @@ void resume_vectors(const preparation *self, job *to)
 {
     saved_vector list[SAVED_MAX];
     size_t n = saved_list(to, list);
+    bool there[SAVED_MAX] = {false}; /* as the server sees it */
+    for (size_t i = 0; i < n; i++)
+        there[i] = self->from && checkpoint_find(self->from, list[i].name);
+    transport_broadcast(there, sizeof there, 0, TRANSPORT_SLEEP);
     for (size_t i = 0; i < n; i++) {
         const size_t n_bytes = list[i].n * sizeof(float);
         const checkpoint_values *from =
             self->from ? checkpoint_find(self->from, list[i].name) : NULL;
+        if (!there[i])
+            continue;
         if (list[i].per_worker) {
             deal_rows(from, &list[i]);
             continue;

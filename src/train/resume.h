@@ -34,12 +34,13 @@ bool resume_place(preparation *self, error *err);
 /* resume_check_data - are these the images of the former start?  false with err (user) */
 bool resume_check_data(const preparation *self, const job *now, error *err);
 
-/* resume_check_vectors - has the checkpoint all vectors the run goes on from (saved.h)?  false with err (user) */
+/* resume_check_vectors - has the checkpoint all vectors the run goes on from (saved.h), in their shapes?  false with err
+ * (user) */
 bool resume_check_vectors(const preparation *self, const job *to, error *err);
 
 /*
  * resume_vectors - give them to all ranks; of a vector per worker every worker its own, and with another number of
- * workers their mean, for all
+ * workers their mean, for all; one that may be missing, and is, stays as it is on all ranks: 0
  * Collective.
  */
 void resume_vectors(const preparation *self, job *to);

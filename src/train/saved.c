@@ -2,17 +2,19 @@
 
 size_t saved_list(const job *of, saved_vector list[SAVED_MAX])
 {
-    const bool each = true, one = false;
+    const bool each = true, one = false, must = false, may_be_missing = true;
     const size_t n = of->model->n_weights;
     const outer *then = &of->merge.outer;
     const struct {
         bool wanted;
         saved_vector is;
     } all[] = {
-        {true, {"w", "Weights from which training goes on.", one, n, of->w}},
-        {of->options->keep_momentum, {"v", "Momentum of each worker.", each, n, of->worker.at.v}},
-        {of->merge.average.rule->has_residual,
-         {"residual", "What each worker has not sent yet.", each, n, of->merge.average.residual}},
+        {true, {"w", "Weights from which training goes on.", one, must, n, of->w}},
+        {of->options->keep_momentum,
+         {"v", "Momentum of each worker.", each, must, n, of->worker.at.v}},
+        {of->merge.average.rule->has_residual, /* the rule before may have had none */
+         {"residual", "What each worker has not sent yet.", each, may_be_missing, n,
+          of->merge.average.residual}},
     };
     _Static_assert(sizeof all / sizeof *all + OUTER_STATES <= SAVED_MAX, "SAVED_MAX");
     size_t n_wanted = 0;
@@ -20,8 +22,8 @@ size_t saved_list(const job *of, saved_vector list[SAVED_MAX])
         if (all[i].wanted)
             list[n_wanted++] = all[i].is;
     for (size_t k = 0; then->states[k]; k++)
-        list[n_wanted++] = (saved_vector){then->rule->states[k].name, "State of the outer rule.",
-                                          one, n, then->states[k]};
+        list[n_wanted++] = (saved_vector){
+            then->rule->states[k].name, "State of the outer rule.", one, must, n, then->states[k]};
     return n_wanted;
 }
 

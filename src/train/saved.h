@@ -15,6 +15,7 @@ enum { SAVED_MAX = 8 };
 typedef struct saved_vector {
     const char *name, *about; /* of its dataset in /checkpoint */
     bool per_worker;          /* each worker has its own, else all ranks hold the same one */
+    bool may_be_missing;      /* a checkpoint need not have it: it begins with 0 then */
     size_t n;
     float *at; /* in this rank's memory; NULL where it has none */
 } saved_vector;

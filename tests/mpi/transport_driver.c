@@ -7,6 +7,8 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "train/merge.h"
+#include "train/resume.h"
+#include "train/saved.h"
 #include "transport/average.h"
 #include "transport/transport.h"
 #include "transport/wire.h"
@@ -584,15 +586,15 @@ enum { STEPS = 8 }; /* in 1.0 */
 
 static void coarse_average(const average_piece *p)
 {
-    bool server = transport_is_server();
+    bool serves = transport_is_server();
     float *rows = p->scratch, *mine = rows;
     for (size_t i = 0; i < p->n && p->shares[transport_rank()] > 0; i++) {
         float come = p->w[i] - p->before[i] + p->residual[i];
         mine[i] = rintf(come * STEPS) / STEPS;
         p->residual[i] = come - mine[i];
     }
-    transport_gather(server ? NULL : mine, p->n * sizeof *mine, rows, TRANSPORT_SPIN);
-    for (size_t i = 0; server && i < p->n; i++) {
+    transport_gather(serves ? NULL : mine, p->n * sizeof *mine, rows, TRANSPORT_SPIN);
+    for (size_t i = 0; serves && i < p->n; i++) {
         double sum = 0.0;
         for (size_t r = 0; r < (size_t)transport_size(); r++)
             sum += p->shares[r] > 0 ? p->shares[r] * (double)rows[r * p->n + i] : 0.0;
@@ -708,6 +710,51 @@ static void case_outer(char **arguments)
     memory_free(w);
 }
 
+/* A checkpoint made under a rule without a residual: that begins with 0, on all ranks.  With one each worker has its own. */
+static void case_resume(char **arguments)
+{
+    (void)arguments;
+    enum { N = 5 };
+    const bool serves = transport_is_server();
+    const size_t n_workers = (size_t)transport_workers();
+    char path[] = "c.h5";
+    float *w = take(N, sizeof *w), *saved = take(N, sizeof *saved),
+          *rows = take(n_workers * N, sizeof *rows);
+    model of = {.n_weights = N};
+    train_options options = {.rounds = 1};
+    checkpoint_values vectors[] = {{"w", 0, N, saved}, {"residual", n_workers, N, rows}};
+    checkpoint_file file = {.path = path, .vectors = vectors};
+    preparation self = {.from = serves ? &file : NULL};
+    for (size_t i = 0; i < N * n_workers; i++)
+        rows[i] = (float)i + 1.0F;
+    for (int has = 0; has < 2; has++) {
+        job to = {.options = &options, .model = &of, .w = w};
+        error err = {0};
+        CHECK(merge_init(&to.merge, &coarse, outer_rules[0], N, &err));
+        file.n_vectors = 1 + (size_t)has;
+        for (int i = 0; i < N; i++)
+            saved[i] = (float)(has + i);
+        CHECK(!serves || resume_check_vectors(&self, &to, &err));
+        resume_vectors(&self, &to);
+        for (int i = 0; i < N; i++) {
+            bool own = has && transport_is_worker();
+            CHECK(w[i] == (float)(has + i));
+            CHECK(to.merge.average.residual[i] ==
+                  (own ? (float)(transport_worker() * N + i) + 1.0F : 0.0F));
+        }
+        vectors[has].n--; /* of another length */
+        CHECK(!serves || (!resume_check_vectors(&self, &to, &err) && err.kind == ERROR_USER &&
+                          strstr(err.text, has ? "`residual`" : "`w`")));
+        vectors[has].n++;
+        file.n_vectors = 0; /* nothing else may be missing */
+        CHECK(!serves || !resume_check_vectors(&self, &to, &err));
+        merge_release(&to.merge);
+    }
+    memory_free(w);
+    memory_free(saved);
+    memory_free(rows);
+}
+
 /* ---- failing --------------------------------------------------------------------------------- */
 
 /* abort RANK KIND: that rank ends the job, the others wait for it in vain. */
@@ -776,6 +823,7 @@ static const struct {
     {"copy", 0, case_copy},
     {"feedback", 0, case_feedback},
     {"outer", 0, case_outer},
+    {"resume", 0, case_resume},
     {"abort", 2, case_abort},
     {"die", 1, case_die},
     {"wrong_rank", 0, case_wrong_rank},

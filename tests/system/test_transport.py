@@ -35,8 +35,8 @@ def bramble_lines(result):
     return [line for line in lines if line.startswith("bramble: ")]
 
 
-CASES = ["greet", "identity", "agree", "broadcast", "send", "gather", "allgather", "working", "stop", "stop_late", "average",
-         "copy", "feedback", "outer"]
+CASES = ["greet", "identity", "agree", "broadcast", "send", "spun", "gather", "allgather", "working", "stop", "stop_late", "average",
+         "copy", "feedback", "outer", "resume"]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5])

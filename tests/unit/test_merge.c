@@ -42,7 +42,7 @@ static void walk(float *restrict w, const float *restrict before, float *const *
 }
 
 static const outer_rule half = {
-    .name = "half", .about = "", .states = {{"count", 5.0F}, {"way", 0.0F}}, .apply = walk};
+    .name = "half", .states = {{"count", 5.0F}, {"way", 0.0F}}, .apply = walk};
 
 static void test_states(void **state)
 {
@@ -110,6 +110,8 @@ static void test_saved(void **state)
     size_t n = saved_list(&of, list), residual = find(list, n, "residual"),
            way = find(list, n, "way");
     assert_int_equal(n, 4);
+    for (size_t i = 0; i < n; i++) /* the rule before may have had none */
+        assert_int_equal(list[i].may_be_missing, i == residual);
     assert_true(list[residual].per_worker && list[residual].at == of.merge.average.residual);
     assert_true(!list[way].per_worker && list[way].at == of.merge.outer.states[1]);
     assert_int_equal(list[way].n, N);
