@@ -35,6 +35,7 @@ static void begin(training *t)
 {
     const job *j = t->job;
     interrupt_catch();
+    t->books.t_zero_s = clock_now(); /* who looks while it waits shows a time since */
     transport_on_wait(transport_is_server() ? server_listen : pass_on, t);
     saving_keep_own(&t->saving, j->course.rounds_before);
     transport_barrier();
