@@ -29,8 +29,7 @@ typedef struct partition_task {
 } partition_task;
 
 typedef struct partition_rule {
-    const char *name;  /* "even" */
-    const char *about; /* one line for --help */
+    const char *name; /* "even" */
     bool needs_labels;
     /*
      * deal - owner[i] = worker of image i, below n_workers

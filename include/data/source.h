@@ -62,8 +62,7 @@ bool source_read(source *self, enum split split, size_t first, size_t n, uint8_t
  * number of classes) and source_read (labels).
  */
 typedef struct source_kind {
-    const char *name;  /* "cifar10" */
-    const char *about; /* one line about what spec may be */
+    const char *name; /* "cifar10" */
     /*
      * claims - whether spec is meant for this kind: a look at the string, or whether a file is there
      * Kinds are asked in the order of the list in source.c; the first that claims it has it.

@@ -93,7 +93,6 @@ typedef void layer_function(const layer *self, const layer_pass *pass, const tea
 
 struct layer_kind {
     const char *name;                         /* `kind = name` */
-    const char *about;                        /* one line for help */
     const char *settings[LAYER_MAX_SETTINGS]; /* names it knows, NULL-terminated */
     int n_inputs;
 

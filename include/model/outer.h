@@ -25,7 +25,6 @@ typedef struct outer_state {
 
 typedef struct outer_rule {
     const char *name;
-    const char *about;                    /* one line for --help */
     outer_state states[OUTER_STATES + 1]; /* up to the first without a name */
     /*
      * apply - a pure function

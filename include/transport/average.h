@@ -34,8 +34,7 @@ typedef struct average_piece {
 
 /* An averaging rule moves the numbers. */
 typedef struct average_rule {
-    const char *name;  /* "gather" */
-    const char *about; /* one line for --help */
+    const char *name; /* "gather" */
     bool exact; /* the result is the mean, with the bits of the other exact rules; else near it */
     bool
         uses_before; /* it needs the weights all ranks went on from, to send differences for instance */

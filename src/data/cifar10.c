@@ -308,9 +308,9 @@ bool cifar10_check(const char *folder, FILE *out, error *err)
     return good;
 }
 
+/* A folder with CIFAR-10's binary files. */
 const source_kind source_cifar10 = {
     .name = "cifar10",
-    .about = "a folder with CIFAR-10's binary files",
     .claims = claims,
     .open = open_cifar10,
     .read = read_cifar10,

@@ -35,14 +35,14 @@ static bool deal_sizes(const partition_task *task, uint32_t *owner, error *err)
     return true;
 }
 
+/* One after the other, as many for each worker, but for one image. */
 const partition_rule partition_even = {
     .name = "even",
-    .about = "one after the other, as many for each worker, but for one image",
     .deal = deal_evenly,
 };
 
+/* One after the other, as many as asked for; the rest is left out. */
 const partition_rule partition_sizes = {
     .name = "sizes",
-    .about = "one after the other, as many as asked for; the rest is left out",
     .deal = deal_sizes,
 };

@@ -249,9 +249,9 @@ static const char *class_name(const void *state, int c)
     return classes[c].name;
 }
 
+/* synthetic:n, n drawn images of ten classes, made from the seed. */
 const source_kind source_synthetic = {
     .name = "synthetic",
-    .about = "synthetic:n, n drawn images of ten classes, made from the seed",
     .claims = claims,
     .open = open_synthetic,
     .read = read_synthetic,

@@ -241,10 +241,9 @@ static void collect(const layer *self, const layer_pass *pass, const team *us)
     conv_bias_add(p, pass->sums, pass->n_images, pass->g + self->tensors[1].offset, begin, end);
 }
 
-extern const layer_kind layer_conv;
+/* Convolution: filters of kernel x kernel with a bias; stride 1, padding 0 by default. */
 const layer_kind layer_conv = {
     .name = "conv",
-    .about = "convolution: filters of kernel x kernel with a bias; stride 1, padding 0 by default",
     .settings = {"filters", "kernel", "stride", "padding"},
     .n_inputs = 1,
     .infer = infer,

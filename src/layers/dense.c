@@ -73,10 +73,9 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
     }
 }
 
-extern const layer_kind layer_dense;
+/* Fully connected: so many units, each with a weight per input and a bias. */
 const layer_kind layer_dense = {
     .name = "dense",
-    .about = "fully connected: units outputs, each with a weight per input and a bias",
     .settings = {"units"},
     .n_inputs = 1,
     .infer = infer,

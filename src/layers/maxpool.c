@@ -68,10 +68,9 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
     pool_backward(pass->plan, pass->gy, pass->workspace, pass->gx[0], pass->add[0], begin, end);
 }
 
-extern const layer_kind layer_maxpool;
+/* Maximum of each window x window; stride defaults to window. */
 const layer_kind layer_maxpool = {
     .name = "maxpool",
-    .about = "maximum of each window x window; stride defaults to window",
     .settings = {"window", "stride"},
     .n_inputs = 1,
     .infer = infer,

@@ -2,18 +2,19 @@
 
 #include <string.h>
 
-extern const layer_kind layer_conv, layer_dense, layer_maxpool, layer_relu;
+/* One line for each kind. */
+#define LAYER_KINDS(KIND)                                                                          \
+    KIND(layer_conv)                                                                               \
+    KIND(layer_dense)                                                                              \
+    KIND(layer_maxpool)                                                                            \
+    KIND(layer_relu)
 
-/* One line per kind of layer. */
-const layer_kind *const layer_kinds[] = {
-    /* clang-format off */
-    &layer_conv,
-    &layer_dense,
-    &layer_maxpool,
-    &layer_relu,
-    NULL,
-    /* clang-format on */
-};
+#define DECLARE(kind) extern const layer_kind kind;
+#define LIST(kind) &kind,
+
+LAYER_KINDS(DECLARE)
+
+const layer_kind *const layer_kinds[] = {LAYER_KINDS(LIST) NULL};
 
 const layer_kind *layer_kind_find(const char *name)
 {

@@ -26,10 +26,9 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
     relu_backward(pass->y, pass->gy, pass->gx[0], pass->add[0], begin, end);
 }
 
-extern const layer_kind layer_relu;
+/* y = max(x, 0) */
 const layer_kind layer_relu = {
     .name = "relu",
-    .about = "y = max(x, 0)",
     .n_inputs = 1,
     .infer = infer,
     .forward = forward,

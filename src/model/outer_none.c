@@ -1,6 +1,6 @@
 #include "model/outer.h"
 
+/* Everyone goes on from the mean. */
 const outer_rule outer_none = {
     .name = "none",
-    .about = "everyone goes on from the mean",
 };

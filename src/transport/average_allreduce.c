@@ -38,9 +38,9 @@ static average_cost allreduce_cost(size_t n, int workers)
     };
 }
 
+/* MPI_Allreduce: all ranks add up together, no matter in which order. */
 const average_rule average_allreduce = {
     .name = "allreduce",
-    .about = "MPI_Allreduce: all ranks add up together, no matter in which order",
     .exact = true,
     .average = allreduce_average,
     .scratch_bytes = allreduce_scratch_bytes,

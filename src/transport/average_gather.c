@@ -30,9 +30,9 @@ static average_cost gather_cost(size_t n, int workers)
     };
 }
 
+/* The server collects all weights, adds them up in rank order and broadcasts the mean. */
 const average_rule average_gather = {
     .name = "gather",
-    .about = "the server collects all weights, adds them up in rank order and broadcasts the mean",
     .exact = true,
     .average = gather_average,
     .scratch_bytes = gather_scratch_bytes,

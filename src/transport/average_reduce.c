@@ -42,9 +42,9 @@ static average_cost reduce_cost(size_t n, int workers)
     };
 }
 
+/* The ranks add up on the way to the server, which broadcasts the mean. */
 const average_rule average_reduce = {
     .name = "reduce",
-    .about = "the ranks add up on the way to the server, which broadcasts the mean",
     .exact = true,
     .average = reduce_average,
     .scratch_bytes = reduce_scratch_bytes,

@@ -36,11 +36,9 @@ static average_cost slices_cost(size_t n, int workers)
     };
 }
 
+/* Reduce-scatter and all-gather: every rank, the server too, averages a slice of the weights and sends it to all. */
 const average_rule average_slices = {
     .name = "slices",
-    .about =
-        "reduce-scatter and all-gather: every rank, the server too, averages a slice of the weights and sends it "
-        "to all",
     .exact = true,
     .average = slices_average,
     .scratch_bytes = slices_scratch_bytes,
