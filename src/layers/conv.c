@@ -138,12 +138,13 @@ static bool workspace_layout(const layer *self, const conv_layer_plan *p, size_t
     size_t packed = whole_lines(p->forward.n_packed * sizeof(float));
     size_t flipped = whole_lines(p->backward.n_packed * sizeof(float));
     size_t in = self->values[PADDING] > 0 ? in_bytes(&p->forward.shape) : 0, input, gradient;
+    bool back = training && self->inputs[0] != LAYER_IMAGES; /* nobody wants the images' gradient */
     if (!memory_multiply(in, n_blocks, &input) ||
-        !memory_multiply(training ? in_bytes(&p->backward.shape) : 0, n_blocks, &gradient))
+        !memory_multiply(back ? in_bytes(&p->backward.shape) : 0, n_blocks, &gradient))
         return false;
     ws->packed = 0;
     ws->flipped = packed;
-    ws->input = ws->flipped + (training ? flipped : 0);
+    ws->input = ws->flipped + (back ? flipped : 0);
     ws->gradient = ws->input + input;
     return !__builtin_add_overflow(ws->gradient, gradient, &ws->total);
 }

@@ -230,9 +230,32 @@ static void test_too_large(void **state)
     model_free(m);
 }
 
+/* Nobody wants the gradient of the images: no room for what leads to it. */
+static void test_room_of_a_convolution(void **state)
+{
+    (void)state;
+    model *m = model_of("[model]\nname = t\ninput = 4 8 8\nclasses = 256\n"
+                        "[a]\nkind = conv\nfilters = 4\nkernel = 3\npadding = 1\n"
+                        "[b]\nkind = conv\nfilters = 4\nkernel = 3\npadding = 1\n");
+    size_t bytes[2][2];
+    for (int k = 0; k < 2; k++) {
+        const layer *l = &m->layers[k];
+        void *plan = memory_new(l->kind->plan_bytes, 1, NULL);
+        l->kind->plan(l, plan);
+        for (int training = 0; training < 2; training++)
+            assert_true(l->kind->workspace_bytes(l, plan, 3, training, &bytes[k][training]));
+        memory_free(plan);
+    }
+    assert_int_equal(bytes[0][0], bytes[1][0]);
+    assert_int_equal(bytes[0][1], bytes[0][0]);
+    assert_true(bytes[1][1] > bytes[1][0]);
+    model_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_room_of_a_convolution),
         cmocka_unit_test(test_batches_count_right),
         cmocka_unit_test(test_hits),
         cmocka_unit_test(test_forward_is_training_pass),
