@@ -24,6 +24,7 @@ typedef struct average_piece {
     float *w;            /* inout: this rank's, then the mean */
     const float *before; /* what all ranks had after the average before, or NULL: uses_before */
     float *residual;     /* inout: this rank's, or NULL: has_residual */
+    size_t first;        /* number of the first of them among all weights */
     size_t n;            /* length of these three, at most 2^26: longer vectors come in pieces */
     const double *
         shares; /* `size` of them, the same on all ranks, adding up to 1; where it is 0 the rank's w
@@ -36,16 +37,18 @@ typedef struct average_piece {
 typedef struct average_rule {
     const char *name; /* "gather" */
     bool exact; /* the result is the mean, with the bits of the other exact rules; else near it */
-    bool
-        uses_before; /* it needs the weights all ranks went on from, to send differences for instance */
-    bool
-        has_residual; /* it keeps n floats on each rank, 0 at first: what it has not sent yet (error feedback) */
+    /* it needs the weights all ranks went on from, to send differences for instance */
+    bool uses_before;
+    /* it keeps n floats on each rank, 0 at first: what it has not sent yet (error feedback).  Whatever changes from
+     * average to average belongs here: it is in checkpoints */
+    bool has_residual;
     /* average - replace w on every rank by the sum over the ranks of shares[rank] * w; the same bits on all ranks.
      * Collective: operations of transport.h that spin, and of src/transport/wire.h. */
     void (*average)(const average_piece *piece);
     /* scratch_bytes - memory this rank needs during a call for n floats; NULL: none.  Not collective. */
     size_t (*scratch_bytes)(size_t n, int rank, int size);
-    /* init, release - state of its own for n weights, such as who is in a group with whom; NULL: it has none.
+    /* init, release - state of its own for n weights, such as who is in a group with whom; NULL: it has none.  It is
+     * in no checkpoint: what changes from average to average is lost with --resume, unless it is the residual.
      * Init returns NULL with err when it cannot be had.  Not collective. */
     void *(*init)(size_t n, int rank, int size, error *err);
     void (*release)(void *state);

@@ -83,6 +83,7 @@ static void average_one(average *self, float *w, const float *before, size_t fir
         .w = w + first,
         .before = before ? before + first : NULL,
         .residual = self->residual ? self->residual + first : NULL,
+        .first = first,
         .n = piece_floats(self->n - first),
         .shares = self->shares,
         .scratch = self->scratch,
