@@ -356,7 +356,24 @@ def test_names_in_the_map_exist():
     assert named - files - {"mpi.h", "hdf5.h", "omp.h"} == set()
 
 
+def strange_names(comments):
+    """C files and headers that comments name, in whatever folder, and nobody has; capitals stand for any name."""
+    files = ["/" + name_of(path) for folder in ("src", "include", "tests", "fuzz", "bench") for path in (ROOT / folder).rglob("*.[ch]")]
+    named = set(re.findall(r"(?<![\w/*<.-])((?:\w+/)*[a-z]\w+\.[ch])\b", comments))
+    return sorted(name for name in named if not re.search("[A-Z]{2}", name) and not any(file.endswith("/" + name) for file in files))
+
+
+def test_files_that_comments_name_exist():
+    bad = {}
+    for path in SOURCES:
+        comments = "\n".join(re.findall(r"/\*.*?\*/|//[^\n]*", path.read_text(), re.S))
+        if found := unknown_paths(comments) + strange_names(comments):
+            bad[name_of(path)] = found
+    assert bad == {}
+
+
 def test_what_is_missing_is_found():
+    assert strange_names("/* nothing.h, base/error.h, error.h, train/error.c, average_NAME.c, outer_*.c, <mpi.h> */") == ["nothing.h", "train/error.c"]
     assert unknown_paths("`src/base/error.c`, src/layers/KIND.c, include/ROOM/*.h, (jobs/hostfile).") == []
     assert unknown_paths("src/base/nothing.c and `tests/unit/no_THING.c`.") == ["src/base/nothing.c", "tests/unit/no_THING.c"]
 
