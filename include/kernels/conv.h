@@ -29,7 +29,7 @@ typedef struct conv_shape {
 typedef struct conv_tiling {
     int channels, pixels; /* largest tile */
     int chunk;            /* in channels whose rows of a tile stay in the level-1 cache */
-    int strip;            /* tiles side by side whose pixels do, with that many in channels */
+    int strip; /* at least 1: tiles side by side whose pixels do, with that many in channels */
 } conv_tiling;
 
 /* conv_tiling_choose - the cheapest tiles for a shape on this target */
@@ -45,7 +45,7 @@ enum { CONV_MAX_KERNEL = 31 };
 
 /*
  * What is decided once for a shape, before there are images: the algorithm, and what it derives from the shape.
- * The taps needed get no more from left to right, at either end: so there are few runs.
+ * kx_begin and kx_end never grow from left to right: so there are few runs.
  */
 typedef struct conv_plan {
     const struct conv_algorithm *algorithm;
@@ -69,7 +69,7 @@ typedef struct conv_algorithm {
                     vec *out, bool add, size_t begin, size_t end);
 } conv_algorithm;
 
-/* conv_plan_make - for a shape; tiling NULL: the one chosen for it */
+/* conv_plan_make - for a shape, its kernel at most CONV_MAX_KERNEL; tiling NULL: the one chosen for it */
 conv_plan conv_plan_make(const conv_shape *shape, const conv_tiling *tiling);
 
 /* conv_weights - out_channels * in_channels * kernel * kernel */
@@ -99,8 +99,8 @@ void conv_forward(const conv_plan *plan, const float *packed, const float *bias,
 enum { CONV_MAX_TAP_PIECES = 7 };
 typedef struct conv_gradient_plan {
     conv_shape shape;
-    int n_taps, n_groups,
-        n_ky; /* pieces of a kernel row, groups of out channels, kernel rows of an item */
+    /* pieces of a kernel row, groups of out channels, kernel rows of an item */
+    int n_taps, n_groups, n_ky;
     int taps[CONV_MAX_TAP_PIECES + 1]; /* where the pieces begin */
     size_t n_items, n_sums; /* of the functions below; vecs that the sums of a block take */
 } conv_gradient_plan;

@@ -54,16 +54,15 @@ typedef struct layer {
     /* The graph: where the data come from, kind->n_inputs numbers of layers before this one, all different. */
     int inputs[LAYER_MAX_INPUTS];
     layer_shape in[LAYER_MAX_INPUTS], out;
-    tensor tensors
-        [LAYER_MAX_TENSORS]; /* offsets are within the layer's own trained weights, or statistics */
+    /* offsets are within the layer's own trained weights, or statistics */
+    tensor tensors[LAYER_MAX_TENSORS];
     int n_tensors;
     size_t n_trained, n_statistics;
     float statistic_rate; /* of a step: statistic += rate * (the batch's - statistic) */
-    long
-        values[LAYER_MAX_SETTINGS]; /* the kind's own numbers, from infer to forward and backward */
-    double flops_forward,
-        flops_backward;   /* multiplications and additions for one image; backward with
-                                             the gradient of the input */
+    /* the kind's own numbers, from infer to forward and backward */
+    long values[LAYER_MAX_SETTINGS];
+    /* multiplications and additions for one image; backward with the gradient of the input */
+    double flops_forward, flops_backward;
     double flops_weights; /* the part of flops_backward that is the gradient of the weights */
     bool by_blocks;       /* may run by blocks (see layer_kind): set by infer where it pays */
     size_t n_sums; /* vecs per block in sums: what backward leaves when run by blocks, or reduces */

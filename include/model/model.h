@@ -28,8 +28,8 @@ typedef struct model {
     char name[LAYER_NAME_BYTES];
     layer_shape input;
     int n_classes;
-    layer *
-        layers; /* n_layers, each behind its inputs; those whose work another has absorbed are gone */
+    /* n_layers, each behind its inputs; those whose work another has absorbed are gone */
+    layer *layers;
     int n_layers;
     model_place *places; /* of each layer */
     tensor *tensors;     /* all weights, in the layers' order, offsets in the flat vector */

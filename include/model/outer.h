@@ -31,7 +31,8 @@ typedef struct outer_rule {
      *   w       inout  the mean; then what everyone goes on from
      *   before  in     what everyone went on from the last time
      *   states  inout  n floats each, in the order above
-     *   round   in     how many averages have been before, over all rounds
+     *   round   in     how many averages have been before, over all rounds: one more each time, but it may jump, up or
+     *                  down, where a run goes on with another number of workers
      * NULL: everyone goes on from the mean.  Not collective.
      */
     void (*apply)(float *restrict w, const float *restrict before, float *const *states, size_t n,

@@ -33,12 +33,12 @@ typedef struct train_options {
     uint64_t local_epochs; /* exactly one of these two is 0 */
     uint64_t local_steps;
     uint64_t average_every; /* local steps between averages inside a round; 0: only at its end */
-    double
-        tail_average; /* share of a round's averages whose mean (SWA) is its model; 0: the last */
-    uint64_t batch;   /* 1..65536 */
-    double lr;        /* at its highest */
-    int schedule;     /* enum schedule_kind */
-    double warmup;    /* rounds */
+    /* share of a round's averages whose mean (SWA) is its model; 0: the last */
+    double tail_average;
+    uint64_t batch; /* 1..65536 */
+    double lr;      /* at its highest */
+    int schedule;   /* enum schedule_kind */
+    double warmup;  /* rounds */
     double momentum, weight_decay;
     bool nesterov, keep_momentum;
     double target_accuracy; /* 0..1; 0: none */

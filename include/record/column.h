@@ -18,8 +18,8 @@ enum record_type {
 };
 
 typedef struct record_column {
-    const char
-        *name; /* behind its NUL the unit, behind that one's the sentence: one text, one pointer */
+    /* behind its NUL the unit, behind that one's the sentence: one text, one pointer */
+    const char *name;
     uint16_t type;    /* enum record_type */
     uint16_t offset;  /* of the member */
     uint16_t n_bytes; /* of it; 0: a text as long as it turns out */

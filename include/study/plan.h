@@ -43,14 +43,14 @@ typedef struct plan {
     double *error; /* n_runs: T measured / T predicted - 1 */
     double worst;  /* largest error without its sign */
     size_t i_worst;
-    const char
-        *host; /* the only one of the runs with two or more workers, or NULL: links were measured */
+    /* the only one of the runs with two or more workers, or NULL: links were measured */
+    const char *host;
     fit fit;
     fit_case now;              /* the cluster to be improved */
     double steps;              /* between two averages; 0: averages per run are fixed */
     plan_row rows[PLAN_NODES]; /* for 1 to PLAN_NODES workers */
-    plan_value
-        overtaken; /* workers from which on overhead exceeds work; infinite: none up to PLAN_NODES */
+    /* workers from which on overhead exceeds work; infinite: none up to PLAN_NODES */
+    plan_value overtaken;
     plan_value enough;                 /* workers from which on another one saves less than 5 % */
     size_t n_changes;                  /* without faster links where none were measured */
     plan_change changes[PLAN_CHANGES]; /* best first */

@@ -26,9 +26,9 @@ typedef struct run {
     /* what it comes to */
     bool finished; /* it was resumed, and there is nothing left to do */
     int signal;    /* it was asked to stop by, or 0 */
-    uint64_t
-        rounds_done; /* then: rounds in the result file, and in the checkpoint if there is one */
-    uint64_t n_test; /* images tested with (server) */
+    /* then: rounds in the result file, and in the checkpoint if there is one */
+    uint64_t rounds_done;
+    uint64_t n_test;        /* images tested with (server) */
     record_summary summary; /* where it came to its end, now or before (server) */
 
     struct attempt *attempt; /* run.c's own */

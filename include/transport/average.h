@@ -26,9 +26,9 @@ typedef struct average_piece {
     float *residual;     /* inout: this rank's, or NULL: has_residual */
     size_t first;        /* number of the first of them among all weights */
     size_t n;            /* length of these three, at most 2^26: longer vectors come in pieces */
-    const double *
-        shares; /* `size` of them, the same on all ranks, adding up to 1; where it is 0 the rank's w
-                             may be anything, NaN too, and is not read */
+    /* `size` of them, the same on all ranks, adding up to 1; where it is 0 the rank's w may be anything, NaN too,
+     * and is not read */
+    const double *shares;
     void *scratch; /* scratch_bytes(n, rank, size), or NULL */
     void *state;   /* init's, or NULL */
 } average_piece;

@@ -79,7 +79,8 @@ void transport_allgather(const void *mine, size_t n_bytes, void *all);
 
 /*
  * transport_broadcast - copy n bytes (any number) from rank root to everyone
- * Asleep, root goes on at once where n is at most 64 KiB; where it is more all wait for each other.
+ * Asleep, root goes on as soon as MPI has taken the bytes where n is at most 64 KiB; where it is more all wait for
+ * each other.
  * Collective.
  */
 void transport_broadcast(void *data, size_t n_bytes, int root, enum transport_wait how);
@@ -95,8 +96,8 @@ char *transport_broadcast_text(char *text);
  * transport_gather - n bytes (at most 2^30, the same number on all ranks) from each rank to the server
  *   mine  in   NULL on the server: what all has there stays as it is
  *   all   out  size * n bytes, in rank order; unused elsewhere, NULL will do
- * Asleep, all wait for each other where n is more than 64 KiB; where it is not, the workers go on as soon as
- * their bytes are on their way.  Collective.
+ * Asleep, all wait for each other where n is more than 64 KiB; where it is not, a worker goes on as soon as MPI has
+ * taken its bytes.  Collective.
  */
 void transport_gather(const void *mine, size_t n_bytes, void *all, enum transport_wait how);
 
@@ -118,7 +119,7 @@ void transport_send(const void *data, size_t n_bytes, int to, enum transport_wai
 void transport_receive(void *data, size_t n_bytes, int from, enum transport_wait how);
 
 /*
- * transport_send_word - a worker sends the server a number, unasked, without waiting; it arrives while the
+ * transport_send_word - a non-blocking send of a number from a worker to the server, unasked; it arrives while the
  *                       server looks
  *   Returns false when the number before has not left yet; nothing is sent then.  True on a server.
  * transport_receive_word - the server: take the next such number, and whose it is; false when there is none

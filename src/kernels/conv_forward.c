@@ -2,6 +2,8 @@
 
 #include "pieces.h"
 
+#include <assert.h>
+
 /*
  * A tile is m out channels x r neighbouring pixels of a row, summed up in registers.  Each loaded pixel
  * serves m channels, each loaded weight r pixels; with the kernel's width known to the compiler, a pixel
@@ -259,6 +261,7 @@ conv_plan conv_plan_make(const conv_shape *shape, const conv_tiling *tiling)
                       .shape = *shape,
                       .tiling = tiling ? *tiling : conv_tiling_choose(shape),
                       .n_packed = conv_weights(shape)};
+    assert(shape->kernel <= CONV_MAX_KERNEL && plan.tiling.strip >= 1);
     plan.n_pack_items = (size_t)pieces(shape->out_channels, plan.tiling.channels);
     cut_row(&plan);
     return plan;

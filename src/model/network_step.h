@@ -43,7 +43,10 @@ typedef struct step {
 /* step_begin - set up the passes for self's images, weights and gradient; by one thread, before the others */
 void step_begin(step *self);
 
-/* step_load - images and labels; step_prepare - what depends on the weights alone.  Without a barrier. */
+/*
+ * step_load - images and labels, by blocks; a barrier before unless at->own
+ * step_prepare - what depends on the weights alone; no barrier before, and one needed behind (at->own is false then)
+ */
 void step_load(step *self, stage_walk *at);
 void step_prepare(const step *self, stage_walk *at);
 

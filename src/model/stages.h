@@ -5,7 +5,8 @@
  *   STAGE_BLOCKS  each takes blocks of its own through all of them and meets nobody
  *   STAGE_TEAM    the layers are shared out, one after the other, with a barrier between
  *   STAGE_REDUCE  one layer, by blocks, that first puts something of the whole batch together
- * Stages run in order, backward in reverse; threads meet between two of them where one is a STAGE_TEAM.
+ * Stages run in order, backward in reverse; threads meet where one of two parts that follow each other is the whole
+ * team's: a STAGE_TEAM, a collect, or what puts a batch together in a STAGE_REDUCE (stage_meet).
  */
 #ifndef BRAMBLE_MODEL_STAGES_H
 #define BRAMBLE_MODEL_STAGES_H
@@ -21,7 +22,7 @@ enum stage_kind { STAGE_BLOCKS, STAGE_TEAM, STAGE_REDUCE };
 typedef struct stage {
     enum stage_kind kind;
     int first, last; /* layers first .. last - 1 */
-    int single; /* STAGE_BLOCKS: those before it a block at a time, the rest all blocks of a thread */
+    int single;      /* STAGE_BLOCKS: before it a block at a time, then all blocks of a thread */
 } stage;
 
 /* stages_of - cut a model into stages; returns how many, at most a stage for each layer */
@@ -33,21 +34,22 @@ typedef struct stage_pass {
     const stage *stages;
     const layer_pass *passes; /* one for each layer, of all blocks */
     size_t n_blocks;
-    bool
-        by_blocks; /* false: blocks do not deal out evenly, and stages run by blocks as those of the team do */
+    /* false: blocks do not deal out evenly, and stages by blocks run as those of the team do */
+    bool by_blocks;
     bool training;
 } stage_pass;
 
-/* A thread on its way; begin with `own` false. */
+/* A thread on its way; begin with `own` true where nobody has anything to wait for yet, else false. */
 typedef struct stage_walk {
     const stage_pass *pass;
     const team *us;
-    bool own; /* since the last barrier it has touched its own blocks alone */
+    bool own; /* what it has done last concerns its own blocks alone */
 } stage_walk;
 
 /*
- * stage_meet - wait for the others, unless what this thread does next and what it has done since the last
- * barrier concerns its own blocks (team_share of n_blocks) alone
+ * stage_meet - wait for the others, unless both what this thread has done last and what it does next concern its own
+ * blocks (team_share of n_blocks) alone
+ *   own  in  the latter; self->own is the former, and afterwards the latter
  */
 void stage_meet(stage_walk *self, bool own);
 

@@ -10,8 +10,8 @@
 typedef struct merge {
     average average;
     outer outer;
-    float
-        *before; /* what everyone went on from the last time; NULL where neither rule asks for it */
+    /* what everyone went on from the last time; NULL where neither rule asks for it */
+    float *before;
 } merge;
 
 /*

@@ -10,6 +10,8 @@
 #include "training.h"
 
 /*
+ * Another protocol is another such function, and one line in training.c.
+ *
  * round_run - a round (0-based) of either role, or of both in one rank
  * true with t->decision->stop: the round is dropped.  false with err, the same on every rank: weights that are no
  * longer finite (user), a result file that cannot be written (environment).  Collective.

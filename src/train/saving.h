@@ -14,11 +14,12 @@
 /* The copies of a vector; NULL what this rank has none of. */
 typedef struct kept {
     saved_vector of;
-    float
-        *last; /* at the end of the last round: on the server, of a vector per worker on workers */
-    float *
-        before; /* of a vector per worker, where a rank may die and the others go on: of the round before that */
-    float *all; /* the server's, of a vector per worker: of all ranks, one behind the other */
+    /* at the end of the last round: on the server, of a vector per worker on workers */
+    float *last;
+    /* of a vector per worker, where a rank may die and the others go on: of the round before that */
+    float *before;
+    /* the server's, of a vector per worker: of all ranks, one behind the other */
+    float *all;
 } kept;
 
 typedef struct saving {
@@ -29,8 +30,8 @@ typedef struct saving {
     kept kept[SAVED_MAX];
     size_t n_kept;
     uint64_t rounds; /* done in the state kept; 0: none is */
-    uint64_t
-        own_rounds; /* the same of vectors per worker; a death may come before the server knows of the last */
+    /* the same of vectors per worker; a death may come before the server knows of the last */
+    uint64_t own_rounds;
     int64_t n_workers;   /* then */
     int64_t model_round; /* of the model in evaluation.w; -1: none */
     double t_date_s;

@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 /*
- * shards_deliver - every worker its own images, in the order in which they stand in the training set
+ * shards_deliver - a scatter, MPI_Scatterv in pieces: to every worker its own images, in the order in which they stand
+ *                  in the training set
  *   from, owner  in     on the server: the data set, and of each of its first n training images the worker
  *                       (data/partition.h); NULL and 0 elsewhere
  *   mine         inout  on a worker: of as many images as it owns; filled in.  NULL on a server that is none
