@@ -6,6 +6,7 @@
  */
 #include "base/memory.h"
 #include "base/random.h"
+#include "check.h"
 #include "data/partition.h"
 #include "train/shards.h"
 #include "transport/transport.h"
@@ -13,20 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            check_fail(__LINE__, #condition);                                                      \
-    } while (0)
-
-static __attribute__((noreturn)) void check_fail(int line, const char *condition)
-{
-    error err = {0};
-    error_environment(&err, "%s:%d: rank %d of %d: not true: %s", __FILE__, line, transport_rank(),
-                      transport_size(), condition);
-    transport_abort(&err);
-}
 
 /* ---- a data set that is known everywhere: more classes than a byte can tell apart ------------------- */
 

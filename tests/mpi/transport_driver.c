@@ -6,6 +6,7 @@
  */
 #include "base/memory.h"
 #include "base/random.h"
+#include "check.h"
 #include "train/merge.h"
 #include "train/resume.h"
 #include "train/saved.h"
@@ -19,20 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            check_fail(__LINE__, #condition);                                                      \
-    } while (0)
-
-static __attribute__((noreturn)) void check_fail(int line, const char *condition)
-{
-    error err = {0};
-    error_environment(&err, "%s:%d: rank %d of %d: not true: %s", __FILE__, line, transport_rank(),
-                      transport_size(), condition);
-    transport_abort(&err);
-}
 
 static void *take(size_t count, size_t size)
 {

@@ -115,3 +115,14 @@ class Shell:
     def printed(self, block):
         path = self.said / str(block.line)
         return path.read_text(errors="replace") if path.exists() else ""
+
+
+TOP = "src include docs jobs tools tests models notebooks containers fuzz bench debian .ci".split()
+# By whoever follows the page.
+MADE = {"jobs/hostfile", "containers/ssh_key", "debian/changelog", "fuzz/regressions", "fuzz/regressions/TARGET"}
+
+
+def unknown_paths(text):
+    """What looks like a file of the project and is none; words in capitals, and x, stand for any name."""
+    found = set(re.findall(rf"(?<![\w/.~$-])(?:{'|'.join(map(re.escape, TOP))})/[\w.*/-]*\w(?!/*[\w*])", text))
+    return sorted(path for path in found - MADE if not list(ROOT.glob(re.sub(r"(?<=[/_])([A-Z]{2,}|x)\b", "*", path))))
