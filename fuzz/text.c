@@ -78,17 +78,18 @@ static void train(model *m)
 
 static void check_tensors(const model *m)
 {
-    size_t n = 0;
+    size_t n = 0, statistics = m->n_trained;
     for (int k = 0; k < m->n_tensors; k++) {
         const tensor *t = &m->tensors[k];
-        size_t count = 1;
+        size_t count = 1, *next = t->role == TENSOR_TRAINED ? &n : &statistics;
         for (int d = 0; d < t->n_dims; d++)
             count *= t->dims[d];
-        fuzz_need(t->offset == n && t->count == count && count > 0,
+        fuzz_need(t->offset == *next && t->count == count && count > 0,
                   "tensors do not cover the weights");
-        n += count;
+        *next += count;
     }
-    fuzz_need(n == m->n_weights && n <= MODEL_MAX_WEIGHTS, "tensors do not cover the weights");
+    fuzz_need(n == m->n_trained && statistics == m->n_weights && statistics <= MODEL_MAX_WEIGHTS,
+              "tensors do not cover the weights");
 }
 
 void fuzz_model(const uint8_t *data, size_t n)

@@ -21,7 +21,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LAYER_MAX_INPUTS = 2, LAYER_MAX_TENSORS = 4, LAYER_NAME_BYTES = 48, LAYER_MAX_SETTINGS = 8 };
+enum {
+    LAYER_MAX_INPUTS = 4,
+    LAYER_MAX_TENSORS = 4,
+    LAYER_NAME_BYTES = 48,
+    LAYER_MAX_SETTINGS = 16
+};
+enum { LAYER_SETTING_BYTES = 32 };
 enum { LAYER_IMAGES = -1 }; /* as an input: the images themselves */
 
 /* Limits on what a model file may ask for; sums and products of these fit in an int. */
@@ -35,10 +41,9 @@ typedef struct layer_shape {
 /* layer_features - channels * height * width; at most LAYER_MAX_FEATURES in a model */
 size_t layer_features(layer_shape shape);
 
-/* A `name = value` of a layer's section, with the number of its line. */
+/* A `name = text` of a layer's section, with the number of its line. */
 typedef struct layer_setting {
-    char name[24];
-    long value;
+    char name[24], text[LAYER_SETTING_BYTES];
     int line;
 } layer_setting;
 
@@ -51,8 +56,9 @@ typedef struct layer {
     layer_setting settings[LAYER_MAX_SETTINGS];
     int n_settings;
 
-    /* The graph: where the data come from, kind->n_inputs numbers of layers before this one, all different. */
-    int inputs[LAYER_MAX_INPUTS];
+    /* The graph: where the data come from, numbers of layers before this one, all different. */
+    int inputs[LAYER_MAX_INPUTS], n_inputs;
+    int inputs_line; /* of what names them: their key, or the section's first */
     layer_shape in[LAYER_MAX_INPUTS], out;
     /* offsets are within the layer's own trained weights, or statistics */
     tensor tensors[LAYER_MAX_TENSORS];
@@ -61,6 +67,7 @@ typedef struct layer {
     float statistic_rate; /* of a step: statistic += rate * (the batch's - statistic) */
     /* the kind's own numbers, from infer to forward and backward */
     long values[LAYER_MAX_SETTINGS];
+    double reals[LAYER_MAX_SETTINGS];
     /* multiplications and additions for one image; backward with the gradient of the input */
     double flops_forward, flops_backward;
     double flops_weights; /* the part of flops_backward that is the gradient of the weights */
@@ -93,10 +100,10 @@ typedef void layer_function(const layer *self, const layer_pass *pass, const tea
 struct layer_kind {
     const char *name;                         /* `kind = name` */
     const char *settings[LAYER_MAX_SETTINGS]; /* names it knows, NULL-terminated */
-    int n_inputs;
+    int min_inputs, max_inputs;               /* how many it takes, 1 .. LAYER_MAX_INPUTS */
 
     /*
-     * infer - read the settings (layer_setting_get), check them against self->in, fill out, tensors,
+     * infer - read the settings (layer_setting_get, ...), check them against self->in, fill out, tensors,
      * values and flops.  false with err (user), without file and line: the caller adds them.
      */
     bool (*infer)(layer *self, error *err);
@@ -151,12 +158,28 @@ const layer_kind *layer_kind_find(const char *name);
 /* ---- for the kinds ----------------------------------------------------------------------------- */
 
 /*
- * layer_setting_get - the value of a setting, or the fallback where it is not given
- * false with err (user) when it is outside low .. high, self->line then being the setting's; fallback
- * below low: the setting is required.
+ * layer_setting_get, _get_real - a whole or a real number, or the fallback where it is not given
+ * false with err (user) when it is none, or outside low .. high, self->line then being the setting's;
+ * fallback below low: the setting is required.
  */
 bool layer_setting_get(layer *self, const char *name, long fallback, long low, long high,
                        long *value, error *err);
+bool layer_setting_get_real(layer *self, const char *name, double fallback, double low, double high,
+                            double *value, error *err);
+
+/*
+ * layer_setting_get_or - a whole number as above, or a word, which stands for low - 1
+ * layer_setting_get_word - which of words, NULL-terminated, it is, or the fallback; below 0: required
+ * layer_setting_get_yes - yes or no
+ */
+typedef struct layer_number {
+    const char *name, *word;
+    long fallback, low, high;
+} layer_number;
+bool layer_setting_get_or(layer *self, const layer_number *what, long *value, error *err);
+bool layer_setting_get_word(layer *self, const char *name, const char *const words[], int fallback,
+                            int *index, error *err);
+bool layer_setting_get_yes(layer *self, const char *name, bool fallback, bool *yes, error *err);
 
 /* layer_share - this thread's items begin .. end - 1 of the pass's blocks, each of `per_block` items */
 void layer_share(const layer_pass *pass, const team *us, size_t per_block, size_t *begin,

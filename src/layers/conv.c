@@ -246,7 +246,8 @@ static void collect(const layer *self, const layer_pass *pass, const team *us)
 const layer_kind layer_conv = {
     .name = "conv",
     .settings = {"filters", "kernel", "stride", "padding"},
-    .n_inputs = 1,
+    .min_inputs = 1,
+    .max_inputs = 1,
     .infer = infer,
     .init = init,
     .plan_bytes = sizeof(conv_layer_plan),

@@ -77,7 +77,8 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
 const layer_kind layer_dense = {
     .name = "dense",
     .settings = {"units"},
-    .n_inputs = 1,
+    .min_inputs = 1,
+    .max_inputs = 1,
     .infer = infer,
     .init = init,
     .workspace_bytes = workspace_bytes,

@@ -11,26 +11,6 @@ size_t layer_features(layer_shape shape)
     return (size_t)shape.channels * (size_t)shape.height * (size_t)shape.width;
 }
 
-bool layer_setting_get(layer *self, const char *name, long fallback, long low, long high,
-                       long *value, error *err)
-{
-    int line = 0;
-    *value = fallback;
-    for (int k = 0; k < self->n_settings; k++)
-        if (strcmp(self->settings[k].name, name) == 0) {
-            *value = self->settings[k].value;
-            line = self->settings[k].line;
-        }
-    if (*value >= low && *value <= high)
-        return true;
-    if (line == 0)
-        return error_user(err, "a %s layer needs `%s = NUMBER` (%ld to %ld)", self->kind->name,
-                          name, low, high);
-    self->line = line;
-    return error_user(err, "%s = %ld: expected a whole number from %ld to %ld", name, *value, low,
-                      high);
-}
-
 void layer_share(const layer_pass *pass, const team *us, size_t per_block, size_t *begin,
                  size_t *end)
 {

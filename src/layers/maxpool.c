@@ -72,7 +72,8 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
 const layer_kind layer_maxpool = {
     .name = "maxpool",
     .settings = {"window", "stride"},
-    .n_inputs = 1,
+    .min_inputs = 1,
+    .max_inputs = 1,
     .infer = infer,
     .absorb = absorb,
     .plan_bytes = sizeof(pool_shape),

@@ -29,7 +29,8 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
 /* y = max(x, 0) */
 const layer_kind layer_relu = {
     .name = "relu",
-    .n_inputs = 1,
+    .min_inputs = 1,
+    .max_inputs = 1,
     .infer = infer,
     .forward = forward,
     .backward = backward,

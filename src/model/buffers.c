@@ -59,7 +59,7 @@ static void lengthen(buffer *b, int from, int to)
 static void use_inputs(const layer *l, const moments *m, bool training, buffer *outputs,
                        buffer *gradients)
 {
-    for (int i = 0; i < l->kind->n_inputs; i++) {
+    for (int i = 0; i < l->n_inputs; i++) {
         int from = l->inputs[i];
         if (from == LAYER_IMAGES)
             continue;

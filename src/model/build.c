@@ -2,29 +2,44 @@
 
 #include "base/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int count_readers(const model *self, int of)
 {
     int n = 0;
     for (int k = of + 1; k < self->n_layers; k++)
-        for (int i = 0; i < self->layers[k].kind->n_inputs; i++)
+        for (int i = 0; i < self->layers[k].n_inputs; i++)
             n += self->layers[k].inputs[i] == of;
     return n;
 }
 
-/* Every layer reads different ones before it, and is read, but the last. */
+static bool check_inputs(const layer *l, int k, error *err)
+{
+    const layer_kind *kind = l->kind;
+    for (int i = 0; i < l->n_inputs; i++) {
+        if (l->inputs[i] >= k || l->inputs[i] < LAYER_IMAGES)
+            return error_user(err, "[%s] reads what does not come before it", l->name);
+        for (int j = 0; j < i; j++)
+            if (l->inputs[i] == l->inputs[j])
+                return error_user(err, "[%s] reads the same twice", l->name);
+    }
+    if (l->n_inputs >= kind->min_inputs && l->n_inputs <= kind->max_inputs)
+        return true;
+    char most[24] = "";
+    if (kind->max_inputs > kind->min_inputs)
+        snprintf(most, sizeof most, " to %d", kind->max_inputs);
+    return error_user(err, "[%s] has %d input%s: the kind %s takes %d%s", l->name, l->n_inputs,
+                      l->n_inputs == 1 ? "" : "s", kind->name, kind->min_inputs, most);
+}
+
+/* Every layer reads as many as its kind takes, different ones before it, and is read, but the last. */
 static bool check_graph(const model *self, const char *where, error *err)
 {
     for (int k = 0; k < self->n_layers; k++) {
         const layer *l = &self->layers[k];
-        int n = l->kind->n_inputs;
-        for (int i = 0; i < n; i++)
-            if (l->inputs[i] >= k || l->inputs[i] < LAYER_IMAGES)
-                return error_user(err, "%s:%d: [%s] reads what does not come before it", where,
-                                  l->line, l->name);
-        if (n > 1 && l->inputs[0] == l->inputs[1])
-            return error_user(err, "%s:%d: [%s] reads the same twice", where, l->line, l->name);
+        if (!check_inputs(l, k, err))
+            return error_prefix(err, "%s:%d", where, l->inputs_line);
         if (k < self->n_layers - 1 && count_readers(self, k) == 0)
             return error_user(err, "%s:%d: [%s] is read by no other layer, and is not the last",
                               where, l->line, l->name);
@@ -34,7 +49,7 @@ static bool check_graph(const model *self, const char *where, error *err)
 
 static bool infer_layer(model *self, layer *l, error *err)
 {
-    for (int i = 0; i < l->kind->n_inputs; i++)
+    for (int i = 0; i < l->n_inputs; i++)
         l->in[i] = l->inputs[i] == LAYER_IMAGES ? self->input : self->layers[l->inputs[i]].out;
     if (!l->kind->infer(l, err))
         return false;
@@ -80,7 +95,7 @@ static void remove_layer(model *self, int gone)
     for (int k = gone; k < self->n_layers; k++) {
         layer *l = &self->layers[k];
         *l = self->layers[k + 1];
-        for (int i = 0; i < l->kind->n_inputs; i++)
+        for (int i = 0; i < l->n_inputs; i++)
             l->inputs[i] -= l->inputs[i] > gone;
     }
 }
@@ -95,6 +110,7 @@ static void absorb(model *self)
             continue;
         memcpy(l->inputs, self->layers[before].inputs, sizeof l->inputs);
         memcpy(l->in, self->layers[before].in, sizeof l->in);
+        l->n_inputs = self->layers[before].n_inputs;
         remove_layer(self, before);
         k--; /* it has moved up, and may take over what comes before it now, too */
     }

@@ -58,7 +58,7 @@ static void connect(network *self, const buffer *outputs, const buffer *gradient
         layer_pass *pass = &self->passes[k];
         pass->y = self->slots[outputs[k].slot];
         pass->gy = self->training ? self->slots[gradients[k].slot] : NULL;
-        for (int i = 0; i < l->kind->n_inputs; i++) {
+        for (int i = 0; i < l->n_inputs; i++) {
             int from = l->inputs[i];
             pass->x[i] = from == LAYER_IMAGES ? self->images : self->slots[outputs[from].slot];
             if (from == LAYER_IMAGES || !self->training)

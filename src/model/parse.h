@@ -8,7 +8,7 @@
 
 /*
  * parse_model - fill name, input, classes and layers, of which there is room for MODEL_MAX_LAYERS
- * Each layer takes its data from the one above.  false with err (user), "where:line: what was expected".
+ * Each layer takes its data from the one above, or from those that it names.  false with err (user), "where:line: what was expected".
  */
 bool parse_model(model *self, const char *where, const char *text, error *err);
 

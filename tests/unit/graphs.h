@@ -40,7 +40,8 @@ static inline void add_backward(const layer *self, const layer_pass *pass, const
 }
 
 static const layer_kind kind_add = {.name = "add",
-                                    .n_inputs = 2,
+                                    .min_inputs = 2,
+                                    .max_inputs = 2,
                                     .infer = add_infer,
                                     .forward = add_forward,
                                     .backward = add_backward};
@@ -176,7 +177,8 @@ static inline void power_backward(const layer *self, const layer_pass *pass, con
 }
 
 static const layer_kind kind_power = {.name = "power",
-                                      .n_inputs = 1,
+                                      .min_inputs = 1,
+                                      .max_inputs = 1,
                                       .infer = power_infer,
                                       .init = power_init,
                                       .workspace_bytes = power_workspace,
@@ -206,6 +208,7 @@ static inline int graph_add(model *m, const layer_kind *kind, int first, int sec
     l->kind = kind;
     l->inputs[0] = first;
     l->inputs[1] = second;
+    l->n_inputs = kind->min_inputs;
     return m->n_layers++;
 }
 
@@ -214,7 +217,7 @@ static inline void graph_set(model *m, const char *name, long value)
     layer *l = &m->layers[m->n_layers - 1];
     layer_setting *setting = &l->settings[l->n_settings++];
     snprintf(setting->name, sizeof setting->name, "%s", name);
-    setting->value = value;
+    snprintf(setting->text, sizeof setting->text, "%ld", value);
 }
 
 /* Convolution that keeps the size of the plane; of an odd kernel. */
@@ -253,7 +256,7 @@ static inline model *graph_build(model *m)
 static inline bool graph_unread(const model *m, int k)
 {
     for (int j = k + 1; j < m->n_layers; j++)
-        for (int i = 0; i < m->layers[j].kind->n_inputs; i++)
+        for (int i = 0; i < m->layers[j].n_inputs; i++)
             if (m->layers[j].inputs[i] == k)
                 return false;
     return true;

@@ -17,7 +17,7 @@ static void set(layer *l, const char *name, long value)
 {
     layer_setting *setting = &l->settings[l->n_settings++];
     snprintf(setting->name, sizeof setting->name, "%s", name);
-    setting->value = value;
+    snprintf(setting->text, sizeof setting->text, "%ld", value);
 }
 
 static void alone_new(alone *self, const layer *what, int n_images)

@@ -132,6 +132,8 @@ static void test_layout_of_file(void **state)
         ("[model]\n  name = t\n  input = 1 8 8\n  classes = 2\n\n[a]\n\tkind = conv\n\tfilters = "
          "3\n"
          "\tkernel = 3\n[f]\n    kind = dense\n    units = 2\n"),
+        HEAD "[a]\nkind = conv\ninput = image\nfilters = 3\nkernel = 3\n"
+             "[f]\nkind = dense\nunits = 2\ninput = a\n",
     };
     for (int k = 0; k < COUNT(texts); k++) {
         model *m = model_of(texts[k]);

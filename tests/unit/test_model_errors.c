@@ -80,10 +80,11 @@ static void test_wrong_settings(void **state)
 #define CONV HEAD "[a]\nkind = conv\nfilters = 2\nkernel = 3\n"
     static const wrong list[] = {
         {HEAD "[a]\nkind = conv\nfilters = 2\n[f]\nkind = dense\nunits = 2\n",
-         "test.ini:6: [a] on an input of 1 x 8 x 8: ", "needs `kernel = NUMBER`"},
-        {HEAD "[a]\nkind = conv\nkernel = 2\n", "test.ini:6: ", "needs `filters = NUMBER`"},
-        {HEAD "[a]\nkind = maxpool\n", "test.ini:6: ", "needs `window = NUMBER`"},
-        {HEAD "[a]\nkind = dense\n", "test.ini:6: ", "needs `units = NUMBER`"},
+         "test.ini:6: [a] on an input of 1 x 8 x 8: ",
+         "needs `kernel = ...`: a whole number from 1 to 31"},
+        {HEAD "[a]\nkind = conv\nkernel = 2\n", "test.ini:6: ", "needs `filters = ...`"},
+        {HEAD "[a]\nkind = maxpool\n", "test.ini:6: ", "needs `window = ...`"},
+        {HEAD "[a]\nkind = dense\n", "test.ini:6: ", "needs `units = ...`"},
         {HEAD "[a]\nkind = conv\nfilters = 2\nkernel = 9\n",
          "test.ini:6: ", "kernel = 9: larger than"},
         {HEAD "[a]\nkind = conv\nfilters = 2\nkernel = 32\n",
@@ -111,9 +112,36 @@ static void test_wrong_settings(void **state)
         {HEAD "[a]\nkind = dense\nunits = 18446744073709551618\n", "test.ini:7: ", "units = 1844"},
         {HEAD "[a]\nkind = dense\nunits = 4294967298\n", "test.ini:7: ", "units = 4294967298"},
         {HEAD "[a]\nkind = dense\nunits = -9223372036854775808\n", "test.ini:7: ", "units = -9223"},
+        {HEAD "[a]\nkind = dense\nunits = 00000000000000000000000000000002\n",
+         "test.ini:7: ", "no setting is that long"},
     };
     expect_errors(list, COUNT(list));
 #undef CONV
+}
+
+static void test_wrong_inputs(void **state)
+{
+    (void)state;
+#define TWO HEAD "[a]\nkind = relu\n[b]\nkind = relu\n"
+#define REST "[c]\nkind = dense\nunits = 2\n"
+    static const wrong list[] = {
+        {TWO "input = c\n" REST, "test.ini:9: ", "input = c: [c] does not stand above [b]"},
+        {TWO "input = b\n" REST, "test.ini:9: ", "input = b: [b] does not stand above [b]"},
+        {TWO "input = d\n" REST, "test.ini:9: ", "input = d: there is no such layer"},
+        {TWO "input = a,\n" REST, "test.ini:9: ", "input = : there is no such layer"},
+        {TWO "input =\n" REST, "test.ini:9: ", "input = : there is no such layer"},
+        {TWO "input = a b\n" REST, "test.ini:9: ", "input = a b: there is no such layer"},
+        {TWO "input = a, image\n" REST, "test.ini:9: ", "[b] has 2 inputs: the kind relu takes 1"},
+        {TWO "input = a, a\n" REST, "test.ini:9: ", "[b] reads the same twice"},
+        {TWO "input = a, a, a, a, a\n" REST, "test.ini:9: ", "more than 4"},
+        {TWO "input = a\ninput = a\n" REST, "test.ini:10: ", "`input` is given a second time"},
+        {TWO "input = image\n" REST, "test.ini:6: ", "[a] is read by no other layer"},
+        {TWO REST "input = a\n", "test.ini:8: ", "[b] is read by no other layer"},
+        {HEAD "[a]\ninput = image\nkind = relu\n", "test.ini:6: ", "must begin with `kind"},
+    };
+    expect_errors(list, COUNT(list));
+#undef REST
+#undef TWO
 }
 
 static void test_wrong_model_section(void **state)
@@ -253,11 +281,9 @@ static void test_damaged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wrong_layers),
-        cmocka_unit_test(test_wrong_settings),
-        cmocka_unit_test(test_wrong_model_section),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_wrong_layers), cmocka_unit_test(test_wrong_settings),
+        cmocka_unit_test(test_wrong_inputs), cmocka_unit_test(test_wrong_model_section),
+        cmocka_unit_test(test_limits),       cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,7 +70,7 @@ static void test_wrong_graphs(void **state)
         graph_add(m, &kind_add, list[k].inputs[1][0], list[k].inputs[1][1]);
         graph_dense(m, list[k].inputs[2][0], 2);
         for (int i = 0; i < 3; i++)
-            m->layers[i].line = 11 + i;
+            m->layers[i].line = m->layers[i].inputs_line = 11 + i;
         assert_int_equal(build_model(m, "g", &err), !list[k].what);
         assert_int_equal(err.kind, list[k].what ? ERROR_USER : ERROR_NONE);
         if (list[k].what && !strstr(err.text, list[k].what))
