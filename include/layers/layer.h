@@ -71,8 +71,12 @@ typedef struct layer {
     /* multiplications and additions for one image; backward with the gradient of the input */
     double flops_forward, flops_backward;
     double flops_weights; /* the part of flops_backward that is the gradient of the weights */
-    bool by_blocks;       /* may run by blocks (see layer_kind): set by infer where it pays */
-    size_t n_sums; /* vecs per block in sums: what backward leaves when run by blocks, or reduces */
+    /*
+     * may run by blocks (see layer_kind), where it pays; vecs per block in sums: what backward leaves when run
+     * by blocks, or reduces.  Set by infer, or by plan where they depend on the width of a block
+     */
+    bool by_blocks;
+    size_t n_sums;
     bool forgets_x, forgets_y; /* backward reads x, y no more: others may have the memory by then */
 } layer;
 
@@ -120,11 +124,12 @@ struct layer_kind {
                  uint32_t first_stream);
     /*
      * plan - what follows from shapes alone is decided once, when a network is made: tiles, which kernel
-     *   plan  out  plan_bytes, zeroed; nothing in it is released
+     *   self  inout  the network's own copy, whose by_blocks and n_sums may be set here
+     *   plan  out    plan_bytes, zeroed; nothing in it is released
      * NULL: nothing to decide.
      */
     size_t plan_bytes;
-    void (*plan)(const layer *self, void *plan);
+    void (*plan)(layer *self, void *plan);
     /* workspace_bytes - memory for n_blocks blocks; NULL: none.  false on overflow. */
     bool (*workspace_bytes)(const layer *self, const void *plan, size_t n_blocks, bool training,
                             size_t *bytes);

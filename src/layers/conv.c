@@ -83,10 +83,6 @@ static bool infer(layer *self, error *err)
     self->flops_backward = 2.0 * self->flops_forward;
     self->forgets_x = padding > 0; /* it is kept, embedded */
     self->forgets_y = true;
-    conv_shape shape = forward_shape(self);
-    self->n_sums = conv_gradient_plan_make(&shape).n_sums;
-    /* Sums that take more room than the images would push them out of the cache. */
-    self->by_blocks = self->n_sums <= layer_features(self->in[0]) + layer_features(self->out);
     return true;
 }
 
@@ -104,17 +100,20 @@ typedef struct conv_layer_plan {
     conv_embedding padding, spread; /* of the input; of the gradient of the output */
 } conv_layer_plan;
 
-static void plan(const layer *self, void *out)
+static void plan(layer *self, void *out)
 {
+    conv_layer_plan *made = out;
     conv_shape f = forward_shape(self), g = gradient_shape(self);
     int padding = (int)self->values[PADDING];
-    *(conv_layer_plan *)out =
-        (conv_layer_plan){.forward = conv_plan_make(&f, NULL),
-                          .backward = conv_plan_make(&g, NULL),
-                          .weights = conv_gradient_plan_make(&f),
-                          .padding = {self->in[0].height, self->in[0].width, f.in_height,
-                                      f.in_width, padding, padding, 1},
-                          .spread = gradient_embedding(self)};
+    *made = (conv_layer_plan){.forward = conv_plan_make(&f, NULL),
+                              .backward = conv_plan_make(&g, NULL),
+                              .weights = conv_gradient_plan_make(&f),
+                              .padding = {self->in[0].height, self->in[0].width, f.in_height,
+                                          f.in_width, padding, padding, 1},
+                              .spread = gradient_embedding(self)};
+    self->n_sums = made->weights.n_sums;
+    /* Sums that take more room than the images would push them out of the cache. */
+    self->by_blocks = self->n_sums <= layer_features(self->in[0]) + layer_features(self->out);
 }
 
 /* Workspace: filters packed for either direction, the embedded input, the embedded gradient. */

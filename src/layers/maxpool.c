@@ -6,7 +6,7 @@
 
 enum { WINDOW, STRIDE, RELU };
 
-static void plan(const layer *self, void *out)
+static void plan(layer *self, void *out)
 {
     *(pool_shape *)out = (pool_shape){.in_height = self->in[0].height,
                                       .in_width = self->in[0].width,

@@ -28,20 +28,33 @@ static bool has_sums(const network *self, int k)
     return false;
 }
 
+/* What the layers decide once, in a copy of their description: others may run the same model otherwise. */
+static bool plan_layers(network *self, const model *of, error *err)
+{
+    self->own = *of;
+    self->own.layers = memory_new((size_t)of->n_layers, sizeof *of->layers, err);
+    self->model = &self->own;
+    for (int k = 0; k < of->n_layers && self->own.layers; k++) {
+        layer *l = &self->own.layers[k];
+        *l = of->layers[k];
+        void *plan = memory_new(l->kind->plan_bytes, 1, err);
+        self->passes[k].plan = plan;
+        if (!plan)
+            return false;
+        if (l->kind->plan)
+            l->kind->plan(l, plan);
+    }
+    return self->own.layers != NULL;
+}
+
 /* A layer's own memory. */
 static bool allocate_layer(network *self, int k, size_t n_blocks, error *err)
 {
     const layer *l = &self->model->layers[k];
     layer_pass *pass = &self->passes[k];
     size_t bytes = 0;
-    void *plan = memory_new(l->kind->plan_bytes, 1, err);
-    pass->plan = plan;
-    if (!plan)
-        return false;
-    if (l->kind->plan)
-        l->kind->plan(l, plan);
     if (l->kind->workspace_bytes &&
-        !l->kind->workspace_bytes(l, plan, n_blocks, self->training, &bytes))
+        !l->kind->workspace_bytes(l, pass->plan, n_blocks, self->training, &bytes))
         return too_large(n_blocks, err);
     pass->workspace = memory_new(bytes, 1, err);
     pass->sums = new_blocks(n_blocks, has_sums(self, k) ? l->n_sums : 0, err);
@@ -88,20 +101,20 @@ static bool allocate_buffers(network *self, size_t n_blocks, error *err)
     return true;
 }
 
-static bool allocate(network *self, error *err)
+static bool allocate(network *self, const model *of, error *err)
 {
-    size_t n_layers = (size_t)self->model->n_layers, padded;
+    size_t n_layers = (size_t)of->n_layers, padded;
     size_t n_blocks = self->max_images / VEC_WIDTH + (self->max_images % VEC_WIDTH != 0);
     if (!memory_multiply(n_blocks, VEC_WIDTH, &padded))
         return error_user(err, "a batch of %zu images exceeds any memory", self->max_images);
     self->stages = memory_new(n_layers, sizeof *self->stages, err);
     self->passes = memory_new(n_layers, sizeof *self->passes, err);
-    self->images = new_blocks(n_blocks, layer_features(self->model->input), err);
+    self->images = new_blocks(n_blocks, layer_features(of->input), err);
     self->labels = memory_new(padded, sizeof *self->labels, err);
     self->guesses = memory_new(padded, sizeof *self->guesses, err);
     self->losses = memory_new(padded, sizeof *self->losses, err);
     if (!self->stages || !self->passes || !self->images || !self->labels || !self->guesses ||
-        !self->losses)
+        !self->losses || !plan_layers(self, of, err))
         return false;
     self->n_stages = stages_of(self->model, self->stages);
     for (int k = 0; k < self->model->n_layers; k++)
@@ -115,11 +128,10 @@ network *network_new(const model *of, size_t max_images, bool training, int n_th
     network *self = memory_new(1, sizeof *self, err);
     if (!self)
         return NULL;
-    self->model = of;
     self->max_images = max_images;
     self->training = training;
     self->n_threads = n_threads;
-    if (!allocate(self, err)) {
+    if (!allocate(self, of, err)) {
         network_free(self);
         return NULL;
     }
@@ -130,13 +142,14 @@ void network_free(network *self)
 {
     if (!self)
         return;
-    for (int k = 0; self->passes && k < self->model->n_layers; k++) {
+    for (int k = 0; self->passes && k < self->own.n_layers; k++) {
         memory_free((void *)self->passes[k].plan);
         memory_free(self->passes[k].workspace);
         memory_free(self->passes[k].sums);
     }
     for (int k = 0; self->slots && k < self->n_slots; k++)
         memory_free(self->slots[k]);
+    memory_free(self->own.layers);
     memory_free(self->stages);
     memory_free(self->passes);
     memory_free(self->images);

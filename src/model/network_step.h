@@ -11,7 +11,8 @@
 #include "stages.h"
 
 struct network {
-    const model *model;
+    const model *model; /* own: the description, with layers as planned for this width of a block */
+    struct model own;
     size_t max_images;
     bool training;
     int n_threads;

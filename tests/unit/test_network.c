@@ -239,7 +239,7 @@ static void test_room_of_a_convolution(void **state)
                         "[b]\nkind = conv\nfilters = 4\nkernel = 3\npadding = 1\n");
     size_t bytes[2][2];
     for (int k = 0; k < 2; k++) {
-        const layer *l = &m->layers[k];
+        layer *l = &m->layers[k];
         void *plan = memory_new(l->kind->plan_bytes, 1, NULL);
         l->kind->plan(l, plan);
         for (int training = 0; training < 2; training++)

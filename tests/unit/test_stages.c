@@ -11,8 +11,9 @@ enum { MAX_IMAGES = 3 * VEC_WIDTH + 2, N_GRAPHS = 8, GRAPH_LAYERS = 9, STEPS_TAK
 
 static void assert_stages(const model *m, const stage *want, int n)
 {
-    stage got[MODEL_MAX_LAYERS];
-    assert_int_equal(stages_of(m, got), n);
+    network *net = network_of(m, 1, true, 1);
+    const stage *got = net->stages;
+    assert_int_equal(net->n_stages, n);
     for (int k = 0; k < n; k++) {
         assert_int_equal(got[k].kind, want[k].kind);
         assert_int_equal(got[k].first, want[k].first);
@@ -20,6 +21,7 @@ static void assert_stages(const model *m, const stage *want, int n)
         if (want[k].kind == STAGE_BLOCKS)
             assert_int_equal(got[k].single, want[k].single);
     }
+    network_free(net);
 }
 
 static void test_stages_of(void **state)
@@ -357,11 +359,12 @@ static void test_no_meeting_behind_a_reduction(void **state)
     graph_add(m, &kind_power, 1, 0);
     graph_dense(m, 2, 2);
     graph_build(m);
-    stage stages[4];
+    network *net = network_of(m, 1, true, 1);
     buffer outputs[4], gradients[4];
-    buffers_of(m, stages, stages_of(m, stages), true, outputs, gradients);
+    buffers_of(net->model, net->stages, net->n_stages, true, outputs, gradients);
     assert_int_equal(gradients[2].last, gradients[0].first); /* power's, and what conv1 writes */
     assert_true(gradients[3].last < gradients[0].first); /* the dense layer's: a barrier between */
+    network_free(net);
     model_free(m);
 }
 
