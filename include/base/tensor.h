@@ -9,11 +9,20 @@
 #ifndef BRAMBLE_BASE_TENSOR_H
 #define BRAMBLE_BASE_TENSOR_H
 
+#include <limits.h>
 #include <stddef.h>
 
 enum { TENSOR_NAME_BYTES = 64, TENSOR_MAX_DIMS = 4 };
 
 enum tensor_role { TENSOR_TRAINED = 0, TENSOR_STATISTIC };
+
+/* How a trained tensor is trained: factors on the run's learning rate and weight decay, and for how many epochs. */
+typedef struct tensor_training {
+    float lr, weight_decay;
+    int epochs; /* 0: never; TENSOR_ALWAYS */
+} tensor_training;
+
+enum { TENSOR_ALWAYS = INT_MAX };
 
 typedef struct tensor {
     char name[TENSOR_NAME_BYTES]; /* [A-Za-z0-9_.-], unique in its model */
@@ -22,6 +31,7 @@ typedef struct tensor {
     size_t offset;                /* of the first element in the flat vector */
     size_t count;                 /* product of dims */
     enum tensor_role role;
+    tensor_training training;
 } tensor;
 
 #endif

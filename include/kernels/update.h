@@ -10,6 +10,8 @@
 typedef struct update_rule {
     float lr, momentum, weight_decay;
     bool nesterov;
+    double
+        epoch; /* how many are over, and parts of one: for weights that are trained for some only */
 } update_rule;
 
 /*

@@ -102,9 +102,10 @@ typedef struct layer_pass {
 typedef void layer_function(const layer *self, const layer_pass *pass, const team *us);
 
 struct layer_kind {
-    const char *name;                         /* `kind = name` */
-    const char *settings[LAYER_MAX_SETTINGS]; /* names it knows, NULL-terminated */
-    int min_inputs, max_inputs;               /* how many it takes, 1 .. LAYER_MAX_INPUTS */
+    const char *name; /* `kind = name` */
+    const char *
+        settings[LAYER_MAX_SETTINGS]; /* names it knows, NULL-terminated, beside layer_training's */
+    int min_inputs, max_inputs;       /* how many it takes, 1 .. LAYER_MAX_INPUTS */
 
     /*
      * infer - read the settings (layer_setting_get, ...), check them against self->in, fill out, tensors,
@@ -185,6 +186,18 @@ bool layer_setting_get_or(layer *self, const layer_number *what, long *value, er
 bool layer_setting_get_word(layer *self, const char *name, const char *const words[], int fallback,
                             int *index, error *err);
 bool layer_setting_get_yes(layer *self, const char *name, bool fallback, bool *yes, error *err);
+
+/*
+ * layer_training_read - what a layer with weights may be given whatever its kind: into its tensors' training
+ *   trained       no, or for how many epochs: from then on its weights stand still
+ *   lr            factor on the run's learning rate
+ *   weight-decay  factor on the run's weight decay
+ * After infer; where that has said how a tensor is trained, factors are multiplied and the fewer epochs count.
+ * false with err (user), also where one is given to a layer that has no weights.
+ * layer_training_knows - is it the name of one?
+ */
+bool layer_training_read(layer *self, error *err);
+bool layer_training_knows(const char *name);
 
 /* layer_share - this thread's items begin .. end - 1 of the pass's blocks, each of `per_block` items */
 void layer_share(const layer_pass *pass, const team *us, size_t per_block, size_t *begin,

@@ -24,6 +24,12 @@ typedef struct model_place {
     size_t trained, statistics;
 } model_place;
 
+/* Trained weights side by side that are trained alike: an optimizer goes by these, or by tensors, never by layers. */
+typedef struct model_group {
+    size_t begin, end; /* in the flat vector */
+    tensor_training training;
+} model_group;
+
 typedef struct model {
     char name[LAYER_NAME_BYTES];
     layer_shape input;
@@ -34,6 +40,8 @@ typedef struct model {
     model_place *places; /* of each layer */
     tensor *tensors;     /* all weights, in the layers' order, offsets in the flat vector */
     int n_tensors;
+    model_group *groups; /* together all that is trained, in order */
+    int n_groups;
     size_t n_trained, n_weights; /* all: the trained ones, then the statistics */
     /* Multiplications and additions for one image: forward; forward and backward (no gradient of the image). */
     double flops_forward, flops_step;

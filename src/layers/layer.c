@@ -26,6 +26,7 @@ void layer_tensor_add(layer *self, enum tensor_role role, const char *suffix, in
     size_t *n = role == TENSOR_TRAINED ? &self->n_trained : &self->n_statistics;
     snprintf(t->name, sizeof t->name, "%s.%s", self->name, suffix);
     t->role = role;
+    t->training = (tensor_training){1.0F, 1.0F, TENSOR_ALWAYS};
     t->n_dims = n_dims;
     t->offset = *n;
     t->count = 1;

@@ -51,7 +51,7 @@ static bool infer_layer(model *self, layer *l, error *err)
 {
     for (int i = 0; i < l->n_inputs; i++)
         l->in[i] = l->inputs[i] == LAYER_IMAGES ? self->input : self->layers[l->inputs[i]].out;
-    if (!l->kind->infer(l, err))
+    if (!l->kind->infer(l, err) || !layer_training_read(l, err))
         return false;
     if (layer_features(l->out) > LAYER_MAX_FEATURES)
         return error_user(err, "an output of %zu values: at most %d", layer_features(l->out),
@@ -138,10 +138,33 @@ static bool lay_out(model *self, error *err)
     return true;
 }
 
+static bool alike(const tensor_training *a, const tensor_training *b)
+{
+    return a->lr == b->lr && a->weight_decay == b->weight_decay && a->epochs == b->epochs;
+}
+
+/* Trained tensors stand in the flat vector in the order of the list. */
+static bool group(model *self, error *err)
+{
+    self->groups = memory_new((size_t)self->n_tensors, sizeof *self->groups, err);
+    for (int k = 0; self->groups && k < self->n_tensors; k++) {
+        const tensor *t = &self->tensors[k];
+        model_group *last = self->n_groups > 0 ? &self->groups[self->n_groups - 1] : NULL;
+        if (t->role != TENSOR_TRAINED)
+            continue;
+        if (last && alike(&last->training, &t->training))
+            last->end += t->count;
+        else
+            self->groups[self->n_groups++] =
+                (model_group){t->offset, t->offset + t->count, t->training};
+    }
+    return self->groups != NULL;
+}
+
 bool build_model(model *self, const char *where, error *err)
 {
     if (!check_graph(self, where, err) || !infer(self, where, err))
         return false;
     absorb(self);
-    return lay_out(self, err);
+    return lay_out(self, err) && group(self, err);
 }

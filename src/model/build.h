@@ -7,7 +7,7 @@
 #include "model/model.h"
 
 /*
- * build_model - shapes, absorption, the flat vector and its tensors
+ * build_model - shapes, absorption, the flat vector, its tensors and groups
  *   self   inout  name, input, n_classes, and layers, at least one, as parse_model leaves them
  *   where  in     the file's name in messages
  * false with err (user: inputs that are not before the layer, or the same; a layer that nobody reads, and is not the

@@ -24,6 +24,7 @@ void model_free(model *self)
     memory_free(self->layers);
     memory_free(self->places);
     memory_free(self->tensors);
+    memory_free(self->groups);
     memory_free(self);
 }
 

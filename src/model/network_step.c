@@ -75,14 +75,27 @@ static void share_lines(const team *us, size_t n, size_t *begin, size_t *end)
     *end = *end < n ? *end : n;
 }
 
+/* What of begin .. end - 1 belongs to a group that is trained now, by the rule with the group's factors. */
+static void update_group(const step *self, const model_group *group, size_t begin, size_t end)
+{
+    update_rule rule = *self->rule;
+    begin = begin > group->begin ? begin : group->begin;
+    end = end < group->end ? end : group->end;
+    if (begin >= end || rule.epoch >= group->training.epochs)
+        return;
+    rule.lr *= group->training.lr;
+    rule.weight_decay *= group->training.weight_decay;
+    update_sgd(&rule, self->at->w, self->at->v, self->at->g, begin, end);
+}
+
 static void update(const step *self, stage_walk *at)
 {
     const model *m = self->net->model;
     size_t begin, end;
     stage_meet(at, false);
     share_lines(at->us, m->n_trained, &begin, &end);
-    if (begin < end)
-        update_sgd(self->rule, self->at->w, self->at->v, self->at->g, begin, end);
+    for (int k = 0; k < m->n_groups; k++)
+        update_group(self, &m->groups[k], begin, end);
     for (int k = 0; k < m->n_layers; k++) {
         const layer *l = &m->layers[k];
         size_t offset = m->places[k].statistics;

@@ -180,7 +180,7 @@ static bool parse_inputs(const struct parsing *p, layer *self, int line, const c
 
 static bool parse_setting(layer *self, int line, const char *name, const char *value, error *err)
 {
-    if (!kind_knows(self->kind, name))
+    if (!kind_knows(self->kind, name) && !layer_training_knows(name))
         return error_user(err, "a %s layer has no setting `%s`", self->kind->name, name);
     for (int k = 0; k < self->n_settings; k++)
         if (strcmp(self->settings[k].name, name) == 0)

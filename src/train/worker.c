@@ -82,6 +82,7 @@ static void train_step(worker *self, phases *times, segment_note *mine)
 {
     loading from = {self, sampler_next(&self->sampler, self->course->batch)};
     size_t n = from.batch.n;
+    self->rule.epoch = (double)self->step / (double)course_epoch(self->course, self->number);
     double lr = schedule_lr(&self->schedule, (double)self->step++);
     self->rule.lr = (float)lr;
     network_input input = {load, &from};

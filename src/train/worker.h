@@ -24,7 +24,7 @@ typedef struct worker {
     sampler sampler;
     network *net;
     network_vectors at; /* the job's weights; velocity and gradient are its own */
-    update_rule rule;   /* but for the learning rate */
+    update_rule rule;   /* but for the learning rate and the epoch */
     schedule schedule;
     uint64_t step; /* how many it has taken, over all rounds */
 } worker;

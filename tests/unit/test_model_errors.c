@@ -119,6 +119,26 @@ static void test_wrong_settings(void **state)
 #undef CONV
 }
 
+static void test_wrong_training(void **state)
+{
+    (void)state;
+#define DENSE HEAD "[a]\nkind = dense\nunits = 2\n"
+    static const wrong list[] = {
+        {DENSE "trained = 0\n", "test.ini:8: ", "trained = 0: expected a whole number from 1 to"},
+        {DENSE "trained = yes\n", "test.ini:8: ", ", or no"},
+        {DENSE "trained = 1.5\n", "test.ini:8: ", "trained = 1.5: expected a whole number"},
+        {DENSE "lr = -1\n", "test.ini:8: ", "lr = -1: expected a number from 0 to 1e+06"},
+        {DENSE "lr = nan\n", "test.ini:8: ", "lr = nan: expected a number"},
+        {DENSE "weight-decay = 1e7\n", "test.ini:8: ", "weight-decay = 1e7: expected a number"},
+        {DENSE "weight-decay =\n", "test.ini:8: ", "weight-decay = : expected a number"},
+        {DENSE "lr = 1\nlr = 1\n", "test.ini:9: ", "`lr` is given a second time"},
+        {HEAD "[r]\nkind = relu\nlr = 2\n[a]\nkind = dense\nunits = 2\n",
+         "test.ini:7: ", "`lr`: a relu layer has no weights"},
+    };
+    expect_errors(list, COUNT(list));
+#undef DENSE
+}
+
 static void test_wrong_inputs(void **state)
 {
     (void)state;
@@ -281,9 +301,13 @@ static void test_damaged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wrong_layers), cmocka_unit_test(test_wrong_settings),
-        cmocka_unit_test(test_wrong_inputs), cmocka_unit_test(test_wrong_model_section),
-        cmocka_unit_test(test_limits),       cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_wrong_layers),
+        cmocka_unit_test(test_wrong_settings),
+        cmocka_unit_test(test_wrong_training),
+        cmocka_unit_test(test_wrong_inputs),
+        cmocka_unit_test(test_wrong_model_section),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

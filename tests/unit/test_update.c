@@ -37,9 +37,9 @@ static void update_compare(const update_case *c)
 static void test_update(void **state)
 {
     (void)state;
-    static const update_rule rules[] = {{0.1F, 0.0F, 0.0F, false},  {0.01F, 0.9F, 0.0F, false},
-                                        {0.3F, 0.9F, 5e-4F, false}, {0.02F, 0.95F, 0.0F, true},
-                                        {1.5F, 0.5F, 0.1F, true},   {0.0F, 0.9F, 0.01F, true}};
+    static const update_rule rules[] = {
+        {0.1F, 0.0F, 0.0F, false, 0},  {0.01F, 0.9F, 0.0F, false, 0}, {0.3F, 0.9F, 5e-4F, false, 0},
+        {0.02F, 0.95F, 0.0F, true, 0}, {1.5F, 0.5F, 0.1F, true, 0},   {0.0F, 0.9F, 0.01F, true, 0}};
     static const size_t lengths[] = {
         1, 2, VEC_WIDTH - 1, VEC_WIDTH, VEC_WIDTH + 1, 5 * VEC_WIDTH + 3, 997};
     for (int k = 0; k < COUNT(rules); k++)
