@@ -10,6 +10,7 @@
 #ifndef BRAMBLE_KERNELS_REFERENCE_H
 #define BRAMBLE_KERNELS_REFERENCE_H
 
+#include "kernels/activation.h"
 #include "kernels/update.h"
 
 #include <stdbool.h>
@@ -69,6 +70,32 @@ void reference_pool_backward(const reference_pool *shape, const float *gy, const
 /* reference_relu_forward - y = max(x, 0), NaN stays NaN; the gradient passes where y is not <= 0 */
 void reference_relu_forward(const float *x, float *y, size_t n);
 void reference_relu_backward(const float *y, const float *gy, float *gx, size_t n);
+
+/* reference_activation - f(x) and f'(x) (activation.h) */
+void reference_activation(enum activation f, double x, double *value, double *slope);
+
+typedef struct reference_channels {
+    int n_images, n_channels, plane;
+    bool one; /* a weight for all channels */
+} reference_channels;
+
+/*
+ * reference_scale, reference_prelu - y = w x, and y = x > 0 ? x : w x, with a weight of each channel
+ * The gradients take gy, the gradient of y, and give that of x (gx) and w (gw); x: [n][channel][plane].
+ */
+void reference_scale(const reference_channels *of, const float *w, const float *x, double *y);
+void reference_scale_backward(const reference_channels *of, const float *w, const float *x,
+                              const float *gy, double *gx, double *gw);
+void reference_prelu(const reference_channels *of, const float *w, const float *x, double *y);
+void reference_prelu_backward(const reference_channels *of, const float *w, const float *x,
+                              const float *gy, double *gx, double *gw);
+
+/* reference_kept - does dropout keep an element?  (dropout.h: below is p * 2^16, rounded) */
+typedef struct reference_element {
+    uint64_t seed;
+    uint32_t element, image, epoch, layer;
+} reference_element;
+bool reference_kept(reference_element of, uint32_t below);
 
 /*
  * reference_softmax - cross-entropy of one image's logits, and scale * its gradient

@@ -1,31 +1,8 @@
 #include "kernels/loss.h"
 
-#include <math.h>
+#include "kernels/functions.h"
 
-/*
- * exp for x <= 0: x = n ln 2 + r with |r| <= ln 2 / 2, the Taylor series of exp(r) to r^7, and n put
- * into the exponent.  Below -87 the result would be subnormal: 0.  NaN stays NaN.
- */
-SIMD_INLINE vec vec_exp(vec x)
-{
-    const vec round_by = vec_set(12582912.0F); /* 1.5 * 2^23: adding it leaves an integer */
-    ivec far = x <= vec_set(-87.0F);
-    x = vec_select(far, vec_set(-87.0F), x); /* further down the integers would overflow */
-    vec shifted = x * vec_set(1.44269504F) + round_by;
-    vec n = shifted - round_by;
-    vec r = x - n * vec_set(0.693359375F); /* ln 2 in two parts, the first exact in products */
-    r = r + n * vec_set(2.12194440e-4F);
-    vec p = vec_set(1.0F / 5040.0F);
-    p = p * r + vec_set(1.0F / 720.0F);
-    p = p * r + vec_set(1.0F / 120.0F);
-    p = p * r + vec_set(1.0F / 24.0F);
-    p = p * r + vec_set(1.0F / 6.0F);
-    p = p * r + vec_set(0.5F);
-    p = p * r + vec_set(1.0F);
-    p = p * r + vec_set(1.0F);
-    ivec power = ((ivec)shifted - (ivec)round_by + 127) << 23;
-    return (vec)(~(x <= vec_set(-87.0F)) & (ivec)(p * (vec)power));
-}
+#include <math.h>
 
 static void softmax_block(int n_classes, const vec *logits, const uint16_t *labels, size_t n,
                           float scale, vec *glogits, const loss_result *result)
