@@ -171,7 +171,7 @@ $(B)/obj/src/%.o: EXTRA = $(COLD)
 $(B)/obj/src/data/synthetic.o $(B)/obj/src/base/random.o: EXTRA =
 $(B)/obj/src/kernels/%.o: EXTRA = $(HOT) $(BARE)
 $(B)/obj/src/kernels/loss.o $(B)/obj/src/kernels/team.o $(B)/obj/src/kernels/peak.o: EXTRA = $(BARE)
-$(B)/obj/src/data/batch.o: EXTRA = $(HOT)
+$(B)/obj/src/data/batch.o $(B)/obj/src/data/pixels.o: EXTRA = $(HOT)
 $(B)/obj/src/transport/fixed.o: EXTRA = $(HOT)
 # The same bits on ranks with and without fused multiply-adds.
 $(B)/obj/src/model/outer%.o: EXTRA = $(HOT) -ffp-contract=off

@@ -48,6 +48,7 @@ _bramble_value()
     --trace) _bramble_files .json ;;
     --checkpoint | --resume) _bramble_files '' ;;
     --order) _bramble_words shuffle sequential ;;
+    --augment) _bramble_words flip flip:alternate crop: cutout: color: rotate: ;;
     --schedule) _bramble_words constant linear cosine ;;
     --on-nan) _bramble_words stop skip ;;
     --average) _bramble_words gather reduce allreduce slices "$([[ ${COMP_WORDS[1]} != plan ]] || echo measured)" ;;
@@ -67,7 +68,7 @@ _bramble_value()
 _bramble_options()
 {
     case $1 in
-    train) echo --data --limit-train --limit-test --shards --order --seed --model --init --preset \
+    train) echo --data --limit-train --limit-test --shards --order --augment --seed --model --init --preset \
         --config --rounds --local-epochs --local-steps --average-every --tail-average --batch --lr --schedule \
         --warmup --momentum --nesterov --keep-momentum --weight-decay --target-accuracy \
         --eval-every --average --threads --case --out --force --quiet --json \

@@ -5,7 +5,7 @@
  * them.  An input rule is made of them once and then only read: shift and factor per channel, and what becomes of an
  * image before (augmentation).  Who trains and who tests has a rule of its own.
  *
- * To add an augmentation: a function from bytes to bytes, given to input_rule_augment.
+ * To add an augmentation: a function from bytes to bytes, given to input_rule_augment (those of --augment: augment.h).
  */
 #ifndef BRAMBLE_DATA_INPUT_H
 #define BRAMBLE_DATA_INPUT_H
@@ -26,12 +26,12 @@ typedef struct input_key {
     uint32_t image; /* its number in the whole training set */
 } input_key;
 
-/* One change, or several in one: padding, crops, mirror images. */
+/* One change: a crop, a mirror image. */
 typedef struct augmentation {
     int height, width; /* of what it makes; channels stay */
     /*
      * apply - a pure function, called by many threads
-     *   image  in   [channels][height][width] bytes of a data set of shape `from`
+     *   image  in   [channels][height][width] bytes of shape `from`
      *   made   out  [channels][self->height][self->width] bytes
      */
     void (*apply)(const struct augmentation *self, input_key key, image_shape from,
@@ -57,14 +57,18 @@ typedef struct input_run {
     float middle, scale; /* x = (byte - middle) * scale */
 } input_run;
 
+enum { INPUT_MAX_CHANGES = 8 };
+
 typedef struct input_rule {
     image_shape from; /* images of the data set */
     image_shape to;   /* what the network gets: [channels][height][width] */
     input_run *runs;  /* n_runs, from the first channel on */
     int n_runs;
-    const augmentation *augment; /* NULL: none */
-    uint64_t seed;               /* of the augmentation */
-    uint8_t *room;               /* for a batch of augmented images */
+    const augmentation *augment[INPUT_MAX_CHANGES]; /* n_augment, one after the other */
+    int n_augment;
+    uint64_t seed;       /* of all of them */
+    size_t change_bytes; /* the largest image that one of them makes */
+    uint8_t *room;       /* for a batch of images, twice change_bytes each: from one to the other */
 } input_rule;
 
 /*
@@ -75,9 +79,10 @@ bool input_rule_init(input_rule *self, const input_values *of, error *err);
 void input_rule_release(input_rule *self);
 
 /*
- * input_rule_augment - change every image before it is loaded
+ * input_rule_augment - change every image before it is loaded, after the changes given before; at most
+ *                      INPUT_MAX_CHANGES
  *   how         in  must outlive the rule
- *   max_images  in  of a batch; from now on the rule serves one batch at a time
+ *   max_images  in  of a batch, the same for all changes; from now on the rule serves one batch at a time
  * false with err: memory.  Not collective.
  */
 bool input_rule_augment(input_rule *self, const augmentation *how, uint64_t seed, size_t max_images,

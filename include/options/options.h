@@ -27,6 +27,7 @@ typedef struct train_options {
     uint64_t limit_train, limit_test; /* images; 0: all */
     option_list shards;               /* images of each worker; n = 0: even */
     int order;                        /* enum sampler_order */
+    char augment[OPTION_TEXT_BYTES];  /* for augment_parse; empty: none */
     uint64_t seed;
 
     uint64_t rounds;       /* >= 1 */

@@ -64,20 +64,30 @@ SIMD_INLINE void load_pixels(const uint8_t *const image[VEC_WIDTH], size_t pixel
         store_word(word[k], middle, scale, x + 4 * k);
 }
 
-/* The bytes of sample k of a batch; augmented, they lie in the rule's room, at its place in the batch. */
+/* Sample k of a batch, changed; it lies in the rule's room, at its place in the batch. */
+static const uint8_t *augment(const input_rule *rule, input_key key, size_t k, const uint8_t *image)
+{
+    image_shape shape = rule->from;
+    uint8_t *room[2] = {rule->room + 2 * k * rule->change_bytes};
+    room[1] = room[0] + rule->change_bytes;
+    for (int i = 0; i < rule->n_augment; i++) {
+        const augmentation *how = rule->augment[i];
+        how->apply(how, key, shape, image, room[i % 2]);
+        image = room[i % 2];
+        shape.height = how->height;
+        shape.width = how->width;
+    }
+    return image;
+}
+
 static const uint8_t *find_image(const input_rule *rule, const dataset *set, const samples *of,
                                  size_t k, uint16_t *label)
 {
     size_t i = of->indices ? of->indices[k] : of->first + k;
     assert(i < set->n);
-    const uint8_t *image = set->images + i * image_bytes(rule->from);
     *label = set->labels[i];
-    if (!rule->augment)
-        return image;
-    uint8_t *made = rule->room + k * image_bytes(rule->to);
-    input_key key = {rule->seed, of->epoch, set->numbers[i]};
-    rule->augment->apply(rule->augment, key, rule->from, image, made);
-    return made;
+    return augment(rule, (input_key){rule->seed, of->epoch, set->numbers[i]}, k,
+                   set->images + i * image_bytes(rule->from));
 }
 
 /* Pixels begin .. end - 1 of all lanes. */

@@ -50,11 +50,14 @@ void input_rule_release(input_rule *self)
 bool input_rule_augment(input_rule *self, const augmentation *how, uint64_t seed, size_t max_images,
                         error *err)
 {
-    assert(!self->augment);
+    assert(self->n_augment < INPUT_MAX_CHANGES);
     self->to.height = how->height;
     self->to.width = how->width;
     self->seed = seed;
-    self->augment = how;
-    self->room = memory_new(max_images, image_bytes(self->to), err);
+    self->augment[self->n_augment++] = how;
+    size_t made = image_bytes(self->to);
+    self->change_bytes = made > self->change_bytes ? made : self->change_bytes;
+    memory_free(self->room);
+    self->room = memory_new(max_images, 2 * self->change_bytes, err);
     return self->room != NULL;
 }

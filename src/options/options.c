@@ -2,6 +2,7 @@
 
 #include "base/ini.h"
 #include "base/memory.h"
+#include "data/augment.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -155,7 +156,9 @@ static bool options_check(const train_options *options, error *err)
 {
     uint64_t rounds;
     double t_s;
-    return options_checkpoint_interval(options->checkpoint_every, &rounds, &t_s, err);
+    augment changes;
+    return options_checkpoint_interval(options->checkpoint_every, &rounds, &t_s, err) &&
+           (augment_parse(&changes, options->augment, err) || error_prefix(err, "--augment"));
 }
 
 /* The preset's name may stand on the command line or in the file; all else waits for its level. */

@@ -79,12 +79,20 @@ const option_entry option_train_table[] = {
      .word = order_word,
      .initial = "shuffle",
      .help = "Order of a worker's images: shuffled anew every epoch, or as in the files."},
+    {.name = "augment",
+     TRAIN(augment),
+     .initial = "",
+     .metavar = "CHANGE,...",
+     .help =
+         "Change training images at random, anew in every epoch: flip[:alternate], crop:N[:reflect], "
+         "cutout:N, color:B, rotate:D; from left to right."},
     {.name = "seed",
      TRAIN(seed),
      .most = OPTION_MAX_SEED,
      .initial = "1",
      .metavar = "S",
-     .help = "Everything random follows from it: first weights, order, synthetic images."},
+     .help =
+         "Everything random follows from it: first weights, order, changed and synthetic images."},
 
     {.name = "model",
      .resume = RESUME_FREE,

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/ini.h"
 #include "base/memory.h"
+#include "data/augment.h"
 #include "host/files.h"
 #include "place.h"
 #include "results.h"
@@ -41,6 +42,14 @@ static bool prepare_model(preparation *self, job *to, error *err)
     return transport_agree(err);
 }
 
+/* Can its images be changed as asked for? */
+static bool check_augment(const train_options *o, const input_values *of, error *err)
+{
+    augment changes;
+    return (augment_parse(&changes, o->augment, err) && augment_fit(&changes, of, err)) ||
+           error_prefix(err, "--augment");
+}
+
 /* On the server: where the results go, and what there is to train on and to test with. */
 static void open_files(preparation *self, job *to, error *err)
 {
@@ -52,7 +61,8 @@ static void open_files(preparation *self, job *to, error *err)
         record_check_new(of->out, self->replace || o->force, err) &&
         deal_open(&self->dealing, o, &to->input, err) &&
         input_rule_init(&s->input, &to->input, err) &&
-        evaluation_check(to->model, o->model, &s->input, o->data, err))
+        evaluation_check(to->model, o->model, &s->input, o->data, err) &&
+        check_augment(o, &to->input, err))
         deal_prepare(&self->dealing, o, to->course.images, &s->test, err);
     of->n_test = s->test.n;
 }

@@ -26,6 +26,16 @@ static bool init_sampler(worker *self, const train_options *o, error *err)
     return true;
 }
 
+/* What becomes of its images. */
+static bool init_input(worker *self, const train_options *o, const input_values *input,
+                       size_t batch, error *err)
+{
+    return input_rule_init(&self->input, input, err) &&
+           augment_parse(&self->augment, o->augment, err) &&
+           augment_fit(&self->augment, input, err) &&
+           augment_rule(&self->augment, &self->input, o->seed, batch, err);
+}
+
 bool worker_init(worker *self, const train_options *options, const course *on,
                  const input_values *input, const model *of, float *w, int n_threads, error *err)
 {
@@ -50,7 +60,7 @@ bool worker_init(worker *self, const train_options *options, const course *on,
     self->net = network_new(of, batch, true, n_threads, err);
     self->at.v = memory_new(of->n_weights, sizeof *self->at.v, err);
     self->at.g = memory_new(of->n_weights, sizeof *self->at.g, err);
-    return self->net && self->at.v && self->at.g && input_rule_init(&self->input, input, err) &&
+    return self->net && self->at.v && self->at.g && init_input(self, o, input, batch, err) &&
            dataset_init(&self->shard, input->from, n, err) && init_sampler(self, o, err);
 }
 

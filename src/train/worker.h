@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "course.h"
+#include "data/augment.h"
 #include "data/dataset.h"
 #include "data/input.h"
 #include "data/sampler.h"
@@ -19,6 +20,7 @@ typedef struct worker {
     const course *course;
     const model *model;
     int number; /* 0-based */
+    augment augment;
     input_rule input;
     dataset shard;
     sampler sampler;

@@ -205,13 +205,14 @@ class Recipe:
 
 
 class Worker:
-    """A shard, the place in it, and the state of torch.optim.SGD."""
+    """A shard, the place in it, and the state of torch.optim.SGD; see(epoch) gives its images."""
 
-    def __init__(self, x, labels, recipe):
-        self.x, self.labels, self.recipe = x, labels, recipe
+    def __init__(self, see, labels, recipe):
+        self.see, self.labels, self.recipe = see, labels, recipe
+        self.x, self.epoch = see(0), 0
         self.place = self.taken = 0
         self.velocity = None
-        epoch = -(-len(x) // recipe.batch)  # the last, smaller batch counts
+        epoch = -(-len(labels) // recipe.batch)  # the last, smaller batch counts
         self.steps = recipe.local_steps or recipe.local_epochs * epoch
 
     def rate(self):
@@ -225,9 +226,12 @@ class Worker:
     def step(self, net, w):
         """One batch; changes w, returns images, loss sum, hits, learning rate."""
         r, lr = self.recipe, self.rate()
+        if self.place == len(self.labels):
+            self.place, self.epoch = 0, self.epoch + 1
+            self.x = self.see(self.epoch)
         at = slice(self.place, self.place + r.batch)
         x, labels = self.x[at], self.labels[at]
-        self.place = self.place + len(x) if self.place + len(x) < len(self.x) else 0
+        self.place += len(x)
         self.taken += 1
         loss, hits, grads = net.gradient(w, x, labels)
         first, self.velocity = self.velocity is None, self.velocity or {}
@@ -262,10 +266,11 @@ def train(net, w, x, labels, shards, recipe):
 
     With average_every, rounds are cut into parts of at most so many steps, as many parts for every worker as
     the one with the most steps needs, and as even as whole steps allow.  The model of a round is the last
-    average, or the mean of the last share of them.
+    average, or the mean of the last share of them.  x may be a function of the epoch.
     """
-    ends = np.cumsum(shards)
-    workers = [Worker(x[end - n:end], labels[end - n:end], recipe) for n, end in zip(shards, ends)]
+    see = x if callable(x) else lambda epoch: x
+    workers = [Worker(lambda epoch, at=slice(end - n, end): see(epoch)[at], labels[end - n:end], recipe)
+               for n, end in zip(shards, np.cumsum(shards))]
     most = max(worker.steps for worker in workers)
     parts = -(-most // recipe.average_every) if recipe.average_every else 1
     books = np.zeros((recipe.rounds, len(shards), 4))

@@ -51,6 +51,8 @@ stride = 2
 kind = dense
 units = 10
 """
+CHANGES = "flip:alternate,crop:3:reflect,rotate:20,color:0.3,cutout:9"
+
 LINEAR = HEAD + "[fc1]\nkind = dense\nunits = 10\n"
 
 

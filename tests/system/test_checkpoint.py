@@ -9,11 +9,11 @@ import h5py
 import numpy as np
 import pytest
 from conftest import WAIT_S
-from runs import LINEAR, Run, SMALL, differences, write_model
+from runs import CHANGES, LINEAR, Run, SMALL, differences, write_model
 from test_kill import ranks_of, rounds_done, wait_for
 
-# Everything that has a state from round to round: momentum, a falling rate, averages inside, their mean.
-STATE = ["--keep-momentum", "--schedule", "cosine", "--warmup", 0.5, "--average-every", 3, "--tail-average", 0.5]
+# Everything that has a state from round to round: images that change with the epoch, momentum, a falling rate, averages inside, their mean.
+STATE = ["--augment", CHANGES, "--keep-momentum", "--schedule", "cosine", "--warmup", 0.5, "--average-every", 3, "--tail-average", 0.5]
 PLAIN = ["--local-steps", 3, "--eval-every", 2]
 
 

@@ -1,0 +1,175 @@
+#include "pixels.h"
+
+#include <string.h>
+
+/* ---- rows -------------------------------------------------------------------------------------- */
+
+static void mirror_row(int width, const uint8_t *from, uint8_t *to)
+{
+    int x = 0;
+    for (; x + 8 <= width; x += 8) {
+        uint64_t eight;
+        memcpy(&eight, from + width - 8 - x, sizeof eight);
+        eight = __builtin_bswap64(eight);
+        memcpy(to + x, &eight, sizeof eight);
+    }
+    for (; x < width; x++)
+        to[x] = from[width - 1 - x];
+}
+
+void pixels_mirror(image_shape shape, const uint8_t *from, uint8_t *to)
+{
+    size_t width = (size_t)shape.width, n = (size_t)shape.channels * (size_t)shape.height;
+    for (size_t row = 0; row < n; row++)
+        mirror_row(shape.width, from + row * width, to + row * width);
+}
+
+/* Place i of n as seen in a mirror at each border, where it lies beyond. */
+static int reflected(int i, int n)
+{
+    return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i;
+}
+
+static void shift_row(int width, int dx, bool reflect, const uint8_t *from, uint8_t *to)
+{
+    int begin = dx < 0 ? -dx : 0, end = dx > 0 ? width - dx : width; /* what is there */
+    begin = begin < width ? begin : width;
+    end = end > 0 ? end : 0;
+    if (begin < end)
+        memcpy(to + begin, from + begin + dx, (size_t)(end - begin));
+    for (int x = 0; x < begin; x++)
+        to[x] = reflect ? from[reflected(x + dx, width)] : 0;
+    for (int x = end > begin ? end : begin; x < width; x++)
+        to[x] = reflect ? from[reflected(x + dx, width)] : 0;
+}
+
+void pixels_shift(image_shape shape, int dy, int dx, bool reflect, const uint8_t *from, uint8_t *to)
+{
+    const size_t width = (size_t)shape.width, plane = (size_t)shape.height * width;
+    for (int c = 0; c < shape.channels; c++, from += plane, to += plane)
+        for (int y = 0; y < shape.height; y++) {
+            int row = reflect ? reflected(y + dy, shape.height) : y + dy;
+            uint8_t *made = to + (size_t)y * width;
+            if (row < 0 || row >= shape.height)
+                memset(made, 0, width);
+            else
+                shift_row(shape.width, dx, reflect, from + (size_t)row * width, made);
+        }
+}
+
+/* ---- a turn ------------------------------------------------------------------------------------ */
+
+enum { ANGLE_BITS = 26, FRACTION_BITS = 16 };
+
+/* Sine and cosine of an angle, of 65,536: their series, in whole numbers. */
+static void sine(int64_t angle, int32_t *sin, int32_t *cos)
+{
+    enum { TERMS = 24 };
+    const int64_t size = angle < 0 ? -angle : angle, one = (int64_t)1 << ANGLE_BITS;
+    int64_t sums[2] = {one, 0}, term = one;
+    for (int k = 1; k < TERMS; k++) {
+        term = (term * size >> ANGLE_BITS) / k;
+        sums[k % 2] += k % 4 < 2 ? term : -term;
+    }
+    const int64_t half = (int64_t)1 << (ANGLE_BITS - FRACTION_BITS - 1);
+    *cos = (int32_t)((sums[0] + half) >> (ANGLE_BITS - FRACTION_BITS));
+    *sin = (int32_t)((sums[1] + half) >> (ANGLE_BITS - FRACTION_BITS));
+    *sin = angle < 0 ? -*sin : *sin;
+}
+
+enum { RUN = 32 };
+
+/* Where a run of pixels comes from: four neighbours of one plane each, and how far between them, of 256. */
+typedef struct places {
+    int32_t at[RUN], right[RUN], below[RUN]; /* the place of one, and of the others from there */
+    int32_t part_x[RUN], part_y[RUN];
+} places;
+
+static inline int32_t clip(int32_t i, int32_t most)
+{
+    i = i < 0 ? 0 : i;
+    return i > most ? most : i;
+}
+
+/* From (x, y), of 65,536, on by (cos, sin) each. */
+static void find_places(image_shape shape, int32_t x, int32_t y, int32_t cos, int32_t sin,
+                        places *to)
+{
+    const int32_t last_x = (shape.width - 1) << FRACTION_BITS, last_y = (shape.height - 1)
+                                                                        << FRACTION_BITS;
+    for (int32_t i = 0; i < RUN; i++) {
+        int32_t at_x = clip(x + i * cos, last_x), at_y = clip(y + i * sin, last_y);
+        to->at[i] = (at_y >> FRACTION_BITS) * shape.width + (at_x >> FRACTION_BITS);
+        to->right[i] = at_x < last_x ? 1 : 0;
+        to->below[i] = at_y < last_y ? shape.width : 0;
+        to->part_x[i] = at_x >> 8 & 255;
+        to->part_y[i] = at_y >> 8 & 255;
+    }
+}
+
+static void blend(const places *at, int n, const uint8_t *plane, uint8_t *to)
+{
+    for (int i = 0; i < n; i++) {
+        const uint8_t *a = plane + at->at[i], *b = a + at->below[i];
+        const int32_t right = at->right[i], x = at->part_x[i], y = at->part_y[i];
+        int32_t above = 256 * a[0] + x * (a[right] - a[0]);
+        int32_t below = 256 * b[0] + x * (b[right] - b[0]);
+        to[i] = (uint8_t)((256 * above + y * (below - above) + 32768) >> 16);
+    }
+}
+
+void pixels_rotate(image_shape shape, int64_t angle, const uint8_t *from, uint8_t *to)
+{
+    const size_t plane = (size_t)shape.height * (size_t)shape.width;
+    const int32_t last_x = shape.width - 1, last_y = shape.height - 1;
+    int32_t sin, cos;
+    places at;
+    sine(angle, &sin, &cos);
+    for (int32_t y = 0; y < shape.height; y++)
+        for (int32_t x = 0; x < shape.width; x += RUN) {
+            /* twice the distance from the middle */
+            int32_t v = 2 * y - last_y, u = 2 * x - last_x, n = shape.width - x;
+            int32_t at_x = ((last_x << FRACTION_BITS) + cos * u - sin * v) >> 1;
+            int32_t at_y = ((last_y << FRACTION_BITS) + sin * u + cos * v) >> 1;
+            find_places(shape, at_x, at_y, cos, sin, &at);
+            for (int c = 0; c < shape.channels; c++)
+                blend(&at, n < RUN ? n : RUN, from + (size_t)c * plane,
+                      to + (size_t)c * plane + y * shape.width + x);
+        }
+}
+
+/* ---- values ------------------------------------------------------------------------------------ */
+
+void pixels_cut(image_shape shape, int y, int x, int side, const float *value, const uint8_t *from,
+                uint8_t *to)
+{
+    const size_t width = (size_t)shape.width;
+    int top = clip(y - side / 2, shape.height), bottom = clip(y - side / 2 + side, shape.height);
+    int left = clip(x - side / 2, shape.width), right = clip(x - side / 2 + side, shape.width);
+    memcpy(to, from, image_bytes(shape));
+    for (int c = 0; c < shape.channels; c++) {
+        int byte = clip((int)(255.0F * value[c] + 0.5F), 255);
+        for (int row = top; row < bottom; row++)
+            memset(to + (size_t)(c * shape.height + row) * width + left, byte,
+                   (size_t)(right - left));
+    }
+}
+
+void pixels_color(image_shape shape, int64_t brightness, int64_t contrast, const uint8_t *from,
+                  uint8_t *to)
+{
+    const int64_t one = 65536;
+    size_t n = image_bytes(shape);
+    uint64_t sum = 0;
+    uint8_t made[256];
+    for (size_t i = 0; i < n; i++)
+        sum += from[i];
+    /* of 65,536 of a byte: (b x - b m) c + b m */
+    int64_t mean = (int64_t)(sum * (uint64_t)one / n) * brightness / one;
+    for (int64_t byte = 0; byte < 256; byte++) {
+        int64_t value = (byte * brightness - mean) * contrast / one + mean + one / 2;
+        made[byte] = (uint8_t)(value < 0 ? 0 : value >= 256 * one ? 255 : value / one);
+    }
+    for (size_t i = 0; i < n; i++)
+        to[i] = made[from[i]];
+}
