@@ -49,6 +49,7 @@ _bramble_value()
     --checkpoint | --resume) _bramble_files '' ;;
     --order) _bramble_words shuffle sequential ;;
     --augment) _bramble_words flip flip:alternate crop: cutout: color: rotate: ;;
+    --normalise) _bramble_words half measured ;;
     --schedule) _bramble_words constant linear cosine ;;
     --on-nan) _bramble_words stop skip ;;
     --average) _bramble_words gather reduce allreduce slices "$([[ ${COMP_WORDS[1]} != plan ]] || echo measured)" ;;
@@ -68,12 +69,12 @@ _bramble_value()
 _bramble_options()
 {
     case $1 in
-    train) echo --data --limit-train --limit-test --shards --order --augment --seed --model --init --preset \
+    train) echo --data --limit-train --limit-test --shards --order --augment --normalise --seed --model --init --preset \
         --config --rounds --local-epochs --local-steps --average-every --tail-average --batch --lr --schedule \
         --warmup --momentum --nesterov --keep-momentum --weight-decay --target-accuracy \
         --eval-every --average --threads --case --out --force --quiet --json \
         --checkpoint --checkpoint-every --resume --stall --on-nan --help ;;
-    test) echo --data --model --limit-test --threads --seed --json --help ;;
+    test) echo --data --model --limit-test --normalise --threads --seed --json --help ;;
     report) echo --format --by --base --rounds --ranks --trace --help ;;
     plan) echo --nodes --cores --average --local-steps --local-epochs --link --link-measured --json --help ;;
     watch) echo --patience --help ;;

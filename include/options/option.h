@@ -61,6 +61,7 @@ typedef struct option_entry {
     double low, high;              /* OPTION_REAL */
     const char *(*word)(size_t i); /* OPTION_WORD: the i-th word, NULL past the last */
     const char *initial;           /* default, as it would be given */
+    const char *former;            /* what a record without it had; NULL: the initial value */
     const char *variable;          /* environment variable that replaces the default, or NULL */
     const char *metavar;           /* NULL for flags and words */
     const char *group;             /* heading in --help; NULL: the heading of the line before */
@@ -120,6 +121,9 @@ extern const option_preset option_presets[];
 /* option_command_find, option_find - by name; NULL when there is none */
 const option_command *option_command_find(const char *name);
 const option_entry *option_find(const option_entry *table, const char *name);
+
+/* option_former - the value that a run of a version without this option had */
+const char *option_former(const option_entry *entry);
 
 /*
  * option_set - give an option a value

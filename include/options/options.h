@@ -28,6 +28,8 @@ typedef struct train_options {
     option_list shards;               /* images of each worker; n = 0: even */
     int order;                        /* enum sampler_order */
     char augment[OPTION_TEXT_BYTES];  /* for augment_parse; empty: none */
+    char
+        normalise[OPTION_TEXT_BYTES]; /* for normalise_set or _measure; empty: see deal_normalise */
     uint64_t seed;
 
     uint64_t rounds;       /* >= 1 */
@@ -78,6 +80,7 @@ typedef struct test_options {
     char data[OPTION_TEXT_BYTES];
     char model[OPTION_TEXT_BYTES]; /* empty: the model text in the file */
     uint64_t limit_test, threads, seed;
+    char normalise[OPTION_TEXT_BYTES]; /* empty: as in the file, else half */
     bool json;
 } test_options;
 

@@ -1,6 +1,7 @@
 #include "base/ini.h"
 #include "base/memory.h"
 #include "commands.h"
+#include "data/normalise.h"
 #include "data/source.h"
 #include "host/files.h"
 #include "host/threads.h"
@@ -26,32 +27,61 @@ typedef struct testing {
     evaluation evaluation;
 } testing;
 
+/* What a result file says of its model. */
+static bool take_description(testing *t, const char *path, record_file *file, error *err)
+{
+    test_options *o = &t->options;
+    const char *its = record_config(file, "normalise");
+    its = its ? its : "half";
+    if (!normalise_check(its, err))
+        return error_prefix(err, "%s: its option normalise", path);
+    if (o->normalise[0] && strcmp(o->normalise, its) != 0)
+        return error_user(err,
+                          "--normalise %.60s: the model in %s was trained with %.200s; leave "
+                          "the option out",
+                          o->normalise, path, its);
+    snprintf(o->normalise, sizeof o->normalise, "%s", its);
+    if (!o->model[0]) {
+        snprintf(t->model_path, sizeof t->model_path, "the model in %s", path);
+        t->model_text = file->model_text; /* ours now */
+        file->model_text = NULL;
+    }
+    return true;
+}
+
 /* The model's description: from --model, else from the result file itself. */
 static bool read_model(testing *t, error *err)
 {
     const test_options *o = &t->options;
-    if (o->model[0]) {
-        if (!files_find_model(o->model, t->model_path, sizeof t->model_path, err))
-            return false;
+    error plain = {0};
+    char path[OPTION_TEXT_BYTES];
+    snprintf(path, sizeof path, "%s", o->file);
+    record_cut_group(path);
+    record_file *file = record_read(path, &plain);
+    bool good = !file || take_description(t, path, file, err);
+    record_file_free(file);
+    if (!file && !o->model[0])
+        return (plain.kind == ERROR_USER ? error_user : error_environment)(
+            err, "%s; without --model a result file of bramble train is needed", plain.text);
+    if (!good ||
+        (o->model[0] && !files_find_model(o->model, t->model_path, sizeof t->model_path, err)))
+        return false;
+    if (o->model[0])
         t->model_text = ini_read_file(t->model_path, err);
-    } else {
-        error plain = {0};
-        char path[OPTION_TEXT_BYTES];
-        snprintf(path, sizeof path, "%s", o->file);
-        record_cut_group(path);
-        record_file *file = record_read(path, &plain);
-        if (!file)
-            return (plain.kind == ERROR_USER ? error_user : error_environment)(
-                err, "%s; without --model a result file of bramble train is needed", plain.text);
-        snprintf(t->model_path, sizeof t->model_path, "the model in %s", path);
-        t->model_text = file->model_text; /* ours now */
-        file->model_text = NULL;
-        record_file_free(file);
-    }
     if (!t->model_text)
         return false;
     t->model = model_new(t->model_path, t->model_text, err);
     return t->model != NULL;
+}
+
+static bool set_normalise(testing *t, error *err)
+{
+    const char *text = t->options.normalise;
+    if (normalise_is_measured(text))
+        return error_user(err, "--normalise %s: only bramble train measures; give its numbers",
+                          text);
+    return !text[0] || normalise_set(&t->values, text, err) ||
+           error_prefix(err, "--normalise %.60s", text);
 }
 
 static bool read_data(testing *t, error *err)
@@ -62,7 +92,7 @@ static bool read_data(testing *t, error *err)
         return false;
     image_shape shape = source_shape(t->from);
     size_t there = source_count(t->from, SPLIT_TEST), n = o->limit_test ? o->limit_test : there;
-    if (!input_values_init(&t->values, shape, err) ||
+    if (!input_values_init(&t->values, shape, err) || !set_normalise(t, err) ||
         !input_rule_init(&t->input, &t->values, err) ||
         !evaluation_check(t->model, o->model[0] ? o->model : "in the file", &t->input, o->data,
                           err))

@@ -44,6 +44,12 @@ static const option_entry test_table[] = {
      .initial = "0",
      .metavar = "N",
      .help = "Test on the first N test images only; 0: on all."},
+    {.name = "normalise",
+     TEST(normalise),
+     .initial = "",
+     .metavar = "half|M,.../D,...",
+     .help = "Mean and deviation of each channel, where FILE.h5 does not say what its model was "
+             "trained with."},
     {.name = "threads",
      TEST(threads),
      .most = 1024,

@@ -22,6 +22,11 @@ const option_entry *option_find(const option_entry *table, const char *name)
     return NULL;
 }
 
+const char *option_former(const option_entry *entry)
+{
+    return entry->former ? entry->former : entry->initial;
+}
+
 /* ---- reading a value ------------------------------------------------------------------------- */
 
 bool option_whole(const char *text, uint64_t least, uint64_t most, uint64_t *number)

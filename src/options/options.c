@@ -3,6 +3,7 @@
 #include "base/ini.h"
 #include "base/memory.h"
 #include "data/augment.h"
+#include "data/normalise.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -158,6 +159,8 @@ static bool options_check(const train_options *options, error *err)
     double t_s;
     augment changes;
     return options_checkpoint_interval(options->checkpoint_every, &rounds, &t_s, err) &&
+           (!options->normalise[0] || normalise_check(options->normalise, err) ||
+            error_prefix(err, "--normalise %.60s", options->normalise)) &&
            (augment_parse(&changes, options->augment, err) || error_prefix(err, "--augment"));
 }
 

@@ -86,6 +86,15 @@ const option_entry option_train_table[] = {
      .help =
          "Change training images at random, anew in every epoch: flip[:alternate], crop:N[:reflect], "
          "cutout:N, color:B, rotate:D; from left to right."},
+    {.name = "normalise",
+     .resume = RESUME_FREE,
+     TRAIN(normalise),
+     .initial = "",
+     .former = "half",
+     .metavar = "half|measured|M,.../D,...",
+     .help = "Mean and deviation of each channel, of 1, by which images are taken: 0.5 each, those "
+             "of the training images, or numbers; they belong to the model. Without it the --init "
+             "file's, else half."},
     {.name = "seed",
      TRAIN(seed),
      .most = OPTION_MAX_SEED,

@@ -34,6 +34,9 @@ static bool set_former(train_options *former, const record_pair *pairs, size_t n
     const option_entry *table = option_train_table;
     if (!option_set_defaults(table, former, err))
         return false;
+    for (const option_entry *entry = table; entry->name; entry++)
+        if (entry->former && !option_set(entry, former, entry->former, err))
+            return error_prefix(err, "former value of --%s", entry->name);
     for (size_t i = 0; i < n; i++) {
         const option_entry *entry = option_find(table, pairs[i].name);
         if (!entry)

@@ -55,7 +55,7 @@ bool case_keys_set(case_keys *self, const char *names, error *err)
 const char *case_setting(const record_file *run, const option_entry *entry)
 {
     const char *value = record_config(run, entry->name);
-    return value ? value : entry->initial;
+    return value ? value : option_former(entry);
 }
 
 const char *case_value(const run_case *self, size_t k)

@@ -1,10 +1,14 @@
 #include "deal.h"
 
 #include "base/memory.h"
+#include "data/normalise.h"
 #include "data/partition.h"
+#include "record/record.h"
 #include "shards.h"
 #include "show/output.h"
 #include "transport/transport.h"
+
+#include <stdio.h>
 
 static bool limit(const char *name, uint64_t asked, size_t there, uint64_t *n, error *err)
 {
@@ -41,10 +45,11 @@ static bool deal_shards(dealing *self, const train_options *o, uint64_t *images,
     return o->shards.n > 0 && err->kind == ERROR_USER && error_prefix(err, "--shards");
 }
 
-static bool read_test_set(dealing *self, uint64_t n, dataset *test, error *err)
+bool deal_test(dealing *self, dataset *test, error *err)
 {
-    if (!dataset_init(test, source_shape(self->from), (size_t)n, err) ||
-        !source_read(self->from, SPLIT_TEST, 0, (size_t)n, test->images, test->labels, err))
+    size_t n = (size_t)self->n_test;
+    if (!dataset_init(test, source_shape(self->from), n, err) ||
+        !source_read(self->from, SPLIT_TEST, 0, n, test->images, test->labels, err))
         return false;
     data_checksum_add(&self->test_sum, test->shape, test->images, test->labels, test->n);
     return true;
@@ -59,22 +64,44 @@ static bool name_classes(dealing *self, error *err)
     return self->class_names != NULL;
 }
 
-bool deal_open(dealing *self, const train_options *options, input_values *input, error *err)
-{
-    self->from = source_open(options->data, options->seed, err);
-    return self->from && input_values_init(input, source_shape(self->from), err);
-}
-
-bool deal_prepare(dealing *self, const train_options *options, uint64_t *images, dataset *test,
-                  error *err)
+bool deal_open(dealing *self, const train_options *options, uint64_t *images, error *err)
 {
     const train_options *o = options;
-    const source *from = self->from;
-    uint64_t n_test = 0;
-    return limit("train", o->limit_train, source_count(from, SPLIT_TRAIN), &self->n_train, err) &&
-           limit("test", o->limit_test, source_count(from, SPLIT_TEST), &n_test, err) &&
-           deal_shards(self, o, images, err) && read_test_set(self, n_test, test, err) &&
-           name_classes(self, err);
+    self->from = source_open(o->data, o->seed, err);
+    return self->from &&
+           limit("train", o->limit_train, source_count(self->from, SPLIT_TRAIN), &self->n_train,
+                 err) &&
+           limit("test", o->limit_test, source_count(self->from, SPLIT_TEST), &self->n_test, err) &&
+           deal_shards(self, o, images, err) && name_classes(self, err);
+}
+
+/* Who goes on from a model goes on with what its images were taken by. */
+static bool inherit(const char *init, char *text, error *err)
+{
+    char path[OPTION_TEXT_BYTES];
+    snprintf(path, sizeof path, "%s", init);
+    record_cut_group(path);
+    snprintf(text, OPTION_TEXT_BYTES, "%s", "half");
+    error none = {0}; /* weights alone say nothing of it */
+    record_file *model = init[0] ? record_read(path, &none) : NULL;
+    const char *its = model ? record_config(model, "normalise") : NULL;
+    if (its)
+        snprintf(text, OPTION_TEXT_BYTES, "%s", its);
+    record_file_free(model);
+    return normalise_check(text, err) || error_prefix(err, "--init %s: its option normalise", init);
+}
+
+bool deal_normalise(dealing *self, train_options *options, input_values *input, error *err)
+{
+    char *text = options->normalise;
+    if (!input_values_init(input, source_shape(self->from), err) ||
+        (!text[0] && !inherit(options->init, text, err)))
+        return false;
+    if (!normalise_is_measured(text))
+        return normalise_set(input, text, err) || error_prefix(err, "--normalise %s", text);
+    return normalise_measure(input, self->from, self->owner, (size_t)self->n_train, err) &&
+           (normalise_write(input, text, OPTION_TEXT_BYTES, err) ||
+            error_prefix(err, "--normalise %s", text));
 }
 
 void deal_release(dealing *self)

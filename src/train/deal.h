@@ -15,26 +15,28 @@
 typedef struct dealing {
     source *from;
     const char **class_names; /* of all classes */
-    uint64_t n_train;         /* images that may be trained on */
+    uint64_t n_train, n_test; /* images that may be trained on, to test with */
     uint32_t *owner;          /* n_train: the worker of each */
     data_checksum train_sum, test_sum;
 } dealing;
 
 /*
- * deal_open - on the server: the data set
- *   input  out  what the rules for its images are made of
- * false with err: the data set (user), memory (environment).  Not collective.
+ * deal_open - on the server: the data set, and who gets what of it
+ *   images  out  of each worker's shard
+ * false with err: the data set, a limit, the shards (user), memory (environment).  Not collective.
  */
-bool deal_open(dealing *self, const train_options *options, input_values *input, error *err);
+bool deal_open(dealing *self, const train_options *options, uint64_t *images, error *err);
 
 /*
- * deal_prepare - on the server: who gets what, and the test set
- *   images  out  of each worker's shard
- *   test    out  read
- * false with err: a limit, the shards (user), a read (environment).  Not collective.
+ * deal_normalise - on the server, after deal_open: what the rules for its images are made of
+ *   options  inout  normalise becomes what can be used once more: half, or numbers
+ *   input    out    to be released, also after a failure
+ * false with err: the option (user), a read, memory (environment).  Not collective.
  */
-bool deal_prepare(dealing *self, const train_options *options, uint64_t *images, dataset *test,
-                  error *err);
+bool deal_normalise(dealing *self, train_options *options, input_values *input, error *err);
+
+/* deal_test - on the server, after deal_open: read the test set; false with err.  Not collective. */
+bool deal_test(dealing *self, dataset *test, error *err);
 
 /*
  * deal_out - a scatter: from the files on the server to the workers' memory

@@ -59,11 +59,12 @@ static void open_files(preparation *self, job *to, error *err)
     place_out(of);
     if ((!self->from || resume_place(self, err)) &&
         record_check_new(of->out, self->replace || o->force, err) &&
-        deal_open(&self->dealing, o, &to->input, err) &&
+        deal_open(&self->dealing, o, to->course.images, err) &&
+        deal_normalise(&self->dealing, &of->options, &to->input, err) &&
         input_rule_init(&s->input, &to->input, err) &&
         evaluation_check(to->model, o->model, &s->input, o->data, err) &&
         check_augment(o, &to->input, err))
-        deal_prepare(&self->dealing, o, to->course.images, &s->test, err);
+        deal_test(&self->dealing, &s->test, err);
     of->n_test = s->test.n;
 }
 

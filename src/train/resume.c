@@ -2,6 +2,7 @@
 
 #include "base/ini.h"
 #include "base/memory.h"
+#include "data/normalise.h"
 #include "model/schedule.h"
 #include "options/resume.h"
 #include "saved.h"
@@ -68,6 +69,23 @@ static bool settle_shards(preparation *self, error *err)
                       self->from->path);
 }
 
+/* What was measured then holds; to ask for it again is no other wish. */
+static bool settle_normalise(preparation *self, error *err)
+{
+    train_options *o = &self->run->options;
+    const option_entry *entry = option_find(option_train_table, "normalise");
+    const char *former = record_config(self->from->past, "normalise");
+    former = former ? former : option_former(entry);
+    bool numbers = strchr(former, '/') != NULL;
+    if (is_given(o, "normalise") && strcmp(o->normalise, former) != 0 &&
+        !(numbers && normalise_is_measured(o->normalise)))
+        return error_user(err,
+                          "--normalise %.60s: the run in %s has %.200s, and its result depends on "
+                          "it; leave the option out",
+                          o->normalise, self->from->path, former);
+    return option_set(entry, o, former, err);
+}
+
 /* The result file that the run would replace: the one named now, else the one it had. */
 static record_file *read_result(const preparation *self)
 {
@@ -115,7 +133,7 @@ static bool read_checkpoint(preparation *self, error *err)
     }
     const record_file *past = self->from->past;
     if (!options_resume(o, past->config, past->n_config, self->from->path, err) ||
-        !check_rounds(self, err) || !settle_shards(self, err))
+        !check_rounds(self, err) || !settle_shards(self, err) || !settle_normalise(self, err))
         return false;
     if (!is_given(o, "checkpoint") && !self->run->rescued)
         snprintf(o->checkpoint, sizeof o->checkpoint, "%s", o->resume);

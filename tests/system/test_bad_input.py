@@ -153,6 +153,11 @@ MORE_OPTIONS = [
     option("--local-epochs 0", "--local-epochs 0", "--local-steps"),
     option("--seed -1", "--seed -1"),
     option("--shards 5,", "--shards 5,"), option("--shards 5,,5", "--shards 5,,5"),
+    *(option(f"--normalise {text}", "--normalise", "expected half, measured, or numbers") for text in (
+        "x", "0.5", "0.5/", "/0.5", "0.5,/0.5", "0.5,0.5/0.5", "0.5/0", "1.1/1", "nan/1", "0.5/inf", "0.5/1001", "0x1/1", "1/1/1", "1;1",
+        "5" * 4095)),
+    option("--normalise 0.5/0.5", "--normalise 0.5/0.5", "numbers of 1 channel, but the images have 3"),
+    option("--normalise 1,1,1,1/1,1,1,1", "numbers of 4 channels, but the images have 3"),
     *(option(f"--augment {list_}", "--augment", says) for list_, says in {
         "crop": "crop: expected crop:N, N a whole number above 0", "crop:0": "crop:0: expected", "crop:1.5": "crop:1.5: expected",
         "crop:2:mirror": 'expected reflect, not "mirror"', "crop:2:reflect:": "nothing can follow", "cutout:9:x": "nothing can follow",

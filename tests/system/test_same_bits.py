@@ -9,7 +9,8 @@ JOBS = {
     "two workers": (3, PAPER, ["--shards", "97,50", "--batch", 33, "--rounds", 3, "--keep-momentum",
                                "--weight-decay", 0.01, "--schedule", "cosine"]),
     "three workers": (4, ODD, ["--shards", "60,3,29", "--batch", 8, "--rounds", 2, "--average-every", 2]),
-    "changed images": (3, SMALL, ["--limit-train", 101, "--batch", 40, "--rounds", 2, "--augment", CHANGES]),
+    "changed images": (3, SMALL, ["--limit-train", 101, "--batch", 40, "--rounds", 2, "--augment", CHANGES,
+                          "--normalise", "measured"]),
 }
 
 
