@@ -133,6 +133,8 @@ static void bench_stream(size_t bytes, int n_threads, error *err)
 typedef struct layer_case {
     const layer *of;
     layer_pass pass;
+    char *scratch; /* scratch_bytes for each thread */
+    size_t scratch_bytes;
     int n_threads;
     bool backward;
 } layer_case;
@@ -140,17 +142,18 @@ typedef struct layer_case {
 static void layer_work(const team *us, void *arg)
 {
     const layer_case *c = arg;
+    layer_pass pass = c->pass;
+    pass.scratch = c->scratch + (size_t)us->thread * c->scratch_bytes;
     if (c->of->kind->prepare) { /* the weights change with every step */
-        c->of->kind->prepare(c->of, &c->pass, us);
+        c->of->kind->prepare(c->of, &pass, us);
         team_barrier(us);
     }
     if (!c->of->by_blocks) {
-        (c->backward ? c->of->kind->backward : c->of->kind->forward)(c->of, &c->pass, us);
+        (c->backward ? c->of->kind->backward : c->of->kind->forward)(c->of, &pass, us);
         return;
     }
     /* As a network runs it: each thread its own blocks, one by one. */
     const team alone = {0, 1, NULL};
-    layer_pass pass = c->pass;
     size_t begin, end;
     pass.by_blocks = true;
     team_share(us, pass.n_blocks, &begin, &end);
@@ -186,9 +189,10 @@ static void note_bytes(json_t *row, double vecs, double weights, double flops, s
 }
 
 /* Forward, gradient of the weights, and with the gradient of the input. */
-static void bench_layer(const char *name, const layer *l, size_t n_images, int n_threads,
+static void bench_layer(const char *name, const layer *of, size_t n_images, int n_threads,
                         error *err)
 {
+    layer own = *of, *l = &own; /* plan sets some of it */
     layer_case c = {.of = l, .n_threads = n_threads};
     size_t blocks = (n_images + VEC_WIDTH - 1) / VEC_WIDTH, bytes = 0;
     void *plan = memory_new(l->kind->plan_bytes, 1, err);
@@ -196,6 +200,10 @@ static void bench_layer(const char *name, const layer *l, size_t n_images, int n
         l->kind->plan(l, plan);
     if (plan && l->kind->workspace_bytes)
         l->kind->workspace_bytes(l, plan, blocks, true, &bytes);
+    if (plan && l->kind->scratch_bytes)
+        c.scratch_bytes = l->kind->scratch_bytes(l, plan);
+    c.scratch_bytes += (0 - c.scratch_bytes) % MEMORY_ALIGNMENT;
+    c.scratch = memory_new((size_t)n_threads, c.scratch_bytes, err);
     vec *x = random_blocks(blocks * layer_features(l->in[0]), err);
     vec *gy = random_blocks(blocks * layer_features(l->out), err);
     vec *y = memory_new(blocks * layer_features(l->out), sizeof(vec), err);
@@ -239,6 +247,7 @@ static void bench_layer(const char *name, const layer *l, size_t n_images, int n
     memory_free(g);
     memory_free(plan);
     memory_free(workspace);
+    memory_free(c.scratch);
     memory_free(sums);
 }
 

@@ -26,9 +26,10 @@ int main(int argc, char **argv)
                     .out_width = out,
                     .kernel = kernel,
                     .stride = 1};
-    conv_tiling tiling = conv_plan_make(&s, NULL).tiling;
+    conv_tiling tiling = conv_plan_make(&s, CONV_DIRECT, NULL).tiling;
     conv_shape alone = s; /* with one in channel: an item for each group of out channels */
     alone.in_channels = 1;
-    printf("%d %d %zu\n", tiling.channels, tiling.pixels, conv_gradient_plan_make(&alone).n_items);
+    printf("%d %d %zu\n", tiling.channels, tiling.pixels,
+           conv_gradient_plan_make(&alone, CONV_DIRECT).n_items);
     return 0;
 }

@@ -18,6 +18,8 @@
  * operands: at most SIMD_TILE_CHANNELS x SIMD_TILE_PIXELS of a convolution, SIMD_TILE_SUMS of a gradient
  * (16 registers: 6 x 2 sums, 2 pixels, 1 weight).  SIMD_IN_FLIGHT is how many multiply-adds must be under
  * way to hide their latency: latency times multiply-adds started per cycle.
+ * SIMD_L2_BYTES is what a thread may count on of the level-2 cache: of its own, or its share of one (Pi 4: 1 MB for
+ * four cores, most of it for weights that all read).
  * Sources: the vendors' optimisation guides (Zen 3, Skylake, Cortex-A72); docs/performance.md has what was
  * measured.
  */
@@ -28,6 +30,7 @@
 #define SIMD_TILE_PIXELS 4
 #define SIMD_TILE_SUMS 20
 #define SIMD_IN_FLIGHT 8
+#define SIMD_L2_BYTES (1024 * 1024)
 #elif defined(__AVX__) && defined(__FMA__)
 #define VEC_WIDTH 8
 #define SIMD_NAME "avx2"
@@ -35,6 +38,7 @@
 #define SIMD_TILE_PIXELS 2
 #define SIMD_TILE_SUMS 12
 #define SIMD_IN_FLIGHT 8
+#define SIMD_L2_BYTES (384 * 1024)
 #elif defined(__AVX__)
 #define VEC_WIDTH 8
 #define SIMD_NAME "avx"
@@ -42,6 +46,7 @@
 #define SIMD_TILE_PIXELS 2
 #define SIMD_TILE_SUMS 10
 #define SIMD_IN_FLIGHT 4
+#define SIMD_L2_BYTES (384 * 1024)
 #elif defined(__aarch64__)
 #define VEC_WIDTH 4
 #define SIMD_NAME "neon"
@@ -49,6 +54,7 @@
 #define SIMD_TILE_PIXELS 2
 #define SIMD_TILE_SUMS 20
 #define SIMD_IN_FLIGHT 8
+#define SIMD_L2_BYTES (160 * 1024)
 #else
 #define VEC_WIDTH 4
 #if defined(__SSE2__)
@@ -60,6 +66,7 @@
 #define SIMD_TILE_PIXELS 2
 #define SIMD_TILE_SUMS 10
 #define SIMD_IN_FLIGHT 4
+#define SIMD_L2_BYTES (160 * 1024)
 #endif
 
 typedef float vec __attribute__((vector_size(VEC_WIDTH * sizeof(float))));

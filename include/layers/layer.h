@@ -96,6 +96,7 @@ typedef struct layer_pass {
     vec *gx[LAYER_MAX_INPUTS];      /* gradients of its inputs; NULL: not wanted (of the images) */
     bool add[LAYER_MAX_INPUTS]; /* gx has another reader's gradient: add to it, else overwrite it */
     void *workspace;            /* workspace_bytes, kept from forward to backward */
+    void *scratch;              /* scratch_bytes, the calling thread's own; nothing in it is kept */
     vec *sums;                  /* by blocks, or when reducing: [n_blocks][n_sums] */
 } layer_pass;
 
@@ -134,6 +135,8 @@ struct layer_kind {
     /* workspace_bytes - memory for n_blocks blocks; NULL: none.  false on overflow. */
     bool (*workspace_bytes)(const layer *self, const void *plan, size_t n_blocks, bool training,
                             size_t *bytes);
+    /* scratch_bytes - memory that forward and backward need on each thread; NULL: none */
+    size_t (*scratch_bytes)(const layer *self, const void *plan);
     /*
      * prepare, forward, backward, collect - called by every thread of a team at once; each does its share.
      * They begin and end without a barrier; where one of their parts needs another's result they set a

@@ -1,8 +1,5 @@
-#include "kernels/conv.h"
-
+#include "algorithms.h"
 #include "pieces.h"
-
-#include <assert.h>
 
 /*
  * A tile is m out channels x r neighbouring pixels of a row, summed up in registers.  Each loaded pixel
@@ -146,11 +143,6 @@ conv_tiling conv_tiling_choose(const conv_shape *s)
     return best;
 }
 
-size_t conv_weights(const conv_shape *s)
-{
-    return (size_t)s->out_channels * (size_t)s->in_channels * (size_t)s->kernel * (size_t)s->kernel;
-}
-
 /* Walk over the packed order; at: strides of w for out channel, in channel and tap, from the first. */
 static void pack(const conv_plan *plan, const float *w, const long at[3], float *packed,
                  size_t from, size_t to)
@@ -226,69 +218,44 @@ static void compute_strip(const conv_plan *plan, tiles t, const conv_run *p, int
     }
 }
 
-static void forward(const conv_plan *plan, const float *packed, const float *bias, const vec *in,
-                    vec *out, bool add, size_t begin, size_t end)
+static void forward(const conv_plan *plan, const conv_arrays *arrays, size_t begin, size_t end)
 {
     const conv_shape *s = &plan->shape;
     size_t in_plane = (size_t)s->in_height * (size_t)s->in_width;
     size_t out_plane = (size_t)s->out_height * (size_t)s->out_width;
     int strip = plan->tiling.strip;
-    tiles t = {
-        .w = packed, .in_row = (size_t)s->in_width, .out_plane = out_plane, .stride = s->stride};
+    tiles t = {.w = arrays->packed,
+               .in_row = (size_t)s->in_width,
+               .out_plane = out_plane,
+               .stride = s->stride};
     for (size_t item = begin; item < end; item++) {
         size_t block = item / (size_t)s->out_height;
         int y = (int)(item % (size_t)s->out_height), top = y * s->stride;
         t.ky_begin = clamp(s->border_top - top, 0, s->kernel);
         t.n_rows = clamp(s->in_height - s->border_bottom - top, t.ky_begin, s->kernel) - t.ky_begin;
         t.in_skip = in_plane - (size_t)t.n_rows * t.in_row;
-        t.in =
-            in + block * (size_t)s->in_channels * in_plane + (size_t)(top + t.ky_begin) * t.in_row;
-        t.out =
-            out + block * (size_t)s->out_channels * out_plane + (size_t)y * (size_t)s->out_width;
+        t.in = arrays->in + block * (size_t)s->in_channels * in_plane +
+               (size_t)(top + t.ky_begin) * t.in_row;
+        t.out = arrays->out + block * (size_t)s->out_channels * out_plane +
+                (size_t)y * (size_t)s->out_width;
         for (const conv_run *r = plan->runs; r < plan->runs + plan->n_runs; r++)
             for (int k = 0; k < r->n; k += t.n) { /* as many as stay in the level-1 cache */
                 t.n = r->n - k < strip ? r->n - k : strip;
-                compute_strip(plan, t, r, r->x + k * r->width, bias, add);
+                compute_strip(plan, t, r, r->x + k * r->width, arrays->bias, arrays->add);
             }
     }
 }
 
-static const conv_algorithm direct = {.name = "direct", .pack = pack, .forward = forward};
-
-conv_plan conv_plan_make(const conv_shape *shape, const conv_tiling *tiling)
+static void plan_direct(conv_plan *plan)
 {
-    conv_plan plan = {.algorithm = &direct,
-                      .shape = *shape,
-                      .tiling = tiling ? *tiling : conv_tiling_choose(shape),
-                      .n_packed = conv_weights(shape)};
-    assert(shape->kernel <= CONV_MAX_KERNEL && plan.tiling.strip >= 1);
-    plan.n_pack_items = (size_t)pieces(shape->out_channels, plan.tiling.channels);
-    cut_row(&plan);
-    return plan;
+    plan->n_items = (size_t)plan->shape.out_height;
+    plan->n_packed = conv_weights(&plan->shape);
+    plan->n_pack_items = (size_t)pieces(plan->shape.out_channels, plan->tiling.channels);
+    cut_row(plan);
 }
 
-void conv_pack(const conv_plan *plan, const float *w, float *packed, size_t begin, size_t end)
-{
-    const conv_shape *s = &plan->shape;
-    long taps = (long)s->kernel * s->kernel;
-    plan->algorithm->pack(plan, w, (const long[]){s->in_channels * taps, taps, 1}, packed, begin,
-                          end);
-}
-
-void conv_pack_flipped(const conv_plan *plan, const float *w, float *packed, size_t begin,
-                       size_t end)
-{
-    const conv_shape *s = &plan->shape;
-    long taps = (long)s->kernel * s->kernel;
-    plan->algorithm->pack(plan, w + taps - 1, (const long[]){taps, s->out_channels * taps, -1},
-                          packed, begin, end);
-}
-
-void conv_forward(const conv_plan *plan, const float *packed, const float *bias, const vec *in,
-                  vec *out, bool add, size_t begin, size_t end)
-{
-    plan->algorithm->forward(plan, packed, bias, in, out, add, begin, end);
-}
+const conv_algorithm conv_direct = {
+    .name = "direct", .plan = plan_direct, .pack = pack, .forward = forward};
 
 /* A row of the larger plane, each element written once. */
 static void embed_row(const conv_embedding *e, const vec *row, vec *to)

@@ -1,5 +1,4 @@
-#include "kernels/conv.h"
-
+#include "algorithms.h"
 #include "pieces.h"
 
 /*
@@ -85,18 +84,18 @@ static tile_function *const tile_functions[MAX_CHANNELS][MAX_TAPS] = {ALL(ENTRY)
 _Static_assert((CONV_MAX_KERNEL + MAX_TAPS - 1) / MAX_TAPS <= CONV_MAX_TAP_PIECES,
                "pieces of a row");
 
-conv_gradient_plan conv_gradient_plan_make(const conv_shape *s)
+static void plan_direct(conv_gradient_plan *p)
 {
-    conv_gradient_plan p = {.shape = *s, .n_taps = pieces(s->kernel, MAX_TAPS)};
-    int channels = SIMD_TILE_SUMS / pieces(s->kernel, p.n_taps);
+    const conv_shape *s = &p->shape;
+    p->n_taps = pieces(s->kernel, MAX_TAPS);
+    int channels = SIMD_TILE_SUMS / pieces(s->kernel, p->n_taps);
     channels = channels > MAX_CHANNELS ? MAX_CHANNELS : channels < 1 ? 1 : channels;
-    p.n_groups = pieces(s->out_channels, channels);
-    p.n_ky = s->kernel < MAX_ROWS ? s->kernel : MAX_ROWS;
-    for (int k = 0; k <= p.n_taps; k++)
-        p.taps[k] = piece_begin(s->kernel, p.n_taps, k);
-    p.n_items = (size_t)p.n_groups * (size_t)s->in_channels * (size_t)pieces(s->kernel, p.n_ky);
-    p.n_sums = conv_weights(s) + (size_t)s->out_channels + 3;
-    return p;
+    p->n_groups = pieces(s->out_channels, channels);
+    p->n_ky = s->kernel < MAX_ROWS ? s->kernel : MAX_ROWS;
+    for (int k = 0; k <= p->n_taps; k++)
+        p->taps[k] = piece_begin(s->kernel, p->n_taps, k);
+    p->n_items = (size_t)p->n_groups * (size_t)s->in_channels * (size_t)pieces(s->kernel, p->n_ky);
+    p->n_sums = conv_weights(s) + (size_t)s->out_channels + 3;
 }
 
 /* An item: some kernel rows of an in channel, for a group of out channels. */
@@ -253,9 +252,10 @@ static void add_images(const vec *sums, int n_sums, size_t n, quad *total)
         add_lanes(sums, n_sums, n, total);
 }
 
-void conv_weight_gradient(const conv_gradient_plan *plan, const vec *in, const vec *gout, size_t n,
-                          float *gw, size_t begin, size_t end)
+static void gradient(const conv_gradient_plan *plan, const conv_gradient_arrays *arrays,
+                     size_t begin, size_t end)
 {
+    size_t n = arrays->n_images;
     const conv_shape *s = &plan->shape;
     size_t in_block = (size_t)s->in_channels * (size_t)s->in_height * (size_t)s->in_width;
     size_t gout_block = (size_t)s->out_channels * (size_t)s->out_height * (size_t)s->out_width;
@@ -268,12 +268,14 @@ void conv_weight_gradient(const conv_gradient_plan *plan, const vec *in, const v
             memset(sums, 0, (size_t)whole_quads(n_sums) * sizeof *sums);
             for (int y = 0; y < s->out_height; y += rows)
                 add_strip(plan, &p, y, s->out_height - y < rows ? s->out_height - y : rows,
-                          in + block * in_block, gout + block * gout_block, sums);
+                          arrays->in + block * in_block, arrays->gout + block * gout_block, sums);
             add_images(sums, n_sums, n - first, total);
         }
-        put_weights(plan, &p, (const float *)total, gw);
+        put_weights(plan, &p, (const float *)total, arrays->gw);
     }
 }
+
+const conv_gradient_algorithm conv_gradient_direct = {.plan = plan_direct, .gradient = gradient};
 
 void conv_gradient_sums(const conv_gradient_plan *plan, const vec *in, const vec *gout, vec *sums)
 {

@@ -2,7 +2,7 @@
 #include "base/memory.h"
 #include "layers/layer.h"
 
-enum { KERNEL, STRIDE, PADDING };
+enum { KERNEL, STRIDE, PADDING, METHOD };
 
 /* The forward convolution, its input embedded in its padding. */
 static conv_shape forward_shape(const layer *self)
@@ -56,6 +56,25 @@ static conv_shape gradient_shape(const layer *self)
                         .border_right = e.to_width - 1 - right};
 }
 
+/* Which way of computing it is the shape's alone, or the model file's. */
+static bool choose_method(layer *self, error *err)
+{
+    int method;
+    if (!layer_setting_get_word(self, "algorithm", conv_method_names, CONV_DIRECT, &method, err))
+        return false;
+    if (!conv_method_fits((enum conv_method)method, (int)self->values[KERNEL],
+                          (int)self->values[STRIDE]))
+        return error_user(err, "algorithm = %s: for kernel = 3 and stride = 1 alone",
+                          conv_method_names[method]);
+    self->values[METHOD] = method;
+    return true;
+}
+
+static enum conv_method method_of(const layer *self)
+{
+    return (enum conv_method)self->values[METHOD];
+}
+
 static bool infer(layer *self, error *err)
 {
     long filters, kernel, stride, padding;
@@ -71,6 +90,8 @@ static bool infer(layer *self, error *err)
     self->values[KERNEL] = kernel;
     self->values[STRIDE] = stride;
     self->values[PADDING] = padding;
+    if (!choose_method(self, err))
+        return false;
     self->out.channels = (int)filters;
     self->out.height = (int)((height - kernel) / stride) + 1;
     self->out.width = (int)((width - kernel) / stride) + 1;
@@ -81,7 +102,8 @@ static bool infer(layer *self, error *err)
     self->flops_forward = 2.0 * (double)self->tensors[0].count * self->out.height * self->out.width;
     self->flops_weights = self->flops_forward;
     self->flops_backward = 2.0 * self->flops_forward;
-    self->forgets_x = padding > 0; /* it is kept, embedded */
+    /* It is kept, embedded. */
+    self->forgets_x = padding > 0 && method_of(self) == CONV_DIRECT;
     self->forgets_y = true;
     return true;
 }
@@ -105,20 +127,35 @@ static void plan(layer *self, void *out)
     conv_layer_plan *made = out;
     conv_shape f = forward_shape(self), g = gradient_shape(self);
     int padding = (int)self->values[PADDING];
-    *made = (conv_layer_plan){.forward = conv_plan_make(&f, NULL),
-                              .backward = conv_plan_make(&g, NULL),
-                              .weights = conv_gradient_plan_make(&f),
+    *made = (conv_layer_plan){.forward = conv_plan_make(&f, method_of(self), NULL),
+                              .backward = conv_plan_make(&g, method_of(self), NULL),
+                              .weights = conv_gradient_plan_make(&f, method_of(self)),
                               .padding = {self->in[0].height, self->in[0].width, f.in_height,
                                           f.in_width, padding, padding, 1},
                               .spread = gradient_embedding(self)};
     self->n_sums = made->weights.n_sums;
-    /* Sums that take more room than the images would push them out of the cache. */
-    self->by_blocks = self->n_sums <= layer_features(self->in[0]) + layer_features(self->out);
+    /* Sums that take more room than the images would push them out of the cache; Winograd's are of the batch. */
+    self->by_blocks = method_of(self) == CONV_DIRECT &&
+                      self->n_sums <= layer_features(self->in[0]) + layer_features(self->out);
 }
 
-/* Workspace: filters packed for either direction, the embedded input, the embedded gradient. */
+/* Is the input kept embedded in its padding, and the gradient spread?  Winograd's need neither. */
+static bool embeds_input(const layer *self)
+{
+    return self->values[PADDING] > 0 && method_of(self) == CONV_DIRECT;
+}
+
+static bool embeds_gradient(const layer *self)
+{
+    return method_of(self) == CONV_DIRECT;
+}
+
+/*
+ * Workspace: filters packed for either direction, the embedded input, the embedded gradient, the gradient of the
+ * transformed filters.
+ */
 typedef struct workspace {
-    size_t packed, flipped, input, gradient, total; /* bytes from its start */
+    size_t packed, flipped, input, gradient, transformed, total; /* bytes from its start */
 } workspace;
 
 static size_t whole_lines(size_t bytes)
@@ -136,14 +173,17 @@ static bool workspace_layout(const layer *self, const conv_layer_plan *p, size_t
 {
     size_t packed = whole_lines(p->forward.n_packed * sizeof(float));
     size_t flipped = whole_lines(p->backward.n_packed * sizeof(float));
-    size_t in = self->values[PADDING] > 0 ? in_bytes(&p->forward.shape) : 0, input, gradient;
+    size_t transformed = training ? p->weights.n_transformed * sizeof(float) : 0;
+    size_t in = embeds_input(self) ? in_bytes(&p->forward.shape) : 0, input, gradient;
     bool back = training && self->inputs[0] != LAYER_IMAGES; /* nobody wants the images' gradient */
+    bool spread = back && embeds_gradient(self);
     if (!memory_multiply(in, n_blocks, &input) ||
-        !memory_multiply(back ? in_bytes(&p->backward.shape) : 0, n_blocks, &gradient))
+        !memory_multiply(spread ? in_bytes(&p->backward.shape) : 0, n_blocks, &gradient))
         return false;
     ws->packed = 0;
     ws->flipped = packed;
-    ws->input = ws->flipped + (back ? flipped : 0);
+    ws->transformed = ws->flipped + (back ? flipped : 0);
+    ws->input = ws->transformed + whole_lines(transformed);
     ws->gradient = ws->input + input;
     return !__builtin_add_overflow(ws->gradient, gradient, &ws->total);
 }
@@ -156,6 +196,16 @@ static bool workspace_bytes(const layer *self, const void *plan, size_t n_blocks
         return false;
     *bytes = ws.total;
     return true;
+}
+
+static size_t scratch_bytes(const layer *self, const void *plan)
+{
+    const conv_layer_plan *p = plan;
+    size_t n = p->forward.n_scratch;
+    (void)self;
+    n = n > p->backward.n_scratch ? n : p->backward.n_scratch;
+    n = n > p->weights.n_scratch ? n : p->weights.n_scratch;
+    return n * sizeof(vec);
 }
 
 static void *at(const layer_pass *pass, size_t bytes)
@@ -183,33 +233,49 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
     workspace ws = {0};
     size_t begin, end;
     workspace_layout(self, p, pass->n_blocks, pass->training, &ws);
-    const vec *x = pass->x[0];
-    if (self->values[PADDING] > 0) {
+    conv_arrays arrays = {.packed = at(pass, ws.packed),
+                          .bias = pass->w + self->tensors[1].offset,
+                          .in = pass->x[0],
+                          .out = pass->y,
+                          .scratch = pass->scratch};
+    if (embeds_input(self)) {
         layer_share(pass, us, (size_t)self->in[0].channels, &begin, &end);
-        conv_embed(&p->padding, x, at(pass, ws.input), begin, end);
-        x = at(pass, ws.input);
+        conv_embed(&p->padding, arrays.in, at(pass, ws.input), begin, end);
+        arrays.in = at(pass, ws.input);
         team_barrier(us);
     }
-    layer_share(pass, us, (size_t)self->out.height, &begin, &end);
-    conv_forward(&p->forward, at(pass, ws.packed), pass->w + self->tensors[1].offset, x, pass->y,
-                 false, begin, end);
+    layer_share(pass, us, p->forward.n_items, &begin, &end);
+    conv_forward(&p->forward, &arrays, begin, end);
 }
 
-static void weight_gradient(const layer *self, const vec *x, const layer_pass *pass, const team *us)
+static void weight_gradient(const layer *self, const workspace *ws, const layer_pass *pass,
+                            const team *us)
 {
     const conv_gradient_plan *p = &((const conv_layer_plan *)pass->plan)->weights;
+    conv_gradient_arrays arrays = {.in = embeds_input(self) ? at(pass, ws->input) : pass->x[0],
+                                   .gout = pass->gy,
+                                   .n_images = pass->n_images,
+                                   .gw = pass->g,
+                                   .transformed = at(pass, ws->transformed),
+                                   .scratch = pass->scratch};
     size_t begin, end;
     if (pass->by_blocks) {
         size_t in = in_bytes(&p->shape) / sizeof(vec), out = layer_features(self->out);
         layer_share(pass, us, 1, &begin, &end);
         for (size_t b = begin; b < end; b++)
-            conv_gradient_sums(p, x + b * in, pass->gy + b * out, pass->sums + b * self->n_sums);
+            conv_gradient_sums(p, arrays.in + b * in, pass->gy + b * out,
+                               pass->sums + b * self->n_sums);
         return;
     }
     team_share(us, p->n_items, &begin, &end);
-    conv_weight_gradient(p, x, pass->gy, pass->n_images, pass->g, begin, end);
+    conv_weight_gradient(p, &arrays, begin, end);
     team_share(us, (size_t)self->out.channels, &begin, &end);
     conv_bias_gradient(p, pass->gy, pass->n_images, pass->g + self->tensors[1].offset, begin, end);
+    if (p->n_finish > 0) {
+        team_barrier(us);
+        team_share(us, p->n_finish, &begin, &end);
+        conv_weight_finish(p, arrays.transformed, pass->g, begin, end);
+    }
 }
 
 static void backward(const layer *self, const layer_pass *pass, const team *us)
@@ -218,16 +284,23 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
     workspace ws = {0};
     size_t begin, end;
     workspace_layout(self, p, pass->n_blocks, pass->training, &ws);
-    if (pass->gx[0]) {
+    conv_arrays arrays = {.packed = at(pass, ws.flipped),
+                          .in = pass->gy,
+                          .out = pass->gx[0],
+                          .add = pass->add[0],
+                          .scratch = pass->scratch};
+    bool spread = pass->gx[0] && embeds_gradient(self);
+    if (spread) {
         layer_share(pass, us, (size_t)self->out.channels, &begin, &end);
         conv_embed(&p->spread, pass->gy, at(pass, ws.gradient), begin, end);
+        arrays.in = at(pass, ws.gradient);
     }
-    weight_gradient(self, self->values[PADDING] > 0 ? at(pass, ws.input) : pass->x[0], pass, us);
-    if (pass->gx[0]) {
+    weight_gradient(self, &ws, pass, us);
+    if (spread)
         team_barrier(us);
-        layer_share(pass, us, (size_t)self->in[0].height, &begin, &end);
-        conv_forward(&p->backward, at(pass, ws.flipped), NULL, at(pass, ws.gradient), pass->gx[0],
-                     pass->add[0], begin, end);
+    if (pass->gx[0]) {
+        layer_share(pass, us, p->backward.n_items, &begin, &end);
+        conv_forward(&p->backward, &arrays, begin, end);
     }
 }
 
@@ -244,7 +317,7 @@ static void collect(const layer *self, const layer_pass *pass, const team *us)
 /* Convolution: filters of kernel x kernel with a bias; stride 1, padding 0 by default. */
 const layer_kind layer_conv = {
     .name = "conv",
-    .settings = {"filters", "kernel", "stride", "padding"},
+    .settings = {"filters", "kernel", "stride", "padding", "algorithm"},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
@@ -252,6 +325,7 @@ const layer_kind layer_conv = {
     .plan_bytes = sizeof(conv_layer_plan),
     .plan = plan,
     .workspace_bytes = workspace_bytes,
+    .scratch_bytes = scratch_bytes,
     .prepare = prepare,
     .forward = forward,
     .backward = backward,

@@ -56,6 +56,9 @@ static bool allocate_layer(network *self, int k, size_t n_blocks, error *err)
     if (l->kind->workspace_bytes &&
         !l->kind->workspace_bytes(l, pass->plan, n_blocks, self->training, &bytes))
         return too_large(n_blocks, err);
+    size_t scratch = l->kind->scratch_bytes ? l->kind->scratch_bytes(l, pass->plan) : 0;
+    scratch += (0 - scratch) % MEMORY_ALIGNMENT;
+    self->scratch_bytes = scratch > self->scratch_bytes ? scratch : self->scratch_bytes;
     pass->workspace = memory_new(bytes, 1, err);
     pass->sums = new_blocks(n_blocks, has_sums(self, k) ? l->n_sums : 0, err);
     return pass->workspace && pass->sums;
@@ -120,7 +123,8 @@ static bool allocate(network *self, const model *of, error *err)
     for (int k = 0; k < self->model->n_layers; k++)
         if (!allocate_layer(self, k, n_blocks, err))
             return false;
-    return allocate_buffers(self, n_blocks, err);
+    self->scratch = memory_new((size_t)self->n_threads, self->scratch_bytes, err);
+    return self->scratch && allocate_buffers(self, n_blocks, err);
 }
 
 network *network_new(const model *of, size_t max_images, bool training, int n_threads, error *err)
@@ -150,6 +154,7 @@ void network_free(network *self)
     for (int k = 0; self->slots && k < self->n_slots; k++)
         memory_free(self->slots[k]);
     memory_free(self->own.layers);
+    memory_free(self->scratch);
     memory_free(self->stages);
     memory_free(self->passes);
     memory_free(self->images);

@@ -24,6 +24,8 @@ void step_begin(step *self)
                               .stages = net->stages,
                               .passes = net->passes,
                               .n_blocks = n_blocks,
+                              .scratch = net->scratch,
+                              .scratch_bytes = net->scratch_bytes,
                               .training = self->g != NULL};
     /* By blocks only where no thread is left with less than its share. */
     self->pass.by_blocks = n_blocks % n_threads == 0 || n_blocks >= 8 * n_threads;

@@ -19,6 +19,8 @@ struct network {
     stage *stages;
     int n_stages;
     layer_pass *passes; /* one for each layer, with its memory */
+    char *scratch;      /* scratch_bytes for each thread */
+    size_t scratch_bytes;
     vec *images;
     vec **slots; /* memory of activations and gradients (buffers.h) */
     int n_slots;

@@ -34,6 +34,14 @@ void stage_meet(stage_walk *self, bool own)
 
 enum direction { FORWARD, BACKWARD };
 
+/* A layer's pass as this thread has it. */
+static layer_pass own_pass(const stage_walk *self, int k)
+{
+    layer_pass pass = self->pass->passes[k];
+    pass.scratch = self->pass->scratch + (size_t)self->us->thread * self->pass->scratch_bytes;
+    return pass;
+}
+
 /* Layers from .. to - 1, or backward, of some blocks. */
 static void run_layers(const stage_walk *self, int from, int to, enum direction way, size_t begin,
                        size_t end)
@@ -42,7 +50,7 @@ static void run_layers(const stage_walk *self, int from, int to, enum direction 
     for (int n = from; n < to; n++) {
         int k = way == FORWARD ? n : to - 1 - (n - from);
         const layer *l = &self->pass->layers[k];
-        layer_pass pass = self->pass->passes[k];
+        layer_pass pass = own_pass(self, k);
         pass.by_blocks = true;
         pass.block_begin = begin;
         pass.block_end = end;
@@ -66,15 +74,16 @@ static void run_blocks(stage_walk *self, const stage *s, enum direction way)
 /* The whole team on all blocks of a layer. */
 static void run_team(stage_walk *self, int k, layer_function *function)
 {
+    layer_pass pass = own_pass(self, k);
     stage_meet(self, false);
-    function(&self->pass->layers[k], &self->pass->passes[k], self->us);
+    function(&self->pass->layers[k], &pass, self->us);
 }
 
 static void run_reduce(stage_walk *self, int k, enum direction way)
 {
     const layer_kind *kind = self->pass->layers[k].kind;
     const team alone = {0, 1, NULL};
-    layer_pass pass = self->pass->passes[k];
+    layer_pass pass = own_pass(self, k);
     pass.by_blocks = true;
     team_share(self->us, self->pass->n_blocks, &pass.block_begin, &pass.block_end);
     if (self->pass->training) {

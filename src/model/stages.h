@@ -34,6 +34,8 @@ typedef struct stage_pass {
     const stage *stages;
     const layer_pass *passes; /* one for each layer, of all blocks */
     size_t n_blocks;
+    char *scratch; /* for layers to compute in: scratch_bytes for each thread */
+    size_t scratch_bytes;
     /* false: blocks do not deal out evenly, and stages by blocks run as those of the team do */
     bool by_blocks;
     bool training;

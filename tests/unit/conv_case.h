@@ -14,6 +14,7 @@
 typedef struct conv_case {
     reference_conv r;
     enum numbers numbers;
+    enum conv_method method;
     int out_height, out_width;
     conv_embedding pad, spread; /* of the input, of the gradient of the output */
     conv_shape forward, gradient;
@@ -21,7 +22,8 @@ typedef struct conv_case {
     conv_gradient_plan weights_plan;
     float *x, *w, *bias, *gy; /* row-major */
     vec *in, *padded, *out, *gout, *spread_gout, *gin;
-    float *packed, *flipped, *gw, *gb;
+    float *packed, *flipped, *transformed, *gw, *gb;
+    vec *scratch;
 } conv_case;
 
 static inline size_t in_features(const conv_case *c)
@@ -55,9 +57,9 @@ static inline double work_of(const reference_conv *r)
 /* With these tiles; NULL: those that the kernel chooses. */
 static inline void case_plan(conv_case *c, const conv_tiling *forward, const conv_tiling *gradient)
 {
-    c->forward_plan = conv_plan_make(&c->forward, forward);
-    c->gradient_plan = conv_plan_make(&c->gradient, gradient);
-    c->weights_plan = conv_gradient_plan_make(&c->forward);
+    c->forward_plan = conv_plan_make(&c->forward, c->method, forward);
+    c->gradient_plan = conv_plan_make(&c->gradient, c->method, gradient);
+    c->weights_plan = conv_gradient_plan_make(&c->forward, c->method);
 }
 
 static inline void case_shapes(conv_case *c)
@@ -104,9 +106,15 @@ static inline void case_shapes(conv_case *c)
     case_plan(c, NULL, NULL);
 }
 
-static inline void case_new(conv_case *c, const reference_conv *r, enum numbers numbers)
+static inline size_t larger(size_t a, size_t b)
 {
-    *c = (conv_case){.r = *r, .numbers = numbers};
+    return a > b ? a : b;
+}
+
+static inline void case_new_by(conv_case *c, const reference_conv *r, enum numbers numbers,
+                               enum conv_method method)
+{
+    *c = (conv_case){.r = *r, .numbers = numbers, .method = method};
     case_shapes(c);
     size_t n = (size_t)r->n_images, n_blocks = blocks_of(n), n_weights = conv_weights(&c->forward);
     c->x = floats_new(n * in_features(c), numbers);
@@ -119,16 +127,25 @@ static inline void case_new(conv_case *c, const reference_conv *r, enum numbers 
     c->spread_gout = guarded_new(n_blocks * shape_features(&c->gradient) * sizeof(vec));
     c->out = guarded_new(n_blocks * out_features(c) * sizeof(vec));
     c->gin = guarded_new(n_blocks * in_features(c) * sizeof(vec));
-    c->packed = guarded_new(n_weights * sizeof(float));
-    c->flipped = guarded_new(n_weights * sizeof(float));
+    c->packed = guarded_new(c->forward_plan.n_packed * sizeof(float));
+    c->flipped = guarded_new(c->gradient_plan.n_packed * sizeof(float));
+    c->transformed = guarded_new(c->weights_plan.n_transformed * sizeof(float));
+    size_t n_scratch = larger(c->forward_plan.n_scratch, c->gradient_plan.n_scratch);
+    c->scratch = guarded_new(larger(n_scratch, c->weights_plan.n_scratch) * sizeof(vec));
     c->gw = guarded_new(n_weights * sizeof(float));
     c->gb = guarded_new((size_t)r->out_channels * sizeof(float));
 }
 
+static inline void case_new(conv_case *c, const reference_conv *r, enum numbers numbers)
+{
+    case_new_by(c, r, numbers, CONV_DIRECT);
+}
+
 static inline void case_free(conv_case *c)
 {
-    void *const all[] = {c->x,    c->w,           c->bias, c->gy,     c->in,      c->padded, c->out,
-                         c->gout, c->spread_gout, c->gin,  c->packed, c->flipped, c->gw,     c->gb};
+    void *const all[] = {c->x,           c->w,    c->bias,        c->gy,     c->in,     c->padded,
+                         c->out,         c->gout, c->spread_gout, c->gin,    c->packed, c->flipped,
+                         c->transformed, c->gw,   c->gb,          c->scratch};
     for (int k = 0; k < COUNT(all); k++)
         guarded_free(all[k]);
 }
@@ -164,7 +181,13 @@ static inline void run_pad(void *arg, size_t begin, size_t end)
 static inline void run_forward(void *arg, size_t begin, size_t end)
 {
     conv_case *c = arg;
-    conv_forward(&c->forward_plan, c->packed, c->bias, c->padded, c->out, false, begin, end);
+    conv_forward(&c->forward_plan,
+                 &(conv_arrays){.packed = c->packed,
+                                .bias = c->bias,
+                                .in = c->forward_plan.bare ? c->in : c->padded,
+                                .out = c->out,
+                                .scratch = c->scratch},
+                 begin, end);
 }
 
 static inline void run_spread(void *arg, size_t begin, size_t end)
@@ -176,14 +199,31 @@ static inline void run_spread(void *arg, size_t begin, size_t end)
 static inline void run_input_gradient(void *arg, size_t begin, size_t end)
 {
     conv_case *c = arg;
-    conv_forward(&c->gradient_plan, c->flipped, NULL, c->spread_gout, c->gin, false, begin, end);
+    conv_forward(&c->gradient_plan,
+                 &(conv_arrays){.packed = c->flipped,
+                                .in = c->gradient_plan.bare ? c->gout : c->spread_gout,
+                                .out = c->gin,
+                                .scratch = c->scratch},
+                 begin, end);
 }
 
 static inline void run_weight_gradient(void *arg, size_t begin, size_t end)
 {
     conv_case *c = arg;
-    conv_weight_gradient(&c->weights_plan, c->padded, c->gout, (size_t)c->r.n_images, c->gw, begin,
-                         end);
+    conv_weight_gradient(&c->weights_plan,
+                         &(conv_gradient_arrays){.in = c->forward_plan.bare ? c->in : c->padded,
+                                                 .gout = c->gout,
+                                                 .n_images = (size_t)c->r.n_images,
+                                                 .gw = c->gw,
+                                                 .transformed = c->transformed,
+                                                 .scratch = c->scratch},
+                         begin, end);
+}
+
+static inline void run_weight_finish(void *arg, size_t begin, size_t end)
+{
+    conv_case *c = arg;
+    conv_weight_finish(&c->weights_plan, c->transformed, c->gw, begin, end);
 }
 
 static inline void run_bias_gradient(void *arg, size_t begin, size_t end)
@@ -197,14 +237,18 @@ static inline void case_run(conv_case *c)
     size_t n_blocks = blocks_of((size_t)c->r.n_images);
     size_t in_planes = n_blocks * (size_t)c->r.in_channels;
     size_t out_planes = n_blocks * (size_t)c->r.out_channels;
+    bool finishes = c->weights_plan.n_finish > 0;
     case_pack(c);
     const operation operations[] = {
         {"conv_embed of the input", run_pad, in_planes, c->padded},
-        {"conv_forward", run_forward, n_blocks * (size_t)c->out_height, c->out},
+        {"conv_forward", run_forward, n_blocks * c->forward_plan.n_items, c->out},
         {"conv_embed of the gradient", run_spread, out_planes, c->spread_gout},
-        {"conv_forward as input gradient", run_input_gradient, n_blocks * (size_t)c->r.in_height,
+        {"conv_forward as input gradient", run_input_gradient, n_blocks * c->gradient_plan.n_items,
          c->gin},
-        {"conv_weight_gradient", run_weight_gradient, c->weights_plan.n_items, c->gw},
+        {"conv_weight_gradient", run_weight_gradient, c->weights_plan.n_items,
+         finishes ? c->transformed : c->gw},
+        {"conv_weight_finish", run_weight_finish, c->weights_plan.n_finish,
+         finishes ? c->gw : c->transformed},
         {"conv_bias_gradient", run_bias_gradient, (size_t)c->r.out_channels, c->gb},
     };
     for (int k = 0; k < COUNT(operations); k++)
@@ -218,6 +262,20 @@ static inline void case_run(conv_case *c)
 static inline double bound_of(int n_terms)
 {
     return (n_terms + 4) * ROUNDING;
+}
+
+/*
+ * Winograd's pixels of a tile all have a part in each other's error, and factors of up to 10 in the transforms: the
+ * bound is one of the largest sum of magnitudes.  F(2x2) computes with whole numbers exactly.
+ */
+static inline double winograd_bound(enum conv_method method, double *magnitude, size_t n)
+{
+    double most = 0.0;
+    for (size_t k = 0; k < n; k++)
+        most = fmax(most, magnitude[k]);
+    for (size_t k = 0; k < n; k++)
+        magnitude[k] = most;
+    return method == CONV_F2 ? 1e-6 : 1e-5;
 }
 
 /* What one kernel should have given: with `magnitude` the sums of the terms' magnitudes. */
@@ -270,14 +328,17 @@ static inline void case_compare(const conv_case *c)
     for (int k = 0; k < COUNT(results); k++) {
         double *want = doubles_new(results[k].n), *magnitude = NULL;
         expect(c, k, false, want);
-        if (c->numbers == REALS)
+        double bound = bound_of(results[k].n_terms);
+        if (c->numbers == REALS || c->method == CONV_F4)
             expect(c, k, true, magnitude = doubles_new(results[k].n));
+        if (magnitude && c->method != CONV_DIRECT)
+            bound = winograd_bound(c->method, magnitude, results[k].n);
         snprintf(what, sizeof what,
-                 "%s, %d images %d x %d x %d, %d filters of %d, stride %d, padding %d",
-                 results[k].name, c->r.n_images, c->r.in_channels, c->r.in_height, c->r.in_width,
-                 c->r.out_channels, c->r.kernel, c->r.stride, c->r.padding);
-        assert_near(what, results[k].got, want, magnitude, bound_of(results[k].n_terms),
-                    results[k].n);
+                 "%s %s, %d images %d x %d x %d, %d filters of %d, stride %d, padding %d",
+                 conv_method_names[c->method], results[k].name, c->r.n_images, c->r.in_channels,
+                 c->r.in_height, c->r.in_width, c->r.out_channels, c->r.kernel, c->r.stride,
+                 c->r.padding);
+        assert_near(what, results[k].got, want, magnitude, bound, results[k].n);
         guarded_free(want);
         guarded_free(magnitude);
     }

@@ -301,6 +301,12 @@ static void test_chains(void **state)
             CONV("c", "filters=2\nkernel=3") DENSE("f", "3"),
         HEAD("3 6 6", "4") CONV("c", "filters=3\nkernel=3\npadding=2") RELU("r")
             POOL("p", "window=2") CONV("d", "filters=4\nkernel=4"),
+        /* Winograd's, alone and beside the direct method */
+        HEAD("2 7 6", "3") CONV("c", "filters=3\nkernel=3\npadding=1\nalgorithm=f2") RELU("r")
+            CONV("d", "filters=4\nkernel=3\nalgorithm=f2") DENSE("f", "3"),
+        HEAD("2 9 10", "3") CONV("c", "filters=3\nkernel=3\npadding=2\nalgorithm=f4") RELU("r")
+            POOL("p", "window=2") CONV("d", "filters=4\nkernel=3\nalgorithm=direct") RELU("s")
+                CONV("e", "filters=3\nkernel=3\npadding=1\nalgorithm=f4") DENSE("f", "3"),
     };
     for (int k = 0; k < COUNT(chains); k++)
         check_chain(chains[k]);

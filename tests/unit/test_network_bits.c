@@ -73,6 +73,11 @@ static void test_threads(void **state)
     (void)state;
     check_threads(SMALL);
     check_threads(PAPER);
+    check_threads(
+        "[model]\nname = t\ninput = 3 9 8\nclasses = 4\n"
+        "[c]\nkind = conv\nfilters = 5\nkernel = 3\npadding = 1\nalgorithm = f4\n[r]\nkind = relu\n"
+        "[d]\nkind = conv\nfilters = 70\nkernel = 3\nalgorithm = f2\n[s]\nkind = relu\n"
+        "[f]\nkind = dense\nunits = 4\n");
 }
 
 /* A ReLU absorbed into the pooling behind it gives what it gives on its own, in front or behind. */

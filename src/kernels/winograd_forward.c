@@ -1,0 +1,326 @@
+#include "algorithms.h"
+#include "pieces.h"
+#include "winograd.h"
+
+/*
+ * An item is a strip of tiles, one after the other in the rows of the output.  Its pixels are transformed, value by
+ * value multiplied by the transformed weights - products of matrices, n_m filters x n_r tiles in registers - and
+ * transformed back.  A strip is as long as the level-2 cache holds both its transformed sides.
+ */
+enum { MAX_CHANNELS = SIMD_TILE_CHANNELS, MAX_TILES = SIMD_TILE_PIXELS, MAX_STRIP = 32, APART = 5 };
+#ifndef PF
+#define PF 2
+#endif
+
+/* ---- weights ------------------------------------------------------------------------------------ */
+
+/* Some filters' taps side by side: lanes are filters, whatever the machine's width. */
+typedef float filters __attribute__((vector_size(8 * sizeof(float))));
+_Static_assert(SIMD_TILE_CHANNELS <= 8, "filters of a panel");
+
+/* G x without its factors, which are in factors_of. */
+SIMD_INLINE void weights_transform(const int m, const filters *x, filters *y)
+{
+    filters even = x[0] + x[2];
+    y[0] = x[0];
+    y[1] = even + x[1];
+    y[2] = even - x[1];
+    if (m == 2) {
+        y[3] = x[2];
+        return;
+    }
+    filters wide = x[0] + 4.0F * x[2];
+    y[3] = wide + 2.0F * x[1];
+    y[4] = wide - 2.0F * x[1];
+    y[5] = x[2];
+}
+
+static const float factors_2[] = {1.0F, 0.5F, 0.5F, 1.0F};
+static const float factors_4[] = {1.0F / 4, -1.0F / 6, -1.0F / 6, 1.0F / 24, 1.0F / 24, 1.0F};
+
+enum { TOGETHER = 16, LANES = 8, VALUES = WINOGRAD_MAX_SIDE * WINOGRAD_MAX_SIDE };
+
+/* One in channel of n_m filters: value v to values[v * each], whose vector may reach beyond them. */
+SIMD_INLINE void pack_channel(const int m, const float *w, const long at[3], int n_m, float *values,
+                              size_t each)
+{
+    const float *factors = m == 2 ? factors_2 : factors_4;
+    const int side = WINOGRAD_SIDE(m);
+    float taps[9][8] = {{0}};
+    filters x[9], column[3], half[3][WINOGRAD_MAX_SIDE], y[WINOGRAD_MAX_SIDE];
+    for (int o = 0; o < n_m; o++)
+        for (int tap = 0; tap < 9; tap++)
+            taps[tap][o] = w[o * at[0] + tap * at[2]];
+    memcpy(x, taps, sizeof x);
+    SIMD_FOR (int kx = 0; kx < 3; kx++) {
+        SIMD_FOR (int ky = 0; ky < 3; ky++)
+            column[ky] = x[3 * ky + kx];
+        weights_transform(m, column, half[kx]);
+    }
+    SIMD_FOR (int i = 0; i < side; i++) {
+        SIMD_FOR (int kx = 0; kx < 3; kx++)
+            column[kx] = half[kx][i];
+        weights_transform(m, column, y);
+        SIMD_FOR (int j = 0; j < side; j++) {
+            y[j] *= factors[i] * factors[j];
+            memcpy(values + (size_t)(side * i + j) * each, &y[j], sizeof y[j]);
+        }
+    }
+}
+
+/*
+ * packed: [value][panel of filters][in channel][filter of the panel].  Some channels at a time, by way of the
+ * level-1 cache: to write to all values at once would be to write to as many pages.
+ */
+SIMD_INLINE void pack(const int m, const conv_plan *plan, const float *w, const long at[3],
+                      float *packed, size_t from, size_t to)
+{
+    const conv_shape *s = &plan->shape;
+    int n = (int)plan->n_pack_items;
+    size_t in_channels = (size_t)s->in_channels, each = (size_t)s->out_channels * in_channels;
+    enum { RUN = TOGETHER * MAX_CHANNELS + LANES };
+    float values[VALUES * RUN];
+    for (int k = (int)from; k < (int)to; k++) {
+        int o = piece_begin(s->out_channels, n, k),
+            n_m = piece_begin(s->out_channels, n, k + 1) - o;
+        float *p = packed + (size_t)o * in_channels;
+        for (int first = 0; first < s->in_channels; first += TOGETHER) {
+            int left = s->in_channels - first, n_in = left < TOGETHER ? left : TOGETHER;
+            for (int i = 0; i < n_in; i++)
+                pack_channel(m, w + o * at[0] + (first + i) * at[1], at, n_m, values + i * n_m,
+                             RUN);
+            for (int v = 0; v < WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m); v++)
+                memcpy(p + (size_t)v * each, values + v * RUN,
+                       (size_t)(n_in * n_m) * sizeof(float));
+            p += n_in * n_m;
+        }
+    }
+}
+
+/* ---- products ----------------------------------------------------------------------------------- */
+
+/* to[o][tile] = sum over in channels of w[i][o] * from[i][tile] */
+typedef struct product {
+    const vec *from;
+    const float *w;
+    vec *to;
+    size_t row; /* vecs from row to row of from and to */
+    int n_in;
+} product;
+
+SIMD_INLINE void product_compute(const product *p, const int n_m, const int n_r)
+{
+    const vec *x = p->from;
+    const float *w = p->w;
+    vec sum[MAX_CHANNELS][MAX_TILES];
+    SIMD_FOR (int m = 0; m < n_m; m++)
+        SIMD_FOR (int r = 0; r < n_r; r++)
+            sum[m][r] = (vec){0};
+    for (int i = p->n_in; i > 0; i--, x += p->row, w += n_m) {
+        vec tile[MAX_TILES];
+        SIMD_FOR (int r = 0; r < n_r; r++)
+            tile[r] = vec_in_register(x[r]);
+        SIMD_FOR (int m = 0; m < n_m; m++) {
+            vec weight = vec_set(w[m]);
+            SIMD_FOR (int r = 0; r < n_r; r++)
+                sum[m][r] += weight * tile[r];
+        }
+    }
+    SIMD_FOR (int m = 0; m < n_m; m++)
+        SIMD_FOR (int r = 0; r < n_r; r++)
+            p->to[(size_t)m * p->row + (size_t)r] = sum[m][r];
+}
+
+#define PRODUCT(m, r)                                                                              \
+    static void product_##m##x##r(const product *p)                                                \
+    {                                                                                              \
+        product_compute(p, m, r);                                                                  \
+    }
+#if SIMD_TILE_PIXELS == 2
+#define OF_TILES(OF, m) OF(m, 1) OF(m, 2)
+#else
+#define OF_TILES(OF, m) OF(m, 1) OF(m, 2) OF(m, 3) OF(m, 4)
+#endif
+_Static_assert(SIMD_TILE_CHANNELS == 6, "the list below");
+#define ALL(OF)                                                                                    \
+    OF_TILES(OF, 1)                                                                                \
+    OF_TILES(OF, 2) OF_TILES(OF, 3) OF_TILES(OF, 4) OF_TILES(OF, 5) OF_TILES(OF, 6)
+ALL(PRODUCT)
+
+typedef void product_function(const product *p);
+#define ENTRY(m, r) [m - 1][r - 1] = product_##m##x##r,
+static product_function *const product_functions[MAX_CHANNELS][MAX_TILES] = {ALL(ENTRY)};
+
+/* ---- strips ------------------------------------------------------------------------------------- */
+
+typedef struct strip {
+    const conv_plan *plan;
+    int n; /* tiles, row by row */
+    winograd_tile tiles[MAX_STRIP];
+    vec *from, *to; /* [value][in or out channel][n], values each_from and each_to apart */
+    size_t each_from, each_to;
+} strip;
+
+SIMD_INLINE void transform_input(const int m, const strip *p, const vec *in)
+{
+    const conv_shape *s = &p->plan->shape;
+    const int side = WINOGRAD_SIDE(m);
+    size_t width = (size_t)(s->in_width - s->border_left - s->border_right);
+    size_t plane = (size_t)(s->in_height - s->border_top - s->border_bottom) * width;
+    vec *to = p->from;
+    for (int i = 0; i < s->in_channels; i++, in += plane)
+        for (int k = 0; k < p->n; k++, to++) {
+            vec copy[WINOGRAD_MAX_SIDE * WINOGRAD_MAX_SIDE], line[WINOGRAD_MAX_SIDE];
+            vec half[WINOGRAD_MAX_SIDE][WINOGRAD_MAX_SIDE];
+            const winograd_tile *t = &p->tiles[k];
+            const vec *x = in + t->in;
+            size_t row = width, next = i + 1 < s->in_channels ? plane : 0;
+            if (!t->inside) {
+                winograd_copy(side, &t->rows, &t->columns, x, width, copy);
+                x = copy;
+                row = (size_t)side;
+                next = 0;
+            }
+            for (int c = 0; c < side; c++) {
+                SIMD_FOR (int y = 0; y < side; y++) {
+                    line[y] = vec_in_register(x[(size_t)y * row + (size_t)c]);
+                    __builtin_prefetch(&x[(size_t)y * row + (size_t)c + next], 0, PF);
+                }
+                vec values[WINOGRAD_MAX_SIDE];
+                winograd_input(m, line, values);
+                SIMD_FOR (int y = 0; y < side; y++)
+                    half[y][c] = values[y];
+            }
+            for (int y = 0; y < side; y++) {
+                vec values[WINOGRAD_MAX_SIDE];
+                SIMD_FOR (int c = 0; c < side; c++)
+                    line[c] = vec_in_register(half[y][c]);
+                winograd_input(m, line, values);
+                SIMD_FOR (int c = 0; c < side; c++)
+                    to[(size_t)(y * side + c) * p->each_from] = values[c];
+            }
+        }
+}
+
+static void multiply(const strip *p, const float *packed, int n_values)
+{
+    const conv_shape *s = &p->plan->shape;
+    int n = (int)p->plan->n_pack_items, n_groups = pieces(p->n, MAX_TILES);
+    size_t in_channels = (size_t)s->in_channels, row = (size_t)p->n;
+    for (int value = 0; value < n_values; value++)
+        for (int k = 0; k < n; k++) {
+            int o = piece_begin(s->out_channels, n, k);
+            int n_m = piece_begin(s->out_channels, n, k + 1) - o;
+            for (int g = 0; g < n_groups; g++) {
+                int t = piece_begin(p->n, n_groups, g),
+                    n_r = piece_begin(p->n, n_groups, g + 1) - t;
+                product_functions[n_m - 1][n_r - 1](
+                    &(product){.from = p->from + (size_t)value * p->each_from + t,
+                               .w = packed + ((size_t)value * (size_t)s->out_channels + (size_t)o) *
+                                                 in_channels,
+                               .to = p->to + (size_t)value * p->each_to + (size_t)o * row + t,
+                               .row = row,
+                               .n_in = s->in_channels});
+            }
+        }
+}
+
+SIMD_INLINE void transform_output(const int m, const strip *p, const conv_arrays *arrays, vec *out)
+{
+    const conv_shape *s = &p->plan->shape;
+    const int side = WINOGRAD_SIDE(m);
+    size_t plane = (size_t)s->out_height * (size_t)s->out_width, width = (size_t)s->out_width;
+    const vec *from = p->to;
+    for (int o = 0; o < s->out_channels; o++, out += plane) {
+        vec bias = vec_set(arrays->bias ? arrays->bias[o] : 0.0F);
+        for (int k = 0; k < p->n; k++, from++) {
+            vec half[WINOGRAD_MAX_OUT][WINOGRAD_MAX_SIDE], y[WINOGRAD_MAX_OUT];
+            const winograd_tile *t = &p->tiles[k];
+            for (int c = 0; c < side; c++) {
+                vec line[WINOGRAD_MAX_SIDE], values[WINOGRAD_MAX_OUT];
+                SIMD_FOR (int r = 0; r < side; r++)
+                    line[r] = vec_in_register(from[(size_t)(r * side + c) * p->each_to]);
+                winograd_output(m, line, values);
+                SIMD_FOR (int r = 0; r < m; r++)
+                    half[r][c] = values[r];
+            }
+            for (int r = 0; r < m && r < t->out_rows; r++) {
+                vec *to = out + t->out + (size_t)r * width;
+                vec line[WINOGRAD_MAX_SIDE];
+                SIMD_FOR (int c = 0; c < side; c++)
+                    line[c] = vec_in_register(half[r][c]);
+                winograd_output(m, line, y);
+                if (t->out_columns == m) {
+                    SIMD_FOR (int c = 0; c < m; c++) {
+                        __builtin_prefetch(&to[c] + plane, 1, PF);
+                        to[c] = y[c] + (arrays->add ? to[c] : bias);
+                    }
+                } else {
+                    for (int c = 0; c < m && c < t->out_columns; c++)
+                        to[c] = y[c] + (arrays->add ? to[c] : bias);
+                }
+            }
+        }
+    }
+}
+
+SIMD_INLINE void forward(const int m, const conv_plan *plan, const conv_arrays *arrays,
+                         size_t begin, size_t end)
+{
+    const conv_shape *s = &plan->shape;
+    const int n_values = WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m);
+    int n_tiles = winograd_tiles(m, s);
+    size_t in_block = conv_in_vecs(plan),
+           out_block = (size_t)s->out_channels * (size_t)s->out_height * (size_t)s->out_width;
+    for (size_t item = begin; item < end; item++) {
+        size_t block = item / plan->n_items, k = item % plan->n_items;
+        int first = piece_begin(n_tiles, (int)plan->n_items, (int)k);
+        strip p = {.plan = plan, .n = piece_begin(n_tiles, (int)plan->n_items, (int)k + 1) - first};
+        for (int t = 0; t < p.n; t++)
+            p.tiles[t] = winograd_tile_at(m, s, first + t);
+        p.each_from = (size_t)(s->in_channels * p.n + APART);
+        p.each_to = (size_t)(s->out_channels * p.n + APART);
+        p.from = arrays->scratch;
+        p.to = p.from + (size_t)n_values * p.each_from;
+        transform_input(m, &p, arrays->in + block * in_block);
+        multiply(&p, arrays->packed, n_values);
+        transform_output(m, &p, arrays, arrays->out + block * out_block);
+    }
+}
+
+SIMD_INLINE void plan(const int m, conv_plan *plan)
+{
+    const conv_shape *s = &plan->shape;
+    size_t n_values = (size_t)(WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m));
+    size_t tile = n_values * (size_t)(s->in_channels + s->out_channels) * sizeof(vec);
+    int fit = (int)(SIMD_L2_BYTES / tile) / MAX_TILES * MAX_TILES;
+    int n = winograd_tiles(m, s);
+    fit = fit < MAX_TILES ? MAX_TILES : fit > MAX_STRIP ? MAX_STRIP : fit;
+    plan->bare = true;
+    plan->n_items = (size_t)pieces(n, fit);
+    size_t most = (size_t)pieces(n, (int)plan->n_items);
+    plan->n_scratch =
+        n_values * ((size_t)(s->in_channels + s->out_channels) * most + 2 * (size_t)APART);
+    plan->n_pack_items = (size_t)pieces(s->out_channels, MAX_CHANNELS);
+    plan->n_packed = n_values * (size_t)s->out_channels * (size_t)s->in_channels;
+}
+
+#define ALGORITHM(m, NAME)                                                                         \
+    static void plan_##m(conv_plan *p)                                                             \
+    {                                                                                              \
+        plan(m, p);                                                                                \
+    }                                                                                              \
+    static void pack_##m(const conv_plan *p, const float *w, const long at[3], float *packed,      \
+                         size_t begin, size_t end)                                                 \
+    {                                                                                              \
+        pack(m, p, w, at, packed, begin, end);                                                     \
+    }                                                                                              \
+    static void forward_##m(const conv_plan *p, const conv_arrays *arrays, size_t begin,           \
+                            size_t end)                                                            \
+    {                                                                                              \
+        forward(m, p, arrays, begin, end);                                                         \
+    }                                                                                              \
+    const conv_algorithm conv_f##m = {                                                             \
+        .name = NAME, .plan = plan_##m, .pack = pack_##m, .forward = forward_##m};
+ALGORITHM(2, "f2")
+ALGORITHM(4, "f4")

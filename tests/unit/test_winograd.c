@@ -1,0 +1,117 @@
+/* Winograd's convolutions against the plain ones: odd sides, paddings, ragged blocks, runs that end anywhere. */
+#include "conv_case.h"
+
+static const enum conv_method methods[] = {CONV_F2, CONV_F4};
+static const int channel_counts[] = {1, 2, 3, 4, 5, 6, 7, 13, 17, 33};
+static const int sides[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 16, 19};
+static const int image_counts[] = {
+    1, 2, VEC_WIDTH - 1, VEC_WIDTH, VEC_WIDTH + 1, 3 * VEC_WIDTH + 2, 15, 16, 17, 33};
+
+static void check(const reference_conv *r, enum numbers numbers, enum conv_method method)
+{
+    conv_case c;
+    case_new_by(&c, r, numbers, method);
+    case_run(&c);
+    case_compare(&c);
+    case_free(&c);
+}
+
+static int any_of(const int *list, int n)
+{
+    return list[draw(0, n - 1)];
+}
+
+static void test_any_shape(void **state)
+{
+    (void)state;
+    for (int k = 0; k < COUNT(methods); k++)
+        for (int padding = 0; padding < 3; padding++)
+            for (int n = 0; n < enough_of(60);) {
+                reference_conv r = {.n_images = any_of(image_counts, COUNT(image_counts)),
+                                    .in_channels = any_of(channel_counts, COUNT(channel_counts)),
+                                    .in_height = any_of(sides, COUNT(sides)),
+                                    .in_width = any_of(sides, COUNT(sides)),
+                                    .out_channels = any_of(channel_counts, COUNT(channel_counts)),
+                                    .kernel = 3,
+                                    .stride = 1,
+                                    .padding = padding};
+                if (!fits(&r) || work_of(&r) > 1e6)
+                    continue;
+                check(&r, n++ % 2 == 0 ? REALS : INTEGERS, methods[k]);
+            }
+}
+
+/* Several runs of pairs, and groups of out channels. */
+static void test_larger(void **state)
+{
+    static const reference_conv shapes[] = {
+        {16, 3, 23, 26, 5, 3, 1, 1}, {35, 4, 17, 17, 6, 3, 1, 0}, {9, 40, 8, 8, 130, 3, 1, 1}};
+    (void)state;
+    for (int k = 0; k < COUNT(methods); k++)
+        for (int n = 0; n < COUNT(shapes); n++)
+            check(&shapes[n], REALS, methods[k]);
+}
+
+/* Added to what stands there, the bias left out. */
+static void test_add(void **state)
+{
+    (void)state;
+    for (int k = 0; k < COUNT(methods); k++) {
+        conv_case c;
+        case_new_by(&c, &(reference_conv){VEC_WIDTH + 1, 5, 7, 6, 4, 3, 1, 1}, REALS, methods[k]);
+        memset(c.bias, 0, (size_t)c.r.out_channels * sizeof *c.bias);
+        case_run(&c);
+        size_t n = blocks_of((size_t)c.r.n_images) * out_features(&c);
+        vec *once = guarded_new(n * sizeof *once);
+        memcpy(once, c.out, n * sizeof *once);
+        conv_forward(
+            &c.forward_plan,
+            &(conv_arrays){
+                .packed = c.packed, .in = c.in, .out = c.out, .add = true, .scratch = c.scratch},
+            0, blocks_of((size_t)c.r.n_images) * c.forward_plan.n_items);
+        for (size_t i = 0; i < n; i++)
+            for (int lane = 0; lane < VEC_WIDTH; lane++)
+                assert_true(c.out[i][lane] == 2.0F * once[i][lane]);
+        guarded_free(once);
+        case_free(&c);
+    }
+}
+
+/* As docs/performance.md says of their errors, against sums in double: of 64 channels, of the largest result. */
+static void test_accuracy(void **state)
+{
+    static const double limits[][2] = {{1e-6, 2e-6}, {1.6e-5, 1.6e-5}}; /* forward, gradient */
+    (void)state;
+    for (int k = 0; k < COUNT(methods); k++) {
+        conv_case c;
+        case_new_by(&c, &(reference_conv){4, 64, 16, 16, 16, 3, 1, 1}, REALS, methods[k]);
+        case_run(&c);
+        size_t n = (size_t)c.r.n_images * out_features(&c), n_w = conv_weights(&c.forward);
+        float *got[] = {rows_new(c.out, (size_t)c.r.n_images, out_features(&c)), c.gw};
+        size_t counts[] = {n, n_w};
+        for (int which = 0; which < 2; which++) {
+            double *want = doubles_new(counts[which]), most = 0.0, wrong = 0.0;
+            expect(&c, which == 0 ? 0 : 2, false, want);
+            for (size_t i = 0; i < counts[which]; i++) {
+                most = fmax(most, fabs(want[i]));
+                wrong = fmax(wrong, fabs((double)got[which][i] - want[i]));
+            }
+            if (!(wrong <= limits[k][which] * most))
+                fail_msg("%s: error %.2g of %.2g", conv_method_names[methods[k]], wrong, most);
+            guarded_free(want);
+        }
+        guarded_free(got[0]);
+        case_free(&c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_any_shape),
+        cmocka_unit_test(test_larger),
+        cmocka_unit_test(test_add),
+        cmocka_unit_test(test_accuracy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
