@@ -50,13 +50,15 @@ _bramble_value()
     --order) _bramble_words shuffle sequential ;;
     --augment) _bramble_words flip flip:alternate crop: cutout: color: rotate: ;;
     --normalise) _bramble_words half measured ;;
+    --deal) _bramble_words shuffled contiguous ;;
+    --tta) _bramble_words none mirror shifts ;;
     --schedule) _bramble_words constant linear cosine ;;
     --on-nan) _bramble_words stop skip ;;
     --average) _bramble_words gather reduce allreduce slices "$([[ ${COMP_WORDS[1]} != plan ]] || echo measured)" ;;
     --preset) _bramble_words none paper fast ;;
     --format) _bramble_words table csv json ;;
     --by) _bramble_words case "$(_bramble_options train | sed 's/--//g')" ;;
-    --limit-train | --limit-test | --shards | --seed | --rounds | --local-epochs | --local-steps | \
+    --limit-train | --limit-test | --shards | --validate | --seed | --rounds | --local-epochs | --local-steps | \
         --average-every | --tail-average | --batch | --lr | --warmup | --momentum | --weight-decay | \
         --target-accuracy | --eval-every | --checkpoint-every | --stall | --threads | --case | --base | \
         --patience | --nodes | --cores | --link | --link-measured) ;;
@@ -69,12 +71,12 @@ _bramble_value()
 _bramble_options()
 {
     case $1 in
-    train) echo --data --limit-train --limit-test --shards --order --augment --normalise --seed --model --init --preset \
+    train) echo --data --limit-train --limit-test --shards --order --deal --validate --augment --normalise --seed --model --init --preset \
         --config --rounds --local-epochs --local-steps --average-every --tail-average --batch --lr --schedule \
         --warmup --momentum --nesterov --keep-momentum --weight-decay --target-accuracy \
-        --eval-every --average --threads --case --out --force --quiet --json \
+        --eval-every --tta --average --threads --case --out --force --quiet --json \
         --checkpoint --checkpoint-every --resume --stall --on-nan --help ;;
-    test) echo --data --model --limit-test --normalise --threads --seed --json --help ;;
+    test) echo --data --model --limit-test --normalise --tta --threads --seed --json --help ;;
     report) echo --format --by --base --rounds --ranks --trace --help ;;
     plan) echo --nodes --cores --average --local-steps --local-epochs --link --link-measured --json --help ;;
     watch) echo --patience --help ;;

@@ -19,7 +19,9 @@ enum random_use {
     RANDOM_SYNTHETIC, /* synthetic images; major: split, minor: image */
     RANDOM_TEST,      /* tests and benchmarks */
     RANDOM_PLAN,      /* bramble plan; minor: number of the draw */
-    RANDOM_AUGMENT    /* changed images; major: which change, minor: epoch */
+    RANDOM_AUGMENT,   /* changed images; major: which change, minor: epoch */
+    RANDOM_DEAL,      /* order in which images are dealt to the workers */
+    RANDOM_HOLDOUT    /* images held out */
 };
 
 /* random_stream - the name of a stream; major < 2^24, minor < 2^32 */
@@ -33,5 +35,8 @@ uint64_t random_below(uint64_t seed, uint64_t stream, uint64_t index, uint64_t n
 
 /* random_uniform - a float in [low, high), low < high, on a grid of 2^-24 of the interval, rounded */
 float random_uniform(uint64_t seed, uint64_t stream, uint64_t index, float low, float high);
+
+/* random_shuffle - order becomes 0 .. n - 1 in an order of chance (Fisher-Yates); numbers 1 .. n - 1 of the stream */
+void random_shuffle(uint64_t seed, uint64_t stream, uint32_t *order, size_t n);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * partition.h - which worker trains on which images
  *
- * A rule gives each image of the training set an owner; a worker gets its images in the order in which they
- * stand there, and the sizes of the shards follow.  Rules are asked on rank 0 alone.
+ * Images are dealt one after the other, as they stand in the training set or as chance has shuffled them; a rule gives
+ * each an owner.  A worker has its images in the order of the training set, whatever the order in which they were
+ * dealt, and the sizes of the shards follow.  Rules are asked on rank 0 alone.
  *
  * To add one: a `partition_rule` in a file src/data/partition_NAME.c, one line in src/data/partition.c.
  */
@@ -20,11 +21,14 @@
 
 /* What is to be dealt out, and to whom. */
 typedef struct partition_task {
-    size_t n;               /* images: the first n of the training set */
-    uint32_t n_workers;     /* at least 1 */
-    uint64_t seed;          /* chance is a function of it alone (base/random.h) */
+    size_t n; /* images that are dealt */
+    const uint32_t
+        *images;        /* their numbers in the training set, as they are dealt; NULL: 0 .. n - 1 */
+    size_t n_all;       /* with images: all their numbers are below */
+    uint32_t n_workers; /* at least 1 */
+    uint64_t seed;      /* chance is a function of it alone (base/random.h) */
     const uint64_t *sizes;  /* n_workers: images that are asked for; NULL: as the rule does it */
-    const uint16_t *labels; /* n below n_classes, for rules that need them */
+    const uint16_t *labels; /* n below n_classes, as they are dealt, for rules that need them */
     int n_classes;
 } partition_task;
 
@@ -32,7 +36,7 @@ typedef struct partition_rule {
     const char *name; /* "even" */
     bool needs_labels;
     /*
-     * deal - owner[i] = worker of image i, below n_workers
+     * deal - owner[i] = worker of the i-th image that is dealt, below n_workers
      *   owner  inout  n; PARTITION_NOBODY where it leaves them alone
      * A pure function of the task.  false with err: it cannot be done (user), memory (environment).
      */
@@ -46,7 +50,7 @@ const partition_rule *partition_find(const char *name);
 /*
  * partition - deal out a training set by a rule
  *   from    in   read for the labels, where the rule needs them; then the task's need not be set
- *   owner   out  task->n
+ *   owner   out  of each image of the training set, below task->n_all (or n): PARTITION_NOBODY for those not dealt
  *   counts  out  images of each worker, at least 1: task->n_workers
  * false with err: the rule's, the source's, or (user) a worker is left without images.  Not collective.
  */

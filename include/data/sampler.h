@@ -37,7 +37,7 @@ void sampler_seek(sampler *self, uint32_t epoch, size_t position);
  * sampler_next - hand out the next at most `batch` images of the epoch
  * Returns them; their indices point into the sampler and are valid until the next call.  There are `batch`,
  * or fewer for the last batch of an epoch, never 0: the batch after the last of an epoch is the first of the
- * next, freshly shuffled (Fisher-Yates).
+ * next, freshly shuffled.
  */
 samples sampler_next(sampler *self, size_t batch);
 

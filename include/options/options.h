@@ -27,6 +27,8 @@ typedef struct train_options {
     uint64_t limit_train, limit_test; /* images; 0: all */
     option_list shards;               /* images of each worker; n = 0: even */
     int order;                        /* enum sampler_order */
+    int deal;                         /* enum deal; in the files' order with ORDER_SEQUENTIAL */
+    uint64_t validate;                /* training images held out; 0: none */
     char augment[OPTION_TEXT_BYTES];  /* for augment_parse; empty: none */
     char
         normalise[OPTION_TEXT_BYTES]; /* for normalise_set or _measure; empty: see deal_normalise */
@@ -50,6 +52,7 @@ typedef struct train_options {
     uint64_t threads;    /* 0: the cores the rank is bound to */
     option_case label;   /* --case; 0:0: workers and their threads */
     uint64_t eval_every; /* rounds; 0: automatic */
+    int tta;             /* enum views_kind */
 
     char out[OPTION_TEXT_BYTES]; /* empty: bramble-<UTC date and time>.h5 */
     bool force, quiet, json;
@@ -66,6 +69,7 @@ typedef struct train_options {
     bool given[OPTION_MAX]; /* by line of the table: by preset, file or command line */
 } train_options;
 
+enum deal { DEAL_SHUFFLED, DEAL_CONTIGUOUS };
 enum on_nan { ON_NAN_STOP, ON_NAN_SKIP };
 
 /*
@@ -81,6 +85,7 @@ typedef struct test_options {
     char model[OPTION_TEXT_BYTES]; /* empty: the model text in the file */
     uint64_t limit_test, threads, seed;
     char normalise[OPTION_TEXT_BYTES]; /* empty: as in the file, else half */
+    int tta;                           /* enum views_kind */
     bool json;
 } test_options;
 

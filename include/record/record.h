@@ -56,14 +56,18 @@ typedef struct record_rank {
 /* /test of one round: the server's evaluation of the model after it. */
 typedef struct record_test {
     double loss, accuracy;
+    double loss_validation, accuracy_validation; /* on images held out; NaN: there are none */
 } record_test;
 
 /* /summary; the names are also the keys of JSON output (docs/results.md). */
 typedef struct record_summary {
     double t_time_s, w_time_s, o_time_s, work_fraction, overhead_fraction;
     double o_pack_s, o_wire_s, o_wait_s, o_serve_s, o_other_s; /* they add up to o_time_s */
-    double speedup;        /* NaN within one run: it needs a base case (bramble report) */
-    double accuracy, loss; /* of the final model on the test set */
+    double speedup;      /* NaN within one run: it needs a base case (bramble report) */
+    double accuracy;     /* of the final model on the test set */
+    double accuracy_tta; /* the same, by the mean of several views of an image; NaN without --tta */
+    double accuracy_validation; /* on training images held out; NaN: there are none */
+    double loss;                /* on the test set */
     double images_per_s, bytes_sent;
     double nodes, cores, repeats; /* worker hosts or ranks: see docs/results.md; threads; 1 */
     double t_start_s, t_start_mpi_s, t_start_data_s; /* until the first step, and two parts of it */

@@ -44,3 +44,15 @@ float random_uniform(uint64_t seed, uint64_t stream, uint64_t index, float low, 
     float x = (float)((double)low + ((double)high - (double)low) * unit);
     return x < high ? x : nextafterf(high, low); /* where floats are wider apart than the grid */
 }
+
+void random_shuffle(uint64_t seed, uint64_t stream, uint32_t *order, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        order[i] = (uint32_t)i;
+    for (size_t i = n; i-- > 1;) {
+        size_t j = (size_t)random_below(seed, stream, i, i + 1);
+        uint32_t swapped = order[i];
+        order[i] = order[j];
+        order[j] = swapped;
+    }
+}

@@ -25,6 +25,7 @@ typedef struct testing {
     dataset set;
     float *w;
     evaluation evaluation;
+    double accuracy_tta;
 } testing;
 
 /* What a result file says of its model. */
@@ -97,6 +98,8 @@ static bool read_data(testing *t, error *err)
         !evaluation_check(t->model, o->model[0] ? o->model : "in the file", &t->input, o->data,
                           err))
         return false;
+    if (!views_check((enum views_kind)o->tta, shape, err))
+        return false;
     if (n > there)
         return error_user(err, "--limit-test %zu: the data set has %zu such images", n, there);
     return dataset_init(&t->set, shape, n, err) &&
@@ -110,10 +113,12 @@ static bool evaluate(testing *t, error *err)
     if (!t->w || !threads_alone(t->options.threads, &threads, err) ||
         !record_read_weights(t->options.file, t->model->tensors, (size_t)t->model->n_tensors, t->w,
                              err) ||
-        !evaluation_init(&t->evaluation, t->model, &t->input, &t->set, threads, err))
+        !evaluation_init(&t->evaluation, t->model, &t->input, &t->set, threads, err) ||
+        !evaluation_see(&t->evaluation, (enum views_kind)t->options.tta, &t->values, err))
         return false;
     evaluation_begin(&t->evaluation, t->w);
     evaluation_finish(&t->evaluation);
+    t->accuracy_tta = evaluation_tta(&t->evaluation);
     return true;
 }
 
@@ -135,8 +140,13 @@ static void print_text(const testing *t)
 {
     int n = t->model->n_classes;
     printf("%-12s %.2f %%  (%zu of %zu images)\n", "accuracy",
-           100.0 * evaluation_accuracy(&t->evaluation), t->evaluation.n_correct, t->set.n);
-    printf("%-12s %.4f  (mean cross-entropy)\n\n", "loss", evaluation_loss(&t->evaluation));
+           100.0 * evaluation_accuracy(&t->evaluation, EVALUATION_TEST),
+           t->evaluation.of[EVALUATION_TEST].n_correct, t->set.n);
+    if (!isnan(t->accuracy_tta))
+        printf("%-12s %.2f %%  (mean of views: %s)\n", "with TTA", 100.0 * t->accuracy_tta,
+               views_names[t->options.tta]);
+    printf("%-12s %.4f  (mean cross-entropy)\n\n", "loss",
+           evaluation_loss(&t->evaluation, EVALUATION_TEST));
     printf("%-12s %8s   confusion: rows are true classes, columns what the model said\n", "class",
            "accuracy");
     for (int c = 0; c < n; c++) {
@@ -160,8 +170,11 @@ static bool print_json(const testing *t, error *err)
                             output_number(class_accuracy(t, c)));
     }
     json_object_set_new(root, "file", json_string(t->options.file));
-    json_object_set_new(root, "accuracy", output_number(evaluation_accuracy(&t->evaluation)));
-    json_object_set_new(root, "loss", output_number(evaluation_loss(&t->evaluation)));
+    json_object_set_new(root, "accuracy",
+                        output_number(evaluation_accuracy(&t->evaluation, EVALUATION_TEST)));
+    json_object_set_new(root, "accuracy_tta", output_number(t->accuracy_tta));
+    json_object_set_new(root, "loss",
+                        output_number(evaluation_loss(&t->evaluation, EVALUATION_TEST)));
     json_object_set_new(root, "images", json_integer((json_int_t)t->set.n));
     json_object_set_new(root, "class_accuracy", classes);
     json_object_set_new(root, "confusion", confusion);

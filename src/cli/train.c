@@ -61,7 +61,7 @@ static void print_text(const run *self)
             printf("%-22s not reached: %.2f %%\n", "target accuracy",
                    100.0 * self->options.target_accuracy);
         }
-        if (SUMMARY_IS(n, accuracy))
+        if (SUMMARY_IS(n, accuracy_validation))
             printf("%-22s %.0f:%.0f  (nodes:cores of the workers)\n", "case N:C", s->nodes,
                    s->cores);
     }

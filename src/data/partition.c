@@ -41,22 +41,48 @@ static bool count_images(const partition_rule *rule, const partition_task *task,
     return true;
 }
 
+/* Of the images in the order in which they are dealt. */
+static bool read_labels(const partition_task *task, size_t n_all, source *from, uint16_t *labels,
+                        error *err)
+{
+    uint16_t *all = memory_new(n_all, sizeof *all, err);
+    bool good = all && source_read(from, SPLIT_TRAIN, 0, n_all, NULL, all, err);
+    for (size_t i = 0; good && i < task->n; i++)
+        labels[i] = all[task->images ? task->images[i] : i];
+    memory_free(all);
+    return good;
+}
+
+/* What the rule says of the i-th image is said of the image of its number. */
+static void put_owners(const partition_task *task, size_t n_all, const uint32_t *dealt,
+                       uint32_t *owner)
+{
+    for (size_t i = 0; i < n_all; i++)
+        owner[i] = PARTITION_NOBODY;
+    for (size_t i = 0; i < task->n; i++)
+        owner[task->images ? task->images[i] : i] = dealt[i];
+}
+
 bool partition(const partition_rule *rule, const partition_task *task, source *from,
                uint32_t *owner, uint64_t *counts, error *err)
 {
     partition_task labelled = *task;
-    uint16_t *labels = NULL;
-    bool good = true;
-    if (rule->needs_labels) {
-        labels = memory_new(task->n, sizeof *labels, err);
-        good = labels && source_read(from, SPLIT_TRAIN, 0, task->n, NULL, labels, err);
+    size_t n_all = task->images ? task->n_all : task->n;
+    uint16_t *labels = memory_new(task->n, sizeof *labels, err);
+    uint32_t *dealt = memory_new(task->n, sizeof *dealt, err);
+    bool good = labels && dealt;
+    if (good && rule->needs_labels) {
+        good = read_labels(task, n_all, from, labels, err);
         labelled.labels = labels;
         labelled.n_classes = source_shape(from).n_classes;
     }
-    for (size_t i = 0; i < task->n; i++)
-        owner[i] = PARTITION_NOBODY;
+    for (size_t i = 0; good && i < task->n; i++)
+        dealt[i] = PARTITION_NOBODY;
     good =
-        good && rule->deal(&labelled, owner, err) && count_images(rule, task, owner, counts, err);
+        good && rule->deal(&labelled, dealt, err) && count_images(rule, task, dealt, counts, err);
+    if (good)
+        put_owners(task, n_all, dealt, owner);
     memory_free(labels);
+    memory_free(dealt);
     return good;
 }

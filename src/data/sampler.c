@@ -7,18 +7,12 @@
 
 static void set_order(sampler *self)
 {
-    uint32_t *order = self->permutation;
-    for (size_t i = 0; i < self->n; i++)
-        order[i] = (uint32_t)i;
-    if (self->order == ORDER_SEQUENTIAL)
-        return;
-    uint64_t stream = random_stream(RANDOM_SHUFFLE, self->client, self->epoch);
-    for (size_t i = self->n - 1; i > 0; i--) {
-        size_t j = (size_t)random_below(self->seed, stream, i, i + 1);
-        uint32_t swapped = order[i];
-        order[i] = order[j];
-        order[j] = swapped;
-    }
+    if (self->order == ORDER_SHUFFLE)
+        random_shuffle(self->seed, random_stream(RANDOM_SHUFFLE, self->client, self->epoch),
+                       self->permutation, self->n);
+    else
+        for (size_t i = 0; i < self->n; i++)
+            self->permutation[i] = (uint32_t)i;
 }
 
 bool sampler_init(sampler *self, size_t n, uint64_t seed, uint32_t client, enum sampler_order order,

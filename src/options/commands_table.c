@@ -1,3 +1,4 @@
+#include "data/views.h"
 #include "options/options.h"
 #include "transport/average.h"
 
@@ -21,6 +22,11 @@ static const char *plan_average_word(size_t i)
     if (i == 0)
         return "measured";
     return average_rules[i - 1] ? average_rules[i - 1]->name : NULL;
+}
+
+static const char *tta_word(size_t i)
+{
+    return views_names[i];
 }
 
 static const option_entry test_table[] = {
@@ -50,6 +56,13 @@ static const option_entry test_table[] = {
      .metavar = "half|M,.../D,...",
      .help = "Mean and deviation of each channel, where FILE.h5 does not say what its model was "
              "trained with."},
+    {.name = "tta",
+     TEST(tta),
+     .word = tta_word,
+     .initial = "none",
+     .help =
+         "Test also by the mean of several views of each image: itself and its mirror image, or "
+         "these and both shifted by a pixel."},
     {.name = "threads",
      TEST(threads),
      .most = 1024,

@@ -1,4 +1,5 @@
 #include "data/sampler.h"
+#include "data/views.h"
 #include "model/schedule.h"
 #include "options/options.h"
 #include "transport/average.h"
@@ -22,6 +23,13 @@ static const char *order_word(size_t i)
     return i < sizeof words / sizeof *words ? words[i] : NULL;
 }
 
+static const char *deal_word(size_t i)
+{
+    static const char *const words[] = {
+        [DEAL_SHUFFLED] = "shuffled", [DEAL_CONTIGUOUS] = "contiguous"};
+    return i < sizeof words / sizeof *words ? words[i] : NULL;
+}
+
 static const char *average_word(size_t i)
 {
     return average_rules[i] ? average_rules[i]->name : NULL;
@@ -30,6 +38,11 @@ static const char *average_word(size_t i)
 static const char *preset_word(size_t i)
 {
     return i == 0 ? "none" : option_presets[i - 1].name;
+}
+
+static const char *tta_word(size_t i)
+{
+    return views_names[i];
 }
 
 static const char *on_nan_word(size_t i)
@@ -78,7 +91,22 @@ const option_entry option_train_table[] = {
      TRAIN(order),
      .word = order_word,
      .initial = "shuffle",
-     .help = "Order of a worker's images: shuffled anew every epoch, or as in the files."},
+     .help = "Order of a worker's images: shuffled anew every epoch, or as in the files, which are "
+             "then dealt one run of images to each worker."},
+    {.name = "deal",
+     TRAIN(deal),
+     .word = deal_word,
+     .initial = "shuffled",
+     .former = "contiguous",
+     .help =
+         "Which images a worker gets: any, by chance, or a run of them as they stand in the files."},
+    {.name = "validate",
+     TRAIN(validate),
+     .most = OPTION_MAX_IMAGES,
+     .initial = "0",
+     .metavar = "N",
+     .help = "Hold out N training images, as many of each class, and test with them too: to choose "
+             "a recipe by, and for --target-accuracy; 0: none."},
     {.name = "augment",
      TRAIN(augment),
      .initial = "",
@@ -217,7 +245,8 @@ const option_entry option_train_table[] = {
      .high = 1,
      .initial = "0",
      .metavar = "A",
-     .help = "Stop as soon as the test accuracy is A, 0 to 1; 0: go through all rounds."},
+     .help =
+         "Stop as soon as the test accuracy, or with --validate that of the images held out, is A, 0 to 1; 0: go through all rounds."},
     {.name = "eval-every",
      .resume = RESUME_FREE,
      TRAIN(eval_every),
@@ -226,6 +255,14 @@ const option_entry option_train_table[] = {
      .metavar = "R",
      .help = "Test the model after every R-th round and the last; 0: after every round, with "
              "--local-steps about once per epoch."},
+
+    {.name = "tta",
+     .resume = RESUME_FREE,
+     TRAIN(tta),
+     .word = tta_word,
+     .initial = "none",
+     .help = "Test the last model also by the mean of several views of each image, itself and its "
+             "mirror image, or these and both shifted by a pixel: a second number."},
 
     {.name = "average",
      .resume = RESUME_FREE,

@@ -79,6 +79,10 @@ static const record_column rank_columns[] = {
 static const record_column test_columns[] = {
     TEST(loss, "1", "Mean loss on the test images of the model after the round."),
     TEST(accuracy, "1", "Share of test images classified rightly after the round."),
+    RECORD_LATER(record_test, loss_validation, "1", "Mean loss on the images held out."),
+    RECORD_LATER(
+        record_test, accuracy_validation, "1",
+        "Share of the images held out classified rightly after the round; NaN: there are none."),
 };
 
 static const record_column confusion_columns[] = {

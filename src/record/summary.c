@@ -1,6 +1,7 @@
 #include "record/summary.h"
 
 #define NUMBER(member, unit, about) .column = RECORD_COLUMN(record_summary, member, unit, about)
+#define LATER(member, unit, about) .column = RECORD_LATER(record_summary, member, unit, about)
 #define IS(kind) .shown = SUMMARY_##kind
 #define MEAN(kind) .mean = SUMMARY_##kind
 #define JSON(place) .at[SUMMARY_JSON] = place
@@ -39,6 +40,15 @@ const summary_number summary_numbers[] = {
     {NUMBER(accuracy, "1", "Share of test images the final model classifies rightly."),
      MEAN(SPREAD), IS(PER_CENT), JSON(1), COLUMNS(2), .digits = 2, CELL(TABLE, 2, "Acc %", 5),
      .spread_width = 6, LINE(1, "test accuracy", " %")},
+    {LATER(accuracy_tta, "1",
+           "The same by the mean of several views of each image; NaN without --tta."),
+     MEAN(MEAN), IS(PER_CENT), JSON(1), COLUMNS(3), .digits = 2,
+     LINE(1, "test accuracy, TTA", " %")},
+    {LATER(
+         accuracy_validation, "1",
+         "Share of the training images held out the final model classifies rightly; NaN: there are none."),
+     MEAN(MEAN), IS(PER_CENT), JSON(1), COLUMNS(3), .digits = 2,
+     LINE(1, "validation accuracy", " %")},
     {NUMBER(loss, "1", "Mean loss of the final model on the test images."), MEAN(MEAN), RUN(1),
      COLUMNS(2)},
     {NUMBER(images_per_s, "images/s", "Images trained on by all workers / T_time."), MEAN(MEAN),

@@ -1,8 +1,11 @@
 #include "deal.h"
 
 #include "base/memory.h"
+#include "base/random.h"
+#include "data/holdout.h"
 #include "data/normalise.h"
 #include "data/partition.h"
+#include "data/sampler.h"
 #include "record/record.h"
 #include "shards.h"
 #include "show/output.h"
@@ -32,27 +35,81 @@ static bool choose_partition(const option_list *given, const partition_rule **ru
                       PLURAL(given->n), n_workers, PLURAL(n_workers));
 }
 
+/* Which images there are to be dealt, one after the other: all but those held out. */
+static size_t list_images(const dealing *self, bool shuffled, uint64_t seed, uint32_t *images)
+{
+    size_t n_all = (size_t)self->n_train, n = 0;
+    if (shuffled)
+        random_shuffle(seed, random_stream(RANDOM_DEAL, 0, 0), images, n_all);
+    else
+        for (size_t i = 0; i < n_all; i++)
+            images[i] = (uint32_t)i;
+    for (size_t k = 0; k < self->n_held; k++)
+        self->owner[self->held[k]] = 0; /* a mark, until the owners are known */
+    for (size_t i = 0; i < n_all; i++)
+        if (self->owner[images[i]] == PARTITION_NOBODY)
+            images[n++] = images[i];
+    return n;
+}
+
 static bool deal_shards(dealing *self, const train_options *o, uint64_t *images, error *err)
 {
     const partition_rule *rule;
-    partition_task task = {.n = (size_t)self->n_train, .seed = o->seed};
-    self->owner = memory_new(task.n, sizeof *self->owner, err);
-    if (!self->owner)
-        return false;
-    if (choose_partition(&o->shards, &rule, &task, err) &&
-        partition(rule, &task, self->from, self->owner, images, err))
-        return true;
-    return o->shards.n > 0 && err->kind == ERROR_USER && error_prefix(err, "--shards");
+    size_t n_all = (size_t)self->n_train;
+    bool shuffled = o->deal == DEAL_SHUFFLED && o->order == ORDER_SHUFFLE;
+    uint32_t *order = memory_new(n_all, sizeof *order, err);
+    self->owner = memory_new(n_all, sizeof *self->owner, err);
+    bool good = order && self->owner;
+    for (size_t i = 0; good && i < n_all; i++)
+        self->owner[i] = PARTITION_NOBODY;
+    partition_task task = {.images = order, .n_all = n_all, .seed = o->seed};
+    if (good)
+        task.n = list_images(self, shuffled, o->seed, order);
+    good = good && choose_partition(&o->shards, &rule, &task, err) &&
+           partition(rule, &task, self->from, self->owner, images, err);
+    memory_free(order);
+    return good || (o->shards.n > 0 && err->kind == ERROR_USER && error_prefix(err, "--shards"));
 }
 
-bool deal_test(dealing *self, dataset *test, error *err)
+static bool hold_out(dealing *self, const train_options *o, error *err)
+{
+    self->n_held = (size_t)o->validate;
+    if (self->n_held == 0)
+        return true;
+    const char *what = "--validate";
+    if (self->n_held >= self->n_train)
+        return error_user(err, "%s %zu: there are %llu training images in all", what, self->n_held,
+                          (unsigned long long)self->n_train);
+    self->held = memory_new(self->n_held, sizeof *self->held, err);
+    return self->held && (holdout_choose(self->from, (size_t)self->n_train, o->seed, self->held,
+                                         self->n_held, err) ||
+                          error_prefix(err, "%s %zu", what, self->n_held));
+}
+
+/* The images held out: runs of neighbours, each read at once. */
+static bool read_held(dealing *self, dataset *to, error *err)
+{
+    const uint32_t *held = self->held;
+    if (!dataset_init(to, source_shape(self->from), self->n_held, err))
+        return false;
+    for (size_t i = 0, end; i < self->n_held; i = end) {
+        for (end = i + 1; end < self->n_held && held[end] == held[end - 1] + 1; end++)
+            ;
+        if (!source_read(self->from, SPLIT_TRAIN, held[i], end - i,
+                         to->images + i * image_bytes(to->shape), to->labels + i, err))
+            return false;
+    }
+    return true;
+}
+
+bool deal_test(dealing *self, dataset *test, dataset *validation, error *err)
 {
     size_t n = (size_t)self->n_test;
     if (!dataset_init(test, source_shape(self->from), n, err) ||
         !source_read(self->from, SPLIT_TEST, 0, n, test->images, test->labels, err))
         return false;
     data_checksum_add(&self->test_sum, test->shape, test->images, test->labels, test->n);
-    return true;
+    return self->n_held == 0 || read_held(self, validation, err);
 }
 
 static bool name_classes(dealing *self, error *err)
@@ -72,7 +129,7 @@ bool deal_open(dealing *self, const train_options *options, uint64_t *images, er
            limit("train", o->limit_train, source_count(self->from, SPLIT_TRAIN), &self->n_train,
                  err) &&
            limit("test", o->limit_test, source_count(self->from, SPLIT_TEST), &self->n_test, err) &&
-           deal_shards(self, o, images, err) && name_classes(self, err);
+           hold_out(self, o, err) && deal_shards(self, o, images, err) && name_classes(self, err);
 }
 
 /* Who goes on from a model goes on with what its images were taken by. */
@@ -109,6 +166,7 @@ void deal_release(dealing *self)
     source_free(self->from);
     memory_free(self->class_names);
     memory_free(self->owner);
+    memory_free(self->held);
     *self = (dealing){0};
 }
 

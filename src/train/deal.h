@@ -17,6 +17,8 @@ typedef struct dealing {
     const char **class_names; /* of all classes */
     uint64_t n_train, n_test; /* images that may be trained on, to test with */
     uint32_t *owner;          /* n_train: the worker of each */
+    uint32_t *held;           /* n_held: images that are held out, to validate with */
+    size_t n_held;
     data_checksum train_sum, test_sum;
 } dealing;
 
@@ -35,8 +37,8 @@ bool deal_open(dealing *self, const train_options *options, uint64_t *images, er
  */
 bool deal_normalise(dealing *self, train_options *options, input_values *input, error *err);
 
-/* deal_test - on the server, after deal_open: read the test set; false with err.  Not collective. */
-bool deal_test(dealing *self, dataset *test, error *err);
+/* deal_test - on the server, after deal_open: read the test set, and what is held out; false with err.  Not collective. */
+bool deal_test(dealing *self, dataset *test, dataset *validation, error *err);
 
 /*
  * deal_out - a scatter: from the files on the server to the workers' memory

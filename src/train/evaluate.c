@@ -27,7 +27,7 @@ bool evaluation_init(evaluation *self, const model *of, const input_rule *input,
                      int n_threads, error *err)
 {
     size_t n = (size_t)of->n_classes;
-    *self = (evaluation){.model = of, .input = input, .set = set};
+    *self = (evaluation){.model = of, .input = input, .of[EVALUATION_TEST].images = set};
     self->net = network_new(of, EVALUATION_GROUP, false, n_threads, err);
     self->w = memory_new(of->n_weights, sizeof *self->w, err);
     if (!self->net || !self->w)
@@ -41,8 +41,24 @@ void evaluation_release(evaluation *self)
     network_free(self->net);
     memory_free(self->w);
     memory_free(self->confusion);
+    memory_free(self->mean);
+    views_release(&self->views);
     *self = (evaluation){0};
 }
+
+void evaluation_also(evaluation *self, const dataset *validation)
+{
+    self->of[EVALUATION_VALIDATION].images = validation->n > 0 ? validation : NULL;
+}
+
+bool evaluation_see(evaluation *self, enum views_kind kind, const input_values *of, error *err)
+{
+    size_t n = kind == VIEWS_NONE ? 0 : EVALUATION_GROUP * (size_t)self->model->n_classes;
+    self->mean = memory_new(n, sizeof *self->mean, err);
+    return self->mean && views_init(&self->views, kind, of, EVALUATION_GROUP, err);
+}
+
+/* ---- in slices ----------------------------------------------------------------------------------- */
 
 void evaluation_begin(evaluation *self, const float *w)
 {
@@ -50,22 +66,41 @@ void evaluation_begin(evaluation *self, const float *w)
     if (w != self->w)
         memcpy(self->w, w, self->model->n_weights * sizeof *w);
     memset(self->confusion, 0, n * n * sizeof *self->confusion);
+    for (int k = 0; k < EVALUATION_PARTS; k++) {
+        self->of[k].loss_sum = 0.0;
+        self->of[k].n_correct = 0;
+    }
+    self->part = EVALUATION_TEST;
     self->position = 0;
-    self->loss_sum = self->group_sum = 0.0;
-    self->n_correct = 0;
-    self->running = self->set->n > 0;
+    self->group_sum = 0.0;
+    self->running = self->of[EVALUATION_TEST].images->n > 0;
 }
+
+/* Images of a set, as a rule makes them. */
+typedef struct loading {
+    const input_rule *input;
+    const dataset *set;
+    samples batch;
+} loading;
 
 static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 {
-    const evaluation *self = arg;
-    batch_load_block(self->input, self->set, &self->slice, first, n, x, labels);
+    const loading *from = arg;
+    batch_load_block(from->input, from->set, &from->batch, first, n, x, labels);
+}
+
+static void forward(evaluation *self, const input_rule *input, const dataset *set, size_t first,
+                    size_t n)
+{
+    loading from = {input, set, {.first = first, .n = n}};
+    const network_input images = {load, &from};
+    (void)network_forward(self->net, self->w, &images, n);
 }
 
 /* Whole blocks, up to the end of the group: which orders the sum of the losses, whatever a slice is. */
 static size_t slice_images(const evaluation *self, double t_s)
 {
-    size_t left = self->set->n - self->position;
+    size_t left = self->of[self->part].images->n - self->position;
     size_t group = EVALUATION_GROUP - self->position % EVALUATION_GROUP, n = VEC_WIDTH;
     if (t_s >= self->t_block_s * EVALUATION_GROUP / VEC_WIDTH &&
         (self->t_block_s > 0.0 || isinf(t_s)))
@@ -79,9 +114,27 @@ static size_t slice_images(const evaluation *self, double t_s)
 static void add_image(evaluation *self, size_t k)
 {
     size_t label = network_label(self->net, k), guess = network_guess(self->net, k);
-    self->confusion[label * (size_t)self->model->n_classes + guess]++;
+    if (self->part == EVALUATION_TEST)
+        self->confusion[label * (size_t)self->model->n_classes + guess]++;
     self->group_sum += (double)network_loss(self->net, k);
-    self->n_correct += label == guess;
+    self->of[self->part].n_correct += label == guess;
+}
+
+/* A group, or the whole set, may be through. */
+static void go_on(evaluation *self)
+{
+    bool at_end = self->position == self->of[self->part].images->n;
+    if (at_end || self->position % EVALUATION_GROUP == 0) {
+        self->of[self->part].loss_sum += self->group_sum;
+        self->group_sum = 0.0;
+    }
+    if (!at_end)
+        return;
+    self->running = self->part + 1 < EVALUATION_PARTS && self->of[self->part + 1].images;
+    if (self->running) {
+        self->part++;
+        self->position = 0;
+    }
 }
 
 bool evaluation_slice(evaluation *self, double t_s)
@@ -89,19 +142,13 @@ bool evaluation_slice(evaluation *self, double t_s)
     if (!self->running)
         return false;
     size_t n = slice_images(self, t_s), n_blocks = (n + VEC_WIDTH - 1) / VEC_WIDTH;
-    network_input input = {load, self};
-    self->slice = (samples){.first = self->position, .n = n};
     double start = clock_now();
-    (void)network_forward(self->net, self->w, &input, n);
+    forward(self, self->input, self->of[self->part].images, self->position, n);
     self->t_block_s = (clock_now() - start) / (double)n_blocks;
     for (size_t k = 0; k < n; k++)
         add_image(self, k);
     self->position += n;
-    self->running = self->position < self->set->n;
-    if (!self->running || self->position % EVALUATION_GROUP == 0) {
-        self->loss_sum += self->group_sum;
-        self->group_sum = 0.0;
-    }
+    go_on(self);
     return true;
 }
 
@@ -111,12 +158,62 @@ void evaluation_finish(evaluation *self)
         ;
 }
 
-double evaluation_loss(const evaluation *self)
+double evaluation_share(const evaluation *self)
 {
-    return self->loss_sum / (double)self->set->n;
+    double done = (double)self->position, all = 0.0;
+    for (int k = 0; k < EVALUATION_PARTS && self->of[k].images; k++) {
+        all += (double)self->of[k].images->n;
+        done += k < self->part ? (double)self->of[k].images->n : 0.0;
+    }
+    return done / all;
 }
 
-double evaluation_accuracy(const evaluation *self)
+double evaluation_loss(const evaluation *self, enum evaluation_part part)
 {
-    return (double)self->n_correct / (double)self->set->n;
+    const evaluation_set *of = &self->of[part];
+    return of->images ? of->loss_sum / (double)of->images->n : NAN;
+}
+
+double evaluation_accuracy(const evaluation *self, enum evaluation_part part)
+{
+    const evaluation_set *of = &self->of[part];
+    return of->images ? (double)of->n_correct / (double)of->images->n : NAN;
+}
+
+/* ---- several views ------------------------------------------------------------------------------- */
+
+/* Of n images from one on: those taken for what they are, by the mean of all views. */
+static size_t count_correct(evaluation *self, const dataset *set, size_t first, size_t n)
+{
+    const size_t n_classes = (size_t)self->model->n_classes;
+    const views *all = &self->views;
+    size_t n_correct = 0;
+    memset(self->mean, 0, n * n_classes * sizeof *self->mean);
+    for (int v = 0; v < all->n; v++) {
+        forward(self, &all->rule[v], set, first, n);
+        for (size_t k = 0; k < n * n_classes; k++)
+            self->mean[k] += (double)all->share[v] *
+                             (double)network_logit(self->net, k / n_classes, (int)(k % n_classes));
+    }
+    for (size_t k = 0; k < n; k++) {
+        const double *mean = self->mean + k * n_classes;
+        size_t guess = 0;
+        for (size_t c = 1; c < n_classes; c++)
+            guess = mean[c] > mean[guess] ? c : guess;
+        n_correct += guess == network_label(self->net, k);
+    }
+    return n_correct;
+}
+
+double evaluation_tta(evaluation *self)
+{
+    const dataset *set = self->of[EVALUATION_TEST].images;
+    size_t n_correct = 0;
+    if (self->views.n == 0)
+        return NAN;
+    for (size_t first = 0; first < set->n; first += EVALUATION_GROUP)
+        n_correct +=
+            count_correct(self, set, first,
+                          set->n - first < EVALUATION_GROUP ? set->n - first : EVALUATION_GROUP);
+    return (double)n_correct / (double)set->n;
 }

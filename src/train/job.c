@@ -12,6 +12,7 @@ static void server_release(server *self)
     evaluation_release(&self->evaluation);
     input_rule_release(&self->input);
     dataset_release(&self->test);
+    dataset_release(&self->validation);
     memory_free(self->machines);
 }
 

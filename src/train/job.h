@@ -21,8 +21,8 @@
 
 /* The server's half. */
 typedef struct server {
-    dataset test;
-    input_rule input; /* of the test set */
+    dataset test, validation; /* validation: empty without --validate */
+    input_rule input;         /* of both */
     evaluation evaluation;
     record *record;
     checkpoint *checkpoint;   /* NULL: none is written */

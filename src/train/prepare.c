@@ -63,8 +63,9 @@ static void open_files(preparation *self, job *to, error *err)
         deal_normalise(&self->dealing, &of->options, &to->input, err) &&
         input_rule_init(&s->input, &to->input, err) &&
         evaluation_check(to->model, o->model, &s->input, o->data, err) &&
-        check_augment(o, &to->input, err))
-        deal_test(&self->dealing, &s->test, err);
+        check_augment(o, &to->input, err) &&
+        views_check((enum views_kind)o->tta, to->input.from, err))
+        deal_test(&self->dealing, &s->test, &s->validation, err);
     of->n_test = s->test.n;
 }
 
@@ -113,9 +114,12 @@ static bool prepare_memory(preparation *self, job *to, error *err)
     error_prefix(err, "a smaller --batch than %llu or --model than %s is needed",
                  (unsigned long long)o->batch, o->model);
     if (err->kind == ERROR_NONE && transport_is_server() && /* whatever the batch is */
-        !evaluation_init(&s->evaluation, to->model, &s->input, &s->test, self->n_threads, err))
+        (!evaluation_init(&s->evaluation, to->model, &s->input, &s->test, self->n_threads, err) ||
+         !evaluation_see(&s->evaluation, (enum views_kind)o->tta, &to->input, err)))
         error_prefix(err, "a smaller --model than %s, or one of fewer classes, is needed",
                      o->model);
+    if (transport_is_server())
+        evaluation_also(&s->evaluation, &s->validation);
     error_prefix(err, "rank %d on %s", transport_rank(), transport_host());
     return transport_agree(err);
 }

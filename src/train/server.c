@@ -85,10 +85,11 @@ static void note_test(training *t, const record_test *row)
 {
     books *b = &t->books;
     double target = t->job->options->target_accuracy;
+    double reached = t->job->options->validate > 0 ? row->accuracy_validation : row->accuracy;
     b->shown.accuracy = row->accuracy;
     b->shown.accuracy_round = (uint64_t)b->testing.round + 1;
     flushing_want(&b->flushing);
-    if (target > 0.0 && row->accuracy >= target && !b->reached) {
+    if (target > 0.0 && reached >= target && !b->reached) {
         b->reached = true;
         b->t_target_s = clock_now() - b->t_zero_s - b->t_inline_s;
         call_stop(t);
@@ -204,8 +205,11 @@ void server_summary(training *t, uint64_t rounds, record_summary *s)
     account_summarize(&b->account, s);
     if (j->options->label.cores > 0)
         s->cores = (double)j->options->label.cores;
-    s->accuracy = evaluation_accuracy(&j->server.evaluation);
-    s->loss = evaluation_loss(&j->server.evaluation);
+    evaluation *e = &t->job->server.evaluation;
+    s->accuracy = evaluation_accuracy(e, EVALUATION_TEST);
+    s->accuracy_tta = evaluation_tta(e);
+    s->accuracy_validation = evaluation_accuracy(e, EVALUATION_VALIDATION);
+    s->loss = evaluation_loss(e, EVALUATION_TEST);
     s->t_start_s = t->t_ready_s - j->t_begin_s;
     s->t_start_mpi_s = j->t_start_mpi_s;
     s->t_start_data_s = j->t_start_data_s;

@@ -37,7 +37,7 @@ static void take_stock(training *t)
     bool tests = !t->books.testing.done && waits;
     s->round_images = tests || t->present.round < s->rounds ? 0.0 : present_images(&t->present);
     s->share = fmin(1.0, s->round_images / t->present.round_images);
-    s->tested = tests ? (double)e->position / (double)e->set->n : NAN;
+    s->tested = tests ? evaluation_share(e) : NAN;
     s->t_now_s = tests ? s->t_s : clock_now() - t->books.t_zero_s - t->books.t_inline_s;
     s->t_tests_s =
         tests_to_come(t) * (t->books.testing.t_s > 0.0 ? t->books.testing.t_s : guess_test(t));

@@ -53,7 +53,10 @@ bool testing_slice(testing *self, double t_s, record_test *row, error *err)
     self->t_spent_s += clock_now() - start;
     if (e->running)
         return false;
-    *row = (record_test){evaluation_loss(e), evaluation_accuracy(e)};
+    *row = (record_test){.loss = evaluation_loss(e, EVALUATION_TEST),
+                         .accuracy = evaluation_accuracy(e, EVALUATION_TEST),
+                         .loss_validation = evaluation_loss(e, EVALUATION_VALIDATION),
+                         .accuracy_validation = evaluation_accuracy(e, EVALUATION_VALIDATION)};
     self->done = true;
     self->t_s = self->t_spent_s - self->t_begun_s;
     record_add_test(self->to, (size_t)self->round, row, err);

@@ -124,6 +124,7 @@ OPTIONS = [
     option("--shards 201", "--shards", "201", "200", ranks=(1, 2)),
     option("--shards 100,100,1", "--shards", "201", "200", ranks=(4,)),
     option("--shards 0", "--shards 0"),
+    option("--validate 200", "--validate 200", "200 training images in all", ranks=ALL),
     option("--augment flop", "--augment", '"flop" is no change', "flip, crop, cutout", ranks=ALL),
     option("--augment crop:32", "--augment", "crop:32", "32 x 32 are too small", ranks=ALL),
     train("option-environment", "", "BRAMBLE_DATA", env={"BRAMBLE_DATA": "x" * 5000}, ranks=ALL),
@@ -153,6 +154,8 @@ MORE_OPTIONS = [
     option("--local-epochs 0", "--local-epochs 0", "--local-steps"),
     option("--seed -1", "--seed -1"),
     option("--shards 5,", "--shards 5,"), option("--shards 5,,5", "--shards 5,,5"),
+    option("--validate -1", "--validate -1", "whole number"),
+    option("--deal cards", "--deal cards", "shuffled or contiguous"), option("--tta twice", "--tta twice", "none, mirror or shifts"),
     *(option(f"--normalise {text}", "--normalise", "expected half, measured, or numbers") for text in (
         "x", "0.5", "0.5/", "/0.5", "0.5,/0.5", "0.5,0.5/0.5", "0.5/0", "1.1/1", "nan/1", "0.5/inf", "0.5/1001", "0x1/1", "1/1/1", "1;1",
         "5" * 4095)),

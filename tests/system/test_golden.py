@@ -87,8 +87,9 @@ def start(bramble, folder, case, *more, out="out.h5"):
     model = write_model(folder, text)[0][:2]  # with first weights of the program's own
     lr = [] if "--lr" in options or "--preset" in options else ["--lr", 0.02]
     threads = [] if "--threads" in options else ["--threads", 1]
+    deal = ["--deal", "contiguous"]  # as all did before there was a choice
     env = {"BRAMBLE_TEST_FAULT": "nan:2:1:0"} if case == "one diverges" else {}
-    return bramble.train(ranks, "--data", "synthetic:300", *model, *lr, *threads, *options, *more, out=out, env=env)
+    return bramble.train(ranks, "--data", "synthetic:300", *model, *lr, *threads, *deal, *options, *more, out=out, env=env)
 
 
 @pytest.mark.parametrize("case", CASES)

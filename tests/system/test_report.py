@@ -10,6 +10,7 @@ from conftest import Runner
 from runs import Run
 
 SUMMARY = {"t_time_s", "w_time_s", "o_time_s", "work_fraction", "overhead_fraction", "speedup", "accuracy",
+           "accuracy_tta", "accuracy_validation",
            "images_per_s", "nodes", "cores", "repeats"}
 PARTS = ["pack", "wire", "wait", "serve", "other"]
 MEANS = ["t_time_s", "w_time_s", "o_time_s", "accuracy", "loss", "images_per_s", "nodes", "cores", "bytes_sent",
@@ -35,6 +36,7 @@ def expected_report(cases, base):
     for case, found in cases.items():
         row = {name: statistics.mean(s[name] for s in found) for name in MEANS}
         t_s = row["t_time_s"]
+        row.update(accuracy_tta=None, accuracy_validation=None)
         row.update(repeats=len(found), work_fraction=row["w_time_s"] / t_s, overhead_fraction=row["o_time_s"] / t_s)
         samples = {"t_time_std_s": [s["t_time_s"] for s in found], "w_time_std_s": [s["w_time_s"] for s in found],
                    "overhead_fraction_std": [s["overhead_fraction"] for s in found],

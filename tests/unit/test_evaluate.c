@@ -35,8 +35,8 @@ static outcome evaluate(const model *m, const dataset *set, const float *w, cons
         }
         assert_int_equal(e.position, N_IMAGES);
     }
-    out.loss = evaluation_loss(&e);
-    out.accuracy = evaluation_accuracy(&e);
+    out.loss = evaluation_loss(&e, EVALUATION_TEST);
+    out.accuracy = evaluation_accuracy(&e, EVALUATION_TEST);
     memcpy(out.confusion, e.confusion, sizeof out.confusion);
     evaluation_release(&e);
     input_rule_release(&input);
@@ -96,7 +96,7 @@ static void test_many_classes(void **state)
                    want = guess < N_CLASSES - 1 || k >= 60 ? 0 : 1 + (k < 40);
             assert_int_equal(e.confusion[c * N_CLASSES + guess], want);
         }
-    assert_int_equal(e.n_correct, 2);
+    assert_int_equal(e.of[EVALUATION_TEST].n_correct, 2);
     evaluation_release(&e);
     input_rule_release(&input);
     dataset_release(&set);

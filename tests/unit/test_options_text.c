@@ -311,6 +311,8 @@ static void test_summary_as_json(void **state)
                                     .overhead_fraction = 0.2,
                                     .speedup = NAN,
                                     .accuracy = 0.1,
+                                    .accuracy_tta = 0.2,
+                                    .accuracy_validation = NAN,
                                     .images_per_s = INFINITY,
                                     .o_pack_s = 0.5,
                                     .o_wire_s = 0.25,
@@ -330,6 +332,7 @@ static void test_summary_as_json(void **state)
                         "{\n  \"t_time_s\": 12.5,\n  \"w_time_s\": 10.0,\n  \"o_time_s\": 2.5,\n"
                         "  \"work_fraction\": 0.8,\n  \"overhead_fraction\": 0.2,\n"
                         "  \"speedup\": null,\n  \"accuracy\": 0.1,\n"
+                        "  \"accuracy_tta\": 0.2,\n  \"accuracy_validation\": null,\n"
                         "  \"images_per_s\": null,\n  \"o_pack_s\": 0.5,\n  \"o_wire_s\": 0.25,\n"
                         "  \"o_wait_s\": 1.0,\n  \"o_serve_s\": 0.5,\n  \"o_other_s\": 0.25,\n"
                         "  \"bytes_sent\": 4000000.0,\n  \"nodes\": 3,\n  \"cores\": 6,\n"

@@ -128,6 +128,31 @@ static void rules_get_the_labels_they_need(void **state)
     source_free(from);
 }
 
+/* In whatever order they are dealt, of whatever is there: the rule sees places, the owners are those of images. */
+static void images_are_dealt_as_they_are_listed(void **state)
+{
+    (void)state;
+    error err = {0};
+    const partition_rule by_label = {.name = "label", .needs_labels = true, .deal = deal_by_label};
+    const uint32_t images[] = {9, 2, 7, 4, 0};
+    const uint32_t wanted[12] = {[9] = 1, [2] = 1, [7] = 1, [4] = 2, [0] = 2};
+    partition_task task = {.n = COUNT(images), .images = images, .n_all = 12, .n_workers = 2};
+    dealt is;
+    dataset set;
+    assert_true(deal(partition_find("even"), &task, &is, &err));
+    for (size_t i = 0; i < 12; i++)
+        assert_int_equal(is.owner[i], wanted[i] == 0 ? PARTITION_NOBODY : wanted[i] - 1);
+    assert_int_equal(is.owner[12], 0x63636363); /* not touched */
+    source *from = source_open("synthetic:70", 4, &err);
+    assert_true(from && dataset_init(&set, source_shape(from), 12, &err));
+    assert_true(source_read(from, SPLIT_TRAIN, 0, 12, set.images, set.labels, &err));
+    assert_true(partition(&by_label, &task, from, is.owner, is.counts, &err));
+    for (size_t i = 0; i < 12; i++)
+        assert_int_equal(is.owner[i], wanted[i] == 0 ? PARTITION_NOBODY : set.labels[i] % 2U);
+    dataset_release(&set);
+    source_free(from);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +160,7 @@ int main(void)
         cmocka_unit_test(shards_of_given_sizes_leave_the_rest_out),
         cmocka_unit_test(partitions_that_cannot_be_are_refused),
         cmocka_unit_test(rules_get_the_labels_they_need),
+        cmocka_unit_test(images_are_dealt_as_they_are_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
