@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* dense_forward - y[o] = bias[o] + sum over i of w[o][i] * x[i]; items: outputs begin .. end - 1 */
+/* dense_forward - y[o] = bias[o] (NULL: 0) + sum over i of w[o][i] * x[i]; items: outputs begin .. end - 1 */
 void dense_forward(int n_in, int n_out, const float *w, const float *bias, const vec *x, vec *y,
                    size_t n_blocks, size_t begin, size_t end);
 
@@ -35,7 +35,7 @@ size_t dense_row_floats(int n_in);
 void dense_transpose(int n_in, const vec *x, float *rows, size_t begin, size_t end);
 
 /*
- * dense_weight_gradient - gw[o][i] = sum over images of gy[o] * x[i], gb[o] = sum over images of gy[o]
+ * dense_weight_gradient - gw[o][i] = sum over images of gy[o] * x[i], gb[o] (NULL: not wanted) = sum over images of gy[o]
  *   rows  in   from dense_transpose
  *   n     in   images
  * Items: outputs begin .. end - 1, whose rows of gw and elements of gb are overwritten.

@@ -41,6 +41,19 @@ void reference_conv_weight_gradient(const reference_conv *shape, const float *x,
                                     double *gw);
 void reference_conv_bias_gradient(const reference_conv *shape, const float *gy, double *gb);
 
+typedef struct reference_grouped {
+    int n_images, groups, in_channels, in_height, in_width; /* channels of each group; nothing is padded */
+    int out_channels, kernel, stride, dilation;
+} reference_grouped;
+
+/* reference_grouped_forward - the same within each group, taps `dilation` apart; w: [out][in of its group][ky][kx] */
+void reference_grouped_forward(const reference_grouped *shape, const float *w, const float *x,
+                               double *y);
+void reference_grouped_input_gradient(const reference_grouped *shape, const float *w,
+                                      const float *gy, double *gx);
+void reference_grouped_weight_gradient(const reference_grouped *shape, const float *x,
+                                       const float *gy, double *gw);
+
 typedef struct reference_dense {
     int n_images, n_in, n_out;
 } reference_dense;

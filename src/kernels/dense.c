@@ -194,7 +194,7 @@ void dense_weight_gradient(int n_in, int n_out, const float *rows, const vec *gy
                 memcpy(gw + (o + m) * n_i + i, sum[m], length * sizeof *gw);
         }
     }
-    for (size_t o = begin; o < end; o++) {
+    for (size_t o = begin; gb && o < end; o++) {
         float total = 0.0F;
         for (size_t k = 0; k < n; k++)
             total += g[k / VEC_WIDTH * gy_block + o * VEC_WIDTH + k % VEC_WIDTH];

@@ -1,46 +1,27 @@
-#include "kernels/conv.h"
+#include "conv.h"
 #include "base/memory.h"
-#include "layers/layer.h"
-
-enum { KERNEL, STRIDE, PADDING, METHOD };
 
 /* The forward convolution, its input embedded in its padding. */
 static conv_shape forward_shape(const layer *self)
 {
-    int padding = (int)self->values[PADDING];
+    conv_embedding padded = conv_padding(self);
     return (conv_shape){.in_channels = self->in[0].channels,
-                        .in_height = self->in[0].height + 2 * padding,
-                        .in_width = self->in[0].width + 2 * padding,
+                        .in_height = padded.to_height,
+                        .in_width = padded.to_width,
                         .out_channels = self->out.channels,
                         .out_height = self->out.height,
                         .out_width = self->out.width,
-                        .kernel = (int)self->values[KERNEL],
-                        .stride = (int)self->values[STRIDE],
-                        .border_top = padding,
-                        .border_bottom = padding,
-                        .border_left = padding,
-                        .border_right = padding};
-}
-
-/*
- * The gradient of the input is a convolution too: of the gradient of the output, spread by the stride and
- * embedded in zeros, with the filters flipped.
- */
-static conv_embedding gradient_embedding(const layer *self)
-{
-    int kernel = (int)self->values[KERNEL], before = kernel - 1 - (int)self->values[PADDING];
-    return (conv_embedding){.height = self->out.height,
-                            .width = self->out.width,
-                            .to_height = self->in[0].height + kernel - 1,
-                            .to_width = self->in[0].width + kernel - 1,
-                            .top = before,
-                            .left = before,
-                            .stride = (int)self->values[STRIDE]};
+                        .kernel = (int)self->values[CONV_KERNEL],
+                        .stride = (int)self->values[CONV_STRIDE],
+                        .border_top = (int)self->values[CONV_TOP],
+                        .border_bottom = (int)self->values[CONV_BOTTOM],
+                        .border_left = (int)self->values[CONV_LEFT],
+                        .border_right = (int)self->values[CONV_RIGHT]};
 }
 
 static conv_shape gradient_shape(const layer *self)
 {
-    conv_embedding e = gradient_embedding(self);
+    conv_embedding e = conv_spreading(self);
     int bottom = e.top + (e.height - 1) * e.stride, right = e.left + (e.width - 1) * e.stride;
     return (conv_shape){.in_channels = self->out.channels,
                         .in_height = e.to_height,
@@ -48,12 +29,17 @@ static conv_shape gradient_shape(const layer *self)
                         .out_channels = self->in[0].channels,
                         .out_height = self->in[0].height,
                         .out_width = self->in[0].width,
-                        .kernel = (int)self->values[KERNEL],
+                        .kernel = (int)self->values[CONV_KERNEL],
                         .stride = 1,
                         .border_top = e.top,
                         .border_bottom = e.to_height - 1 - bottom,
                         .border_left = e.left,
                         .border_right = e.to_width - 1 - right};
+}
+
+static bool is_grouped(const layer *self)
+{
+    return self->values[CONV_GROUPS] > 1 || self->values[CONV_DILATION] > 1;
 }
 
 /* Which way of computing it is the shape's alone, or the model file's. */
@@ -62,58 +48,41 @@ static bool choose_method(layer *self, error *err)
     int method;
     if (!layer_setting_get_word(self, "algorithm", conv_method_names, CONV_DIRECT, &method, err))
         return false;
-    if (!conv_method_fits((enum conv_method)method, (int)self->values[KERNEL],
-                          (int)self->values[STRIDE]))
-        return error_user(err, "algorithm = %s: for kernel = 3 and stride = 1 alone",
-                          conv_method_names[method]);
-    self->values[METHOD] = method;
+    if (!conv_method_fits((enum conv_method)method, (int)self->values[CONV_KERNEL],
+                          (int)self->values[CONV_STRIDE]) ||
+        (method != CONV_DIRECT && is_grouped(self)))
+        return error_user(
+            err, "algorithm = %s: for kernel = 3 and stride = 1 alone, one group, no dilation",
+            conv_method_names[method]);
+    self->values[CONV_OWN] = method;
     return true;
 }
 
 static enum conv_method method_of(const layer *self)
 {
-    return (enum conv_method)self->values[METHOD];
+    return (enum conv_method)self->values[CONV_OWN];
+}
+
+/* Is the input kept embedded in its padding, and the gradient spread?  Winograd's need neither. */
+static bool embeds_input(const layer *self)
+{
+    return conv_is_padded(self) && method_of(self) == CONV_DIRECT;
+}
+
+static bool embeds_gradient(const layer *self)
+{
+    return method_of(self) == CONV_DIRECT;
 }
 
 static bool infer(layer *self, error *err)
 {
-    long filters, kernel, stride, padding;
-    if (!layer_setting_get(self, "filters", 0, 1, LAYER_MAX_CHANNELS, &filters, err) ||
-        !layer_setting_get(self, "kernel", 0, 1, CONV_MAX_KERNEL, &kernel, err) ||
-        !layer_setting_get(self, "stride", 1, 1, LAYER_MAX_SIDE, &stride, err) ||
-        !layer_setting_get(self, "padding", 0, 0, kernel - 1, &padding, err))
+    if (!conv_geometry(self, err) || !choose_method(self, err))
         return false;
-    long height = self->in[0].height + 2 * padding, width = self->in[0].width + 2 * padding;
-    if (height < kernel || width < kernel)
-        return error_user(err, "kernel = %ld: larger than its input of %ld x %ld", kernel, height,
-                          width);
-    self->values[KERNEL] = kernel;
-    self->values[STRIDE] = stride;
-    self->values[PADDING] = padding;
-    if (!choose_method(self, err))
-        return false;
-    self->out.channels = (int)filters;
-    self->out.height = (int)((height - kernel) / stride) + 1;
-    self->out.width = (int)((width - kernel) / stride) + 1;
-    size_t in = (size_t)self->in[0].channels, k = (size_t)kernel;
-    layer_tensor_add(self, TENSOR_TRAINED, "weight", 4,
-                     (const size_t[]){(size_t)filters, in, k, k});
-    layer_tensor_add(self, TENSOR_TRAINED, "bias", 1, (const size_t[]){(size_t)filters});
-    self->flops_forward = 2.0 * (double)self->tensors[0].count * self->out.height * self->out.width;
-    self->flops_weights = self->flops_forward;
-    self->flops_backward = 2.0 * self->flops_forward;
-    /* It is kept, embedded. */
-    self->forgets_x = padding > 0 && method_of(self) == CONV_DIRECT;
-    self->forgets_y = true;
+    if (is_grouped(self))
+        conv_grouped_infer(self);
+    else /* it is kept, embedded */
+        self->forgets_x = embeds_input(self);
     return true;
-}
-
-static void init(const layer *self, float *w, float *statistics, uint64_t seed,
-                 uint32_t first_stream)
-{
-    (void)statistics;
-    size_t fan_in = self->tensors[0].count / self->tensors[0].dims[0];
-    layer_init_uniform(self, w, fan_in, seed, first_stream);
 }
 
 typedef struct conv_layer_plan {
@@ -126,28 +95,15 @@ static void plan(layer *self, void *out)
 {
     conv_layer_plan *made = out;
     conv_shape f = forward_shape(self), g = gradient_shape(self);
-    int padding = (int)self->values[PADDING];
     *made = (conv_layer_plan){.forward = conv_plan_make(&f, method_of(self), NULL),
                               .backward = conv_plan_make(&g, method_of(self), NULL),
                               .weights = conv_gradient_plan_make(&f, method_of(self)),
-                              .padding = {self->in[0].height, self->in[0].width, f.in_height,
-                                          f.in_width, padding, padding, 1},
-                              .spread = gradient_embedding(self)};
+                              .padding = conv_padding(self),
+                              .spread = conv_spreading(self)};
     self->n_sums = made->weights.n_sums;
     /* Sums that take more room than the images would push them out of the cache; Winograd's are of the batch. */
     self->by_blocks = method_of(self) == CONV_DIRECT &&
                       self->n_sums <= layer_features(self->in[0]) + layer_features(self->out);
-}
-
-/* Is the input kept embedded in its padding, and the gradient spread?  Winograd's need neither. */
-static bool embeds_input(const layer *self)
-{
-    return self->values[PADDING] > 0 && method_of(self) == CONV_DIRECT;
-}
-
-static bool embeds_gradient(const layer *self)
-{
-    return method_of(self) == CONV_DIRECT;
 }
 
 /*
@@ -234,7 +190,7 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
     size_t begin, end;
     workspace_layout(self, p, pass->n_blocks, pass->training, &ws);
     conv_arrays arrays = {.packed = at(pass, ws.packed),
-                          .bias = pass->w + self->tensors[1].offset,
+                          .bias = conv_bias(self, pass->w),
                           .in = pass->x[0],
                           .out = pass->y,
                           .scratch = pass->scratch};
@@ -258,6 +214,7 @@ static void weight_gradient(const layer *self, const workspace *ws, const layer_
                                    .gw = pass->g,
                                    .transformed = at(pass, ws->transformed),
                                    .scratch = pass->scratch};
+    float *gb = conv_bias(self, pass->g);
     size_t begin, end;
     if (pass->by_blocks) {
         size_t in = in_bytes(&p->shape) / sizeof(vec), out = layer_features(self->out);
@@ -270,7 +227,8 @@ static void weight_gradient(const layer *self, const workspace *ws, const layer_
     team_share(us, p->n_items, &begin, &end);
     conv_weight_gradient(p, &arrays, begin, end);
     team_share(us, (size_t)self->out.channels, &begin, &end);
-    conv_bias_gradient(p, pass->gy, pass->n_images, pass->g + self->tensors[1].offset, begin, end);
+    if (gb)
+        conv_bias_gradient(p, pass->gy, pass->n_images, gb, begin, end);
     if (p->n_finish > 0) {
         team_barrier(us);
         team_share(us, p->n_finish, &begin, &end);
@@ -307,21 +265,24 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
 static void collect(const layer *self, const layer_pass *pass, const team *us)
 {
     const conv_gradient_plan *p = &((const conv_layer_plan *)pass->plan)->weights;
+    float *gb = conv_bias(self, pass->g);
     size_t begin, end;
     team_share(us, p->n_items, &begin, &end);
     conv_gradient_add(p, pass->sums, pass->n_images, pass->g, begin, end);
     team_share(us, (size_t)self->out.channels, &begin, &end);
-    conv_bias_add(p, pass->sums, pass->n_images, pass->g + self->tensors[1].offset, begin, end);
+    if (gb)
+        conv_bias_add(p, pass->sums, pass->n_images, gb, begin, end);
 }
 
-/* Convolution: filters of kernel x kernel with a bias; stride 1, padding 0 by default. */
+/* Convolution: filters of kernel x kernel with a bias; stride 1, padding 0, one group by default. */
 const layer_kind layer_conv = {
     .name = "conv",
-    .settings = {"filters", "kernel", "stride", "padding", "algorithm"},
+    .settings = {"filters", "kernel", "stride", "padding", "groups", "dilation", "bias",
+                 "algorithm"},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
-    .init = init,
+    .init = conv_init,
     .plan_bytes = sizeof(conv_layer_plan),
     .plan = plan,
     .workspace_bytes = workspace_bytes,

@@ -7,12 +7,15 @@ enum { MAX_WEIGHTS_BY_BLOCKS = 1 << 17 };
 static bool infer(layer *self, error *err)
 {
     long n_out;
-    if (!layer_setting_get(self, "units", 0, 1, LAYER_MAX_UNITS, &n_out, err))
+    bool bias;
+    if (!layer_setting_get(self, "units", 0, 1, LAYER_MAX_UNITS, &n_out, err) ||
+        !layer_setting_get_yes(self, "bias", true, &bias, err))
         return false;
     size_t n_in = layer_features(self->in[0]);
     self->out = (layer_shape){(int)n_out, 1, 1};
     layer_tensor_add(self, TENSOR_TRAINED, "weight", 2, (const size_t[]){(size_t)n_out, n_in});
-    layer_tensor_add(self, TENSOR_TRAINED, "bias", 1, (const size_t[]){(size_t)n_out});
+    if (bias)
+        layer_tensor_add(self, TENSOR_TRAINED, "bias", 1, (const size_t[]){(size_t)n_out});
     self->flops_forward = self->flops_weights = 2.0 * (double)n_in * (double)n_out;
     self->flops_backward = 2.0 * self->flops_weights;
     self->forgets_x = self->forgets_y = true; /* x is kept, transposed */
@@ -26,6 +29,12 @@ static void init(const layer *self, float *w, float *statistics, uint64_t seed,
 {
     (void)statistics;
     layer_init_uniform(self, w, layer_features(self->in[0]), seed, first_stream);
+}
+
+/* NULL: it has none. */
+static float *bias_of(const layer *self, const float *of)
+{
+    return self->n_tensors > 1 ? (float *)of + self->tensors[1].offset : NULL;
 }
 
 /* The input, transposed to one row per image. */
@@ -47,8 +56,8 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
         dense_transpose((int)n_in, pass->x[0], pass->workspace, begin, end);
     }
     team_share(us, n_out, &begin, &end);
-    dense_forward((int)n_in, (int)n_out, pass->w, pass->w + self->tensors[1].offset,
-                  pass->x[0] + first * n_in, pass->y + first * n_out, n_blocks, begin, end);
+    dense_forward((int)n_in, (int)n_out, pass->w, bias_of(self, pass->w), pass->x[0] + first * n_in,
+                  pass->y + first * n_out, n_blocks, begin, end);
 }
 
 static void collect(const layer *self, const layer_pass *pass, const team *us)
@@ -57,7 +66,7 @@ static void collect(const layer *self, const layer_pass *pass, const team *us)
     size_t begin, end;
     team_share(us, (size_t)n_out, &begin, &end);
     dense_weight_gradient(n_in, n_out, pass->workspace, pass->gy, pass->n_images, pass->g,
-                          pass->g + self->tensors[1].offset, begin, end);
+                          bias_of(self, pass->g), begin, end);
 }
 
 static void backward(const layer *self, const layer_pass *pass, const team *us)
@@ -73,10 +82,10 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
     }
 }
 
-/* Fully connected: so many units, each with a weight per input and a bias. */
+/* Fully connected: so many units, each with a weight per input and, unless bias = no, a bias. */
 const layer_kind layer_dense = {
     .name = "dense",
-    .settings = {"units"},
+    .settings = {"units", "bias"},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

@@ -20,6 +20,12 @@ static void set(layer *l, const char *name, long value)
     snprintf(setting->text, sizeof setting->text, "%ld", value);
 }
 
+static void set_word(layer *l, const char *name, const char *word)
+{
+    set(l, name, 0);
+    snprintf(l->settings[l->n_settings - 1].text, LAYER_SETTING_BYTES, "%s", word);
+}
+
 static void alone_new(alone *self, const layer *what, int n_images)
 {
     error err = {0};
@@ -216,6 +222,8 @@ static void test_dense_alone(void **state)
                    .name = "f",
                    .in = {{shapes[k][0], shapes[k][1], shapes[k][2]}}};
         set(&l, "units", shapes[k][3]);
+        if (k % 2)
+            set_word(&l, "bias", "no");
         check_alone(&l, 11, 1 + k);
     }
 }
@@ -232,6 +240,31 @@ static void test_conv_alone(void **state)
         set(&l, "kernel", shapes[k][1]);
         set(&l, "stride", shapes[k][2]);
         set(&l, "padding", shapes[k][3]);
+        check_alone(&l, 11, 1 + k % 4);
+    }
+}
+
+/* Groups, dilation, zeros as many as keep the side, no bias. */
+static void test_conv_forms_alone(void **state)
+{
+    (void)state;
+    /* filters, kernel, stride, groups, dilation on 6 x 8 x 7; padding -1: same */
+    static const long shapes[][6] = {{4, 3, 1, 1, 1, -1}, {4, 4, 2, 1, 1, -1}, {6, 3, 1, 6, 1, 1},
+                                     {6, 3, 2, 6, 1, -1}, {6, 5, 1, 6, 2, -1}, {4, 2, 2, 2, 1, 1},
+                                     {9, 3, 1, 3, 1, 0},  {5, 3, 1, 1, 2, 2},  {12, 3, 3, 6, 2, 4}};
+    for (int k = 0; k < COUNT(shapes); k++) {
+        layer l = {.kind = layer_kind_find("conv"), .name = "c", .in = {{6, 8, 7}}};
+        set(&l, "filters", shapes[k][0]);
+        set(&l, "kernel", shapes[k][1]);
+        set(&l, "stride", shapes[k][2]);
+        set(&l, "groups", shapes[k][3]);
+        set(&l, "dilation", shapes[k][4]);
+        if (shapes[k][5] < 0)
+            set_word(&l, "padding", "same");
+        else
+            set(&l, "padding", shapes[k][5]);
+        if (k % 2)
+            set_word(&l, "bias", "no");
         check_alone(&l, 11, 1 + k % 4);
     }
 }
@@ -299,6 +332,10 @@ static void test_chains(void **state)
         /* first layers without weights; no dense layer at all */
         HEAD("2 6 6", "3") RELU("r") POOL("p", "window=2\nstride=1")
             CONV("c", "filters=2\nkernel=3") DENSE("f", "3"),
+        HEAD("2 7 6", "3") CONV("c", "filters=4\nkernel=3\nbias=no\npadding=same") RELU("r")
+            CONV("d", "filters=4\nkernel=3\ngroups=4\ndilation=2\npadding=same") RELU("s")
+                CONV("e", "filters=6\nkernel=3\nstride=2\ngroups=2\nbias=no") POOL("p", "window=2")
+                    DENSE("f", "3\nbias=no"),
         HEAD("3 6 6", "4") CONV("c", "filters=3\nkernel=3\npadding=2") RELU("r")
             POOL("p", "window=2") CONV("d", "filters=4\nkernel=4"),
         /* Winograd's, alone and beside the direct method */
@@ -336,9 +373,10 @@ static void test_check_can_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dense_alone),   cmocka_unit_test(test_conv_alone),
-        cmocka_unit_test(test_maxpool_alone), cmocka_unit_test(test_relu_alone),
-        cmocka_unit_test(test_chains),        cmocka_unit_test(test_check_can_fail),
+        cmocka_unit_test(test_dense_alone),      cmocka_unit_test(test_conv_alone),
+        cmocka_unit_test(test_conv_forms_alone), cmocka_unit_test(test_maxpool_alone),
+        cmocka_unit_test(test_relu_alone),       cmocka_unit_test(test_chains),
+        cmocka_unit_test(test_check_can_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

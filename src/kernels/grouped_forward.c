@@ -1,0 +1,178 @@
+#include "kernels/grouped.h"
+
+/*
+ * A tile is 1 or 4 out channels of a group x neighbouring pixels of a row, summed up in registers.  Of a single channel,
+ * as in a depthwise convolution, pixels come from memory with each product, and a weight serves as many as there are
+ * registers; of four channels, each pixel is loaded once for all.
+ */
+enum { MOST_CHANNELS = 4, MOST_PIXELS = 8, WIDE_PIXELS = SIMD_TILE_PIXELS };
+
+typedef struct row {
+    const vec *in; /* first tap's pixel of the row's first output, first in channel */
+    size_t in_plane, in_row, out_plane;
+    const float *w; /* first tap of the first out and in channel */
+    long w_out, w_in, w_tap;
+    const float *bias; /* NULL: go on from what stands in out */
+    vec *out;
+    int n_in, kernel, stride, dilation;
+} row;
+
+SIMD_INLINE void tile_tap(const row *t, const vec *x, const float *w, const int n_m, const int n_r,
+                          const int step, vec (*sum)[MOST_PIXELS])
+{
+    if (n_m == 1) {
+        vec weight = vec_set(*w);
+        SIMD_FOR (int r = 0; r < n_r; r++)
+            sum[0][r] += weight * x[r * step];
+        return;
+    }
+    vec pixel[MOST_PIXELS];
+    SIMD_FOR (int r = 0; r < n_r; r++)
+        pixel[r] = vec_in_register(x[r * step]);
+    SIMD_FOR (int m = 0; m < n_m; m++) {
+        vec weight = vec_set(w[m * t->w_out]);
+        SIMD_FOR (int r = 0; r < n_r; r++)
+            sum[m][r] += weight * pixel[r];
+    }
+}
+
+/* n tiles side by side.  stride, kernel 0: any; a kernel that is known is written out. */
+SIMD_INLINE void tiles_compute(const row *t, int x0, int n, const int n_m, const int n_r,
+                               const int stride, const int kernel)
+{
+    const int step = stride ? stride : t->stride, size = kernel ? kernel : t->kernel;
+    for (; n > 0; n--, x0 += n_r) {
+        vec sum[MOST_CHANNELS][MOST_PIXELS], *out = t->out + x0;
+        SIMD_FOR (int m = 0; m < n_m; m++)
+            SIMD_FOR (int r = 0; r < n_r; r++)
+                sum[m][r] =
+                    t->bias ? vec_set(t->bias[m]) : out[(size_t)m * t->out_plane + (size_t)r];
+        for (int i = 0; i < t->n_in; i++) {
+            const vec *x_row = t->in + (size_t)i * t->in_plane + (size_t)x0 * (size_t)step;
+            const float *w = t->w + i * t->w_in;
+            for (int ky = 0; ky < size; ky++, x_row += t->in_row) {
+                const vec *x = x_row;
+                SIMD_FOR (int kx = 0; kx < kernel; kx++, x += t->dilation, w += t->w_tap)
+                    tile_tap(t, x, w, n_m, n_r, step, sum);
+                for (int kx = kernel; kx < size; kx++, x += t->dilation, w += t->w_tap)
+                    tile_tap(t, x, w, n_m, n_r, step, sum);
+            }
+        }
+        SIMD_FOR (int m = 0; m < n_m; m++)
+            SIMD_FOR (int r = 0; r < n_r; r++)
+                out[(size_t)m * t->out_plane + (size_t)r] = sum[m][r];
+    }
+}
+
+typedef void tiles_function(const row *t, int x0, int n);
+#define TILES(m, r)                                                                                \
+    static void tiles_##m##x##r(const row *t, int x0, int n)                                       \
+    {                                                                                              \
+        tiles_compute(t, x0, n, m, r, 0, 0);                                                       \
+    }                                                                                              \
+    static void tiles_##m##x##r##_3(const row *t, int x0, int n)                                   \
+    {                                                                                              \
+        tiles_compute(t, x0, n, m, r, 1, 3);                                                       \
+    }                                                                                              \
+    static void tiles_##m##x##r##_7(const row *t, int x0, int n)                                   \
+    {                                                                                              \
+        tiles_compute(t, x0, n, m, r, 1, 7);                                                       \
+    }
+TILES(1, 1)
+TILES(1, 2)
+TILES(1, 4)
+TILES(1, 8)
+TILES(4, 1)
+TILES(4, 2)
+#if SIMD_TILE_PIXELS == 2
+#define tiles_4x4 NULL
+#define tiles_4x4_3 NULL
+#define tiles_4x4_7 NULL
+#else
+TILES(4, 4)
+#endif
+
+/* By channels, by the kernel, by the logarithm of the pixels. */
+static tiles_function *const functions[2][3][4] = {
+    {{tiles_1x1, tiles_1x2, tiles_1x4, tiles_1x8},
+     {tiles_1x1_3, tiles_1x2_3, tiles_1x4_3, tiles_1x8_3},
+     {tiles_1x1_7, tiles_1x2_7, tiles_1x4_7, tiles_1x8_7}},
+    {{tiles_4x1, tiles_4x2, tiles_4x4},
+     {tiles_4x1_3, tiles_4x2_3, tiles_4x4_3},
+     {tiles_4x1_7, tiles_4x2_7, tiles_4x4_7}},
+};
+
+static void row_compute(const row *t, int width, int n_m)
+{
+    int known = t->stride == 1 ? (t->kernel == 3) + 2 * (t->kernel == 7) : 0;
+    int log2 = n_m == 1 ? 3 : WIDE_PIXELS == 2 ? 1 : 2;
+    for (int x = 0; x < width; log2--) {
+        int n = (width - x) >> log2;
+        if (n > 0)
+            functions[n_m > 1][known][log2](t, x, n);
+        x += n << log2;
+    }
+}
+
+size_t grouped_weights(const grouped_shape *s)
+{
+    return (size_t)s->groups * (size_t)s->out_channels * (size_t)s->in_channels *
+           (size_t)s->kernel * (size_t)s->kernel;
+}
+
+static int tiles_of(const grouped_shape *s)
+{
+    return s->out_channels / MOST_CHANNELS + s->out_channels % MOST_CHANNELS;
+}
+
+size_t grouped_items(const grouped_shape *s)
+{
+    return (size_t)s->groups * (size_t)tiles_of(s);
+}
+
+/* The first out channel of a group's tile k, and in *n how many it has. */
+static int tile_begin(const grouped_shape *s, int k, int *n)
+{
+    int n_wide = s->out_channels / MOST_CHANNELS;
+    *n = k < n_wide ? MOST_CHANNELS : 1;
+    return k < n_wide ? k * MOST_CHANNELS : n_wide * MOST_CHANNELS + (k - n_wide);
+}
+
+/* All rows of some channels of a group. */
+static void planes(const grouped_shape *s, const grouped_arrays *a, size_t block, int group, int k)
+{
+    static const float zeros[MOST_CHANNELS] = {0};
+    int n_m, m = tile_begin(s, k, &n_m), o = group * s->out_channels + m;
+    long taps = (long)s->kernel * s->kernel, in = s->in_channels, out = s->out_channels;
+    size_t in_plane = (size_t)s->in_height * (size_t)s->in_width;
+    size_t out_plane = (size_t)s->out_height * (size_t)s->out_width;
+    size_t first = block * (size_t)s->groups + (size_t)group;
+    row t = {.in_plane = in_plane,
+             .in_row = (size_t)s->dilation * (size_t)s->in_width,
+             .out_plane = out_plane,
+             .w_out = a->flipped ? taps : in * taps,
+             .w_in = a->flipped ? out * taps : taps,
+             .w_tap = a->flipped ? -1 : 1,
+             .bias = a->add    ? NULL
+                     : a->bias ? a->bias + o
+                               : zeros,
+             .n_in = s->in_channels,
+             .kernel = s->kernel,
+             .stride = s->stride,
+             .dilation = s->dilation};
+    t.w = a->w + group * out * in * taps + m * t.w_out + (a->flipped ? taps - 1 : 0);
+    t.in = a->in + first * (size_t)in * in_plane;
+    t.out = a->out + (first * (size_t)out + (size_t)m) * out_plane;
+    for (int y = 0; y < s->out_height; y++) {
+        row_compute(&t, s->out_width, n_m);
+        t.in += (size_t)s->stride * (size_t)s->in_width;
+        t.out += s->out_width;
+    }
+}
+
+void grouped_forward(const grouped_shape *s, const grouped_arrays *a, size_t begin, size_t end)
+{
+    size_t n = grouped_items(s), tiles = (size_t)tiles_of(s);
+    for (size_t k = begin; k < end; k++)
+        planes(s, a, k / n, (int)(k % n / tiles), (int)(k % tiles));
+}

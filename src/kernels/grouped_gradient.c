@@ -1,0 +1,178 @@
+#include "kernels/grouped.h"
+
+#include "pieces.h"
+
+/*
+ * A tile is the taps of a kernel row, up to 7, or all nine of a kernel of 3, of one pair of channels: their sums stay in
+ * registers while the gradient's plane passes, each of its pixels loaded once.
+ */
+enum { MAX_TAPS = 7, MAX_SUMS = GROUPED_MAX_KERNEL * GROUPED_MAX_KERNEL, SIDE_BY_SIDE = 16 };
+
+typedef struct taps {
+    const vec *gout, *in; /* first pixel; first tap's first pixel */
+    size_t in_row;
+    int height, width, stride, dilation;
+    vec *sums; /* [ky][kx] of the tile, as far apart as the kernel is wide */
+    int kernel;
+} taps;
+
+SIMD_INLINE void taps_compute(const taps *t, const int n_ky, const int n_kx, const int dilation)
+{
+    const int apart = dilation ? dilation : t->dilation, step = t->stride;
+    const size_t down = (size_t)apart * t->in_row;
+    const vec *g = t->gout, *line = t->in;
+    vec sum[3][MAX_TAPS] = {{{0}}};
+    for (int y = 0; y < t->height; y++, line += (size_t)step * t->in_row) {
+        const vec *x = line;
+        for (int c = t->width; c > 0; c--, g++, x += step) {
+            vec gradient = *g;
+            SIMD_FOR (int ky = 0; ky < n_ky; ky++)
+                SIMD_FOR (int kx = 0; kx < n_kx; kx++)
+                    sum[ky][kx] += gradient * x[(size_t)ky * down + (size_t)(kx * apart)];
+        }
+    }
+    SIMD_FOR (int ky = 0; ky < n_ky; ky++)
+        SIMD_FOR (int kx = 0; kx < n_kx; kx++)
+            t->sums[ky * t->kernel + kx] = sum[ky][kx];
+}
+
+typedef void taps_function(const taps *t);
+#define TAPS(rows, n)                                                                              \
+    static void taps_##rows##x##n(const taps *t)                                                   \
+    {                                                                                              \
+        if (t->dilation == 1)                                                                      \
+            taps_compute(t, rows, n, 1);                                                           \
+        else                                                                                       \
+            taps_compute(t, rows, n, 0);                                                           \
+    }
+TAPS(1, 1)
+TAPS(1, 2)
+TAPS(1, 3)
+TAPS(1, 4)
+TAPS(1, 5)
+TAPS(1, 6)
+TAPS(1, 7)
+TAPS(3, 3)
+static taps_function *const of_a_row[MAX_TAPS] = {taps_1x1, taps_1x2, taps_1x3, taps_1x4,
+                                                  taps_1x5, taps_1x6, taps_1x7};
+
+/* The sums of one pair of channels in one block: [ky][kx]. */
+static void pair_sums(const grouped_shape *s, const vec *in, const vec *gout, vec *sums)
+{
+    taps t = {.gout = gout,
+              .in = in,
+              .in_row = (size_t)s->in_width,
+              .height = s->out_height,
+              .width = s->out_width,
+              .stride = s->stride,
+              .dilation = s->dilation,
+              .sums = sums,
+              .kernel = s->kernel};
+    if (s->kernel == 3) {
+        taps_3x3(&t);
+        return;
+    }
+    int n = pieces(s->kernel, MAX_TAPS);
+    for (int ky = 0; ky < s->kernel; ky++)
+        for (int k = 0; k < n; k++) {
+            int kx = piece_begin(s->kernel, n, k), n_kx = piece_begin(s->kernel, n, k + 1) - kx;
+            t.in = in + (size_t)(ky * s->dilation * s->in_width) + (size_t)(kx * s->dilation);
+            t.sums = sums + ky * s->kernel + kx;
+            of_a_row[n_kx - 1](&t);
+        }
+}
+
+/* Pair k of a block: where its planes begin. */
+static const vec *plane_in(const grouped_shape *s, const vec *in, size_t k)
+{
+    size_t n_in = (size_t)s->in_channels, group = k / n_in / (size_t)s->out_channels;
+    return in + (group * n_in + k % n_in) * (size_t)s->in_height * (size_t)s->in_width;
+}
+
+static const vec *plane_out(const grouped_shape *s, const vec *gout, size_t o)
+{
+    return gout + o * (size_t)s->out_height * (size_t)s->out_width;
+}
+
+/* The sum of a plane, lane by lane, in four chains to hide the latency. */
+static vec plane_sum(const vec *g, size_t n)
+{
+    vec sum[4] = {{0}};
+    size_t k = 0;
+    for (; k + 4 <= n; k += 4)
+        for (size_t c = 0; c < 4; c++)
+            sum[c] += g[k + c];
+    for (; k < n; k++)
+        sum[0] += g[k];
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+static size_t pairs_of(const grouped_shape *s)
+{
+    return (size_t)s->groups * (size_t)s->out_channels * (size_t)s->in_channels;
+}
+
+void grouped_gradient_sums(const grouped_shape *s, const vec *in, const vec *gout, vec *sums)
+{
+    size_t n_taps = (size_t)s->kernel * (size_t)s->kernel, n_in = (size_t)s->in_channels;
+    size_t n_out = (size_t)s->groups * (size_t)s->out_channels;
+    for (size_t k = 0; k < pairs_of(s); k++)
+        pair_sums(s, plane_in(s, in, k), plane_out(s, gout, k / n_in), sums + k * n_taps);
+    for (size_t o = 0; o < n_out; o++)
+        sums[grouped_weights(s) + o] =
+            plane_sum(plane_out(s, gout, o), (size_t)s->out_height * (size_t)s->out_width);
+}
+
+/* n lanes of `count` sums, image by image, added to their totals. */
+static void add_images(const vec *sums, size_t count, size_t n, float *total)
+{
+    for (size_t lane = 0; lane < (n < VEC_WIDTH ? n : VEC_WIDTH); lane++)
+        for (size_t k = 0; k < count; k++)
+            total[k] += sums[k][lane];
+}
+
+void grouped_gradient_add(const vec *sums, size_t n_sums, size_t n, float *to, size_t begin,
+                          size_t end)
+{
+    for (size_t k = begin; k < end; k += SIDE_BY_SIDE) {
+        float total[SIDE_BY_SIDE] = {0};
+        size_t count = end - k < SIDE_BY_SIDE ? end - k : SIDE_BY_SIDE;
+        for (size_t first = 0, block = 0; first < n; first += VEC_WIDTH, block++)
+            add_images(sums + block * n_sums + k, count, n - first, total);
+        memcpy(to + k, total, count * sizeof *to);
+    }
+}
+
+void grouped_weight_gradient(const grouped_shape *s, const vec *in, const vec *gout, size_t n,
+                             float *gw, size_t begin, size_t end)
+{
+    size_t n_taps = (size_t)s->kernel * (size_t)s->kernel, n_in = (size_t)s->in_channels;
+    size_t groups = (size_t)s->groups, n_out = groups * (size_t)s->out_channels;
+    size_t in_block = groups * n_in * (size_t)s->in_height * (size_t)s->in_width;
+    size_t out_block = n_out * (size_t)s->out_height * (size_t)s->out_width;
+    for (size_t k = begin; k < end; k++) {
+        vec sums[MAX_SUMS];
+        float *total = gw + k * n_taps;
+        memset(total, 0, n_taps * sizeof *total);
+        for (size_t first = 0, block = 0; first < n; first += VEC_WIDTH, block++) {
+            pair_sums(s, plane_in(s, in + block * in_block, k),
+                      plane_out(s, gout + block * out_block, k / n_in), sums);
+            add_images(sums, n_taps, n - first, total);
+        }
+    }
+}
+
+void grouped_bias_gradient(const grouped_shape *s, const vec *gout, size_t n, float *gb,
+                           size_t begin, size_t end)
+{
+    size_t plane = (size_t)s->out_height * (size_t)s->out_width;
+    size_t block = (size_t)s->groups * (size_t)s->out_channels * plane;
+    for (size_t o = begin; o < end; o++) {
+        const vec *g = plane_out(s, gout, o);
+        gb[o] = 0.0F;
+        for (size_t first = 0; first < n; first += VEC_WIDTH, g += block) {
+            vec sum = plane_sum(g, plane);
+            add_images(&sum, 1, n - first, gb + o);
+        }
+    }
+}
