@@ -80,7 +80,7 @@ _bramble_options()
     report) echo --format --by --base --rounds --ranks --trace --help ;;
     plan) echo --nodes --cores --average --local-steps --local-epochs --link --link-measured --json --help ;;
     watch) echo --patience --help ;;
-    info) echo --json --help ;;
+    info) echo --model --dot --json --help ;;
     data) echo --seed --help ;;
     doctor) echo --model --batch --data --threads --out --force --json --help ;;
     esac

@@ -42,8 +42,9 @@ void reference_conv_weight_gradient(const reference_conv *shape, const float *x,
 void reference_conv_bias_gradient(const reference_conv *shape, const float *gy, double *gb);
 
 typedef struct reference_grouped {
-    int n_images, groups, in_channels, in_height, in_width; /* channels of each group; nothing is padded */
-    int out_channels, kernel, stride, dilation;
+    int n_images, groups, in_channels, out_channels; /* of each group */
+    int in_height, in_width;                         /* nothing is padded */
+    int kernel, stride, dilation;
 } reference_grouped;
 
 /* reference_grouped_forward - the same within each group, taps `dilation` apart; w: [out][in of its group][ky][kx] */

@@ -47,6 +47,9 @@ typedef struct layer_setting {
     int line;
 } layer_setting;
 
+/* How its weights begin (layer_init_read). */
+enum layer_init { LAYER_INIT_TORCH = 0, LAYER_INIT_HE, LAYER_INIT_DIRAC, LAYER_INIT_WHITENING };
+
 typedef struct layer_kind layer_kind;
 
 typedef struct layer {
@@ -64,6 +67,7 @@ typedef struct layer {
     tensor tensors[LAYER_MAX_TENSORS];
     int n_tensors;
     size_t n_trained, n_statistics;
+    enum layer_init init;
     float statistic_rate; /* of a step: statistic += rate * (the batch's - statistic) */
     /* the kind's own numbers, from infer to forward and backward */
     long values[LAYER_MAX_SETTINGS];
@@ -117,7 +121,7 @@ struct layer_kind {
      * else false.  Asked where nobody else reads previous.  NULL: never. */
     bool (*absorb)(layer *self, const layer *previous);
     /*
-     * init - initial weights as PyTorch draws them
+     * init - initial weights, drawn; those of whitening are only for who has no images (whitening.h)
      *   w, statistics  out  n_trained and n_statistics floats
      *   first_stream   in   number of the layer's first tensor
      * NULL: no weights.
@@ -212,6 +216,19 @@ void layer_tensor_add(layer *self, enum tensor_role role, const char *suffix, in
 
 /* layer_init_uniform - all trained tensors uniform in +-1/sqrt(fan_in), as torch.nn.Conv2d and Linear are */
 void layer_init_uniform(const layer *self, float *w, size_t fan_in, uint64_t seed,
+                        uint32_t first_stream);
+
+/*
+ * layer_init_read - the setting `init` of a layer whose first tensor is its weight
+ *   torch      as layer_init_uniform
+ *   he         normal, of variance 2 / fan_in; biases 0 (He et al., arXiv:1502.01852)
+ *   dirac      of each group's first filters, as many as it has in channels, each hands on one; the others as torch
+ *   whitening  from patches of training images
+ *   of_images  in  a convolution, for which there are all four; else the first two
+ * layer_init_weights - what follows from it
+ */
+bool layer_init_read(layer *self, bool of_images, error *err);
+void layer_init_weights(const layer *self, float *w, size_t fan_in, uint64_t seed,
                         uint32_t first_stream);
 
 #endif

@@ -53,10 +53,30 @@ typedef struct model {
  * Returns NULL with err (user), "where:line: what was expected".  Not collective.
  */
 model *model_new(const char *where, const char *text, error *err);
+
+/* model_outline - the same with all layers of the file, also those that another would absorb: to look at, not to run */
+model *model_outline(const char *where, const char *text, error *err);
 void model_free(model *self);
 
-/* model_init - initial weights as PyTorch draws them, a function of seed; w: n_weights floats */
+/* model_init - initial weights as each layer's `init` says, a function of seed; w: n_weights floats */
 void model_init(const model *self, float *w, uint64_t seed);
+
+/*
+ * model_init_images - after model_init: weights that are made of training images
+ *   w     inout  n_weights
+ *   from  in     n >= 1 images [channels][height][width] of the model's channels, as the network is given them; read
+ *                returns false with err, which is then this function's
+ * false with err: memory, or read's.  Not collective.
+ * model_wants_images - are there any such weights?
+ */
+typedef struct model_images {
+    bool (*read)(void *arg, size_t k, float *x, error *err);
+    void *arg;
+    size_t n;
+    int height, width;
+} model_images;
+bool model_wants_images(const model *self);
+bool model_init_images(const model *self, float *w, const model_images *from, error *err);
 
 /* model_layer_of - the name of the layer that weight k belongs to */
 const char *model_layer_of(const model *self, size_t k);

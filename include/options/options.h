@@ -133,8 +133,9 @@ typedef struct watch_options {
 
 /* bramble info */
 typedef struct info_options {
-    const char *file; /* NULL: about this build and machine; points into argv */
-    bool json;
+    const char *file;              /* NULL: about this build and machine; points into argv */
+    char model[OPTION_TEXT_BYTES]; /* "": none */
+    bool dot, json;
 } info_options;
 
 enum data_action { DATA_CHECK, DATA_SYNTH };

@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "host/build.h"
 #include "host/machine.h"
+#include "info_model.h"
 #include "kernels/simd.h"
 #include "kernels/team.h"
 #include "layers/layer.h"
@@ -234,6 +235,10 @@ int command_info(int argc, char **argv)
     enum parse_outcome outcome = options_parse_info(argc, argv, true, &o, &err);
     if (outcome == PARSE_RUN && o.file)
         root = describe_path(o.file, &err);
+    else if (outcome == PARSE_RUN && o.dot)
+        info_draw_model(o.model, &err);
+    else if (outcome == PARSE_RUN && o.model[0])
+        root = info_describe_model(o.model, &err);
     else if (outcome == PARSE_RUN)
         root = describe_program();
     if (root && o.json) {

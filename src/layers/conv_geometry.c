@@ -1,5 +1,7 @@
 #include "conv.h"
 
+#include "layers/whitening.h"
+
 enum { MAX_DILATION = 8 }; /* what is padded for it grows with the square */
 
 /* An edge with the next, along which the kernel moves. */
@@ -48,6 +50,30 @@ static bool read_settings(layer *self, long *filters, long *padding, bool *bias,
     return true;
 }
 
+/* Filters made of images see these themselves, and stay what they are. */
+static bool read_init(layer *self, error *err)
+{
+    const tensor *t = &self->tensors[0];
+    size_t n_values = t->count / t->dims[0];
+    if (!layer_init_read(self, true, err))
+        return false;
+    if (self->init != LAYER_INIT_WHITENING)
+        return true;
+    self->tensors[0].training.epochs = 0;
+    if (self->inputs[0] != LAYER_IMAGES || self->values[CONV_GROUPS] > 1 ||
+        self->values[CONV_DILATION] > 1)
+        return error_user(
+            err, "init = whitening: for a convolution of the images, without groups and dilation");
+    if (t->dims[0] % 2 != 0 || t->dims[0] > 2 * n_values || n_values > WHITENING_MAX_VALUES ||
+        t->dims[2] > (size_t)self->in[0].height || t->dims[2] > (size_t)self->in[0].width)
+        return error_user(
+            err,
+            "init = whitening: expected an even number of filters, at most twice the %zu values of "
+            "a patch, which has at most %d",
+            n_values, WHITENING_MAX_VALUES);
+    return true;
+}
+
 bool conv_geometry(layer *self, error *err)
 {
     long filters, padding, *v = self->values;
@@ -71,7 +97,7 @@ bool conv_geometry(layer *self, error *err)
     self->flops_weights = self->flops_forward;
     self->flops_backward = 2.0 * self->flops_forward;
     self->forgets_y = true;
-    return true;
+    return read_init(self, err);
 }
 
 bool conv_is_padded(const layer *self)
@@ -110,5 +136,5 @@ void conv_init(const layer *self, float *w, float *statistics, uint64_t seed, ui
 {
     (void)statistics;
     size_t fan_in = self->tensors[0].count / self->tensors[0].dims[0];
-    layer_init_uniform(self, w, fan_in, seed, first_stream);
+    layer_init_weights(self, w, fan_in, seed, first_stream);
 }

@@ -9,7 +9,8 @@ static bool infer(layer *self, error *err)
     long n_out;
     bool bias;
     if (!layer_setting_get(self, "units", 0, 1, LAYER_MAX_UNITS, &n_out, err) ||
-        !layer_setting_get_yes(self, "bias", true, &bias, err))
+        !layer_setting_get_yes(self, "bias", true, &bias, err) ||
+        !layer_init_read(self, false, err))
         return false;
     size_t n_in = layer_features(self->in[0]);
     self->out = (layer_shape){(int)n_out, 1, 1};
@@ -28,7 +29,7 @@ static void init(const layer *self, float *w, float *statistics, uint64_t seed,
                  uint32_t first_stream)
 {
     (void)statistics;
-    layer_init_uniform(self, w, layer_features(self->in[0]), seed, first_stream);
+    layer_init_weights(self, w, layer_features(self->in[0]), seed, first_stream);
 }
 
 /* NULL: it has none. */
@@ -85,7 +86,7 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
 /* Fully connected: so many units, each with a weight per input and, unless bias = no, a bias. */
 const layer_kind layer_dense = {
     .name = "dense",
-    .settings = {"units", "bias"},
+    .settings = {"units", "bias", "init"},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

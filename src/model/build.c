@@ -161,6 +161,12 @@ static bool group(model *self, error *err)
     return self->groups != NULL;
 }
 
+bool build_outline(model *self, const char *where, error *err)
+{
+    return check_graph(self, where, err) && infer(self, where, err) && lay_out(self, err) &&
+           group(self, err);
+}
+
 bool build_model(model *self, const char *where, error *err)
 {
     if (!check_graph(self, where, err) || !infer(self, where, err))

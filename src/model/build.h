@@ -15,4 +15,7 @@
  */
 bool build_model(model *self, const char *where, error *err);
 
+/* build_outline - the same, but nothing is absorbed: a model to look at */
+bool build_outline(model *self, const char *where, error *err);
+
 #endif

@@ -4,17 +4,29 @@
 #include "build.h"
 #include "parse.h"
 
-model *model_new(const char *where, const char *text, error *err)
+typedef bool build(model *self, const char *where, error *err);
+
+static model *make(const char *where, const char *text, build *how, error *err)
 {
     model *self = memory_new(1, sizeof *self, err);
     if (!self)
         return NULL;
     self->layers = memory_new(MODEL_MAX_LAYERS, sizeof *self->layers, err);
-    if (!self->layers || !parse_model(self, where, text, err) || !build_model(self, where, err)) {
+    if (!self->layers || !parse_model(self, where, text, err) || !how(self, where, err)) {
         model_free(self);
         return NULL;
     }
     return self;
+}
+
+model *model_new(const char *where, const char *text, error *err)
+{
+    return make(where, text, build_model, err);
+}
+
+model *model_outline(const char *where, const char *text, error *err)
+{
+    return make(where, text, build_outline, err);
 }
 
 void model_free(model *self)

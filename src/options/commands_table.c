@@ -222,7 +222,15 @@ static const option_entry doctor_table[] = {
 };
 
 static const option_entry info_table[] = {
-    {.name = "json", INFO(json), .initial = "false", .group = "Options:", .help = "Print JSON."},
+    {.name = "model",
+     INFO(model),
+     .initial = "",
+     .metavar = "FILE",
+     .group = "Options:",
+     .help = "About a model file: its layers and their settings, sizes, weights. NAME means "
+             "models/NAME.ini."},
+    {.name = "dot", INFO(dot), .initial = "false", .help = "Print its graph for Graphviz's dot."},
+    {.name = "json", INFO(json), .initial = "false", .help = "Print JSON."},
     {.name = NULL},
 };
 
@@ -301,14 +309,15 @@ const option_command option_commands[] = {
      .examples = "  bramble watch results/run.h5\n",
      .options = watch_table},
     {.name = "info",
-     .summary = "about this build and machine, or about a result file",
+     .summary = "about this build and machine, a result file or a model",
      .arguments = "[FILE.h5]",
      .max_arguments = 1,
      .about =
          "Print version, compiler, vector width, libraries, cores and binding; or what FILE.h5 "
-         "holds: the run, its options, machines and weights.",
+         "holds: the run, its options, machines and weights; or what a model file describes.",
      .examples = "  mpirun -n 1 --bind-to core bramble info\n"
-                 "  bramble info --json paper-3.h5\n",
+                 "  bramble info --json paper-3.h5\n"
+                 "  bramble info --model paper --dot | dot -Tsvg > paper.svg\n",
      .options = info_table},
     {.name = "data",
      .summary = "check CIFAR-10 files, or write synthetic ones",

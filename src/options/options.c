@@ -278,9 +278,16 @@ enum parse_outcome options_parse_info(int argc, char **argv, bool print, info_op
 {
     option_line line;
     enum parse_outcome outcome = parse_plain("info", argc, argv, print, &line, options, err);
-    if (outcome == PARSE_RUN)
-        options->file = line.n_arguments > 0 ? line.arguments[0] : NULL;
-    return outcome;
+    if (outcome != PARSE_RUN)
+        return outcome;
+    options->file = line.n_arguments > 0 ? line.arguments[0] : NULL;
+    if (options->model[0] && options->file)
+        error_user(err, "--model %s: a result file is named, too", options->model);
+    else if (options->dot && (!options->model[0] || options->json))
+        error_user(err, "--dot goes with --model, and without --json");
+    else
+        return PARSE_RUN;
+    return PARSE_FAILED;
 }
 
 enum parse_outcome options_parse_data(int argc, char **argv, bool print, data_options *options,

@@ -4,6 +4,7 @@
 #include "base/ini.h"
 #include "base/memory.h"
 #include "data/augment.h"
+#include "first.h"
 #include "host/files.h"
 #include "place.h"
 #include "results.h"
@@ -133,7 +134,7 @@ static bool prepare_weights(preparation *self, job *to, error *err)
         else if (to->options->init[0])
             record_read_weights(to->options->init, m->tensors, (size_t)m->n_tensors, to->w, err);
         else
-            model_init(m, to->w, to->options->seed);
+            first_weights(&self->dealing, &to->input, m, to->options->seed, to->w, err);
     }
     if (!transport_agree(err))
         return false;

@@ -256,10 +256,10 @@ static void test_depthwise_full_size(void **state)
 {
     (void)state;
     static const reference_grouped shapes[] = {
-        {VEC_WIDTH + 1, 3, 1, 34, 34, 1, 3, 1, 1},
-        {2, 3, 1, 38, 38, 1, 7, 1, 1},
-        {2, 3, 1, 50, 50, 1, 7, 1, 3},
-        {2, 16, 3, 33, 34, 5, 4, 2, 1},
+        {VEC_WIDTH + 1, 3, 1, 1, 34, 34, 3, 1, 1},
+        {2, 3, 1, 1, 38, 38, 7, 1, 1},
+        {2, 3, 1, 1, 50, 50, 7, 1, 3},
+        {2, 16, 3, 5, 33, 34, 4, 2, 1},
     };
     for (int k = 0; k < COUNT(shapes); k++) {
         check(&shapes[k], REALS);
