@@ -234,7 +234,7 @@ static void bench_layer(const char *name, const layer *of, size_t n_images, int 
         figure weights = measure(layer_act, &c, l->flops_weights * (double)n_images, n_threads);
         note_bytes(print(name, "weight gradient", &weights), in + out, n_w, l->flops_weights,
                    n_images);
-        c.pass.gx[0] = gx;
+        c.pass.gx[0] = l->inputs[0] == LAYER_IMAGES ? NULL : gx; /* there is no room for it */
         f = measure(layer_act, &c, l->flops_backward * (double)n_images, n_threads);
         note_bytes(print(name, "both gradients", &f), 2.0 * in + out, 2.0 * n_w, l->flops_backward,
                    n_images);

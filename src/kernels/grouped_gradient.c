@@ -3,7 +3,7 @@
 #include "pieces.h"
 
 /*
- * A tile is the taps of a kernel row, up to 7, or all nine of a kernel of 3, of one pair of channels: their sums stay in
+ * A tile is the taps of a kernel row, up to 7, or of two or three rows of a small kernel, of one pair of channels: their sums stay in
  * registers while the gradient's plane passes, each of its pixels loaded once.
  */
 enum { MAX_TAPS = 7, MAX_SUMS = GROUPED_MAX_KERNEL * GROUPED_MAX_KERNEL, SIDE_BY_SIDE = 16 };
@@ -52,6 +52,8 @@ TAPS(1, 4)
 TAPS(1, 5)
 TAPS(1, 6)
 TAPS(1, 7)
+TAPS(2, 2)
+TAPS(2, 4)
 TAPS(3, 3)
 static taps_function *const of_a_row[MAX_TAPS] = {taps_1x1, taps_1x2, taps_1x3, taps_1x4,
                                                   taps_1x5, taps_1x6, taps_1x7};
@@ -68,17 +70,15 @@ static void pair_sums(const grouped_shape *s, const vec *in, const vec *gout, ve
               .dilation = s->dilation,
               .sums = sums,
               .kernel = s->kernel};
-    if (s->kernel == 3) {
-        taps_3x3(&t);
-        return;
-    }
-    int n = pieces(s->kernel, MAX_TAPS);
-    for (int ky = 0; ky < s->kernel; ky++)
+    static taps_function *const of_rows[5] = {[2] = taps_2x2, [3] = taps_3x3, [4] = taps_2x4};
+    taps_function *small = s->kernel <= 4 ? of_rows[s->kernel] : NULL;
+    int n = pieces(s->kernel, MAX_TAPS), n_ky = s->kernel == 3 ? 3 : small ? 2 : 1;
+    for (int ky = 0; ky < s->kernel; ky += n_ky)
         for (int k = 0; k < n; k++) {
             int kx = piece_begin(s->kernel, n, k), n_kx = piece_begin(s->kernel, n, k + 1) - kx;
             t.in = in + (size_t)(ky * s->dilation * s->in_width) + (size_t)(kx * s->dilation);
             t.sums = sums + ky * s->kernel + kx;
-            of_a_row[n_kx - 1](&t);
+            (small ? small : of_a_row[n_kx - 1])(&t);
         }
 }
 
