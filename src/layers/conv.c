@@ -277,8 +277,8 @@ static void collect(const layer *self, const layer_pass *pass, const team *us)
 /* Convolution: filters of kernel x kernel with a bias; stride 1, padding 0, one group by default. */
 const layer_kind layer_conv = {
     .name = "conv",
-    .settings = {"filters", "kernel", "stride", "padding", "groups", "dilation", "bias", "algorithm",
-                 "init"},
+    .settings = {"filters", "kernel", "stride", "padding", "groups", "dilation", "bias",
+                 "algorithm", "init"},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
