@@ -245,6 +245,7 @@ def options_of(bramble, command):
 def test_config_holds_every_option(bramble, pictures, tmp_path):
     """All names of --help, each with the value given, or the default."""
     given = {"data": str(pictures), "limit-train": "90", "limit-test": "30", "shards": "44,43", "order": "sequential",
+             "deal": "contiguous", "validate": "3", "augment": "flip,crop:2", "normalise": "0.5,0.5,0.25/0.5,0.25,1", "tta": "mirror",
              "seed": "18446744073709551615", "model": "./net.ini", "init": "init.h5", "preset": "paper", "rounds": "2",
              "local-epochs": "3", "average-every": "2", "tail-average": "0.5", "batch": "9", "lr": "0.0123",
              "schedule": "cosine", "warmup": "0.5", "momentum": "0.85", "weight-decay": "0.001",
