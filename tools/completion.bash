@@ -55,12 +55,14 @@ _bramble_value()
     --schedule) _bramble_words constant linear cosine ;;
     --on-nan) _bramble_words stop skip ;;
     --average) _bramble_words gather reduce allreduce slices "$([[ ${COMP_WORDS[1]} != plan ]] || echo measured)" ;;
+    --server-optimizer) _bramble_words none momentum nesterov adam adam-paper yogi adagrad ;;
     --preset) _bramble_words none paper fast ;;
     --format) _bramble_words table csv json ;;
     --by) _bramble_words case "$(_bramble_options train | sed 's/--//g')" ;;
     --limit-train | --limit-test | --shards | --validate | --seed | --rounds | --local-epochs | --local-steps | \
         --average-every | --tail-average | --batch | --lr | --warmup | --momentum | --weight-decay | \
         --target-accuracy | --eval-every | --checkpoint-every | --stall | --threads | --case | --base | \
+        --server-lr | --server-momentum | --server-beta2 | --server-tau | \
         --patience | --nodes | --cores | --link | --link-measured) ;;
     *) return 1 ;;
     esac
@@ -74,7 +76,8 @@ _bramble_options()
     train) echo --data --limit-train --limit-test --shards --order --deal --validate --augment --normalise --seed --model --init --preset \
         --config --rounds --local-epochs --local-steps --average-every --tail-average --batch --lr --schedule \
         --warmup --momentum --nesterov --keep-momentum --weight-decay --target-accuracy \
-        --eval-every --tta --average --threads --case --out --force --quiet --json \
+        --eval-every --tta --average --server-optimizer --server-lr --server-momentum --server-beta2 \
+        --server-tau --threads --case --out --force --quiet --json \
         --checkpoint --checkpoint-every --resume --stall --on-nan --help ;;
     test) echo --data --model --limit-test --normalise --tta --threads --seed --json --help ;;
     report) echo --format --by --base --rounds --ranks --trace --help ;;

@@ -17,15 +17,21 @@
 
 enum { OUTER_STATES = 4 };
 
-/* A vector that a rule keeps from average to average, as long as the weights. */
+/* What a rule may be told; the symbols of the paper: eta, beta1, beta2, tau. */
+typedef struct outer_settings {
+    double lr, momentum, beta2, tau;
+} outer_settings;
+
+/* A vector that a rule keeps from average to average, a number for each trained weight. */
 typedef struct outer_state {
-    const char *name; /* "momentum" */
-    float initial;
+    const char *name;                                 /* "server_momentum" */
+    float (*initial)(const outer_settings *settings); /* NULL: 0 */
 } outer_state;
 
 typedef struct outer_rule {
     const char *name;
     outer_state states[OUTER_STATES + 1]; /* up to the first without a name */
+    double lr;                            /* where the user gives none */
     /*
      * apply - a pure function
      *   w       inout  the mean; then what everyone goes on from
@@ -35,25 +41,28 @@ typedef struct outer_rule {
      *                  down, where a run goes on with another number of workers
      * NULL: everyone goes on from the mean.  Not collective.
      */
-    void (*apply)(float *restrict w, const float *restrict before, float *const *states, size_t n,
-                  uint64_t round);
+    void (*apply)(const outer_settings *settings, float *restrict w, const float *restrict before,
+                  float *const *states, size_t n, uint64_t round);
 } outer_rule;
 
 /* outer_rules - all of them, NULL-terminated; the first, none, goes on from the mean */
 extern const outer_rule *const outer_rules[];
 
-/* A rule at work on n weights. */
+/* A rule at work on n weights: the trained ones; what is measured, as statistics, is no optimizer's. */
 typedef struct outer {
     const outer_rule *rule;
+    outer_settings settings;
     size_t n;
     float *states[OUTER_STATES + 1]; /* NULL beyond the rule's */
 } outer;
 
 /*
  * outer_init - the states at their initial values; none takes no memory
+ *   settings  in  NULL for a rule that has none
  * false with err (environment); then it is to be released, too.  Not collective.
  */
-bool outer_init(outer *self, const outer_rule *rule, size_t n, error *err);
+bool outer_init(outer *self, const outer_rule *rule, const outer_settings *settings, size_t n,
+                error *err);
 void outer_release(outer *self);
 
 /* outer_apply - the rule, on w and its states; before is NULL where the rule does nothing.  Not collective. */

@@ -13,6 +13,7 @@
 #define BRAMBLE_OPTIONS_OPTIONS_H
 
 #include "base/error.h"
+#include "model/outer.h"
 #include "options/option.h"
 #include "record/record.h"
 
@@ -48,7 +49,9 @@ typedef struct train_options {
     bool nesterov, keep_momentum;
     double target_accuracy; /* 0..1; 0: none */
 
-    int average;         /* index into average_rules */
+    int average;          /* index into average_rules */
+    int server_optimizer; /* index into outer_rules */
+    outer_settings server;
     uint64_t threads;    /* 0: the cores the rank is bound to */
     option_case label;   /* --case; 0:0: workers and their threads */
     uint64_t eval_every; /* rounds; 0: automatic */

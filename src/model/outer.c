@@ -5,7 +5,14 @@
 #include <assert.h>
 
 /* One line for each. */
-#define OUTER_RULES(RULE) RULE(outer_none)
+#define OUTER_RULES(RULE)                                                                          \
+    RULE(outer_none)                                                                               \
+    RULE(outer_momentum)                                                                           \
+    RULE(outer_nesterov)                                                                           \
+    RULE(outer_adam)                                                                               \
+    RULE(outer_adam_paper)                                                                         \
+    RULE(outer_yogi)                                                                               \
+    RULE(outer_adagrad)
 
 #define DECLARE(rule) extern const outer_rule rule;
 #define LIST(rule) &rule,
@@ -14,13 +21,17 @@ OUTER_RULES(DECLARE)
 
 const outer_rule *const outer_rules[] = {OUTER_RULES(LIST) NULL};
 
-bool outer_init(outer *self, const outer_rule *rule, size_t n, error *err)
+bool outer_init(outer *self, const outer_rule *rule, const outer_settings *settings, size_t n,
+                error *err)
 {
     *self = (outer){.rule = rule, .n = n};
+    if (settings)
+        self->settings = *settings;
     for (size_t k = 0; k < OUTER_STATES && rule->states[k].name; k++) {
         float *state = self->states[k] = memory_new(n, sizeof *state, err);
+        float first = rule->states[k].initial ? rule->states[k].initial(&self->settings) : 0.0F;
         for (size_t i = 0; state && i < n; i++)
-            state[i] = rule->states[k].initial;
+            state[i] = first;
     }
     return err->kind == ERROR_NONE;
 }
@@ -36,5 +47,5 @@ void outer_apply(outer *self, float *w, const float *before, uint64_t round)
 {
     assert(before || !self->rule->apply);
     if (self->rule->apply)
-        self->rule->apply(w, before, self->states, self->n, round);
+        self->rule->apply(&self->settings, w, before, self->states, self->n, round);
 }

@@ -2,8 +2,7 @@
 
 #include "base/ini.h"
 #include "base/memory.h"
-#include "data/augment.h"
-#include "data/normalise.h"
+#include "settle.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -135,35 +134,6 @@ static bool set_from_file(const option_entry *table, train_options *options, con
 
 /* ---- train ----------------------------------------------------------------------------------- */
 
-bool options_checkpoint_interval(const char *text, uint64_t *rounds, double *t_s, error *err)
-{
-    size_t length = strlen(text);
-    char digits[16] = "";
-    bool seconds = length > 0 && text[length - 1] == 's';
-    uint64_t number = 0;
-    if (length < sizeof digits)
-        memcpy(digits, text, length - seconds);
-    if (!option_whole(digits, 1, 1000000, &number))
-        return error_user(err,
-                          "--checkpoint-every %.60s: expected a number of rounds, or of seconds "
-                          "as in 30s, from 1 to 1000000",
-                          text);
-    *rounds = seconds ? 0 : number;
-    *t_s = seconds ? (double)number : 0.0;
-    return true;
-}
-
-static bool options_check(const train_options *options, error *err)
-{
-    uint64_t rounds;
-    double t_s;
-    augment changes;
-    return options_checkpoint_interval(options->checkpoint_every, &rounds, &t_s, err) &&
-           (!options->normalise[0] || normalise_check(options->normalise, err) ||
-            error_prefix(err, "--normalise %.60s", options->normalise)) &&
-           (augment_parse(&changes, options->augment, err) || error_prefix(err, "--augment"));
-}
-
 /* The preset's name may stand on the command line or in the file; all else waits for its level. */
 static bool find_preset(const option_command *command, const option_line *line, const char *text,
                         train_options *options, error *err)
@@ -187,7 +157,7 @@ static bool set_levels(const option_command *command, const option_line *line, c
     for (size_t i = 0; command->options[i].name; i++)
         options->given[i] = options->given[i] || line->values[i];
     return set_from_line(command, line, options, err) && end_level(options, before, err) &&
-           options_check(options, err);
+           settle_options(command->options, options, err);
 }
 
 const char *options_config(const option_line *line)

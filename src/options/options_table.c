@@ -35,6 +35,11 @@ static const char *average_word(size_t i)
     return average_rules[i] ? average_rules[i]->name : NULL;
 }
 
+static const char *outer_word(size_t i)
+{
+    return outer_rules[i] ? outer_rules[i]->name : NULL;
+}
+
 static const char *preset_word(size_t i)
 {
     return i == 0 ? "none" : option_presets[i - 1].name;
@@ -271,6 +276,38 @@ const option_entry option_train_table[] = {
      .initial = "gather",
      .group = "Cluster:",
      .help = "How the weights travel; all give the same bits."},
+    {.name = "server-optimizer",
+     TRAIN(server_optimizer),
+     .word = outer_word,
+     .initial = "none",
+     .help =
+         "What everyone goes on from after an average: the mean, or a step of an optimizer for which "
+         "mean minus weights before is the direction."},
+    {.name = "server-lr",
+     TRAIN(server.lr),
+     .high = 1000,
+     .initial = "0",
+     .metavar = "RATE",
+     .help = "Its learning rate; 0: the optimizer's own, 1 (momentum), 0.7 (nesterov), 0.1 (adam, "
+             "adam-paper, adagrad), 0.01 (yogi)."},
+    {.name = "server-momentum",
+     TRAIN(server.momentum),
+     .high = 1,
+     .initial = "0.9",
+     .metavar = "M",
+     .help = "Its momentum, beta1; below 1."},
+    {.name = "server-beta2",
+     TRAIN(server.beta2),
+     .high = 1,
+     .initial = "0.99",
+     .metavar = "B",
+     .help = "How much of the squares is kept (adam, adam-paper, yogi); below 1."},
+    {.name = "server-tau",
+     TRAIN(server.tau),
+     .high = 1000,
+     .initial = "0.001",
+     .metavar = "T",
+     .help = "Added to the root of the squares (adam, adam-paper, yogi, adagrad); above 0."},
     {.name = "threads",
      .resume = RESUME_FREE,
      TRAIN(threads),

@@ -4,12 +4,15 @@
 
 #include <string.h>
 
-bool merge_init(merge *self, const average_rule *rule, const outer_rule *then, size_t n, error *err)
+bool merge_init(merge *self, const average_rule *rule, const outer_rule *then,
+                const outer_settings *settings, const model *of, error *err)
 {
+    size_t n = of->n_weights;
     *self = (merge){.before = NULL};
     if (rule->uses_before || then->apply)
         self->before = memory_new(n, sizeof *self->before, err);
-    return average_init(&self->average, rule, n, err) && outer_init(&self->outer, then, n, err);
+    return average_init(&self->average, rule, n, err) &&
+           outer_init(&self->outer, then, settings, of->n_trained, err);
 }
 
 void merge_release(merge *self)

@@ -4,6 +4,7 @@
 #ifndef BRAMBLE_TRAIN_MERGE_H
 #define BRAMBLE_TRAIN_MERGE_H
 
+#include "model/model.h"
 #include "model/outer.h"
 #include "transport/average.h"
 
@@ -15,11 +16,13 @@ typedef struct merge {
 } merge;
 
 /*
- * merge_init - memory for both rules and n weights
+ * merge_init - memory for both rules
+ *   settings  in  of the outer rule; NULL where it has none
+ *   of        in  the model: all its weights are averaged, the outer rule has the trained ones
  * false with err (environment); then it is to be released, too.  Not collective.
  */
-bool merge_init(merge *self, const average_rule *rule, const outer_rule *then, size_t n,
-                error *err);
+bool merge_init(merge *self, const average_rule *rule, const outer_rule *then,
+                const outer_settings *settings, const model *of, error *err);
 void merge_release(merge *self);
 
 /* merge_begin - these are the weights everyone begins with, or goes on from when resumed.  Not collective. */

@@ -108,7 +108,8 @@ static bool prepare_memory(preparation *self, job *to, error *err)
     if (!threads_choose(o->threads, &self->n_threads, &self->advice, err))
         return false;
     to->w = memory_new(n, sizeof *to->w, err);
-    merge_init(&to->merge, average_rules[o->average], outer_rules[0], n, err);
+    merge_init(&to->merge, average_rules[o->average], outer_rules[o->server_optimizer], &o->server,
+               to->model, err);
     if (err->kind == ERROR_NONE && transport_is_worker())
         worker_init(&to->worker, o, &to->course, &to->input, to->model, to->w, self->n_threads,
                     err);

@@ -22,8 +22,12 @@ size_t saved_list(const job *of, saved_vector list[SAVED_MAX])
         if (all[i].wanted)
             list[n_wanted++] = all[i].is;
     for (size_t k = 0; then->states[k]; k++)
-        list[n_wanted++] = (saved_vector){
-            then->rule->states[k].name, "State of the outer rule.", one, must, n, then->states[k]};
+        list[n_wanted++] = (saved_vector){then->rule->states[k].name,
+                                          "State of the server optimizer.",
+                                          one,
+                                          must,
+                                          then->n,
+                                          then->states[k]};
     return n_wanted;
 }
 

@@ -644,20 +644,6 @@ static void case_feedback(char **arguments)
     memory_free(weights);
 }
 
-/* An outer rule: momentum (Hsu et al., arXiv:1909.06335). */
-static void momentum_apply(float *restrict w, const float *restrict before, float *const *states,
-                           size_t n, uint64_t round)
-{
-    float *v = states[0], keep = round == 0 ? 0.0F : 0.9F;
-    for (size_t i = 0; i < n; i++) {
-        v[i] = keep * v[i] + (w[i] - before[i]);
-        w[i] = before[i] + v[i];
-    }
-}
-
-static const outer_rule momentum = {
-    .name = "momentum", .states = {{"momentum", 77.0F}}, .apply = momentum_apply};
-
 /* Behind each rule: the same bits on every rank, and what the formula says. */
 static void case_outer(char **arguments)
 {
@@ -665,12 +651,15 @@ static void case_outer(char **arguments)
     enum { N = 3000, TIMES = 5 };
     double *weights = take((size_t)transport_size(), sizeof *weights), total = 0;
     float *w = take(N, sizeof *w), *first = take(N, sizeof *first);
+    const outer_settings settings = {.lr = 1,
+                                     .momentum = 0.9}; /* of the first after none: momentum */
+    const model of = {.n_trained = N, .n_weights = N};
     for (int r = transport_size() > 1; r < transport_size(); r++)
         total += weights[r] = 10 + r;
     for (size_t k = 0; average_rules[k]; k++) {
         merge both;
         error err = {0};
-        if (!merge_init(&both, average_rules[k], &momentum, N, &err))
+        if (!merge_init(&both, average_rules[k], outer_rules[1], &settings, &of, &err))
             transport_abort(&err);
         memset(w, 0, N * sizeof *w);
         merge_begin(&both, w);
@@ -707,7 +696,7 @@ static void case_resume(char **arguments)
     char path[] = "c.h5";
     float *w = take(N, sizeof *w), *saved = take(N, sizeof *saved),
           *rows = take(n_workers * N, sizeof *rows);
-    model of = {.n_weights = N};
+    model of = {.n_trained = N, .n_weights = N};
     train_options options = {.rounds = 1};
     checkpoint_values vectors[] = {{"w", 0, N, saved}, {"residual", n_workers, N, rows}};
     checkpoint_file file = {.path = path, .vectors = vectors};
@@ -717,7 +706,7 @@ static void case_resume(char **arguments)
     for (int has = 0; has < 2; has++) {
         job to = {.options = &options, .model = &of, .w = w};
         error err = {0};
-        CHECK(merge_init(&to.merge, &coarse, outer_rules[0], N, &err));
+        CHECK(merge_init(&to.merge, &coarse, outer_rules[0], NULL, &of, &err));
         file.n_vectors = 1 + (size_t)has;
         for (int i = 0; i < N; i++)
             saved[i] = (float)(has + i);

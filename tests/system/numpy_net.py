@@ -190,6 +190,11 @@ class Recipe:
     local_steps: int = 0
     average_every: int = 0
     tail_average: float = 0.0
+    server_optimizer: str = "none"
+    server_lr: float = 0.0
+    server_momentum: float = 0.9
+    server_beta2: float = 0.99
+    server_tau: float = 0.001
 
     def arguments(self):
         given = ["--order", "sequential"]
@@ -242,6 +247,42 @@ class Worker:
         return np.array([len(x), loss, hits, lr])
 
 
+class Server:
+    """What everyone goes on from: Reddi et al., arXiv:2003.00295, and Flower's bias correction for Adam."""
+
+    RATE = {"none": 1, "momentum": 1, "nesterov": 0.7, "adam": 0.1, "adam-paper": 0.1, "yogi": 0.01, "adagrad": 0.1}
+
+    def __init__(self, recipe):
+        self.recipe, self.kind, self.t, self.m = recipe, recipe.server_optimizer, 0, 0
+        self.v = recipe.server_tau ** 2 if self.kind == "adam-paper" else 0
+
+    def step(self, before, mean):
+        steps = {name: mean[name] - before[name] for name in mean}
+        flat = self.direction(np.concatenate([step.ravel() for step in steps.values()]))
+        ends = np.cumsum([step.size for step in steps.values()])
+        return {name: before[name] + flat[end - step.size:end].reshape(step.shape)
+                for (name, step), end in zip(steps.items(), ends)}
+
+    def direction(self, d):
+        r, kind, self.t = self.recipe, self.kind, self.t + 1
+        rate, beta1, beta2 = r.server_lr or self.RATE[kind], r.server_momentum, r.server_beta2
+        if kind == "none":
+            return d
+        if kind in ("momentum", "nesterov"):
+            self.m = beta1 * self.m + d
+            return rate * (d + beta1 * self.m if kind == "nesterov" else self.m)
+        self.m = d if kind == "adagrad" else beta1 * self.m + (1 - beta1) * d
+        if kind == "adagrad":
+            self.v = self.v + d * d
+        elif kind == "yogi":
+            self.v = self.v - (1 - beta2) * d * d * np.sign(self.v - d * d)
+        else:
+            self.v = beta2 * self.v + (1 - beta2) * d * d
+        if kind == "adam":
+            rate *= np.sqrt(1 - beta2 ** (self.t + 1)) / (1 - beta1 ** (self.t + 1))
+        return rate * self.m / (np.sqrt(self.v) + r.server_tau)
+
+
 @dataclass
 class History:
     rounds: list           # after each: the weights of its model
@@ -276,6 +317,7 @@ def train(net, w, x, labels, shards, recipe):
     books = np.zeros((recipe.rounds, len(shards), 4))
     rates, rounds = np.zeros(recipe.rounds), []
     w = {name: np.asarray(value, float) for name, value in w.items()}
+    server = Server(recipe)
     for r in range(recipe.rounds):
         for worker in workers:
             if not recipe.keep_momentum:
@@ -290,7 +332,7 @@ def train(net, w, x, labels, shards, recipe):
                     seen[k] += values
                 results.append(mine)
                 books[r, k, 3] += to - from_
-            w = average(results, seen[:, 0])
+            w = server.step(w, average(results, seen[:, 0]))
             averages.append(w)
             books[r, :, :3] += seen
         tail = averages[int((1 - recipe.tail_average) * parts):] or [w]

@@ -236,7 +236,7 @@ def test_bytes_sent(bramble, pictures, rule):
 def options_of(bramble, command):
     """{name: whether it takes a value} from --help."""
     text = bramble(1, command, "--help").stdout
-    found = dict(re.findall(r"^\s+(?:-\w, )?--(?:\[no-\])?([a-z][a-z-]*)(.*)$", text, re.M))
+    found = dict(re.findall(r"^\s+(?:-\w, )?--(?:\[no-\])?([a-z][a-z0-9-]*)(.*)$", text, re.M))
     assert len(found) > 2
     found.pop("help", None)
     return found
@@ -250,7 +250,9 @@ def test_config_holds_every_option(bramble, pictures, tmp_path):
              "local-epochs": "3", "average-every": "2", "tail-average": "0.5", "batch": "9", "lr": "0.0123",
              "schedule": "cosine", "warmup": "0.5", "momentum": "0.85", "weight-decay": "0.001",
              "target-accuracy": "0.99", "eval-every": "2", "average": "reduce", "threads": "2", "case": "2:7",
-             "out": "x.h5", "checkpoint": "c.h5", "checkpoint-every": "7s", "stall": "12.5", "on-nan": "skip"}
+             "out": "x.h5", "checkpoint": "c.h5", "checkpoint-every": "7s", "stall": "12.5", "on-nan": "skip",
+             "deal": "contiguous", "validate": "0", "tta": "mirror", "augment": "flip,crop:2", "normalise": "0.5,0.4,0.3/0.25,0.2,0.3", "server-optimizer": "adam",
+             "server-lr": "0.02", "server-momentum": "0.8", "server-beta2": "0.95", "server-tau": "0.01"}
     flags = ["nesterov", "keep-momentum", "force", "quiet", "json"]
     write_model(tmp_path, PAPER)
     (tmp_path / "run.ini").write_text("[train]\nmomentum = 0.85\nlr = 0.5\n")

@@ -15,6 +15,7 @@ from test_kill import ranks_of, rounds_done, wait_for
 # Everything that has a state from round to round: images that change with the epoch, momentum, a falling rate, averages inside, their mean.
 STATE = ["--augment", CHANGES, "--keep-momentum", "--schedule", "cosine", "--warmup", 0.5, "--average-every", 3, "--tail-average", 0.5]
 PLAIN = ["--local-steps", 3, "--eval-every", 2]
+SERVER = ["--average-every", 3, "--server-optimizer"]
 
 
 @pytest.fixture
@@ -45,7 +46,9 @@ def go_on(bramble, ranks, *more, checkpoint="c.h5.previous"):
     (1, PLAIN, []),
     (3, STATE, ["--average", "slices"]),
     (3, PLAIN, ["--threads", 2, "--average", "allreduce", "--checkpoint-every", "5s"]),
-], ids=["alone", "alone, plain", "two workers", "two workers, plain"])
+    (3, [*SERVER, "adam"], ["--average", "reduce"]),
+    (1, [*SERVER, "nesterov", "--server-lr", 0.5], []),
+], ids=["alone", "alone, plain", "two workers", "two workers, plain", "server's Adam", "alone, server's momentum"])
 def test_same_bits(bramble, options, tmp_path, ranks, more, other):
     expected = whole(bramble, ranks, options, *more)
     run = go_on(bramble, ranks, *other)

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 enum { N = 3 };
+static const model three = {.n_trained = N, .n_weights = N};
 
 /* None: the weights as they are, and no memory for others. */
 static void test_none(void **state)
@@ -21,7 +22,7 @@ static void test_none(void **state)
     merge both;
     error err = {0};
     assert_string_equal(outer_rules[0]->name, "none");
-    assert_true(merge_init(&both, average_rules[0], outer_rules[0], N, &err));
+    assert_true(merge_init(&both, average_rules[0], outer_rules[0], NULL, &three, &err));
     assert_null(both.before);
     assert_null(both.outer.states[0]);
     merge_begin(&both, w);
@@ -31,9 +32,10 @@ static void test_none(void **state)
 }
 
 /* Half of the way, and what two states say. */
-static void walk(float *restrict w, const float *restrict before, float *const *states, size_t n,
-                 uint64_t round)
+static void walk(const outer_settings *settings, float *restrict w, const float *restrict before,
+                 float *const *states, size_t n, uint64_t round)
 {
+    (void)settings;
     for (size_t i = 0; i < n; i++) {
         states[0][i] += 1;
         states[1][i] = w[i] - before[i];
@@ -41,8 +43,14 @@ static void walk(float *restrict w, const float *restrict before, float *const *
     }
 }
 
+static float five(const outer_settings *settings)
+{
+    (void)settings;
+    return 5;
+}
+
 static const outer_rule half = {
-    .name = "half", .states = {{"count", 5.0F}, {"way", 0.0F}}, .apply = walk};
+    .name = "half", .states = {{"count", five}, {"way", NULL}}, .apply = walk};
 
 static void test_states(void **state)
 {
@@ -51,7 +59,7 @@ static void test_states(void **state)
     float w[N] = {0, 1, 2};
     merge both;
     error err = {0};
-    assert_true(merge_init(&both, average_rules[0], &half, N, &err));
+    assert_true(merge_init(&both, average_rules[0], &half, NULL, &three, &err));
     for (int i = 0; i < N; i++)
         assert_true(both.outer.states[0][i] == 5 && both.outer.states[1][i] == 0);
     assert_null(both.outer.states[2]);
@@ -74,12 +82,13 @@ static void test_before(void **state)
     error err = {0};
     average_rule rule = *average_rules[0];
     rule.uses_before = true;
-    assert_true(merge_init(&both, &rule, outer_rules[0], N, &err));
+    assert_true(merge_init(&both, &rule, outer_rules[0], NULL, &three, &err));
     assert_non_null(both.before);
     merge_release(&both);
     assert_null(both.before);
     rule.scratch_bytes = NULL;
-    assert_false(merge_init(&both, &rule, &half, SIZE_MAX / 4, &err));
+    const model huge = {.n_trained = SIZE_MAX / 4, .n_weights = SIZE_MAX / 4};
+    assert_false(merge_init(&both, &rule, &half, NULL, &huge, &err));
     merge_release(&both);
 }
 
@@ -102,11 +111,11 @@ static void test_saved(void **state)
     saved_vector list[SAVED_MAX];
     error err = {0};
     average_rule rule = *average_rules[0];
-    assert_true(merge_init(&of.merge, &rule, outer_rules[0], N, &err));
+    assert_true(merge_init(&of.merge, &rule, outer_rules[0], NULL, &three, &err));
     assert_int_equal(saved_list(&of, list), 1); /* the weights */
     merge_release(&of.merge);
     rule.has_residual = true;
-    assert_true(merge_init(&of.merge, &rule, &half, N, &err));
+    assert_true(merge_init(&of.merge, &rule, &half, NULL, &three, &err));
     size_t n = saved_list(&of, list), residual = find(list, n, "residual"),
            way = find(list, n, "way");
     assert_int_equal(n, 4);
