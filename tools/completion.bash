@@ -55,6 +55,7 @@ _bramble_value()
     --schedule) _bramble_words constant linear cosine ;;
     --on-nan) _bramble_words stop skip ;;
     --average) _bramble_words gather reduce allreduce slices "$([[ ${COMP_WORDS[1]} != plan ]] || echo measured)" ;;
+    --partition) _bramble_words even dirichlet: classes: sorted: ;;
     --server-optimizer) _bramble_words none momentum nesterov adam adam-paper yogi adagrad ;;
     --preset) _bramble_words none paper fast ;;
     --format) _bramble_words table csv json ;;
@@ -73,7 +74,7 @@ _bramble_value()
 _bramble_options()
 {
     case $1 in
-    train) echo --data --limit-train --limit-test --shards --order --deal --validate --augment --normalise --seed --model --init --preset \
+    train) echo --data --limit-train --limit-test --partition --shards --order --deal --validate --augment --normalise --seed --model --init --preset \
         --config --rounds --local-epochs --local-steps --average-every --tail-average --batch --lr --schedule \
         --warmup --momentum --nesterov --keep-momentum --weight-decay --target-accuracy \
         --eval-every --tta --average --server-optimizer --server-lr --server-momentum --server-beta2 \

@@ -27,6 +27,7 @@ typedef struct partition_task {
     size_t n_all;       /* with images: all their numbers are below */
     uint32_t n_workers; /* at least 1 */
     uint64_t seed;      /* chance is a function of it alone (base/random.h) */
+    double parameter;   /* the number behind the rule's name: dirichlet:0.5 */
     const uint64_t *sizes;  /* n_workers: images that are asked for; NULL: as the rule does it */
     const uint16_t *labels; /* n below n_classes, as they are dealt, for rules that need them */
     int n_classes;
@@ -35,6 +36,8 @@ typedef struct partition_task {
 typedef struct partition_rule {
     const char *name; /* "even" */
     bool needs_labels;
+    double low, high; /* of the parameter; both 0: it has none */
+    bool whole;       /* the parameter is a whole number */
     /*
      * deal - owner[i] = worker of the i-th image that is dealt, below n_workers
      *   owner  inout  n; PARTITION_NOBODY where it leaves them alone
@@ -46,6 +49,12 @@ typedef struct partition_rule {
 /* partition_rules - all of them, NULL-terminated; partition_find - by name, or NULL */
 extern const partition_rule *const partition_rules[];
 const partition_rule *partition_find(const char *name);
+
+/*
+ * partition_parse - "even", "dirichlet:0.5": a rule, and its parameter where it has one
+ * Returns NULL with err (user), which names those there are.
+ */
+const partition_rule *partition_parse(const char *text, double *parameter, error *err);
 
 /*
  * partition - deal out a training set by a rule

@@ -22,15 +22,16 @@
 
 /* bramble train; options not mentioned here are explained in docs/bramble.1 */
 typedef struct train_options {
-    char data[OPTION_TEXT_BYTES];     /* for source_open; never empty */
-    char model[OPTION_TEXT_BYTES];    /* a path, or a bare name for models/NAME.ini; never empty */
-    char init[OPTION_TEXT_BYTES];     /* for record_read_weights; empty: none */
-    uint64_t limit_train, limit_test; /* images; 0: all */
-    option_list shards;               /* images of each worker; n = 0: even */
-    int order;                        /* enum sampler_order */
-    int deal;                         /* enum deal; in the files' order with ORDER_SEQUENTIAL */
-    uint64_t validate;                /* training images held out; 0: none */
-    char augment[OPTION_TEXT_BYTES];  /* for augment_parse; empty: none */
+    char data[OPTION_TEXT_BYTES];      /* for source_open; never empty */
+    char model[OPTION_TEXT_BYTES];     /* a path, or a bare name for models/NAME.ini; never empty */
+    char init[OPTION_TEXT_BYTES];      /* for record_read_weights; empty: none */
+    uint64_t limit_train, limit_test;  /* images; 0: all */
+    char partition[OPTION_TEXT_BYTES]; /* for partition_parse */
+    option_list shards;                /* images of each worker; n = 0: as partition says */
+    int order;                         /* enum sampler_order */
+    int deal;                          /* enum deal; in the files' order with ORDER_SEQUENTIAL */
+    uint64_t validate;                 /* training images held out; 0: none */
+    char augment[OPTION_TEXT_BYTES];   /* for augment_parse; empty: none */
     char
         normalise[OPTION_TEXT_BYTES]; /* for normalise_set or _measure; empty: see deal_normalise */
     uint64_t seed;

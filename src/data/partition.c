@@ -3,12 +3,18 @@
 #include "base/memory.h"
 
 #include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* One line for each rule. */
 #define PARTITION_RULES(RULE)                                                                      \
     RULE(partition_even)                                                                           \
-    RULE(partition_sizes)
+    RULE(partition_sizes)                                                                          \
+    RULE(partition_dirichlet)                                                                      \
+    RULE(partition_classes)                                                                        \
+    RULE(partition_sorted)
 
 #define DECLARE(rule) extern const partition_rule rule;
 #define LIST(rule) &rule,
@@ -23,6 +29,38 @@ const partition_rule *partition_find(const char *name)
     while (*rule && strcmp((*rule)->name, name) != 0)
         rule++;
     return *rule;
+}
+
+static bool parse_parameter(const partition_rule *rule, const char *text, double *parameter,
+                            error *err)
+{
+    char *end = NULL;
+    if (rule->high == 0)
+        return !text || error_user(err, "%s takes no number", rule->name);
+    *parameter = text ? strtod(text, &end) : 0;
+    if (text && end > text && *end == '\0' && *parameter >= rule->low && *parameter <= rule->high &&
+        (!rule->whole || *parameter == floor(*parameter)))
+        return true;
+    return error_user(err, "expected %s:NUMBER, %s from %g to %g", rule->name,
+                      rule->whole ? "a whole one" : "one", rule->low, rule->high);
+}
+
+const partition_rule *partition_parse(const char *text, double *parameter, error *err)
+{
+    char name[24], known[160] = "";
+    const char *colon = strchr(text, ':');
+    size_t length = colon ? (size_t)(colon - text) : strlen(text);
+    snprintf(name, sizeof name, "%.*s", length < sizeof name ? (int)length : 0, text);
+    const partition_rule *rule = partition_find(name);
+    if (rule)
+        return parse_parameter(rule, colon ? colon + 1 : NULL, parameter, err) ? rule : NULL;
+    for (const partition_rule *const *at = partition_rules; *at; at++) {
+        size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s%s", used > 0 ? ", " : "", (*at)->name,
+                 (*at)->high > 0 ? ":NUMBER" : "");
+    }
+    error_user(err, "expected one of %s", known);
+    return NULL;
 }
 
 static bool count_images(const partition_rule *rule, const partition_task *task,

@@ -82,6 +82,15 @@ const option_entry option_train_table[] = {
      .initial = "0",
      .metavar = "N",
      .help = "Test on the first N test images only; 0: on all."},
+    {.name = "partition",
+     .resume = RESUME_FREE,
+     TRAIN(partition),
+     .least = 1,
+     .initial = "even",
+     .metavar = "RULE[:NUMBER]",
+     .help = "Who trains on what: even; dirichlet:A, of each class shares that are drawn, the more "
+             "unlike the smaller A; classes:K, images of K classes each; sorted:K, K pieces each "
+             "of the images sorted by class."},
     {.name = "shards",
      .resume = RESUME_FREE,
      TRAIN(shards),

@@ -2,6 +2,7 @@
 
 #include "data/augment.h"
 #include "data/normalise.h"
+#include "data/partition.h"
 
 #include <string.h>
 
@@ -15,6 +16,17 @@ static bool check_texts(const train_options *options, error *err)
            (!options->normalise[0] || normalise_check(options->normalise, err) ||
             error_prefix(err, "--normalise %.60s", options->normalise)) &&
            (augment_parse(&changes, options->augment, err) || error_prefix(err, "--augment"));
+}
+
+static bool check_partition(const train_options *options, error *err)
+{
+    double parameter;
+    if (!partition_parse(options->partition, &parameter, err))
+        return error_prefix(err, "--partition %.60s", options->partition);
+    if (strcmp(options->partition, "sizes") == 0)
+        return error_user(err, "--partition sizes: give the sizes, --shards N1,N2,...");
+    return options->shards.n == 0 || strcmp(options->partition, "even") == 0 ||
+           error_user(err, "--partition and --shards exclude each other; give one");
 }
 
 /* Without an optimizer its settings stand as they are by default: who gives one has forgotten the other. */
@@ -51,5 +63,6 @@ static bool settle_server(const option_entry *table, train_options *options, err
 
 bool settle_options(const option_entry *table, train_options *options, error *err)
 {
-    return check_texts(options, err) && settle_server(table, options, err);
+    return check_texts(options, err) && check_partition(options, err) &&
+           settle_server(table, options, err);
 }

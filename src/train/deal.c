@@ -12,6 +12,7 @@
 #include "transport/transport.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static bool limit(const char *name, uint64_t asked, size_t there, uint64_t *n, error *err)
 {
@@ -23,16 +24,20 @@ static bool limit(const char *name, uint64_t asked, size_t there, uint64_t *n, e
 }
 
 /* Which rule, and what it is to keep to. */
-static bool choose_partition(const option_list *given, const partition_rule **rule,
-                             partition_task *task, error *err)
+static const partition_rule *choose_partition(const train_options *o, partition_task *task,
+                                              error *err)
 {
+    const option_list *given = &o->shards;
     uint32_t n_workers = (uint32_t)transport_workers();
-    *rule = partition_find(given->n > 0 ? "sizes" : "even");
     task->n_workers = n_workers;
-    task->sizes = given->n > 0 ? given->values : NULL;
-    return given->n == 0 || given->n == n_workers ||
-           error_user(err, "%zu size%s for %u worker%s: give one for each", given->n,
-                      PLURAL(given->n), n_workers, PLURAL(n_workers));
+    if (given->n == 0)
+        return partition_parse(o->partition, &task->parameter, err);
+    task->sizes = given->values;
+    if (given->n == n_workers)
+        return partition_find("sizes");
+    error_user(err, "%zu size%s for %u worker%s: give one for each", given->n, PLURAL(given->n),
+               n_workers, PLURAL(n_workers));
+    return NULL;
 }
 
 /* Which images there are to be dealt, one after the other: all but those held out. */
@@ -52,9 +57,18 @@ static size_t list_images(const dealing *self, bool shuffled, uint64_t seed, uin
     return n;
 }
 
+/* Whose doing it is that images cannot be dealt. */
+static bool blame_option(const train_options *o, error *err)
+{
+    if (err->kind != ERROR_USER)
+        return false;
+    if (o->shards.n > 0)
+        return error_prefix(err, "--shards");
+    return strcmp(o->partition, "even") != 0 && error_prefix(err, "--partition %s", o->partition);
+}
+
 static bool deal_shards(dealing *self, const train_options *o, uint64_t *images, error *err)
 {
-    const partition_rule *rule;
     size_t n_all = (size_t)self->n_train;
     bool shuffled = o->deal == DEAL_SHUFFLED && o->order == ORDER_SHUFFLE;
     uint32_t *order = memory_new(n_all, sizeof *order, err);
@@ -65,10 +79,10 @@ static bool deal_shards(dealing *self, const train_options *o, uint64_t *images,
     partition_task task = {.images = order, .n_all = n_all, .seed = o->seed};
     if (good)
         task.n = list_images(self, shuffled, o->seed, order);
-    good = good && choose_partition(&o->shards, &rule, &task, err) &&
-           partition(rule, &task, self->from, self->owner, images, err);
+    const partition_rule *rule = good ? choose_partition(o, &task, err) : NULL;
+    good = rule && partition(rule, &task, self->from, self->owner, images, err);
     memory_free(order);
-    return good || (o->shards.n > 0 && err->kind == ERROR_USER && error_prefix(err, "--shards"));
+    return good || blame_option(o, err);
 }
 
 static bool hold_out(dealing *self, const train_options *o, error *err)

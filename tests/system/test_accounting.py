@@ -251,7 +251,8 @@ def test_config_holds_every_option(bramble, pictures, tmp_path):
              "schedule": "cosine", "warmup": "0.5", "momentum": "0.85", "weight-decay": "0.001",
              "target-accuracy": "0.99", "eval-every": "2", "average": "reduce", "threads": "2", "case": "2:7",
              "out": "x.h5", "checkpoint": "c.h5", "checkpoint-every": "7s", "stall": "12.5", "on-nan": "skip",
-             "deal": "contiguous", "validate": "0", "tta": "mirror", "augment": "flip,crop:2", "normalise": "0.5,0.4,0.3/0.25,0.2,0.3", "server-optimizer": "adam",
+             "deal": "contiguous", "validate": "0", "tta": "mirror", "partition": "even", "augment": "flip,crop:2",
+             "normalise": "0.5,0.4,0.3/0.25,0.2,0.3", "server-optimizer": "adam",
              "server-lr": "0.02", "server-momentum": "0.8", "server-beta2": "0.95", "server-tau": "0.01"}
     flags = ["nesterov", "keep-momentum", "force", "quiet", "json"]
     write_model(tmp_path, PAPER)
