@@ -202,14 +202,14 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,$(SERIAL)) $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(HDF5_LIBS) $(OTHER_LIBS) -lcmocka
 
 # Every reader, given bytes that may be anything: a libFuzzer program each, and one that reads kept files.
-FUZZ_TARGETS := cifar10 model config options value ini result weights checkpoint table
-FUZZ_OBJ     := $(call obj,fuzz/common.c fuzz/cifar10.c fuzz/text.c fuzz/hdf5.c $(SERIAL))
+FUZZ_TARGETS := cifar10 model config options value ini result weights checkpoint table images idx cifar100 mat npz picture
+FUZZ_OBJ     := $(call obj,fuzz/common.c fuzz/cifar10.c fuzz/data.c fuzz/text.c fuzz/hdf5.c $(SERIAL))
 $(B)/fuzz-replay: $(call obj,fuzz/replay.c) $(FUZZ_OBJ) $(LIB)
 	@echo '  LINK    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(HDF5_LIBS) $(OTHER_LIBS)
 $(B)/fuzz-%: fuzz/libfuzzer.c $(FUZZ_OBJ) $(LIB)
 	@echo '  LINK    $@'
-	$(Q)$(CC) $(ALL_CFLAGS) -DFUZZ=fuzz_$* -DFUZZ_HDF5=$(if $(filter result weights checkpoint table,$*),1,0) $(ALL_LDFLAGS) \
+	$(Q)$(CC) $(ALL_CFLAGS) -DFUZZ=fuzz_$* -DFUZZ_HDF5=$(if $(filter result weights checkpoint table images,$*),1,0) $(ALL_LDFLAGS) \
 	  -fsanitize=fuzzer -o $@ $(filter %.c %.o %.a,$^) $(HDF5_LIBS) $(OTHER_LIBS)
 
 # Programs that tests/system/ runs under mpirun.
@@ -232,7 +232,7 @@ check-compilers: ## all programs and tests by gcc and clang, every warning an er
 check-everything: $(B)/bramble $(UNIT) $(MPI_TESTS) $(B)/bench-kernels $(B)/bench-average $(B)/bench-tiles ## what check-compilers builds
 
 THREADED := conv dense pool loss update network network_bits stages batch
-READERS  := ini cifar10 record_garbage record_read record_weights model_errors
+READERS  := ini cifar10 data_files record_garbage record_read record_weights model_errors
 # record_faults starts a process for every system call that may fail: minutes under a sanitizer.
 check-asan: ## unit tests, runs and mistakes under AddressSanitizer, UBSan and its leak check
 	@tools/install-packages build test
@@ -270,7 +270,7 @@ coverage: ## share of the lines of src/ that `make test` runs: build/coverage/in
 .PHONY: demo test test-long test-debian13 soak fuzz data notebooks packages sysroot-arm64 bench bench-peers bench-static install uninstall dist deb
 .PHONY: container-test
 
-demo: ## install what is missing, build, get CIFAR-10, train and test the paper's CNN
+demo: ## install what is missing, build, get CIFAR-10 or Fashion-MNIST, train and test a CNN
 	@tools/install-packages build
 	@$(MAKE) --no-print-directory all
 	@tools/demo

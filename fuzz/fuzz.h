@@ -23,6 +23,17 @@ typedef void fuzz_target(const uint8_t *data, size_t n);
  * 65535 standing for one image too many, and its bytes; what is missing of them is 0.
  */
 fuzz_target fuzz_cifar10;
+/*
+ * IDX files, CIFAR-100's with names of classes, SVHN's: parts, each of 16 bits of length and its bytes, one for each
+ * file, and again from the first.  An npz file.
+ */
+fuzz_target fuzz_idx;
+fuzz_target fuzz_cifar100;
+fuzz_target fuzz_mat;
+fuzz_target fuzz_npz;
+/* A PNG or JPEG file, and images and labels in an HDF5 file: what the program reads in a process of its own. */
+fuzz_target fuzz_picture;
+fuzz_target fuzz_images;
 /* A model file: parsed, shapes inferred, weights drawn and a step made where the model is small. */
 fuzz_target fuzz_model;
 /* Any INI text, line by line. */

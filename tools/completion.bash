@@ -31,17 +31,22 @@ _bramble_models()
     done
 }
 
+# _bramble_data - files and folders, and the names of kinds that begin with what was typed
+_bramble_data()
+{
+    _bramble_files .npz
+    [[ -z $word ]] || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(
+        compgen -W 'cifar10: cifar100: cifar100-coarse: idx: fashion-mnist npz: mat: hdf5: folder: synthetic:' -- "$word"
+    )
+}
+
 # _bramble_value OPTION - what may follow the option; status 1 when it takes no value
 _bramble_value()
 {
     [[ ${COMP_WORDS[1]} == report && $1 == --rounds ]] && return 1 # takes none there
     case $1 in
     --data)
-        if [[ -n $word && synthetic: == "$word"* ]]; then
-            _bramble_words synthetic:
-        else
-            _bramble_folders
-        fi ;;
+        _bramble_data ;;
     --model) _bramble_models ;;
     --config) _bramble_files .ini ;;
     --init | --out) _bramble_files .h5 ;;
@@ -57,7 +62,7 @@ _bramble_value()
     --average) _bramble_words gather reduce allreduce slices "$([[ ${COMP_WORDS[1]} != plan ]] || echo measured)" ;;
     --partition) _bramble_words even dirichlet: classes: sorted: ;;
     --server-optimizer) _bramble_words none momentum nesterov adam adam-paper yogi adagrad ;;
-    --preset) _bramble_words none paper fast ;;
+    --preset) _bramble_words none paper fast fashion ;;
     --format) _bramble_words table csv json ;;
     --by) _bramble_words case "$(_bramble_options train | sed 's/--//g')" ;;
     --limit-train | --limit-test | --shards | --validate | --seed | --rounds | --local-epochs | --local-steps | \
@@ -85,7 +90,7 @@ _bramble_options()
     plan) echo --nodes --cores --average --local-steps --local-epochs --link --link-measured --json --help ;;
     watch) echo --patience --help ;;
     info) echo --model --dot --json --help ;;
-    data) echo --seed --help ;;
+    data) echo --seed --json --force --help ;;
     doctor) echo --model --batch --data --threads --out --force --json --help ;;
     esac
 }
@@ -97,7 +102,9 @@ _bramble_arguments()
     test | report | plan | watch | info) _bramble_files .h5 ;;
     data)
         if ((COMP_CWORD == 2)); then
-            _bramble_words check synth
+            _bramble_words info pack check synth
+        elif [[ ${COMP_WORDS[2]} == info || ${COMP_WORDS[2]} == pack ]]; then
+            _bramble_data
         else
             _bramble_folders
         fi ;;

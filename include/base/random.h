@@ -22,7 +22,8 @@ enum random_use {
     RANDOM_AUGMENT,   /* changed images; major: which change, minor: epoch */
     RANDOM_DEAL,      /* order in which images are dealt to the workers */
     RANDOM_HOLDOUT,   /* images held out */
-    RANDOM_PARTITION  /* who trains on what; major: what is drawn, minor: class, or try */
+    RANDOM_PARTITION, /* who trains on what; major: what is drawn, minor: class, or try */
+    RANDOM_SPLIT = 20 /* images set aside for testing; major: class */
 };
 
 /* random_stream - the name of a stream; major < 2^24, minor < 2^32 */

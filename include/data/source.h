@@ -24,8 +24,8 @@ typedef struct source source;
 
 /*
  * source_open - make a data set ready for reading, and check what can be checked without reading all
- *   spec  in  a folder with CIFAR-10's binary files, or "synthetic:" or "synthetic:n" (n training
- *             images and n / 5, at least 10, test images; 50,000 and 10,000 by default)
+ *   spec  in  "KIND:" and what that kind takes, or a file or folder whose kind is seen by what is in it;
+ *             docs/data.md has them all
  *   seed  in  for generated data; files ignore it
  * Returns NULL with err (user): no such folder, a file missing, or of the wrong size; the line names
  * the file and what it should be.  Not collective.
@@ -34,6 +34,9 @@ source *source_open(const char *spec, uint64_t seed, error *err);
 
 /* source_free - close it; NULL is legal */
 void source_free(source *self);
+
+/* source_kind_name - "cifar10" */
+const char *source_kind_name(const source *self);
 
 /* source_shape, source_count - what it holds: at least one image of each split, fewer than 2^32 */
 image_shape source_shape(const source *self);
@@ -62,10 +65,10 @@ bool source_read(source *self, enum split split, size_t first, size_t n, uint8_t
  * number of classes) and source_read (labels).
  */
 typedef struct source_kind {
-    const char *name; /* "cifar10" */
+    const char *name; /* "cifar10"; "cifar10:DIR" is this kind, and DIR its spec */
     /*
-     * claims - whether spec is meant for this kind: a look at the string, or whether a file is there
-     * Kinds are asked in the order of the list in source.c; the first that claims it has it.
+     * claims - whether a spec without the name of a kind is meant for this one: a look at what is there
+     * Kinds are asked in the order of the list in source.c; the first that claims it has it.  NULL: only by name.
      */
     bool (*claims)(const char *spec);
     /*

@@ -142,15 +142,17 @@ typedef struct info_options {
     bool dot, json;
 } info_options;
 
-enum data_action { DATA_CHECK, DATA_SYNTH };
+enum data_action { DATA_CHECK, DATA_SYNTH, DATA_INFO, DATA_PACK };
 enum { SYNTH_MAX = 50000 }; /* training images: five files of 10,000 */
 
-/* bramble data check DIR, bramble data synth DIR [N] */
+/* bramble data check DIR, synth DIR [N], info DATA, pack DATA OUT.h5 */
 typedef struct data_options {
     enum data_action action;
-    const char *folder; /* points into argv */
-    uint64_t n;         /* DATA_SYNTH: training images; 0: as many as the data set has by default */
+    const char *data; /* for source_open, or a folder; points into argv */
+    const char *out;  /* DATA_PACK; points into argv */
+    uint64_t n;       /* DATA_SYNTH: training images; 0: as many as the data set has by default */
     uint64_t seed;
+    bool json, force; /* DATA_INFO; DATA_PACK */
 } data_options;
 
 /*

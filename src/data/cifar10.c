@@ -55,6 +55,11 @@ static bool refuse_missing(const cifar10 *self, int f, error *err)
     char hint[1000];
     if (cifar10_hint(self->folder, cifar10_files[f], hint, sizeof hint))
         return error_user(err, "%s/%s: missing; %s", self->folder, cifar10_files[f], hint);
+    bool is_none = true;
+    for (int k = 0; k < CIFAR10_FILES; k++)
+        is_none = is_none && self->fd[k] < 0;
+    if (is_none)
+        return refuse_file(self, f, "missing, and no other data set is seen in this folder", err);
     return refuse_file(self, f, "missing", err);
 }
 
@@ -152,13 +157,16 @@ static void read_names(cifar10 *self, int folder)
 
 static bool open_folder(cifar10 *self, error *err)
 {
+    char hint[200];
     int folder = open(self->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0 && errno == ENOTDIR && cifar10_hint_file(self->folder, hint, sizeof hint))
+        return error_user(err, "'%s': is not a folder, it %s", self->folder, hint);
     if (folder < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return error_user(err,
-                          "'%s': %s; expected a folder with CIFAR-10's binary files (`%s` "
-                          "fetches them into data), or synthetic:",
-                          self->folder, errno == ENOENT ? "no such folder" : "not a folder",
-                          cifar10_fetch);
+        return error_user(
+            err,
+            "'%s': %s; expected a folder with CIFAR-10's binary files (`%s` "
+            "fetches them into data), synthetic:, fashion-mnist or another KIND:WHERE",
+            self->folder, errno == ENOENT ? "no such folder" : "not a folder", cifar10_fetch);
     if (folder < 0)
         return refuse_open(self->folder, "", errno, err);
     bool good = true;

@@ -42,6 +42,17 @@ static bool look(const place *in, char *text, size_t n_bytes)
     return *text;
 }
 
+/* An archive that was fetched and not unpacked. */
+static bool is_archive(const place *in, const char *name, char *text, size_t n_bytes)
+{
+    const char *end = strstr(name, ".tar.gz");
+    if (strstr(name, "cifar") != name || !end || end[7])
+        return false;
+    snprintf(text, n_bytes, "%.400s is there, but packed: tar xzf it, and name the folder it makes",
+             in->name);
+    return true;
+}
+
 bool cifar10_hint(const char *folder, const char *name, char *text, size_t n_bytes)
 {
     char stem[64];
@@ -56,8 +67,41 @@ bool cifar10_hint(const char *folder, const char *name, char *text, size_t n_byt
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
             in.below = entry->d_name;
             snprintf(in.name, sizeof in.name, "%s/%s", folder, entry->d_name);
-            found = look(&in, text, n_bytes);
+            found = look(&in, text, n_bytes) || is_archive(&in, entry->d_name, text, n_bytes);
         }
     closedir(listed);
     return found;
+}
+
+bool cifar10_hint_file(const char *path, char *text, size_t n_bytes)
+{
+    static const struct {
+        const char *magic, *told;
+    } kinds[] = {
+        {"\x1f\x8b",
+         "is packed by gzip: where it is an archive, tar xzf it, and name the folder it makes"},
+        {"PK\3\4", "is a zip archive: unzip it, and name the folder it makes"},
+        {"BZh", "is packed by bzip2: tar xjf it, and name the folder it makes"},
+        {"\xfd"
+         "7zXZ",
+         "is packed by xz: tar xJf it, and name the folder it makes"},
+        {"\x80\2", "is a pickle of Python's; CIFAR's binary version is needed, or an npz file"},
+        {"\x80\3", "is a pickle of Python's; CIFAR's binary version is needed, or an npz file"},
+        {"\x80\4", "is a pickle of Python's; CIFAR's binary version is needed, or an npz file"},
+        {"\x93NUMPY",
+         "is one array of NumPy's: images and labels together in an npz file are needed"},
+        {"\x89PNG", "is one picture: name the folder with a folder for each class"},
+        {"\xff\xd8\xff", "is one picture: name the folder with a folder for each class"},
+    };
+    char start[8] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t got = fd >= 0 ? read(fd, start, sizeof start - 1) : 0;
+    if (fd >= 0)
+        close(fd);
+    for (size_t k = 0; got > 0 && k < sizeof kinds / sizeof *kinds; k++)
+        if (strncmp(start, kinds[k].magic, strlen(kinds[k].magic)) == 0) {
+            snprintf(text, n_bytes, "%s", kinds[k].told);
+            return true;
+        }
+    return false;
 }

@@ -16,4 +16,11 @@
  */
 bool cifar10_hint(const char *folder, const char *name, char *text, size_t n_bytes);
 
+/*
+ * cifar10_hint_file - what a file is that was named in place of a folder, and what to do: an archive, a pickle, a picture
+ *   text  out  n_bytes; unchanged where the answer is false
+ * Returns whether it is one of those.  Not collective.
+ */
+bool cifar10_hint_file(const char *path, char *text, size_t n_bytes);
+
 #endif

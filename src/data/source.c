@@ -9,6 +9,14 @@
 /* One line for each kind; the one that takes any folder is asked last. */
 #define SOURCE_KINDS(KIND)                                                                         \
     KIND(source_synthetic)                                                                         \
+    KIND(source_fashion_mnist)                                                                     \
+    KIND(source_idx)                                                                               \
+    KIND(source_cifar100)                                                                          \
+    KIND(source_hdf5)                                                                              \
+    KIND(source_mat)                                                                               \
+    KIND(source_folder)                                                                            \
+    KIND(source_npz)                                                                               \
+    KIND(source_cifar100_coarse)                                                                   \
     KIND(source_cifar10)
 
 #define DECLARE(kind) extern const source_kind kind;
@@ -82,10 +90,25 @@ source *source_open_as(const source_kind *kind, const char *spec, uint64_t seed,
     return NULL;
 }
 
+/* The kind whose name stands before a colon; *rest is what stands behind. */
+static const source_kind *named_kind(const char *spec, const char **rest)
+{
+    size_t length = strcspn(spec, ":");
+    *rest = spec + length + (spec[length] == ':');
+    for (const source_kind *const *kind = source_kinds; *kind && spec[length]; kind++)
+        if (strlen((*kind)->name) == length && strncmp((*kind)->name, spec, length) == 0)
+            return *kind;
+    return NULL;
+}
+
 source *source_open(const char *spec, uint64_t seed, error *err)
 {
+    const char *rest;
+    const source_kind *named = named_kind(spec, &rest);
+    if (named)
+        return source_open_as(named, rest, seed, err);
     const source_kind *const *kind = source_kinds;
-    while (*kind && !(*kind)->claims(spec))
+    while (*kind && !((*kind)->claims && (*kind)->claims(spec)))
         kind++;
     if (*kind)
         return source_open_as(*kind, spec, seed, err);
@@ -105,6 +128,11 @@ void source_free(source *self)
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */
+
+const char *source_kind_name(const source *self)
+{
+    return self->kind->name;
+}
 
 image_shape source_shape(const source *self)
 {

@@ -177,16 +177,8 @@ typedef struct synthetic {
     int32_t cosines[ANGLES];
 } synthetic;
 
-static const char prefix[] = "synthetic:";
-
-static bool claims(const char *spec)
+static bool parse_count(const char *text, size_t *n, error *err)
 {
-    return !strncmp(spec, prefix, sizeof prefix - 1);
-}
-
-static bool parse_count(const char *spec, size_t *n, error *err)
-{
-    const char *text = spec + sizeof prefix - 1;
     size_t digits = strspn(text, "0123456789");
     *n = *text ? 0 : DEFAULT_TRAIN;
     if (!text[digits] && digits <= 8)
@@ -194,8 +186,8 @@ static bool parse_count(const char *spec, size_t *n, error *err)
             *n = *n * 10 + (size_t)(text[i] - '0');
     if (*n >= 1 && *n <= MAX_TRAIN)
         return true;
-    return error_user(err, "%s: expected synthetic: or synthetic:n with n from 1 to %d", spec,
-                      MAX_TRAIN);
+    return error_user(err, "synthetic:%s: expected synthetic: or synthetic:n with n from 1 to %d",
+                      text, MAX_TRAIN);
 }
 
 static void *open_synthetic(const char *spec, uint64_t seed, image_shape *shape, size_t count[2],
@@ -252,7 +244,6 @@ static const char *class_name(const void *state, int c)
 /* synthetic:n, n drawn images of ten classes, made from the seed. */
 const source_kind source_synthetic = {
     .name = "synthetic",
-    .claims = claims,
     .open = open_synthetic,
     .read = read_synthetic,
     .class_name = class_name,

@@ -35,9 +35,10 @@ static const option_entry test_table[] = {
      .least = 1,
      .initial = "data",
      .variable = "BRAMBLE_DATA",
-     .metavar = "DIR|synthetic:[N]",
+     .metavar = "DATA",
      .group = "Options:",
-     .help = "Folder with CIFAR-10's binary files, or synthetic images made from the seed."},
+     .help =
+         "The images: a file or a folder whose kind is recognised, or KIND:WHERE, as for train."},
     {.name = "model",
      TEST(model),
      .initial = "",
@@ -201,7 +202,7 @@ static const option_entry doctor_table[] = {
      .least = 1,
      .initial = "data",
      .variable = "BRAMBLE_DATA",
-     .metavar = "DIR|synthetic:[N]",
+     .metavar = "DATA",
      .help = "The images a run would use: are they there, and is there memory for them?"},
     {.name = "threads",
      DOCTOR(threads),
@@ -242,6 +243,8 @@ static const option_entry data_table[] = {
      .metavar = "S",
      .group = "Options:",
      .help = "Seed of the synthetic images."},
+    {.name = "json", DATA(json), .initial = "false", .help = "info: print JSON."},
+    {.name = "force", DATA(force), .initial = "false", .help = "pack: replace an existing file."},
     {.name = NULL},
 };
 
@@ -320,14 +323,17 @@ const option_command option_commands[] = {
                  "  bramble info --model paper --dot | dot -Tsvg > paper.svg\n",
      .options = info_table},
     {.name = "data",
-     .summary = "check CIFAR-10 files, or write synthetic ones",
-     .arguments = "check DIR\nsynth DIR [N]",
+     .summary = "look at a data set, check CIFAR-10 files, or write synthetic ones",
+     .arguments = "info DATA\npack DATA OUT.h5\ncheck DIR\nsynth DIR [N]",
      .max_arguments = 3,
      .about =
-         "check reads CIFAR-10's binary files in DIR and counts their images by class. synth "
+         "info reads all images of a data set and prints their size, how many there are of each class, and "
+         "mean and deviation of each channel. pack writes a data set of any kind to an HDF5 file. check reads CIFAR-10's binary files in DIR and counts their images by class. synth "
          "writes synthetic images in the same form to DIR, N of them for training and a fifth as "
          "many for testing, or as many as CIFAR-10 has.",
-     .examples = "  bramble data check data\n"
+     .examples = "  bramble data info fashion-mnist\n"
+                 "  bramble data pack folder:pictures:64x64 pictures.h5\n"
+                 "  bramble data check data\n"
                  "  bramble data synth /tmp/shapes 5000 --seed 7\n",
      .options = data_table},
     {.name = "doctor",

@@ -267,18 +267,30 @@ enum parse_outcome options_parse_data(int argc, char **argv, bool print, data_op
     enum parse_outcome outcome = parse_plain("data", argc, argv, print, &line, options, err);
     if (outcome != PARSE_RUN)
         return outcome;
-    const char *action = line.n_arguments > 0 ? line.arguments[0] : "";
-    bool is_check = strcmp(action, "check") == 0 && line.n_arguments == 2;
-    bool is_synth = strcmp(action, "synth") == 0 && line.n_arguments >= 2;
-    if (!is_check && !is_synth)
-        error_user(err, "data: expected check DIR or synth DIR [N]");
-    else if (line.n_arguments == 3 && !option_whole(line.arguments[2], 1, SYNTH_MAX, &options->n))
+    static const struct {
+        const char *word;
+        int least, most; /* arguments, itself counted */
+    } actions[] = {[DATA_CHECK] = {"check", 2, 2},
+                   [DATA_SYNTH] = {"synth", 2, 3},
+                   [DATA_INFO] = {"info", 2, 2},
+                   [DATA_PACK] = {"pack", 3, 3}};
+    const char *word = line.n_arguments > 0 ? line.arguments[0] : "";
+    const int n_actions = sizeof actions / sizeof *actions, n = (int)line.n_arguments;
+    int k = 0;
+    while (k < n_actions &&
+           (strcmp(word, actions[k].word) != 0 || n < actions[k].least || n > actions[k].most))
+        k++;
+    options->n = 0;
+    if (k == n_actions)
+        error_user(err, "data: expected check DIR, synth DIR [N], info DATA or pack DATA OUT.h5");
+    else if (k == DATA_SYNTH && n == 3 &&
+             !option_whole(line.arguments[2], 1, SYNTH_MAX, &options->n))
         error_user(err, "data synth %.200s %.60s: expected a whole number from 1 to %d",
                    line.arguments[1], line.arguments[2], SYNTH_MAX);
     else {
-        options->action = is_check ? DATA_CHECK : DATA_SYNTH;
-        options->folder = line.arguments[1];
-        options->n = line.n_arguments == 3 ? options->n : 0;
+        options->action = (enum data_action)k;
+        options->data = line.arguments[1];
+        options->out = k == DATA_PACK ? line.arguments[2] : NULL;
         return PARSE_RUN;
     }
     return PARSE_FAILED;

@@ -65,11 +65,11 @@ const option_entry option_train_table[] = {
      .least = 1,
      .initial = "data",
      .variable = "BRAMBLE_DATA",
-     .metavar = "DIR|synthetic:[N]",
+     .metavar = "DATA",
      .group = "Data:",
      .help =
-         "Folder with CIFAR-10's binary files, or synthetic images made from the seed; N of them "
-         "for training. Only rank 0 reads it."},
+         "The images: a file or a folder whose kind is recognised, or KIND:WHERE, as in cifar10:DIR, "
+         "folder:DIR, idx:DIR, fashion-mnist, hdf5:FILE, synthetic:N. Only rank 0 reads it."},
     {.name = "limit-train",
      TRAIN(limit_train),
      .most = OPTION_MAX_IMAGES,

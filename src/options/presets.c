@@ -30,5 +30,25 @@ const option_preset option_presets[] = {
                 {"rounds", "5"},
             },
     },
+    {
+        .name = "fashion",
+        .about = "Fashion-MNIST, with a net for it",
+        .settings =
+            {
+                {"data", "fashion-mnist"},
+                {"model", "fashion"},
+                {"batch", "32"},
+                {"lr", "0.02"},
+                {"momentum", "0.9"},
+                {"weight-decay", "0.0005"},
+                {"nesterov", "true"},
+                {"keep-momentum", "true"},
+                {"schedule", "linear"},
+                {"warmup", "0.25"},
+                {"average-every", "16"},
+                {"tail-average", "0.5"},
+                {"rounds", "10"},
+            },
+    },
     {.name = NULL},
 };

@@ -1,9 +1,9 @@
 #include "record/checkpoint.h"
 
-#include "child.h"
 #include "direct.h"
 #include "pack.h"
 
+#include "base/child.h"
 #include "base/memory.h"
 
 #include <stdio.h>
@@ -78,7 +78,7 @@ static bool unpack(checkpoint_file *out, FILE *in, error *err)
 
 static checkpoint_file *read_one(const char *path, error *err)
 {
-    FILE *in = child_run(path, work, (void *)path, err);
+    FILE *in = child_run(&(child_task){path, "HDF5", 0}, work, (void *)path, err);
     checkpoint_file *out = in ? memory_new(1, sizeof *out, err) : NULL;
     bool good = out && (out->path = memory_new(strlen(path) + 1, 1, err)) &&
                 strcpy(out->path, path) && unpack(out, in, err);

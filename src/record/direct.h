@@ -1,5 +1,5 @@
 /*
- * direct.h - the readers of record.h, checkpoint.h and table.h without the process around them
+ * direct.h - the readers of record.h, checkpoint.h, table.h and images.h without the process around them
  *
  * Private to src/record, and for the fuzz targets.  Contracts as there.
  */
@@ -7,6 +7,7 @@
 #define BRAMBLE_RECORD_DIRECT_H
 
 #include "record/checkpoint.h"
+#include "record/images.h"
 #include "record/record.h"
 #include "record/table.h"
 
@@ -29,5 +30,9 @@ bool direct_check_position(const checkpoint_file *self, error *err);
 bool direct_read_tables(const char *path, const char *format, const char *group, bool *is_one,
                         record_values_list *out, error *err);
 enum { DIRECT_MAX_VALUES = 512 };
+
+/* direct_array_describe, direct_array_read - as record_array_*; HDF5 may crash over a damaged file */
+bool direct_array_describe(const char *path, const char *name, record_array *what, error *err);
+bool direct_array_read(const record_wanted *what, void *to, error *err);
 
 #endif

@@ -1,8 +1,8 @@
 #include "direct.h"
 
-#include "child.h"
 #include "dataset.h"
 
+#include "base/child.h"
 #include "base/memory.h"
 
 #include <stdio.h>

@@ -1,6 +1,7 @@
 #include "record/record.h"
 
-#include "child.h"
+#include "base/child.h"
+
 #include "direct.h"
 #include "pack.h"
 
@@ -26,7 +27,7 @@ static bool work_brief(void *arg, FILE *out, error *err)
 
 static record_file *read_in_child(child_work *how, const char *path, error *err)
 {
-    FILE *packed = child_run(path, how, (void *)path, err);
+    FILE *packed = child_run(&(child_task){path, "HDF5", 0}, how, (void *)path, err);
     record_file *file = packed ? pack_read(path, packed, err) : NULL;
     if (packed)
         fclose(packed);

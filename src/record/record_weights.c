@@ -1,6 +1,7 @@
 #include "record/record.h"
 
-#include "child.h"
+#include "base/child.h"
+
 #include "direct.h"
 
 #include <stdio.h>
@@ -28,7 +29,7 @@ bool record_read_weights(const char *path, const tensor *tensors, size_t n_tenso
     for (size_t i = 0; i < n_tensors; i++)
         if (tensors[i].offset + tensors[i].count > r.n_weights)
             r.n_weights = tensors[i].offset + tensors[i].count;
-    FILE *packed = child_run(path, work, &r, err);
+    FILE *packed = child_run(&(child_task){path, "HDF5", 0}, work, &r, err);
     if (!packed)
         return false;
     bool good = fread(w, sizeof *w, r.n_weights, packed) == r.n_weights;

@@ -1,8 +1,8 @@
 #include "record/table.h"
 
-#include "child.h"
 #include "direct.h"
 
+#include "base/child.h"
 #include "base/memory.h"
 
 #include <stdio.h>
@@ -52,7 +52,7 @@ bool record_read_tables(const char *path, const char *format, const char *group,
     struct stat status;
     *out = (record_values_list){0};
     *is_one = false;
-    FILE *in = child_run(path, work, &asked, err);
+    FILE *in = child_run(&(child_task){path, "HDF5", 0}, work, &asked, err);
     if (!in)
         return false;
     *is_one = getc(in) == 't';

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 
+import datasets
 import h5py
 import hostile
 import numpy as np
@@ -215,6 +216,7 @@ def make(bad):
     runner = Runner(bad)
     assert runner(1, "data", "synth", bad / "data", N_TRAIN).returncode == 0
     make_data(bad, bad / "data")
+    datasets.make_bad(bad)
     make_texts(bad)
     make_results(bad, runner)
     (bad / "folder").mkdir()

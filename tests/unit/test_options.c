@@ -106,8 +106,8 @@ static void test_refuses_values(void **state)
     assert_refused("--seed 18446744073709551616", "--seed 18446744073709551616: expected a whole "
                                                   "number from 0 to 18446744073709551615");
     assert_refused("--average all", "--average all: expected gather, reduce, allreduce or slices");
-    assert_refused("--preset slow", "--preset slow: expected none, paper or fast");
-    assert_refused("--data=", "--data \"\": expected DIR|synthetic:[N], not an empty text");
+    assert_refused("--preset slow", "--preset slow: expected none, paper, fast or fashion");
+    assert_refused("--data=", "--data \"\": expected DATA, not an empty text");
 }
 
 static void test_refuses_lists(void **state)
@@ -238,7 +238,7 @@ static void test_other_commands(void **state)
     assert_int_equal(PARSE(info, "info a.h5 --json", &info, NULL), PARSE_RUN);
     assert_true(info.json && strcmp(info.file, "a.h5") == 0);
     assert_int_equal(PARSE(data, "data check d", &data, NULL), PARSE_RUN);
-    assert_true(data.action == DATA_CHECK && strcmp(data.folder, "d") == 0);
+    assert_true(data.action == DATA_CHECK && strcmp(data.data, "d") == 0);
     assert_int_equal(PARSE(data, "data synth d 50000 --seed 4", &data, NULL), PARSE_RUN);
     assert_true(data.action == DATA_SYNTH && data.n == 50000 && data.seed == 4);
     assert_int_equal(PARSE(data, "data synth d", &data, NULL), PARSE_RUN);

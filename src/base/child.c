@@ -1,6 +1,4 @@
-#include "child.h"
-
-#include "schema.h"
+#include "base/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +25,7 @@ static size_t size_of_file(const char *path)
     if (stat(path, &status) != 0 || status.st_size < 0)
         return 0;
     double n_bytes = (double)status.st_size;
-    return (size_t)(n_bytes < SCHEMA_MAX_BYTES ? n_bytes : SCHEMA_MAX_BYTES);
+    return (size_t)(n_bytes < CHILD_MAX_BYTES ? n_bytes : CHILD_MAX_BYTES);
 }
 
 static size_t own_size(void)
@@ -65,9 +63,9 @@ static void be_silent(void)
 #endif
 }
 
-static void set_limits(const char *path)
+static void set_limits(const child_task *task)
 {
-    size_t n_bytes = size_of_file(path), own = own_size();
+    size_t n_bytes = task->n_bytes > 0 ? task->n_bytes : size_of_file(task->path), own = own_size();
     rlim_t t_cpu_s = CHILD_CPU_S + n_bytes / CHILD_BYTES_PER_S;
     limit(RLIMIT_CPU, t_cpu_s, t_cpu_s + 1);
     if (own > 0)
@@ -81,14 +79,15 @@ void __gcov_dump(void);
 #define __gcov_dump()
 #endif
 
-static void run_child(const char *path, child_work *work, void *arg, FILE *out, outcome *shared)
+static void run_child(const child_task *task, child_work *work, void *arg, FILE *out,
+                      outcome *shared)
 {
     error err = {0};
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     be_silent();
-    set_limits(path);
+    set_limits(task);
     if (work(arg, out, &err) && (fflush(out) != 0 || ferror(out)))
-        error_environment(&err, "%s: what was read does not fit in memory", path);
+        error_environment(&err, "%s: what was read does not fit in memory", task->path);
     shared->err = err;
     shared->ended = true;
     __gcov_dump();
@@ -97,7 +96,7 @@ static void run_child(const char *path, child_work *work, void *arg, FILE *out, 
 
 /* ---- the parent ------------------------------------------------------------------------------ */
 
-static bool judge(const char *path, const outcome *shared, int status, error *err)
+static bool judge(const child_task *task, const outcome *shared, int status, error *err)
 {
     if (shared->ended && shared->err.kind == ERROR_NONE)
         return true;
@@ -108,14 +107,15 @@ static bool judge(const char *path, const outcome *shared, int status, error *er
         return (shared->err.kind == ERROR_USER ? error_user : error_environment)(err, "%.*s",
                                                                                  length, text);
     if (number == SIGKILL)
-        return error_environment(err, "%s: the process that read it was killed", path);
+        return error_environment(err, "%s: the process that read it was killed", task->path);
     if (number == SIGXCPU)
-        return error_user(err, "%s: is damaged: HDF5 does not come to an end with it", path);
-    return error_user(err, "%s: is damaged: HDF5 fails over it (%s)", path,
+        return error_user(err, "%s: is damaged: %s does not come to an end with it", task->path,
+                          task->reader);
+    return error_user(err, "%s: is damaged: %s fails over it (%s)", task->path, task->reader,
                       number > 0 ? strsignal(number) : "without a word");
 }
 
-FILE *child_run(const char *path, child_work *work, void *arg, error *err)
+FILE *child_run(const child_task *task, child_work *work, void *arg, error *err)
 {
     int fd = memfd_create("bramble", MFD_CLOEXEC), status = 0;
     FILE *out = fd >= 0 ? fdopen(fd, "w+") : NULL;
@@ -124,14 +124,14 @@ FILE *child_run(const char *path, child_work *work, void *arg, error *err)
     pid_t pid = out && shared != MAP_FAILED ? fork() : -1;
     bool good = pid >= 0;
     if (pid == 0)
-        run_child(path, work, arg, out, shared);
+        run_child(task, work, arg, out, shared);
     if (!good)
-        error_environment(err, "%s: no process can be started to read it: %s", path,
+        error_environment(err, "%s: no process can be started to read it: %s", task->path,
                           strerror(errno));
     /* Where the user has SIGCHLD ignored there is no status, but this waits all the same. */
     while (good && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    good = good && judge(path, shared, status, err);
+    good = good && judge(task, shared, status, err);
     if (shared != MAP_FAILED)
         (void)munmap(shared, sizeof *shared);
     if (good) {

@@ -1,0 +1,21 @@
+/*
+ * data_parts.h - what `bramble data` does, a file for each
+ */
+#ifndef BRAMBLE_CLI_DATA_PARTS_H
+#define BRAMBLE_CLI_DATA_PARTS_H
+
+#include "options/options.h"
+
+/*
+ * data_info - read all of a data set and print what it is
+ * Returns false with err as source_open and source_read do.  Not collective.
+ */
+bool data_info(const data_options *options, error *err);
+
+/*
+ * data_pack - write all of a data set to an HDF5 file, and say so
+ * Returns false with err as source_open, source_read and record_write_images do.  Not collective.
+ */
+bool data_pack(const data_options *options, error *err);
+
+#endif
