@@ -117,7 +117,8 @@ ALL_LDFLAGS := -Wl,--as-needed,-z,noseparate-code $(HARD_LD) $(OPT) $(MACHINE) -
 
 # Only what runs for every image is worth -O3's size.  What runs once, or once a step, is made small; what
 # makes the synthetic images would take 1.7 times as long with -Os.
-HOT  := $(if $(findstring -O3,$(OPT)),-O3)
+# Nobody reads errno of a square root: it is one instruction, of vectors, too.
+HOT  := $(if $(findstring -O3,$(OPT)),-O3) -fno-math-errno
 COLD := $(if $(findstring -O3,$(OPT)),-Oz)
 
 # The flags of each library go only where its header may be included (docs/architecture.md).

@@ -256,7 +256,7 @@ static void bench_layer(const char *name, const layer *of, size_t n_images, int 
 typedef struct step_case {
     network *net;
     network_vectors at;
-    update_rule rule;
+    optimizer by;
     network_input input;
     size_t n_images;
 } step_case;
@@ -272,19 +272,18 @@ static void label(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 static void step_act(void *arg)
 {
     step_case *c = arg;
-    network_step(c->net, &c->at, &c->rule, &c->input, c->n_images);
+    network_step(c->net, &c->at, &c->by, &c->input, c->n_images);
 }
 
 static bool step_case_init(step_case *c, const model *m, size_t n_images, int n_threads, error *err)
 {
     *c = (step_case){.net = network_new(m, n_images, true, n_threads, err),
                      .at = {memory_new(m->n_weights, sizeof(float), err),
-                            memory_new(m->n_weights, sizeof(float), err),
                             memory_new(m->n_weights, sizeof(float), err)},
-                     .rule = {.lr = 1e-4F, .momentum = 0.9F},
                      .input = {label, NULL},
                      .n_images = n_images};
-    if (err->kind == ERROR_NONE)
+    const optimizer_settings settings = {.lr = 1e-4, .momentum = 0.9};
+    if (err->kind == ERROR_NONE && optimizer_init(&c->by, optimizer_rules[0], &settings, m, err))
         model_init(m, c->at.w, 1);
     return err->kind == ERROR_NONE;
 }
@@ -293,7 +292,7 @@ static void step_case_release(step_case *c)
 {
     network_free(c->net);
     memory_free(c->at.w);
-    memory_free(c->at.v);
+    optimizer_release(&c->by);
     memory_free(c->at.g);
 }
 

@@ -62,18 +62,18 @@ static void train(model *m)
     error err = {0};
     size_t n = m->n_weights;
     network *net = network_new(m, N_IMAGES, true, 1, &err);
-    float *w = memory_new(n, sizeof *w, NULL), *v = memory_new(n, sizeof *v, NULL);
-    float *g = memory_new(n, sizeof *g, NULL);
-    fuzz_need(net && w && v && g, "no memory for a small model");
-    update_rule rule = {.lr = 0.01F};
-    network_vectors at = {w, v, g};
+    float *w = memory_new(n, sizeof *w, NULL), *g = memory_new(n, sizeof *g, NULL);
+    optimizer by;
+    bool good = optimizer_init(&by, optimizer_rules[0], &(optimizer_settings){.lr = 0.01}, m, &err);
+    fuzz_need(net && w && g && good, "no memory for a small model");
+    network_vectors at = {w, g};
     model_init(m, w, 1);
-    network_result result = network_step(net, &at, &rule, &(network_input){load, m}, N_IMAGES);
+    network_result result = network_step(net, &at, &by, &(network_input){load, m}, N_IMAGES);
     fuzz_need(result.n_correct <= N_IMAGES, "more hits than images");
     network_free(net);
     memory_free(w);
-    memory_free(v);
     memory_free(g);
+    optimizer_release(&by);
 }
 
 static void check_tensors(const model *m)

@@ -57,7 +57,9 @@ _bramble_value()
     --normalise) _bramble_words half measured ;;
     --deal) _bramble_words shuffled contiguous ;;
     --tta) _bramble_words none mirror shifts ;;
-    --schedule) _bramble_words constant linear cosine ;;
+    --schedule) _bramble_words constant linear cosine step onecycle triangle ;;
+    --optimizer) _bramble_words sgd adamw muon ;;
+    --sync) _bramble_words weights gradients ;;
     --on-nan) _bramble_words stop skip ;;
     --average) _bramble_words gather reduce allreduce slices "$([[ ${COMP_WORDS[1]} != plan ]] || echo measured)" ;;
     --partition) _bramble_words even dirichlet: classes: sorted: ;;
@@ -66,7 +68,9 @@ _bramble_value()
     --format) _bramble_words table csv json ;;
     --by) _bramble_words case "$(_bramble_options train | sed 's/--//g')" ;;
     --limit-train | --limit-test | --shards | --validate | --seed | --rounds | --local-epochs | --local-steps | \
-        --average-every | --tail-average | --batch | --lr | --warmup | --momentum | --weight-decay | \
+        --average-every | --tail-average | --batch | --lr | --warmup | --lr-start | --lr-final | --milestones | \
+        --gamma | --label-smoothing | --ema | --momentum | --beta1 | --beta2 | --epsilon | --muon-lr | --muon-momentum | \
+        --clip-norm | --weight-decay | \
         --target-accuracy | --eval-every | --checkpoint-every | --stall | --threads | --case | --base | \
         --server-lr | --server-momentum | --server-beta2 | --server-tau | \
         --patience | --nodes | --cores | --link | --link-measured) ;;
@@ -81,9 +85,9 @@ _bramble_options()
     case $1 in
     train) echo --data --limit-train --limit-test --partition --shards --order --deal --validate --augment --normalise --seed --model --init --preset \
         --config --rounds --local-epochs --local-steps --average-every --tail-average --batch --lr --schedule \
-        --warmup --momentum --nesterov --keep-momentum --weight-decay --target-accuracy \
-        --eval-every --tta --average --server-optimizer --server-lr --server-momentum --server-beta2 \
-        --server-tau --threads --case --out --force --quiet --json \
+        --warmup --lr-start --lr-final --milestones --gamma --label-smoothing --ema --optimizer --momentum --nesterov \
+        --beta1 --beta2 --epsilon --muon-lr --muon-momentum --clip-norm --keep-momentum --weight-decay --decoupled \
+        --target-accuracy --eval-every --tta --sync --average --server-optimizer --server-lr --server-momentum --server-beta2 --server-tau --threads --case --out --force --quiet --json \
         --checkpoint --checkpoint-every --resume --stall --on-nan --help ;;
     test) echo --data --model --limit-test --normalise --tta --threads --seed --json --help ;;
     report) echo --format --by --base --rounds --ranks --trace --help ;;

@@ -11,6 +11,7 @@
 #define BRAMBLE_KERNELS_REFERENCE_H
 
 #include "kernels/activation.h"
+#include "kernels/loss.h"
 #include "kernels/update.h"
 
 #include <stdbool.h>
@@ -112,14 +113,18 @@ typedef struct reference_element {
 bool reference_kept(reference_element of, uint32_t below);
 
 /*
- * reference_softmax - cross-entropy of one image's logits, and scale * its gradient
+ * reference_softmax - cross-entropy of one image's logits and the label, smoothed, and scale * its gradient (loss.h)
  *   p  out  n_classes: the softmax; g: the gradient; either may be NULL
- * Returns -log softmax[label].
+ * Returns the loss.
  */
-double reference_softmax(int n_classes, const float *logits, int label, double scale, double *p,
-                         double *g);
+double reference_softmax(int n_classes, const float *logits, int label, const loss_rule *rule,
+                         double *p, double *g);
 
 /* reference_sgd - torch.optim.SGD's step (update.h) on n weights and velocities */
 void reference_sgd(const update_rule *rule, double *w, double *v, const float *g, size_t n);
+
+/* reference_adamw - torch.optim.AdamW's step (update.h) on n weights, means and mean squares */
+void reference_adamw(const adamw_rule *rule, double *w, double *m, double *v, const float *g,
+                     size_t n);
 
 #endif

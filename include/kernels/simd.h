@@ -164,6 +164,15 @@ SIMD_INLINE vec vec_select(ivec mask, vec a, vec b)
     return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
 }
 
+/* vec_sqrt - lane by lane, correctly rounded; negative: NaN */
+SIMD_INLINE vec vec_sqrt(vec x)
+{
+    vec y = x;
+    for (int k = 0; k < VEC_WIDTH; k++)
+        y[k] = __builtin_sqrtf(x[k]);
+    return y;
+}
+
 /* Lane numbers a, b, c, d of the first 16 bytes, and the same in the others. */
 #if VEC_WIDTH == 4
 #define SIMD_LANES(a, b, c, d) a, b, c, d

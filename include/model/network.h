@@ -9,8 +9,8 @@
 #define BRAMBLE_MODEL_NETWORK_H
 
 #include "base/error.h"
-#include "kernels/update.h"
 #include "model/model.h"
+#include "model/optimizer.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +26,9 @@ typedef struct network network;
  */
 network *network_new(const model *of, size_t max_images, bool training, int n_threads, error *err);
 void network_free(network *self);
+
+/* network_smooth_labels - from now on the loss spreads this share, 0 .. 1, of each label over all classes (kernels/loss.h) */
+void network_smooth_labels(network *self, float share);
 
 /*
  * Where images come from.  load is called once for each block of a batch, by any thread:
@@ -57,13 +60,12 @@ network_result network_gradient(network *self, const float *w, float *g, const n
                                 size_t n);
 
 /*
- * network_step - the same, and one step of SGD with that gradient on what is trained of w and v; statistics
- * come nearer to the batch's (layer.h, statistic_rate); g is overwritten
+ * network_step - the same, and a step of the optimizer with that gradient, on a model's weights: the same model's
  */
 typedef struct network_vectors {
-    float *w, *v, *g; /* weights, velocity, gradient: n_weights floats each, aligned */
+    float *w, *g; /* weights, gradient: n_weights floats each, aligned; see optimizer_step */
 } network_vectors;
-network_result network_step(network *self, const network_vectors *at, const update_rule *rule,
+network_result network_step(network *self, const network_vectors *at, optimizer *by,
                             const network_input *input, size_t n);
 
 /* network_logit - of image k of the last batch; network_loss - its loss; network_guess, network_label - its

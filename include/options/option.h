@@ -19,7 +19,7 @@
 enum {
     OPTION_TEXT_BYTES = 4096,
     OPTION_LIST_MAX = 1024,
-    OPTION_MAX = 64,             /* in a table, its end included */
+    OPTION_MAX = 96,             /* in a table, its end included */
     OPTION_ARGUMENTS_MAX = 4096, /* positional ones */
 };
 

@@ -42,12 +42,22 @@ typedef struct train_options {
     uint64_t average_every; /* local steps between averages inside a round; 0: only at its end */
     /* share of a round's averages whose mean (SWA) is its model; 0: the last */
     double tail_average;
-    uint64_t batch; /* 1..65536 */
-    double lr;      /* at its highest */
-    int schedule;   /* enum schedule_kind */
-    double warmup;  /* rounds */
+    uint64_t batch;            /* 1..65536 */
+    double lr;                 /* at its highest */
+    int schedule;              /* enum schedule_kind */
+    double warmup;             /* rounds */
+    double lr_start, lr_final; /* of lr: where the warm-up begins, and the end; schedule.h */
+    option_list milestones;    /* rounds */
+    double gamma;
+    double label_smoothing;
+    int optimizer; /* index into optimizer_rules */
     double momentum, weight_decay;
-    bool nesterov, keep_momentum;
+    bool nesterov, decoupled, keep_momentum;
+    double beta1, beta2, epsilon;
+    double muon_lr, muon_momentum;
+    double clip_norm;       /* 0: none */
+    double ema;             /* decay; 0: none */
+    int sync;               /* enum sync */
     double target_accuracy; /* 0..1; 0: none */
 
     int average;          /* index into average_rules */
@@ -74,6 +84,7 @@ typedef struct train_options {
 } train_options;
 
 enum deal { DEAL_SHUFFLED, DEAL_CONTIGUOUS };
+enum sync { SYNC_WEIGHTS, SYNC_GRADIENTS };
 enum on_nan { ON_NAN_STOP, ON_NAN_SKIP };
 
 /*

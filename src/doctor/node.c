@@ -160,19 +160,19 @@ static size_t tried_batch(const doctor *self)
     return self->options.batch < TRIED_IMAGES ? (size_t)self->options.batch : TRIED_IMAGES;
 }
 
-static void train(const doctor *self, network *net, const network_vectors *at, doctor_node *mine)
+static void train(const doctor *self, network *net, const network_vectors *at, optimizer *by,
+                  doctor_node *mine)
 {
-    const update_rule rule = {.lr = 0.001F, .momentum = 0.9F};
     network_input input = {load, self->model};
     size_t batch = tried_batch(self);
     model_init(self->model, at->w, 1);
-    network_step(net, at, &rule, &input, batch); /* its memory is touched for the first time */
+    network_step(net, at, by, &input, batch); /* its memory is touched for the first time */
     double begin = clock_now(), now = begin, cpu = clock_cpu();
     mine->images_per_s = 0.0;
     while (now - begin < T_TRAIN_S) {
         double start = now, images = 0.0;
         do {
-            network_step(net, at, &rule, &input, batch);
+            network_step(net, at, by, &input, batch);
             images += (double)batch;
             now = clock_now();
         } while (now - start < T_SLICE_S);
@@ -190,10 +190,14 @@ static void try_training(doctor *self)
            share = (double)self->options.batch / (double)tried_batch(self);
     network *net = network_new(self->model, tried_batch(self), true, self->n_threads, &err);
     self->mine.memory_needed_bytes += (machine_peak_rss() - before) * (share - 1.0);
-    float *w = memory_new(3 * ((n + 15) / 16 * 16), sizeof *w, &err);
+    float *w = memory_new(2 * ((n + 15) / 16 * 16), sizeof *w, &err);
     size_t step = (n + 15) / 16 * 16; /* each on a line of its own */
-    if (net && w)
-        train(self, net, &(network_vectors){w, w + step, w + 2 * step}, &self->mine);
+    optimizer by = {0};
+    if (net && w &&
+        optimizer_init(&by, optimizer_rules[0], &(optimizer_settings){.lr = 0.001, .momentum = 0.9},
+                       self->model, &err))
+        train(self, net, &(network_vectors){w, w + step}, &by, &self->mine);
+    optimizer_release(&by);
     snprintf(self->mine.failure, sizeof self->mine.failure, "%.*s",
              (int)sizeof self->mine.failure - 1, err.text);
     self->mine.memory_available_bytes = machine_available_memory(); /* while the network is there */

@@ -207,22 +207,26 @@ void reference_relu_backward(const float *y, const float *gy, float *gx, size_t 
         gx[k] = y[k] <= 0.0F ? 0.0F : gy[k];
 }
 
-double reference_softmax(int n_classes, const float *logits, int label, double scale, double *p,
-                         double *g)
+double reference_softmax(int n_classes, const float *logits, int label, const loss_rule *rule,
+                         double *p, double *g)
 {
-    double largest = (double)logits[0], sum = 0.0;
+    double largest = (double)logits[0], sum = 0.0, loss = 0.0;
+    double spread = (double)rule->smoothing / n_classes, own = 1.0 - (double)rule->smoothing;
     for (int c = 1; c < n_classes; c++)
         largest = (double)logits[c] > largest ? (double)logits[c] : largest;
     for (int c = 0; c < n_classes; c++)
         sum += exp((double)logits[c] - largest);
     for (int c = 0; c < n_classes; c++) {
-        double share = exp((double)logits[c] - largest) / sum;
+        double x = (double)logits[c] - largest, share = exp(x) / sum;
+        double wanted = c == label ? own + spread : spread;
         if (p)
             p[c] = share;
         if (g)
-            g[c] = scale * (share - (c == label ? 1.0 : 0.0));
+            g[c] = (double)rule->scale * (share - wanted);
+        if (wanted > 0.0)
+            loss += wanted * (log(sum) - x);
     }
-    return log(sum) - ((double)logits[label] - largest);
+    return loss;
 }
 
 void reference_sgd(const update_rule *rule, double *w, double *v, const float *g, size_t n)
@@ -230,8 +234,23 @@ void reference_sgd(const update_rule *rule, double *w, double *v, const float *g
     double lr = (double)rule->lr, momentum = (double)rule->momentum;
     double decay = (double)rule->weight_decay;
     for (size_t k = 0; k < n; k++) {
-        double d = (double)g[k] + decay * w[k];
+        double d = (double)g[k] + (rule->decoupled ? 0.0 : decay * w[k]);
         v[k] = momentum * v[k] + d;
+        if (rule->decoupled)
+            w[k] -= lr * decay * w[k];
         w[k] -= lr * (rule->nesterov ? d + momentum * v[k] : v[k]);
+    }
+}
+
+void reference_adamw(const adamw_rule *rule, double *w, double *m, double *v, const float *g,
+                     size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        double x = (double)g[k];
+        m[k] += (double)rule->rate1 * (x - m[k]);
+        v[k] += (double)rule->rate2 * (x * x - v[k]);
+        w[k] =
+            w[k] * (double)rule->keep -
+            (double)rule->step * m[k] / (sqrt(v[k]) * (double)rule->root + (double)rule->epsilon);
     }
 }

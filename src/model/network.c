@@ -165,6 +165,11 @@ void network_free(network *self)
     memory_free(self);
 }
 
+void network_smooth_labels(network *self, float share)
+{
+    self->smoothing = share;
+}
+
 float network_logit(const network *self, size_t k, int class_number)
 {
     return self->logits[k / VEC_WIDTH * (size_t)self->model->n_classes + (size_t)class_number]

@@ -1,7 +1,6 @@
 #include "network_step.h"
 
 #include "base/clock.h"
-#include "base/memory.h"
 #include "kernels/loss.h"
 
 void step_begin(step *self)
@@ -61,50 +60,12 @@ void step_loss(const step *self, stage_walk *at)
 {
     const network *net = self->net;
     loss_result result = {net->losses, net->guesses};
+    loss_rule rule = {1.0F / (float)self->n_images, net->smoothing};
     size_t begin, end;
     stage_meet(at, true);
     team_share(at->us, self->pass.n_blocks, &begin, &end);
-    loss_softmax(net->model->n_classes, net->logits, net->labels, self->n_images,
-                 1.0F / (float)self->n_images, self->g ? net->glogits : NULL, &result, begin, end);
-}
-
-/* This thread's share of n numbers, cut where cache lines end. */
-static void share_lines(const team *us, size_t n, size_t *begin, size_t *end)
-{
-    team_share(us, (n + MEMORY_ALIGNMENT - 1) / MEMORY_ALIGNMENT, begin, end);
-    *begin *= MEMORY_ALIGNMENT;
-    *end *= MEMORY_ALIGNMENT;
-    *end = *end < n ? *end : n;
-}
-
-/* What of begin .. end - 1 belongs to a group that is trained now, by the rule with the group's factors. */
-static void update_group(const step *self, const model_group *group, size_t begin, size_t end)
-{
-    update_rule rule = *self->rule;
-    begin = begin > group->begin ? begin : group->begin;
-    end = end < group->end ? end : group->end;
-    if (begin >= end || rule.epoch >= group->training.epochs)
-        return;
-    rule.lr *= group->training.lr;
-    rule.weight_decay *= group->training.weight_decay;
-    update_sgd(&rule, self->at->w, self->at->v, self->at->g, begin, end);
-}
-
-static void update(const step *self, stage_walk *at)
-{
-    const model *m = self->net->model;
-    size_t begin, end;
-    stage_meet(at, false);
-    share_lines(at->us, m->n_trained, &begin, &end);
-    for (int k = 0; k < m->n_groups; k++)
-        update_group(self, &m->groups[k], begin, end);
-    for (int k = 0; k < m->n_layers; k++) {
-        const layer *l = &m->layers[k];
-        size_t offset = m->places[k].statistics;
-        team_share(at->us, l->n_statistics, &begin, &end);
-        update_statistics(l->statistic_rate, self->at->w + offset, self->at->g + offset, begin,
-                          end);
-    }
+    loss_softmax(net->model->n_classes, net->logits, net->labels, self->n_images, &rule,
+                 self->g ? net->glogits : NULL, &result, begin, end);
 }
 
 /* What every thread does in a step. */
@@ -120,8 +81,10 @@ static void work(const team *us, void *arg)
     step_loss(self, &at);
     if (self->g)
         stages_backward(&at, 0, n_stages);
-    if (self->at)
-        update(self, &at);
+    if (!self->at)
+        return;
+    stage_meet(&at, false);
+    optimizer_update(self->by, self->at->w, self->at->g, us);
 }
 
 static network_result execute(step *self)
@@ -151,10 +114,11 @@ network_result network_gradient(network *self, const float *w, float *g, const n
     return execute(&s);
 }
 
-network_result network_step(network *self, const network_vectors *at, const update_rule *rule,
+network_result network_step(network *self, const network_vectors *at, optimizer *by,
                             const network_input *input, size_t n)
 {
     step s = {
-        .net = self, .input = input, .n_images = n, .w = at->w, .g = at->g, .at = at, .rule = rule};
+        .net = self, .input = input, .n_images = n, .w = at->w, .g = at->g, .at = at, .by = by};
+    optimizer_begin(by);
     return execute(&s);
 }

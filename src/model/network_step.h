@@ -16,6 +16,7 @@ struct network {
     size_t max_images;
     bool training;
     int n_threads;
+    float smoothing;
     stage *stages;
     int n_stages;
     layer_pass *passes; /* one for each layer, with its memory */
@@ -38,7 +39,7 @@ typedef struct step {
     const float *w;
     float *g;                  /* NULL: forward only */
     const network_vectors *at; /* NULL: no update */
-    const update_rule *rule;
+    const optimizer *by;
     stage_pass pass;
     double t_input_s;
 } step;

@@ -1,62 +1,14 @@
-#include "data/sampler.h"
-#include "data/views.h"
+#include "model/optimizer.h"
 #include "model/schedule.h"
 #include "options/options.h"
-#include "transport/average.h"
+#include "words.h"
 
 #define TRAIN(field) OPTION_BIND(train_options, field)
+#define REAL(field, most, value, shown)                                                            \
+    TRAIN(field), .high = most, .initial = value, .metavar = shown
 
-/* ---- words ----------------------------------------------------------------------------------- */
-
-static const char *schedule_word(size_t i)
-{
-    static const char *const words[] = {[SCHEDULE_CONSTANT] = "constant",
-                                        [SCHEDULE_LINEAR] = "linear",
-                                        [SCHEDULE_COSINE] = "cosine"};
-    return i < sizeof words / sizeof *words ? words[i] : NULL;
-}
-
-static const char *order_word(size_t i)
-{
-    static const char *const words[] = {
-        [ORDER_SHUFFLE] = "shuffle", [ORDER_SEQUENTIAL] = "sequential"};
-    return i < sizeof words / sizeof *words ? words[i] : NULL;
-}
-
-static const char *deal_word(size_t i)
-{
-    static const char *const words[] = {
-        [DEAL_SHUFFLED] = "shuffled", [DEAL_CONTIGUOUS] = "contiguous"};
-    return i < sizeof words / sizeof *words ? words[i] : NULL;
-}
-
-static const char *average_word(size_t i)
-{
-    return average_rules[i] ? average_rules[i]->name : NULL;
-}
-
-static const char *outer_word(size_t i)
-{
-    return outer_rules[i] ? outer_rules[i]->name : NULL;
-}
-
-static const char *preset_word(size_t i)
-{
-    return i == 0 ? "none" : option_presets[i - 1].name;
-}
-
-static const char *tta_word(size_t i)
-{
-    return views_names[i];
-}
-
-static const char *on_nan_word(size_t i)
-{
-    static const char *const words[] = {[ON_NAN_STOP] = "stop", [ON_NAN_SKIP] = "skip"};
-    return i < sizeof words / sizeof *words ? words[i] : NULL;
-}
-
-/* ---- the table ------------------------------------------------------------------------------- */
+/* A share of what is kept that would keep everything for ever is none. */
+#define BELOW_ONE 0.9999999
 
 const option_entry option_train_table[] = {
     {.name = "data",
@@ -204,13 +156,15 @@ const option_entry option_train_table[] = {
      .metavar = "H",
      .help = "Average also inside a round, after at most H batches; 0: only at its end."},
     {.name = "tail-average",
-     TRAIN(tail_average),
-     .high = 1,
-     .initial = "0",
-     .metavar = "F",
+     REAL(tail_average, 1, "0", "F"),
      .help = "A round's model is the mean of the last share F of its averages, which evens out the "
              "noise "
              "of the steps; 0: the very last."},
+    {.name = "ema",
+     REAL(ema, BELOW_ONE, "0", "D"),
+     .help =
+         "A round's model is the exponential moving average of the averages, of which D is kept "
+         "at each; 0: the average itself."},
     {.name = "batch",
      TRAIN(batch),
      .least = 1,
@@ -218,47 +172,80 @@ const option_entry option_train_table[] = {
      .initial = "32",
      .metavar = "B",
      .help = "Images a worker takes for one step; 1 to 65536."},
-    {.name = "lr",
-     TRAIN(lr),
-     .high = 1000,
-     .initial = "0.001",
-     .metavar = "RATE",
-     .help = "Learning rate at its highest."},
+    {.name = "lr", REAL(lr, 1000, "0.001", "RATE"), .help = "Learning rate at its highest."},
     {.name = "schedule",
      TRAIN(schedule),
-     .word = schedule_word,
+     .word = schedule_name,
      .initial = "constant",
-     .help = "How the learning rate goes on after the warm-up: stays, or falls to 0 at the end of "
-             "the last round."},
+     .help = "How the learning rate goes on after the warm-up: stays, falls by --milestones, or "
+             "falls to --lr-final at the end of the last round."},
     {.name = "warmup",
-     TRAIN(warmup),
-     .high = 1000000,
-     .initial = "0",
-     .metavar = "R",
-     .help = "The learning rate rises from 0 over the first R rounds; fractions are fine."},
+     REAL(warmup, 1000000, "0", "R"),
+     .help = "The learning rate rises over the first R rounds; fractions are fine. 0: not at all, "
+             "onecycle over 0.3 and triangle over 0.23 of the run."},
+    {.name = "lr-start",
+     REAL(lr_start, 1, "0", "F"),
+     .help = "Part of --lr with which the warm-up begins; 0: the schedule's own, see bramble(1)."},
+    {.name = "lr-final", REAL(lr_final, 1, "0", "F"), .help = "Part of --lr to which it falls."},
+    {.name = "milestones",
+     TRAIN(milestones),
+     .most = 1000000,
+     .initial = "",
+     .metavar = "R1,R2,...",
+     .help = "With --schedule step: after so many rounds the learning rate is multiplied by "
+             "--gamma."},
+    {.name = "gamma", REAL(gamma, 1, "0.1", "F"), .help = "With --schedule step: the factor."},
+    {.name = "label-smoothing",
+     REAL(label_smoothing, 1, "0", "F"),
+     .help = "Train towards this share of certainty less: the share F is spread over all "
+             "classes."},
+    {.name = "optimizer",
+     TRAIN(optimizer),
+     .word = optimizer_name,
+     .initial = "sgd",
+     .help = "How a gradient becomes a step: stochastic gradient descent, AdamW, or Muon for the "
+             "weights of convolutions and sgd with --nesterov for the rest."},
     {.name = "momentum",
-     TRAIN(momentum),
-     .high = 1,
-     .initial = "0.9",
-     .metavar = "M",
+     REAL(momentum, 1, "0.9", "M"),
      .help = "Momentum of stochastic gradient descent, 0 to 1."},
     {.name = "nesterov", TRAIN(nesterov), .initial = "false", .help = "Nesterov's momentum."},
+    {.name = "beta1",
+     REAL(beta1, BELOW_ONE, "0.9", "B"),
+     .help = "AdamW: what its mean of the gradients keeps in a step, 0 to below 1."},
+    {.name = "beta2",
+     REAL(beta2, BELOW_ONE, "0.999", "B"),
+     .help = "AdamW: the same of the gradients' squares."},
+    {.name = "epsilon",
+     TRAIN(epsilon),
+     .low = 1e-12,
+     .high = 1,
+     .initial = "1e-08",
+     .metavar = "E",
+     .help = "AdamW: added to the root of the mean square."},
+    {.name = "muon-lr",
+     REAL(muon_lr, 1000, "0.24", "RATE"),
+     .help = "Muon: learning rate of the weights of convolutions at its highest."},
+    {.name = "muon-momentum",
+     REAL(muon_momentum, 1, "0.6", "M"),
+     .help = "Muon: momentum of the same."},
+    {.name = "clip-norm",
+     REAL(clip_norm, 1e6, "0", "N"),
+     .help = "Shorten gradients longer than N to that length; 0: none."},
     {.name = "keep-momentum",
      TRAIN(keep_momentum),
      .initial = "false",
      .help = "Keep a worker's momentum from round to round; without it every round starts from 0."},
     {.name = "weight-decay",
-     TRAIN(weight_decay),
-     .high = 1,
-     .initial = "0",
-     .metavar = "D",
+     REAL(weight_decay, 1, "0", "D"),
      .help = "Add D times the weights to the gradient."},
+    {.name = "decoupled",
+     TRAIN(decoupled),
+     .initial = "false",
+     .help =
+         "Take learning rate times D times the weights from them instead, as AdamW always does."},
     {.name = "target-accuracy",
      .resume = RESUME_FREE,
-     TRAIN(target_accuracy),
-     .high = 1,
-     .initial = "0",
-     .metavar = "A",
+     REAL(target_accuracy, 1, "0", "A"),
      .help =
          "Stop as soon as the test accuracy, or with --validate that of the images held out, is A, 0 to 1; 0: go through all rounds."},
     {.name = "eval-every",
@@ -278,12 +265,18 @@ const option_entry option_train_table[] = {
      .help = "Test the last model also by the mean of several views of each image, itself and its "
              "mirror image, or these and both shifted by a pixel: a second number."},
 
+    {.name = "sync",
+     TRAIN(sync),
+     .word = sync_word,
+     .initial = "weights",
+     .group = "Cluster:",
+     .help = "What is averaged: the weights, after some steps of each worker; or the gradients, "
+             "before every step."},
     {.name = "average",
      .resume = RESUME_FREE,
      TRAIN(average),
      .word = average_word,
      .initial = "gather",
-     .group = "Cluster:",
      .help = "How the weights travel; all give the same bits."},
     {.name = "server-optimizer",
      TRAIN(server_optimizer),
@@ -387,10 +380,7 @@ const option_entry option_train_table[] = {
              "Options on which the result does not depend may be given anew."},
     {.name = "stall",
      .resume = RESUME_FREE,
-     TRAIN(stall),
-     .high = 1000000,
-     .initial = "60",
-     .metavar = "SECONDS",
+     REAL(stall, 1000000, "60", "SECONDS"),
      .help = "Report a rank that shows no progress for so long; 0: none."},
     {.name = "on-nan",
      .resume = RESUME_FREE,

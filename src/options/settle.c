@@ -1,5 +1,6 @@
 #include "settle.h"
 
+#include "check.h"
 #include "data/augment.h"
 #include "data/normalise.h"
 #include "data/partition.h"
@@ -64,5 +65,6 @@ static bool settle_server(const option_entry *table, train_options *options, err
 bool settle_options(const option_entry *table, train_options *options, error *err)
 {
     return check_texts(options, err) && check_partition(options, err) &&
+           check_options(options, err) &&
            settle_server(table, options, err);
 }

@@ -108,7 +108,9 @@ bool fit_run_read(fit_run *self, const record_file *file, error *err)
         self->nodes += file->machines[k].is_worker != 0;
     self->cores = file->summary.cores / self->nodes;
     self->batch = option_number(file, "batch");
-    self->steps = option_number(file, "average-every");
+    const char *sync = record_config(file, "sync");
+    self->steps =
+        sync && strcmp(sync, "gradients") == 0 ? 1.0 : option_number(file, "average-every");
     if (!(self->steps > 0.0))
         self->steps = option_number(file, "local-steps");
     bool whole = self->nodes == (file->n_ranks > 1 ? (int)file->n_ranks - 1 : 1);

@@ -22,9 +22,7 @@ void course_release(course *self)
 
 static uint64_t count_segments(const course *self, uint64_t average_every)
 {
-    uint64_t most = 0;
-    for (int k = 0; k < self->n_workers; k++)
-        most = course_steps(self, k) > most ? course_steps(self, k) : most;
+    uint64_t most = course_steps(self, course_longest(self));
     return average_every == 0 ? 1 : divide_up(most, average_every);
 }
 
@@ -38,7 +36,8 @@ void course_cut(course *self, const train_options *options, uint64_t rounds_befo
     self->n_train = 0;
     for (int k = 0; k < self->n_workers; k++)
         self->n_train += self->images[k];
-    self->segments = count_segments(self, options->average_every);
+    self->takes = count_segments(self, options->average_every);
+    self->segments = options->sync == SYNC_GRADIENTS ? count_segments(self, 1) : self->takes;
     self->eval_every = options->eval_every;
     if (self->eval_every == 0) /* about once an epoch */
         self->eval_every =
@@ -50,6 +49,15 @@ uint64_t course_epoch(const course *self, int worker)
     return divide_up(self->images[worker], self->batch);
 }
 
+int course_longest(const course *self)
+{
+    int longest = 0;
+    for (int k = 1; k < self->n_workers; k++)
+        if (course_epoch(self, k) > course_epoch(self, longest))
+            longest = k;
+    return longest;
+}
+
 uint64_t course_steps(const course *self, int worker)
 {
     return self->local_steps > 0 ? self->local_steps
@@ -59,6 +67,14 @@ uint64_t course_steps(const course *self, int worker)
 uint64_t course_steps_before(const course *self, int worker, uint64_t k)
 {
     return (uint64_t)((unsigned __int128)course_steps(self, worker) * k / self->segments);
+}
+
+bool course_take(const course *self, uint64_t k, uint64_t *take)
+{
+    const unsigned __int128 takes = self->takes;
+    uint64_t before = (uint64_t)(takes * k / self->segments);
+    *take = before;
+    return (uint64_t)(takes * (k + 1) / self->segments) > before;
 }
 
 double course_images(const course *self)

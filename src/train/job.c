@@ -10,6 +10,7 @@ static void server_release(server *self)
     checkpoint_free(self->checkpoint);
     record_file_free(self->past);
     evaluation_release(&self->evaluation);
+    ema_release(&self->ema);
     input_rule_release(&self->input);
     dataset_release(&self->test);
     dataset_release(&self->validation);
@@ -23,7 +24,9 @@ void job_release(job *self)
     input_values_release(&self->input);
     course_release(&self->course);
     merge_release(&self->merge);
+    descent_release(&self->descent);
     memory_free(self->w);
+    memory_free(self->g);
     model_free(self->model);
     *self = (job){0};
 }

@@ -10,6 +10,8 @@
 #include "course.h"
 #include "data/dataset.h"
 #include "data/input.h"
+#include "descent.h"
+#include "ema.h"
 #include "merge.h"
 #include "model/model.h"
 #include "options/options.h"
@@ -24,6 +26,7 @@ typedef struct server {
     dataset test, validation; /* validation: empty without --validate */
     input_rule input;         /* of both */
     evaluation evaluation;
+    ema ema; /* of the averages */
     record *record;
     checkpoint *checkpoint;   /* NULL: none is written */
     record_machine *machines; /* one per rank */
@@ -36,9 +39,12 @@ typedef struct job {
     const train_options *options;
     course course;
     model *model;
-    input_values input;              /* of all images, on all ranks */
-    float *w;                        /* the weights: everyone's */
-    merge merge;                     /* of all workers' into these */
+    input_values input; /* of all images, on all ranks */
+    float *w;           /* the weights: everyone's */
+    float *g; /* their gradient, on ranks that take steps: workers, with --sync gradients all */
+    descent descent;                 /* on the same ranks */
+    merge merge;                     /* of all workers' weights, or gradients, into these */
+    int n_threads;                   /* of this rank */
     double t_begin_s, t_start_mpi_s; /* as in run.h */
     double t_start_data_s;           /* reading and dealing out images */
     worker worker;                   /* on ranks that are one */

@@ -1,5 +1,7 @@
 /*
  * merge.h - the workers' weights become those that everyone goes on from: the average, then the outer rule
+ *
+ * Where gradients are averaged before every step all have the same weights; the outer rule comes at times.
  */
 #ifndef BRAMBLE_TRAIN_MERGE_H
 #define BRAMBLE_TRAIN_MERGE_H
@@ -35,5 +37,20 @@ void merge_begin(merge *self, const float *w);
  * Returns the seconds of it that were spent in MPI.  Collective.
  */
 double merge_weights(merge *self, float *w, const double *weights, uint64_t round);
+
+/* merge_outer - the second half of it, where all have the same w.  Not collective. */
+void merge_outer(merge *self, float *w, uint64_t round);
+
+/*
+ * merge_gradients - replace g on every rank by the mean
+ *   n_trained  in  numbers of g that are gradients; behind them stand statistics
+ *   largest    in  magnitude among the gradients of all ranks that count; the same on every rank
+ * For the fixed-point numbers of the average (transport/fixed.h) gradients are multiplied by the power of two that
+ * brings the largest between 2^18 and 2^19: what is at least 2^-34 of it keeps all 24 bits, so the mean is rounded as a
+ * float's.
+ * Returns and needs what merge_weights does.  Collective.
+ */
+double merge_gradients(merge *self, float *g, size_t n_trained, float largest,
+                       const double *weights);
 
 #endif

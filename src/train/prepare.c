@@ -100,6 +100,19 @@ static bool prepare_data(preparation *self, job *to, error *err)
     return broadcast_input(&to->input, err);
 }
 
+/* Steps are each worker's own, or, where gradients are averaged, everybody's. */
+static void prepare_descent(job *to, error *err)
+{
+    const course *on = &to->course;
+    const bool all = to->options->sync == SYNC_GRADIENTS;
+    if (err->kind != ERROR_NONE || !(all || transport_is_worker()))
+        return;
+    const int who = all ? course_longest(on) : transport_worker();
+    const descent_course steps = {course_steps(on, who), course_epoch(on, who), on->rounds_before};
+    to->g = memory_new(to->model->n_weights, sizeof *to->g, err);
+    descent_init(&to->descent, to->options, to->model, &steps, err);
+}
+
 static bool prepare_memory(preparation *self, job *to, error *err)
 {
     const train_options *o = to->options;
@@ -108,11 +121,16 @@ static bool prepare_memory(preparation *self, job *to, error *err)
     if (!threads_choose(o->threads, &self->n_threads, &self->advice, err))
         return false;
     to->w = memory_new(n, sizeof *to->w, err);
+    to->n_threads = self->n_threads;
     merge_init(&to->merge, average_rules[o->average], outer_rules[o->server_optimizer], &o->server,
                to->model, err);
+    prepare_descent(to, err);
     if (err->kind == ERROR_NONE && transport_is_worker())
-        worker_init(&to->worker, o, &to->course, &to->input, to->model, to->w, self->n_threads,
-                    err);
+        worker_init(&to->worker, o, &to->course, &to->input, to->model, self->n_threads, err);
+    to->worker.at = (network_vectors){to->w, to->g};
+    to->worker.by = &to->descent;
+    if (err->kind == ERROR_NONE && transport_is_server())
+        ema_init(&s->ema, o->ema, n, to->course.rounds_before > 0, err);
     error_prefix(err, "a smaller --batch than %llu or --model than %s is needed",
                  (unsigned long long)o->batch, o->model);
     if (err->kind == ERROR_NONE && transport_is_server() && /* whatever the batch is */

@@ -25,7 +25,7 @@ static bool check_rounds(const preparation *self, error *err)
     const checkpoint_file *from = self->from;
     const train_options *o = &self->run->options;
     uint64_t done = from->past->n_rounds, planned = from->past->n_rounds_planned;
-    if (o->rounds != planned && o->schedule != SCHEDULE_CONSTANT)
+    if (o->rounds != planned && schedule_ends((enum schedule_kind)o->schedule))
         return error_user(err,
                           "--rounds %llu: the run in %s was planned for %llu, over which its "
                           "learning rate falls; leave --rounds out",
@@ -290,6 +290,7 @@ void resume_vectors(const preparation *self, job *to)
         }
         if (from)
             memcpy(list[i].at, from->values, n_bytes);
-        transport_broadcast(list[i].at, n_bytes, 0, TRANSPORT_SLEEP);
+        if (!list[i].server_alone)
+            transport_broadcast(list[i].at, n_bytes, 0, TRANSPORT_SLEEP);
     }
 }

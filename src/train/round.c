@@ -2,6 +2,7 @@
 
 #include "host/machine.h"
 #include "host/sensors.h"
+#include "kernels/update.h"
 #include "server.h"
 #include "shown.h"
 
@@ -62,21 +63,58 @@ static bool check_divergence(const training *t, uint64_t round, error *err)
     return true;
 }
 
-/* Everyone's weights become their mean, by images seen, and what the outer rule makes of it; those that have diverged
- * are left out. */
-static void end_segment(training *t, uint64_t round, uint64_t segment)
+/* Everyone's weights become their mean, by images seen, and what the outer rule makes of it. */
+static double average_weights(training *t, uint64_t round, uint64_t segment)
 {
     job *j = t->job;
+    return merge_weights(&j->merge, j->w, t->weights, round * j->course.segments + segment);
+}
+
+/* Everyone takes the same step, by the mean of the gradients. */
+static double average_gradients(training *t)
+{
+    job *j = t->job;
+    float largest = 0.0F;
+    for (int k = 0; k < transport_size(); k++)
+        if (t->weights[k] > 0.0)
+            largest = fmaxf(largest, t->notes[k].largest);
+    return merge_gradients(&j->merge, j->g, j->model->n_trained, largest, t->weights);
+}
+
+static bool take_step(training *t, uint64_t round, uint64_t segment, error *err)
+{
+    job *j = t->job;
+    uint64_t take;
+    phases_enter(&t->phases, transport_is_worker() ? PHASE_TRAIN : PHASE_SERVE);
+    descent_next(&j->descent);
+    optimizer_step(&j->descent.optimizer, j->w, j->g, j->n_threads);
+    if (course_take(&j->course, segment, &take))
+        merge_outer(&j->merge, j->w, round * j->course.takes + take);
+    bool sound = segment + 1 < j->course.segments || /* else the next loss would tell */
+                 vector_finite_below(j->w, j->model->n_weights, AVERAGE_LIMIT);
+    phases_enter(&t->phases, transport_is_server() ? PHASE_SERVE : PHASE_OTHER);
+    return sound || error_user(err,
+                               "round %llu: the weights are no longer finite or far too large, "
+                               "training has diverged: choose a smaller --lr",
+                               (unsigned long long)round + 1);
+}
+
+/* Those that have diverged are left out. */
+static bool end_segment(training *t, uint64_t round, uint64_t segment, error *err)
+{
+    job *j = t->job;
+    const bool gradients = j->options->sync == SYNC_GRADIENTS;
     phases_enter(&t->phases, PHASE_PACK);
     for (int k = 0; k < transport_size(); k++) {
         t->weights[k] = t->notes[k].diverged ? 0.0 : t->notes[k].images;
         present_note(&t->present, k, t->notes[k].images);
     }
-    double t_wire_s =
-        merge_weights(&j->merge, j->w, t->weights, round * j->course.segments + segment);
+    double t_wire_s = gradients ? average_gradients(t) : average_weights(t, round, segment);
     phases_enter(&t->phases, transport_is_server() ? PHASE_SERVE : PHASE_OTHER);
     phases_move(&t->phases, PHASE_PACK, PHASE_WIRE, t_wire_s);
+    bool good = !gradients || take_step(t, round, segment, err);
     t->t_average_s = clock_now();
+    return good;
 }
 
 /* A segment in this rank's row. */
@@ -106,9 +144,10 @@ static bool run_segment(training *t, uint64_t round, uint64_t segment, record_ra
         return true;
     if (!check_divergence(t, round, err))
         return false;
-    end_segment(t, round, segment);
-    if (mine.diverged) /* it begins anew with the others' weights */
-        worker_drop_momentum(&j->worker);
+    if (!end_segment(t, round, segment, err))
+        return false;
+    if (mine.diverged && j->options->sync == SYNC_WEIGHTS) /* it begins anew with the others' */
+        optimizer_forget(&j->descent.optimizer);
     add_segment(j, &mine, row);
     if (transport_is_server()) {
         server_segment(t, segment);
@@ -124,8 +163,8 @@ static void begin_round(training *t, uint64_t round)
     present_begin(&t->present, round);
     if (transport_is_server())
         server_begin_round(t);
-    if (transport_is_worker() && !t->job->options->keep_momentum)
-        worker_drop_momentum(&t->job->worker);
+    if (t->job->g && !t->job->options->keep_momentum) /* it takes steps */
+        optimizer_forget(&t->job->descent.optimizer);
 }
 
 /* Sums over the segments become means; what the machine tells of itself. */

@@ -1,34 +1,57 @@
 #include "saved.h"
 
+typedef struct listing {
+    saved_vector *list;
+    size_t n;
+} listing;
+
+static void add(listing *self, bool wanted, saved_vector v)
+{
+    if (wanted)
+        self->list[self->n++] = v;
+}
+
+/* Of the optimizer; a rank that takes no steps has none. */
+static void add_optimizer(listing *self, const job *of)
+{
+    const optimizer_rule *rule = optimizer_rules[of->options->optimizer];
+    const optimizer *by = &of->descent.optimizer;
+    const bool keep = of->options->keep_momentum, each = of->options->sync == SYNC_WEIGHTS;
+    for (size_t k = 0; rule->states[k].name; k++) {
+        const optimizer_state *state = &rule->states[k];
+        add(self, keep,
+            (saved_vector){.name = state->name,
+                           .about = each ? state->of_worker : state->of_all,
+                           .per_worker = each,
+                           .n = of->model->n_weights,
+                           .at = by->states[k]});
+    }
+    add(self, keep && rule->ages,
+        (saved_vector){"age", "Steps that the means are of.", .per_worker = each, .n = 1,
+                       .at = by->age});
+}
+
 size_t saved_list(const job *of, saved_vector list[SAVED_MAX])
 {
-    const bool each = true, one = false, must = false, may_be_missing = true;
     const size_t n = of->model->n_weights;
     const outer *then = &of->merge.outer;
-    const struct {
-        bool wanted;
-        saved_vector is;
-    } all[] = {
-        {true, {"w", "Weights from which training goes on.", one, must, n, of->w}},
-        {of->options->keep_momentum,
-         {"v", "Momentum of each worker.", each, must, n, of->worker.at.v}},
-        {of->merge.average.rule->has_residual, /* the rule before may have had none */
-         {"residual", "What each worker has not sent yet.", each, may_be_missing, n,
-          of->merge.average.residual}},
-    };
-    _Static_assert(sizeof all / sizeof *all + OUTER_STATES <= SAVED_MAX, "SAVED_MAX");
-    size_t n_wanted = 0;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (all[i].wanted)
-            list[n_wanted++] = all[i].is;
+    const average *mean = &of->merge.average;
+    listing all = {list, 0};
+    _Static_assert(4 + OPTIMIZER_STATES + OUTER_STATES <= SAVED_MAX, "SAVED_MAX");
+    add(&all, true,
+        (saved_vector){"w", "Weights from which training goes on.", .n = n, .at = of->w});
+    add_optimizer(&all, of);
+    add(&all, mean->rule->has_residual, /* the rule before may have had none */
+        (saved_vector){"residual", "What each worker has not sent yet.", .per_worker = true,
+                       .may_be_missing = true, .n = n, .at = mean->residual});
+    add(&all, of->options->ema > 0.0,
+        (saved_vector){"ema", "Moving average of the weights.", .server_alone = true, .n = n,
+                       .at = of->server.ema.w});
     for (size_t k = 0; then->states[k]; k++)
-        list[n_wanted++] = (saved_vector){then->rule->states[k].name,
-                                          "State of the server optimizer.",
-                                          one,
-                                          must,
-                                          then->n,
-                                          then->states[k]};
-    return n_wanted;
+        add(&all, true,
+            (saved_vector){then->rule->states[k].name, "State of the server optimizer.",
+                           .n = then->n, .at = then->states[k]});
+    return all.n;
 }
 
 size_t saved_plan(const job *of, checkpoint_vector list[SAVED_MAX])

@@ -9,12 +9,13 @@
 #include "job.h"
 #include "record/checkpoint.h"
 
-enum { SAVED_MAX = 8 };
+enum { SAVED_MAX = 12 };
 
 /* A vector as the list has it. */
 typedef struct saved_vector {
     const char *name, *about; /* of its dataset in /checkpoint */
     bool per_worker;          /* each worker has its own, else all ranks hold the same one */
+    bool server_alone;        /* none but the server holds it */
     bool may_be_missing;      /* a checkpoint need not have it: it begins with 0 then */
     size_t n;
     float *at; /* in this rank's memory; NULL where it has none */

@@ -158,7 +158,11 @@ void server_decide(training *t, uint64_t round, bool last)
 void server_segment(training *t, uint64_t segment)
 {
     account_segment(&t->books.account, t->notes, &t->books.round);
-    swa_add(&t->books.tail, t->job->w, segment, t->job->course.segments);
+    uint64_t take;
+    if (!course_take(&t->job->course, segment, &take))
+        return;
+    swa_add(&t->books.tail, t->job->w, take, t->job->course.takes);
+    ema_add(&t->job->server.ema, t->job->w);
 }
 
 /* Its row, and its time: by the clock that began first. */
@@ -188,7 +192,9 @@ void server_round(training *t, uint64_t round)
     b->shown.images = b->account.images;
     b->shown.loss = b->round.loss;
     bool due = (round + 1) % on->eval_every == 0 || round + 1 == on->rounds;
-    testing_take(&b->testing, round, swa_model(&b->tail, t->job->w), due, &b->error);
+    const float *averaged = t->job->server.ema.w;
+    testing_take(&b->testing, round, averaged ? averaged : swa_model(&b->tail, t->job->w), due,
+                 &b->error);
     if (transport_size() > 1) /* a single rank shows the round once it is tested */
         shown_round(t);
 }

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "data/batch.h"
 #include "host/sensors.h"
+#include "kernels/update.h"
 #include "train/interrupt.h"
 #include "transport/average.h"
 #include "transport/transport.h"
@@ -37,30 +38,22 @@ static bool init_input(worker *self, const train_options *o, const input_values 
 }
 
 bool worker_init(worker *self, const train_options *options, const course *on,
-                 const input_values *input, const model *of, float *w, int n_threads, error *err)
+                 const input_values *input, const model *of, int n_threads, error *err)
 {
     const train_options *o = options;
     int number = transport_worker();
     size_t n = (size_t)on->images[number], batch = o->batch < n ? o->batch : n;
-    double steps = (double)course_steps(on, number);
     *self = (worker){
         .course = on,
         .model = of,
         .number = number,
-        .at.w = w,
-        .rule = {.momentum = (float)o->momentum,
-                 .weight_decay = (float)o->weight_decay,
-                 .nesterov = o->nesterov},
-        .schedule = {.kind = (enum schedule_kind)o->schedule,
-                     .lr = o->lr,
-                     .warmup_steps = o->warmup * steps,
-                     .total_steps = (double)o->rounds * steps},
+        .gradients = o->sync == SYNC_GRADIENTS,
         .step = on->rounds_before * course_steps(on, number),
     };
     self->net = network_new(of, batch, true, n_threads, err);
-    self->at.v = memory_new(of->n_weights, sizeof *self->at.v, err);
-    self->at.g = memory_new(of->n_weights, sizeof *self->at.g, err);
-    return self->net && self->at.v && self->at.g && init_input(self, o, input, batch, err) &&
+    if (self->net)
+        network_smooth_labels(self->net, (float)o->label_smoothing);
+    return self->net && init_input(self, o, input, batch, err) &&
            dataset_init(&self->shard, input->from, n, err) && init_sampler(self, o, err);
 }
 
@@ -70,8 +63,6 @@ void worker_release(worker *self)
     input_rule_release(&self->input);
     sampler_release(&self->sampler);
     network_free(self->net);
-    memory_free(self->at.v);
-    memory_free(self->at.g);
     *self = (worker){0};
 }
 
@@ -92,32 +83,58 @@ static void train_step(worker *self, phases *times, segment_note *mine)
 {
     loading from = {self, sampler_next(&self->sampler, self->course->batch)};
     size_t n = from.batch.n;
-    self->rule.epoch = (double)self->step / (double)course_epoch(self->course, self->number);
-    double lr = schedule_lr(&self->schedule, (double)self->step++);
-    self->rule.lr = (float)lr;
     network_input input = {load, &from};
-    network_result result = network_step(self->net, &self->at, &self->rule, &input, n);
+    network_result result;
+    mine->lr = descent_lr(self->by);
+    if (self->gradients)
+        result = network_gradient(self->net, self->at.w, self->at.g, &input, n);
+    else {
+        descent_next(self->by);
+        result = network_step(self->net, &self->at, &self->by->optimizer, &input, n);
+    }
+    self->step++;
     phases_move(times, PHASE_TRAIN, PHASE_INPUT, result.t_input_s);
     mine->images += (double)n;
     mine->loss_sum += result.loss_sum;
     mine->correct += (double)result.n_correct;
     mine->steps += 1.0;
-    mine->lr = lr;
+}
+
+/* The first number of x that cannot be averaged, or n. */
+static size_t first_bad(const float *x, size_t n)
+{
+    size_t bad = 0;
+    while (bad < n && fabsf(x[bad]) < AVERAGE_LIMIT)
+        bad++;
+    return bad;
 }
 
 static void note_divergence(const worker *self, segment_note *mine)
 {
-    size_t bad = 0, n = self->model->n_weights;
-    while (bad < n && fabsf(self->at.w[bad]) < AVERAGE_LIMIT)
-        bad++;
+    size_t n = self->model->n_weights, bad = first_bad(self->at.w, n);
+    if (bad == n && self->gradients)
+        bad = first_bad(self->at.g, n);
     mine->diverged = 1;
     snprintf(mine->layer, sizeof mine->layer, "%s",
              bad < n ? model_layer_of(self->model, bad) : "");
 }
 
+/* Can what this worker has be averaged? */
+static bool is_sound(const worker *self, segment_note *mine)
+{
+    const size_t n = self->model->n_weights, trained = self->model->n_trained;
+    if (!isfinite(mine->loss_sum) || !vector_finite_below(self->at.w, n, AVERAGE_LIMIT))
+        return false;
+    if (!self->gradients || mine->steps == 0.0)
+        return true;
+    mine->largest = vector_largest(self->at.g, trained);
+    return isfinite(mine->largest) &&
+           vector_finite_below(self->at.g + trained, n - trained, AVERAGE_LIMIT);
+}
+
 /*
- * For tests: BRAMBLE_TEST_FAULT=nan:RANK:ROUND:SEGMENT makes a weight of that rank NaN at the end of that
- * segment; all count from 0.
+ * For tests: BRAMBLE_TEST_FAULT=nan:RANK:ROUND:SEGMENT makes a weight (or what is averaged, its gradient) of that
+ * rank NaN at the end of that segment; all count from 0.
  */
 static void fault_provoke(const worker *self, uint64_t segment, uint64_t end)
 {
@@ -127,12 +144,7 @@ static void fault_provoke(const worker *self, uint64_t segment, uint64_t end)
     if (fault && sscanf(fault, "nan:%d:%llu:%llu", &rank, &round, &part) == 3 &&
         rank == transport_rank() && part == segment &&
         self->step == round * course_steps(self->course, self->number) + end)
-        self->at.w[self->model->n_weights - 1] = NAN;
-}
-
-void worker_drop_momentum(worker *self)
-{
-    memset(self->at.v, 0, self->model->n_weights * sizeof *self->at.v);
+        (self->gradients ? self->at.g : self->at.w)[self->model->n_weights - 1] = NAN;
 }
 
 void worker_train(worker *self, phases *times, uint64_t segment, segment_note *mine,
@@ -152,7 +164,6 @@ void worker_train(worker *self, phases *times, uint64_t segment, segment_note *m
             break;
     }
     fault_provoke(self, segment, end);
-    if (!isfinite(mine->loss_sum) ||
-        !vector_finite_below(self->at.w, self->model->n_weights, AVERAGE_LIMIT))
+    if (!is_sound(self, mine))
         note_divergence(self, mine);
 }

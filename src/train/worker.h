@@ -10,8 +10,8 @@
 #include "data/dataset.h"
 #include "data/input.h"
 #include "data/sampler.h"
+#include "descent.h"
 #include "model/network.h"
-#include "model/schedule.h"
 #include "options/options.h"
 
 #include <stdint.h>
@@ -25,21 +25,21 @@ typedef struct worker {
     dataset shard;
     sampler sampler;
     network *net;
-    network_vectors at; /* the job's weights; velocity and gradient are its own */
-    update_rule rule;   /* but for the learning rate and the epoch */
-    schedule schedule;
-    uint64_t step; /* how many it has taken, over all rounds */
+    network_vectors at; /* the job's */
+    descent *by;        /* the job's */
+    bool gradients;     /* a step is a gradient, no more (--sync gradients) */
+    uint64_t step;      /* how many batches it has taken, over all rounds */
 } worker;
 
 /*
  * worker_init - take all memory it will ever need, and stand behind the rounds of former starts
- *   on     in  must outlive it, as the model and the weights
+ *   on     in  must outlive it, as the model
  *   input  in  what its own input rule is made of
  * The shard has room for its images; they are the caller's to fill in.  false with err (environment; user: a batch
- * beyond any memory).  Not collective.
+ * beyond any memory).  What it works on, at and by, is the caller's to say.  Not collective.
  */
 bool worker_init(worker *self, const train_options *options, const course *on,
-                 const input_values *input, const model *of, float *w, int n_threads, error *err);
+                 const input_values *input, const model *of, int n_threads, error *err);
 void worker_release(worker *self);
 
 /* Gathered from all ranks at the end of a segment, and broadcast with the server's decision. */
@@ -47,6 +47,7 @@ typedef struct segment_note {
     double images, loss_sum, correct, steps;
     double lr;       /* of the last step; 0 without one */
     double t_wait_s; /* between the note before this in the round and its decision */
+    float largest; /* magnitude in the gradient of what is trained, where gradients are averaged */
     int32_t diverged;
     int32_t signal;               /* it was asked to stop */
     char layer[LAYER_NAME_BYTES]; /* where, when it has */
@@ -58,13 +59,11 @@ typedef struct segment_note {
  *   mine   inout  what was done is added to it
  *   done   in     called with arg after each step
  * Ends early when transport_stop_called, or with diverged set when a loss or a weight is no longer finite or a weight
- * too large to be averaged.  Not collective.
+ * too large to be averaged.  Where gradients are averaged a segment is a step or none, whose gradient is left; the weights
+ * stay what they are.  Not collective.
  */
 typedef void worker_done(void *arg, const segment_note *mine);
 void worker_train(worker *self, phases *times, uint64_t segment, segment_note *mine,
                   worker_done *done, void *arg);
-
-/* worker_drop_momentum - a new round, or other weights than those it has come to: no velocity */
-void worker_drop_momentum(worker *self);
 
 #endif

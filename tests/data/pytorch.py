@@ -135,4 +135,5 @@ def main():
     write(sys.argv[2], found)
 
 
-main()
+if __name__ == "__main__":
+    main()

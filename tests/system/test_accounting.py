@@ -249,12 +249,15 @@ def test_config_holds_every_option(bramble, pictures, tmp_path):
              "seed": "18446744073709551615", "model": "./net.ini", "init": "init.h5", "preset": "paper", "rounds": "2",
              "local-epochs": "3", "average-every": "2", "tail-average": "0.5", "batch": "9", "lr": "0.0123",
              "schedule": "cosine", "warmup": "0.5", "momentum": "0.85", "weight-decay": "0.001",
+             "lr-start": "0.1", "lr-final": "0.2", "milestones": "", "gamma": "0.1", "label-smoothing": "0.1", "ema": "0",
+             "optimizer": "muon", "beta1": "0.9", "beta2": "0.999", "epsilon": "1e-08", "muon-lr": "0.2", "muon-momentum": "0.7",
+             "clip-norm": "2", "sync": "gradients",
              "target-accuracy": "0.99", "eval-every": "2", "average": "reduce", "threads": "2", "case": "2:7",
              "out": "x.h5", "checkpoint": "c.h5", "checkpoint-every": "7s", "stall": "12.5", "on-nan": "skip",
              "deal": "contiguous", "validate": "0", "tta": "mirror", "partition": "even", "augment": "flip,crop:2",
              "normalise": "0.5,0.4,0.3/0.25,0.2,0.3", "server-optimizer": "adam",
              "server-lr": "0.02", "server-momentum": "0.8", "server-beta2": "0.95", "server-tau": "0.01"}
-    flags = ["nesterov", "keep-momentum", "force", "quiet", "json"]
+    flags = ["nesterov", "decoupled", "keep-momentum", "force", "quiet", "json"]
     write_model(tmp_path, PAPER)
     (tmp_path / "run.ini").write_text("[train]\nmomentum = 0.85\nlr = 0.5\n")
     done = bramble(3, "train", "--config", "run.ini", *[f"--{flag}" for flag in flags],

@@ -32,7 +32,8 @@ static inline double mean_loss_value(void *arg, double *magnitude)
             logits[c] = network_logit(self->net, k, c);
             largest = fmax(largest, fabs((double)logits[c]));
         }
-        sum += reference_softmax(self->n_classes, logits, self->data->labels[k], 1.0, NULL, NULL);
+        sum += reference_softmax(self->n_classes, logits, self->data->labels[k],
+                                 &(loss_rule){1.0F, 0.0F}, NULL, NULL);
     }
     *magnitude =
         2.0 * (1.0 + largest); /* logits are rounded a few times, and a mean taken of them */

@@ -83,20 +83,29 @@ static inline float *weights_new(const model *m)
     return w;
 }
 
-/* Those weights, a velocity of zero, room for a gradient. */
+/* Those weights, room for a gradient. */
 static inline network_vectors vectors_new(const model *m)
 {
-    size_t bytes = m->n_weights * sizeof(float);
-    network_vectors at = {weights_new(m), guarded_new(bytes), guarded_new(bytes)};
-    memset(at.v, 0, bytes);
-    return at;
+    return (network_vectors){weights_new(m), guarded_new(m->n_weights * sizeof(float))};
 }
 
 static inline void vectors_free(network_vectors *at)
 {
     guarded_free(at->w);
-    guarded_free(at->v);
     guarded_free(at->g);
+}
+
+/* An optimizer by name, nothing learned yet; optimizer_release it. */
+static inline optimizer optimizer_of(const char *name, optimizer_settings settings, const model *m)
+{
+    error err = {0};
+    optimizer by = {0};
+    for (size_t k = 0; optimizer_name(k); k++)
+        if (strcmp(optimizer_name(k), name) == 0 &&
+            !optimizer_init(&by, optimizer_rules[k], &settings, m, &err))
+            fail_msg("%s", err.text);
+    assert_non_null(by.rule);
+    return by;
 }
 
 #endif

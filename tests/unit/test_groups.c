@@ -38,31 +38,34 @@ static void test_groups(void **state)
 /* One step against its formula, weight by weight; what stands still does so to the last bit, with its velocity. */
 static void check_step(const model *m, images *data, double epoch, int n_threads)
 {
-    const update_rule rule = {.lr = 0.1F, .momentum = 0.5F, .weight_decay = 0.02F, .epoch = epoch};
+    optimizer by = optimizer_of(
+        "sgd", (optimizer_settings){.lr = 0.1, .momentum = 0.5, .weight_decay = 0.02}, m);
     network_input input = {images_load, data};
     network *net = network_of(m, N_IMAGES, true, n_threads);
     network_vectors at = vectors_new(m);
     float *w = guarded_new(m->n_weights * sizeof *w), *g = guarded_new(m->n_weights * sizeof *g);
     for (size_t k = 0; k < m->n_weights; k++)
-        at.v[k] = 0.01F * (float)(k % 7);
+        by.states[0][k] = 0.01F * (float)(k % 7);
     memcpy(w, at.w, m->n_weights * sizeof *w);
+    by.epoch = epoch;
     network_gradient(net, w, g, &input, N_IMAGES);
-    network_step(net, &at, &rule, &input, N_IMAGES);
+    network_step(net, &at, &by, &input, N_IMAGES);
     for (int j = 0; j < m->n_groups; j++) {
         const tensor_training *how = &m->groups[j].training;
         for (size_t k = m->groups[j].begin; k < m->groups[j].end; k++) {
             double before = (double)(0.01F * (float)(k % 7)), old = (double)w[k];
             double v = 0.5 * before + (double)g[k] + 0.02 * (double)how->weight_decay * old;
             if (epoch >= how->epochs)
-                assert_true(at.w[k] == w[k] && at.v[k] == 0.01F * (float)(k % 7));
+                assert_true(at.w[k] == w[k] && by.states[0][k] == 0.01F * (float)(k % 7));
             else
-                assert_true(fabs((double)at.v[k] - v) < 1e-6 &&
+                assert_true(fabs((double)by.states[0][k] - v) < 1e-6 &&
                             fabs((double)at.w[k] - old + 0.1 * (double)how->lr * v) < 1e-6);
         }
     }
     guarded_free(w);
     guarded_free(g);
     vectors_free(&at);
+    optimizer_release(&by);
     network_free(net);
 }
 

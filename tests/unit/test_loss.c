@@ -9,17 +9,17 @@ enum { MOST = 300 }; /* classes: more than a byte tells apart */
 typedef struct loss_case {
     int n_classes;
     size_t n;
-    float scale;
+    loss_rule rule;
     float *logits; /* [image][class] */
     uint16_t *labels;
     vec *in, *g;
     loss_result result;
 } loss_case;
 
-static void loss_new(loss_case *c, int n_classes, size_t n, float range)
+static void loss_new(loss_case *c, int n_classes, size_t n, float range, float smoothing)
 {
     size_t classes = (size_t)n_classes;
-    *c = (loss_case){.n_classes = n_classes, .n = n, .scale = 1.0F / (float)n};
+    *c = (loss_case){.n_classes = n_classes, .n = n, .rule = {1.0F / (float)n, smoothing}};
     c->logits = floats_new(n * classes, range > 4.0F ? REALS : INTEGERS);
     c->labels = guarded_new(n * sizeof *c->labels);
     for (size_t k = 0; k < n * classes; k++)
@@ -42,13 +42,13 @@ static void loss_free(loss_case *c)
 static void run_loss(void *arg, size_t begin, size_t end)
 {
     loss_case *c = arg;
-    loss_softmax(c->n_classes, c->in, c->labels, c->n, c->scale, c->g, &c->result, begin, end);
+    loss_softmax(c->n_classes, c->in, c->labels, c->n, &c->rule, c->g, &c->result, begin, end);
 }
 
 static void run_loss_only(void *arg, size_t begin, size_t end)
 {
     loss_case *c = arg;
-    loss_softmax(c->n_classes, c->in, c->labels, c->n, c->scale, NULL, &c->result, begin, end);
+    loss_softmax(c->n_classes, c->in, c->labels, c->n, &c->rule, NULL, &c->result, begin, end);
 }
 
 /*
@@ -60,11 +60,12 @@ static void loss_compare(const loss_case *c)
 {
     const double u = ROUNDING, exp_error = 2e-7, cut = exp(-87.0);
     size_t classes = (size_t)c->n_classes;
+    const double smoothing = (double)c->rule.smoothing;
     double p[MOST], g[MOST];
     for (size_t k = 0; k < c->n; k++) {
         const float *logits = c->logits + k * classes;
         int label = c->labels[k], guess = 0;
-        double want = reference_softmax(c->n_classes, logits, label, (double)c->scale, p, g);
+        double want = reference_softmax(c->n_classes, logits, label, &c->rule, p, g);
         for (int i = 1; i < c->n_classes; i++)
             guess = logits[i] > logits[guess] ? i : guess;
         assert_int_equal(c->result.guess[k], guess);
@@ -72,13 +73,16 @@ static void loss_compare(const loss_case *c)
         for (size_t i = 0; i < classes; i++)
             sum_error += u * p[i] * fabs((double)logits[i] - (double)logits[guess]);
         double bound = sum_error + 2.0 * u * fabs(want);
+        for (size_t i = 0; smoothing > 0.0 && i < classes; i++)
+            bound += u * smoothing * fabs((double)logits[i] - (double)logits[guess]);
         assert_near("loss", &c->result.loss[k], &want, &bound, 1.0, 1);
         for (size_t i = 0; i < classes; i++) {
             double x = fabs((double)logits[i] - (double)logits[guess]);
             float got = block_element(c->g, classes, k, i);
-            bound = (double)c->scale * (p[i] * (sum_error + exp_error + u * (x + 4.0)) + cut);
+            bound = (double)c->rule.scale * (p[i] * (sum_error + exp_error + u * (x + 4.0)) + cut);
             if ((int)i == label)
-                bound += u * (double)c->scale; /* of the subtraction */
+                bound += 2.0 * u * (double)c->rule.scale; /* of the subtraction */
+            bound += 4.0 * u * smoothing * (double)c->rule.scale;
             assert_near("gradient of the loss", &got, &g[i], &bound, 1.0, 1);
         }
     }
@@ -97,7 +101,8 @@ static void test_loss(void **state)
             for (int j = 0; j < COUNT(ranges); j++) {
                 loss_case c;
                 size_t n_blocks = blocks_of((size_t)edge_counts[k]);
-                loss_new(&c, classes[i], (size_t)edge_counts[k], ranges[j]);
+                float smoothing = (k + i + j) % 2 ? 0.2F * (float)i : 0.0F;
+                loss_new(&c, classes[i], (size_t)edge_counts[k], ranges[j], smoothing);
                 operation_run(&(operation){"loss", run_loss, n_blocks, c.result.loss}, &c);
                 operation_run(&(operation){"gradient of the loss", run_loss, n_blocks, c.g}, &c);
                 operation_run(&(operation){"guess", run_loss, n_blocks, c.result.guess}, &c);
@@ -116,7 +121,8 @@ static float loss_of_two(float a, float b, float gradient[2])
     float logits[] = {a, b}, loss;
     uint16_t label = 0, guess;
     vec *in = blocks_new(logits, 1, 2), g[2];
-    loss_softmax(2, in, &label, 1, 1.0F, g, &(loss_result){&loss, &guess}, 0, 1);
+    loss_softmax(2, in, &label, 1, &(loss_rule){1.0F, 0.0F}, g, &(loss_result){&loss, &guess}, 0,
+                 1);
     guarded_free(in);
     gradient[0] = g[0][0];
     gradient[1] = g[1][0];

@@ -111,8 +111,12 @@ static void test_forward_is_training_pass(void **state)
 static void test_step_is_gradient_and_update(void **state)
 {
     (void)state;
+    const optimizer_settings settings = {.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01};
     const update_rule rule = {.lr = 0.1F, .momentum = 0.9F, .weight_decay = 0.01F};
     model *m = model_of(SMALL);
+    optimizer by = optimizer_of("sgd", settings, m);
+    float *v = guarded_new(m->n_weights * sizeof *v);
+    memset(v, 0, m->n_weights * sizeof *v);
     network *net = network_of(m, MAX_IMAGES, true, 3);
     images data;
     images_new(&data, m, MAX_IMAGES);
@@ -120,14 +124,16 @@ static void test_step_is_gradient_and_update(void **state)
     network_vectors a = vectors_new(m), b = vectors_new(m);
     for (size_t n = 29; n < 32; n++) {
         network_result x = network_gradient(net, a.w, a.g, &input, n);
-        update_sgd(&rule, a.w, a.v, a.g, 0, m->n_weights);
-        network_result y = network_step(net, &b, &rule, &input, n);
+        update_sgd(&rule, a.w, v, a.g, 0, m->n_weights);
+        network_result y = network_step(net, &b, &by, &input, n);
         assert_true(x.loss_sum == y.loss_sum && x.n_correct == y.n_correct);
         assert_memory_equal(a.w, b.w, m->n_weights * sizeof(float));
-        assert_memory_equal(a.v, b.v, m->n_weights * sizeof(float));
+        assert_memory_equal(v, by.states[0], m->n_weights * sizeof(float));
     }
     vectors_free(&a);
     vectors_free(&b);
+    guarded_free(v);
+    optimizer_release(&by);
     network_free(net);
     images_free(&data);
     model_free(m);

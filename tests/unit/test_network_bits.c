@@ -8,16 +8,36 @@ static const size_t batches[] = {33, 1, 3, 5, 8, 31, 32, 40};
 typedef struct outcome {
     network_result result[STEPS];
     network_vectors at;
+    optimizer by;
 } outcome;
+
+static void outcome_new(outcome *o, const model *m, const char *name, double clip_norm)
+{
+    const optimizer_settings settings = {.lr = 0.05,
+                                         .momentum = 0.9,
+                                         .weight_decay = 1e-3,
+                                         .beta1 = 0.9,
+                                         .beta2 = 0.999,
+                                         .epsilon = 1e-8,
+                                         .muon_lr = 0.1,
+                                         .muon_momentum = 0.6,
+                                         .clip_norm = clip_norm,
+                                         .nesterov = true};
+    *o = (outcome){.at = vectors_new(m), .by = optimizer_of(name, settings, m)};
+}
+
+static void outcome_free(outcome *o)
+{
+    vectors_free(&o->at);
+    optimizer_release(&o->by);
+}
 
 static void train(network *net, images *data, size_t n, outcome *o)
 {
-    const update_rule rule = {
-        .lr = 0.05F, .momentum = 0.9F, .weight_decay = 1e-3F, .nesterov = true};
     network_input input = {images_load, data};
     for (int k = 0; k < STEPS; k++) {
         data->first = (size_t)k; /* not the same images every time */
-        o->result[k] = network_step(net, &o->at, &rule, &input, n);
+        o->result[k] = network_step(net, &o->at, &o->by, &input, n);
     }
     data->first = 0;
 }
@@ -31,12 +51,15 @@ static void assert_same(const outcome *a, const outcome *b, const model *m, cons
             fail_msg("%s: another loss in step %d", what, k);
     if (memcmp(a->at.g, b->at.g, bytes) != 0)
         fail_msg("%s: another gradient", what);
-    if (memcmp(a->at.w, b->at.w, bytes) != 0 || memcmp(a->at.v, b->at.v, bytes) != 0)
+    if (memcmp(a->at.w, b->at.w, bytes) != 0)
         fail_msg("%s: other weights", what);
+    for (int k = 0; a->by.states[k]; k++)
+        if (memcmp(a->by.states[k], b->by.states[k], bytes) != 0)
+            fail_msg("%s: another state", what);
 }
 
 /* One network for all batch sizes, large before small, against a fresh one of the right size. */
-static void check_threads(const char *text)
+static void check_threads(const char *text, const char *name, double clip_norm)
 {
     model *m = model_of(text);
     images data;
@@ -47,19 +70,19 @@ static void check_threads(const char *text)
     for (int k = 0; k < enough_of(COUNT(batches)); k++) {
         outcome first;
         network *fresh = network_of(m, batches[k], true, 1);
-        first.at = vectors_new(m);
+        outcome_new(&first, m, name, clip_norm);
         train(fresh, &data, batches[k], &first);
         assert_true(first.result[STEPS - 1].loss_sum != first.result[0].loss_sum);
         for (int t = 1; t <= 4; t++) {
             outcome o;
             char what[60];
-            snprintf(what, sizeof what, "%d threads, batch %zu", t, batches[k]);
-            o.at = vectors_new(m);
+            snprintf(what, sizeof what, "%s, %d threads, batch %zu", name, t, batches[k]);
+            outcome_new(&o, m, name, clip_norm);
             train(used[t], &data, batches[k], &o);
             assert_same(&first, &o, m, what);
-            vectors_free(&o.at);
+            outcome_free(&o);
         }
-        vectors_free(&first.at);
+        outcome_free(&first);
         network_free(fresh);
     }
     for (int t = 1; t <= 4; t++)
@@ -71,13 +94,16 @@ static void check_threads(const char *text)
 static void test_threads(void **state)
 {
     (void)state;
-    check_threads(SMALL);
-    check_threads(PAPER);
+    check_threads(SMALL, "sgd", 0.0);
+    check_threads(SMALL, "adamw", 1.0);
+    check_threads(SMALL, "muon", 0.5);
+    check_threads(PAPER, "sgd", 0.1);
     check_threads(
         "[model]\nname = t\ninput = 3 9 8\nclasses = 4\n"
         "[c]\nkind = conv\nfilters = 5\nkernel = 3\npadding = 1\nalgorithm = f4\n[r]\nkind = relu\n"
         "[d]\nkind = conv\nfilters = 70\nkernel = 3\nalgorithm = f2\n[s]\nkind = relu\n"
-        "[f]\nkind = dense\nunits = 4\n");
+        "[f]\nkind = dense\nunits = 4\n",
+        "sgd", 0.0);
 }
 
 /* A ReLU absorbed into the pooling behind it gives what it gives on its own, in front or behind. */
@@ -102,13 +128,13 @@ static void test_absorbed_relu(void **state)
         if (k == 0)
             images_new(&data, m[k], N + STEPS);
         network *net = network_of(m[k], N, true, 2);
-        o[k].at = vectors_new(m[k]);
+        outcome_new(&o[k], m[k], "sgd", 0.0);
         train(net, &data, N, &o[k]);
         assert_same(&o[0], &o[k], m[0], texts[k]);
         network_free(net);
     }
     for (int k = 0; k < 3; k++) {
-        vectors_free(&o[k].at);
+        outcome_free(&o[k]);
         model_free(m[k]);
     }
     images_free(&data);

@@ -20,7 +20,7 @@ typedef struct fixture {
     size_t batch;
     model *m;
     source *from;
-    float *w, *g, *v;
+    float *w, *g;
 } fixture;
 
 /* Where a batch comes from: the images of a split, from a given one on. */
@@ -125,7 +125,6 @@ static int setup(void **state)
         fail_msg("%s", err.text);
     f.w = guarded_new(f.m->n_weights * sizeof(float));
     f.g = guarded_new(f.m->n_weights * sizeof(float));
-    f.v = guarded_new(f.m->n_weights * sizeof(float));
     *state = &f;
     return 0;
 }
@@ -133,7 +132,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     fixture *f = *state;
-    float *const all[] = {f->w, f->g, f->v};
+    float *const all[] = {f->w, f->g};
     for (int k = 0; k < COUNT(all); k++)
         guarded_free(all[k]);
     source_free(f->from);
@@ -144,7 +143,6 @@ static int teardown(void **state)
 static void start(const fixture *f)
 {
     model_init(f->m, f->w, SET_SEED);
-    memset(f->v, 0, f->m->n_weights * sizeof *f->v);
 }
 
 /* ---- tests ---------------------------------------------------------------------------------- */
@@ -186,9 +184,11 @@ static double accuracy(const fixture *f)
 static void test_training(void **state)
 {
     const fixture *f = *state;
-    const update_rule rule = {.lr = (float)read_number(f, "/", "lr"),
-                              .momentum = (float)read_number(f, "/", "momentum")};
-    const network_vectors at = {f->w, f->v, f->g};
+    optimizer by = optimizer_of("sgd",
+                                (optimizer_settings){.lr = read_number(f, "/", "lr"),
+                                                     .momentum = read_number(f, "/", "momentum")},
+                                f->m);
+    const network_vectors at = {f->w, f->g};
     position from = {f->from, SPLIT_TRAIN, 0};
     network_input input = {load, &from};
     network *net = network_of(f->m, f->batch, true, 1);
@@ -197,9 +197,10 @@ static void test_training(void **state)
     start(f);
     for (size_t k = 0; k < n_steps; k++) {
         from.first = k * f->batch;
-        losses[k] = network_step(net, &at, &rule, &input, f->batch).loss_sum / (double)f->batch;
+        losses[k] = network_step(net, &at, &by, &input, f->batch).loss_sum / (double)f->batch;
     }
     network_free(net);
+    optimizer_release(&by);
     double share = accuracy(f);
     compare_numbers(f, "/sgd/loss", losses, n_steps);
     compare_tensors(f, "/sgd/final", f->w);

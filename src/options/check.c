@@ -1,0 +1,83 @@
+#include "check.h"
+
+#include "base/memory.h"
+#include "model/schedule.h"
+#include "transport/average.h"
+
+#include <string.h>
+
+/* An option that counts only where another is one of some words. */
+typedef struct companion {
+    const char *name, *other;
+    const char *words[4];
+} companion;
+
+static const companion companions[] = {
+    {"milestones", "schedule", {"step"}},
+    {"gamma", "schedule", {"step"}},
+    {"lr-final", "schedule", {"linear", "cosine", "onecycle", "triangle"}},
+    {"beta1", "optimizer", {"adamw"}},
+    {"beta2", "optimizer", {"adamw"}},
+    {"epsilon", "optimizer", {"adamw"}},
+    {"muon-lr", "optimizer", {"muon"}},
+    {"muon-momentum", "optimizer", {"muon"}},
+};
+
+static const option_entry *entry_of(const char *name)
+{
+    return option_find(option_train_table, name);
+}
+
+/* Given, and not only to say what it is anyway. */
+static bool is_set(const train_options *o, const option_entry *entry, error *err)
+{
+    char *text = memory_new(1, OPTION_FORMAT_BYTES, err);
+    if (text)
+        option_format(entry, o, text);
+    bool set = text && o->given[entry - option_train_table] && strcmp(text, entry->initial) != 0;
+    memory_free(text);
+    return set;
+}
+
+static bool check_companion(const companion *c, const train_options *o, error *err)
+{
+    const option_entry *other = entry_of(c->other);
+    char words[80] = "";
+    if (!is_set(o, entry_of(c->name), err))
+        return err->kind == ERROR_NONE;
+    const char *is = other->word((size_t) * (const int *)((const char *)o + other->offset));
+    for (size_t i = 0; i < sizeof c->words / sizeof *c->words && c->words[i]; i++) {
+        if (strcmp(is, c->words[i]) == 0)
+            return true;
+        strcat(strcat(words, i > 0 ? "|" : ""), c->words[i]);
+    }
+    return error_user(err, "--%s counts only with --%s %s, which is %s", c->name, c->other, words,
+                      is);
+}
+
+/* Of options that are the former start's, where one goes on from a checkpoint, nothing is known yet. */
+static bool check_companions(const train_options *o, error *err)
+{
+    for (size_t i = 0; !o->resume[0] && i < sizeof companions / sizeof *companions; i++)
+        if (!check_companion(&companions[i], o, err))
+            return false;
+    return o->resume[0] || o->schedule != SCHEDULE_STEP || o->milestones.n > 0 ||
+           error_user(err, "--schedule step needs --milestones, the rounds after which the "
+                           "learning rate falls");
+}
+
+static bool check_averages(const train_options *o, error *err)
+{
+    if (o->ema > 0.0 && o->tail_average > 0.0)
+        return error_user(err,
+                          "--ema and --tail-average exclude each other: a round has one model; "
+                          "give --tail-average 0");
+    return o->sync != SYNC_GRADIENTS || average_rules[o->average]->exact ||
+           error_user(err, "--sync gradients needs an exact --average rule, which %s is not",
+                      average_rules[o->average]->name);
+}
+
+bool check_options(const train_options *options, error *err)
+{
+    return check_companions(options, err) && check_averages(options, err);
+}
