@@ -69,7 +69,7 @@ _bramble_value()
     --by) _bramble_words case "$(_bramble_options train | sed 's/--//g')" ;;
     --limit-train | --limit-test | --shards | --validate | --seed | --rounds | --local-epochs | --local-steps | \
         --average-every | --tail-average | --batch | --lr | --warmup | --lr-start | --lr-final | --milestones | \
-        --gamma | --label-smoothing | --ema | --momentum | --beta1 | --beta2 | --epsilon | --muon-lr | --muon-momentum | \
+        --gamma | --label-smoothing | --ema | --lookahead | --momentum | --beta1 | --beta2 | --epsilon | --muon-lr | --muon-momentum | \
         --clip-norm | --weight-decay | \
         --target-accuracy | --eval-every | --checkpoint-every | --stall | --threads | --case | --base | \
         --server-lr | --server-momentum | --server-beta2 | --server-tau | \
@@ -87,7 +87,7 @@ _bramble_options()
         --config --rounds --local-epochs --local-steps --average-every --tail-average --batch --lr --schedule \
         --warmup --lr-start --lr-final --milestones --gamma --label-smoothing --ema --optimizer --momentum --nesterov \
         --beta1 --beta2 --epsilon --muon-lr --muon-momentum --clip-norm --keep-momentum --weight-decay --decoupled \
-        --target-accuracy --eval-every --tta --sync --average --server-optimizer --server-lr --server-momentum --server-beta2 --server-tau --threads --case --out --force --quiet --json \
+        --target-accuracy --eval-every --tta --sync --average --lookahead --server-optimizer --server-lr --server-momentum --server-beta2 --server-tau --threads --case --out --force --quiet --json \
         --checkpoint --checkpoint-every --resume --stall --on-nan --help ;;
     test) echo --data --model --limit-test --normalise --tta --threads --seed --json --help ;;
     report) echo --format --by --base --rounds --ranks --trace --help ;;

@@ -20,6 +20,8 @@ enum { OUTER_STATES = 4 };
 /* What a rule may be told; the symbols of the paper: eta, beta1, beta2, tau. */
 typedef struct outer_settings {
     double lr, momentum, beta2, tau;
+    double keep;       /* lookahead: of the weights before, at the last average */
+    uint64_t averages; /* of all rounds */
 } outer_settings;
 
 /* A vector that a rule keeps from average to average, a number for each trained weight. */
@@ -47,6 +49,10 @@ typedef struct outer_rule {
 
 /* outer_rules - all of them, NULL-terminated; the first, none, goes on from the mean */
 extern const outer_rule *const outer_rules[];
+
+/* outer_lookahead - w = before + (1 - keep (t / averages)^3) (mean - before) at average t = 1, 2, ...
+ * Source: Zhang et al., arXiv:1907.08610, with the schedule of Jordan, arXiv:2404.00498. */
+extern const outer_rule outer_lookahead;
 
 /* A rule at work on n weights: the trained ones; what is measured, as statistics, is no optimizer's. */
 typedef struct outer {

@@ -62,6 +62,7 @@ typedef struct train_options {
 
     int average;          /* index into average_rules */
     int server_optimizer; /* index into outer_rules */
+    double lookahead;     /* outer_settings' keep; 0: none */
     outer_settings server;
     uint64_t threads;    /* 0: the cores the rank is bound to */
     option_case label;   /* --case; 0:0: workers and their threads */

@@ -72,6 +72,8 @@ static bool check_averages(const train_options *o, error *err)
         return error_user(err,
                           "--ema and --tail-average exclude each other: a round has one model; "
                           "give --tail-average 0");
+    if (o->lookahead > 0.0 && o->server_optimizer != 0)
+        return error_user(err, "--lookahead and --server-optimizer exclude each other; give one");
     return o->sync != SYNC_GRADIENTS || average_rules[o->average]->exact ||
            error_user(err, "--sync gradients needs an exact --average rule, which %s is not",
                       average_rules[o->average]->name);

@@ -278,6 +278,11 @@ const option_entry option_train_table[] = {
      .word = average_word,
      .initial = "gather",
      .help = "How the weights travel; all give the same bits."},
+    {.name = "lookahead",
+     REAL(lookahead, BELOW_ONE, "0", "D"),
+     .help =
+         "At each average go back towards where everyone went on from before, by a part that grows "
+         "with the cube of the time, to D at the end; 0: do not."},
     {.name = "server-optimizer",
      TRAIN(server_optimizer),
      .word = outer_word,

@@ -100,6 +100,18 @@ static bool prepare_data(preparation *self, job *to, error *err)
     return broadcast_input(&to->input, err);
 }
 
+/* What is averaged how, and what everyone goes on from. */
+static void prepare_merge(job *to, error *err)
+{
+    const train_options *o = to->options;
+    const outer_rule *then =
+        o->lookahead > 0.0 ? &outer_lookahead : outer_rules[o->server_optimizer];
+    outer_settings settings = o->server;
+    settings.keep = o->lookahead;
+    settings.averages = to->course.rounds * to->course.takes;
+    merge_init(&to->merge, average_rules[o->average], then, &settings, to->model, err);
+}
+
 /* Steps are each worker's own, or, where gradients are averaged, everybody's. */
 static void prepare_descent(job *to, error *err)
 {
@@ -122,8 +134,7 @@ static bool prepare_memory(preparation *self, job *to, error *err)
         return false;
     to->w = memory_new(n, sizeof *to->w, err);
     to->n_threads = self->n_threads;
-    merge_init(&to->merge, average_rules[o->average], outer_rules[o->server_optimizer], &o->server,
-               to->model, err);
+    prepare_merge(to, err);
     prepare_descent(to, err);
     if (err->kind == ERROR_NONE && transport_is_worker())
         worker_init(&to->worker, o, &to->course, &to->input, to->model, self->n_threads, err);

@@ -686,6 +686,50 @@ static void case_outer(char **arguments)
     memory_free(w);
 }
 
+/* Gradients of any size come to their mean as floats would: what a tenth of a millionth of the largest loses is less than
+ * half a unit in its last place, and all ranks and rules have the same bits. */
+static void case_gradients(char **arguments)
+{
+    (void)arguments;
+    enum { N = 3000, TRAINED = N - 10 };
+    const model of = {.n_weights = N, .n_trained = TRAINED};
+    double *weights = take((size_t)transport_size(), sizeof *weights), total = 0;
+    float *g = take(N, sizeof *g), *first = take(N, sizeof *first);
+    for (int r = transport_size() > 1; r < transport_size(); r++)
+        total += weights[r] = 10 + r;
+    for (int power = -60; power <= 40; power += 20)
+        for (size_t k = 0; average_rules[k]; k++) {
+            merge both;
+            error err = {0};
+            float largest = 0;
+            if (!merge_init(&both, average_rules[k], outer_rules[0], NULL, &of, &err))
+                transport_abort(&err);
+            for (size_t i = 0; i < N; i++) {
+                double x = (1.0 + (double)(i % 97) / 97.0) * pow(10, -(double)(i % 8));
+                g[i] =
+                    (float)((double)(transport_rank() + 2) * (i < TRAINED ? ldexp(x, power) : x));
+                double most = (double)(transport_size() + 1) * (i < TRAINED ? ldexp(x, power) : 0);
+                largest = fmaxf(largest, (float)most);
+            }
+            merge_gradients(&both, g, TRAINED, largest, weights);
+            check_same_everywhere(g, N);
+            for (size_t i = 0; i < N && average_rules[k]->exact; i++) {
+                double x = (1.0 + (double)(i % 97) / 97.0) * pow(10, -(double)(i % 8)), mean = 0;
+                for (int r = 0; r < transport_size(); r++)
+                    mean +=
+                        (double)(r + 2) * (i < TRAINED ? ldexp(x, power) : x) * weights[r] / total;
+                CHECK(fabs((double)g[i] - mean) <= (i < TRAINED ? 0x1p-22 : 0x1p-16) * mean);
+            }
+            if (k == 0)
+                memcpy(first, g, N * sizeof *g);
+            CHECK(!average_rules[k]->exact || memcmp(first, g, N * sizeof *g) == 0);
+            merge_release(&both);
+        }
+    memory_free(weights);
+    memory_free(first);
+    memory_free(g);
+}
+
 /* A checkpoint made under a rule without a residual: that begins with 0, on all ranks.  With one each worker has its own. */
 static void case_resume(char **arguments)
 {
@@ -799,6 +843,7 @@ static const struct {
     {"copy", 0, case_copy},
     {"feedback", 0, case_feedback},
     {"outer", 0, case_outer},
+    {"gradients", 0, case_gradients},
     {"resume", 0, case_resume},
     {"abort", 2, case_abort},
     {"die", 1, case_die},

@@ -157,6 +157,8 @@ MORE_OPTIONS = [
     option("--clip-norm -1", "--clip-norm -1", "number from 0"),
     option("--ema 1", "--ema 1", "number from 0"),
     option("--preset fast --ema 0.9", "--ema", "--tail-average", "exclude"),
+    option("--lookahead 1", "--lookahead 1", "number from 0"),
+    option("--lookahead 0.5 --server-optimizer adam", "--lookahead", "--server-optimizer", "exclude"),
     option("--sync both", "--sync both", "weights", "gradients"),
     option("--schedule step", "--schedule step", "--milestones"),
     option("--milestones 2,3", "--milestones", "--schedule step", "constant"),

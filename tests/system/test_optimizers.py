@@ -96,6 +96,17 @@ def test_a_worker_without_a_gradient_is_left_out(bramble, pictures):
     assert done.returncode == 2 and "round 2, rank 2" in done.stderr and "training has diverged" in done.stderr
 
 
+def test_lookahead(bramble, pictures):
+    """A step, then back to a point between; averages of gradients count as often as those of weights do."""
+    options = ["--data", pictures, *write_model(bramble.folder, LINEAR)[0], "--limit-train", 40, "--batch", 10, "--lr", 0.01,
+               "--threads", 1, "--rounds", 2, "--average-every", 2, "--keep-momentum"]
+    plain = Run(bramble.train(1, *options, out="plain.h5"))
+    run = Run(bramble.train(1, *options, "--lookahead", 0.8, out="lookahead.h5"))
+    same = Run(bramble.train(1, *options, "--lookahead", 0.8, "--sync", "gradients", out="gradients.h5"))
+    assert differences(run, same, but=("rounds/loss",)) == []
+    assert relative_l2(run.weights, plain.weights) > 1e-4
+
+
 def test_moving_average(bramble, pictures):
     """The model is the moving average of the averages; training is not concerned."""
     options = ["--data", pictures, *write_model(bramble.folder, LINEAR)[0], "--limit-train", 40, "--batch", 5, "--lr", 0.01,

@@ -77,9 +77,38 @@ static void test_segments(void **state)
     course_release(&c);
 }
 
+/* Gradients: a segment is a step; as many of them as before give weights, evenly, the last among them. */
+static void test_takes(void **state)
+{
+    (void)state;
+    train_options o = {
+        .batch = 1, .rounds = 1, .local_epochs = 1, .average_every = 4, .sync = SYNC_GRADIENTS};
+    course c = cut((uint64_t[]){11, 30, 3}, 3, &o);
+    uint64_t take, next = 0, gap = 0;
+    assert_int_equal(course_longest(&c), 1);
+    assert_true(c.segments == 30 && c.takes == 8);
+    for (uint64_t s = 0; s < c.segments; s++) {
+        gap++;
+        if (!course_take(&c, s, &take))
+            continue;
+        assert_int_equal(take, next++);
+        assert_in_range(gap, 3, 4);
+        gap = 0;
+    }
+    assert_int_equal(next, 8);
+    assert_int_equal(gap, 0);
+    course_release(&c);
+    o.sync = SYNC_WEIGHTS;
+    c = cut((uint64_t[]){30}, 1, &o);
+    for (uint64_t s = 0; s < c.segments; s++)
+        assert_true(course_take(&c, s, &take) && take == s);
+    course_release(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_takes),
         cmocka_unit_test(test_epochs),
         cmocka_unit_test(test_steps),
         cmocka_unit_test(test_segments),
