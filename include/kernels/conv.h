@@ -169,7 +169,7 @@ conv_gradient_plan conv_gradient_plan_make(const conv_shape *shape, enum conv_me
  * and d give (a + c) + (b + d), and these are added to the sums of the runs before, one by one.
  * So the bits do not depend on VEC_WIDTH.
  */
-enum { CONV_WINOGRAD_GROUP = 16, CONV_WINOGRAD_RUN = 32 };
+enum { CONV_WINOGRAD_GROUP = 16, CONV_WINOGRAD_RUN = 16 };
 void conv_weight_gradient(const conv_gradient_plan *plan, const conv_gradient_arrays *arrays,
                           size_t begin, size_t end);
 void conv_weight_finish(const conv_gradient_plan *plan, const float *transformed, float *gw,

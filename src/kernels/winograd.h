@@ -120,11 +120,12 @@ SIMD_INLINE void winograd_copy(const int side, const winograd_range *rows,
                                const winograd_range *columns, const vec *from, size_t width,
                                vec *copy)
 {
-    for (int k = 0; k < side * side; k++)
-        copy[k] = (vec){0};
-    for (int y = rows->begin; y < rows->end; y++)
-        for (int x = columns->begin; x < columns->end; x++)
-            copy[y * side + x] = from[y * (long)width + x];
+    for (int y = 0; y < side; y++, from += width)
+        SIMD_FOR (int x = 0; x < side; x++) {
+            bool inside =
+                y >= rows->begin && y < rows->end && x >= columns->begin && x < columns->end;
+            copy[y * side + x] = inside ? from[x] : (vec){0};
+        }
 }
 
 #endif

@@ -5,12 +5,15 @@
 /*
  * An item is a strip of tiles, one after the other in the rows of the output.  Its pixels are transformed, value by
  * value multiplied by the transformed weights - products of matrices, n_m filters x n_r tiles in registers - and
- * transformed back.  A strip is as long as the level-2 cache holds both its transformed sides.
+ * transformed back, some filters at a time.  A strip is as long as the level-2 cache holds what is transformed.
  */
-enum { MAX_CHANNELS = SIMD_TILE_CHANNELS, MAX_TILES = SIMD_TILE_PIXELS, MAX_STRIP = 32, APART = 5 };
-#ifndef PF
-#define PF 2
-#endif
+enum {
+    MAX_CHANNELS = SIMD_TILE_CHANNELS,
+    MAX_TILES = SIMD_TILE_PIXELS,
+    MAX_STRIP = 32,
+    PANELS = 4, /* of filters, whose products are transformed back together */
+    APART = 5   /* vecs between values: else all would fall into the same sets of the caches */
+};
 
 /* ---- weights ------------------------------------------------------------------------------------ */
 
@@ -157,7 +160,7 @@ typedef struct strip {
     const conv_plan *plan;
     int n; /* tiles, row by row */
     winograd_tile tiles[MAX_STRIP];
-    vec *from, *to; /* [value][in or out channel][n], values each_from and each_to apart */
+    vec *from, *to; /* [value][in or out channel of some][n], values each_from and each_to apart */
     size_t each_from, each_to;
 } strip;
 
@@ -184,7 +187,7 @@ SIMD_INLINE void transform_input(const int m, const strip *p, const vec *in)
             for (int c = 0; c < side; c++) {
                 SIMD_FOR (int y = 0; y < side; y++) {
                     line[y] = vec_in_register(x[(size_t)y * row + (size_t)c]);
-                    __builtin_prefetch(&x[(size_t)y * row + (size_t)c + next], 0, PF);
+                    __builtin_prefetch(&x[(size_t)y * row + (size_t)c + next], 0, 2);
                 }
                 vec values[WINOGRAD_MAX_SIDE];
                 winograd_input(m, line, values);
@@ -202,36 +205,41 @@ SIMD_INLINE void transform_input(const int m, const strip *p, const vec *in)
         }
 }
 
-static void multiply(const strip *p, const float *packed, int n_values)
+/* Panels first .. last - 1. */
+static void multiply(const strip *p, const float *packed, int n_values, int first, int last)
 {
     const conv_shape *s = &p->plan->shape;
     int n = (int)p->plan->n_pack_items, n_groups = pieces(p->n, MAX_TILES);
+    int begin = piece_begin(s->out_channels, n, first);
     size_t in_channels = (size_t)s->in_channels, row = (size_t)p->n;
     for (int value = 0; value < n_values; value++)
-        for (int k = 0; k < n; k++) {
+        for (int k = first; k < last; k++) {
             int o = piece_begin(s->out_channels, n, k);
             int n_m = piece_begin(s->out_channels, n, k + 1) - o;
             for (int g = 0; g < n_groups; g++) {
                 int t = piece_begin(p->n, n_groups, g),
                     n_r = piece_begin(p->n, n_groups, g + 1) - t;
-                product_functions[n_m - 1][n_r - 1](
-                    &(product){.from = p->from + (size_t)value * p->each_from + t,
-                               .w = packed + ((size_t)value * (size_t)s->out_channels + (size_t)o) *
-                                                 in_channels,
-                               .to = p->to + (size_t)value * p->each_to + (size_t)o * row + t,
-                               .row = row,
-                               .n_in = s->in_channels});
+                product_functions[n_m - 1][n_r - 1](&(product){
+                    .from = p->from + (size_t)value * p->each_from + t,
+                    .w = packed +
+                         ((size_t)value * (size_t)s->out_channels + (size_t)o) * in_channels,
+                    .to = p->to + (size_t)value * p->each_to + (size_t)(o - begin) * row + t,
+                    .row = row,
+                    .n_in = s->in_channels});
             }
         }
 }
 
-SIMD_INLINE void transform_output(const int m, const strip *p, const conv_arrays *arrays, vec *out)
+/* Out channels begin .. end - 1. */
+SIMD_INLINE void transform_output(const int m, const strip *p, const conv_arrays *arrays, vec *out,
+                                  int begin, int end)
 {
     const conv_shape *s = &p->plan->shape;
     const int side = WINOGRAD_SIDE(m);
     size_t plane = (size_t)s->out_height * (size_t)s->out_width, width = (size_t)s->out_width;
     const vec *from = p->to;
-    for (int o = 0; o < s->out_channels; o++, out += plane) {
+    out += (size_t)begin * plane;
+    for (int o = begin; o < end; o++, out += plane) {
         vec bias = vec_set(arrays->bias ? arrays->bias[o] : 0.0F);
         for (int k = 0; k < p->n; k++, from++) {
             vec half[WINOGRAD_MAX_OUT][WINOGRAD_MAX_SIDE], y[WINOGRAD_MAX_OUT];
@@ -252,7 +260,7 @@ SIMD_INLINE void transform_output(const int m, const strip *p, const conv_arrays
                 winograd_output(m, line, y);
                 if (t->out_columns == m) {
                     SIMD_FOR (int c = 0; c < m; c++) {
-                        __builtin_prefetch(&to[c] + plane, 1, PF);
+                        __builtin_prefetch(&to[c] + plane, 1, 2);
                         to[c] = y[c] + (arrays->add ? to[c] : bias);
                     }
                 } else {
@@ -269,7 +277,7 @@ SIMD_INLINE void forward(const int m, const conv_plan *plan, const conv_arrays *
 {
     const conv_shape *s = &plan->shape;
     const int n_values = WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m);
-    int n_tiles = winograd_tiles(m, s);
+    int n_tiles = winograd_tiles(m, s), n_panels = (int)plan->n_pack_items;
     size_t in_block = conv_in_vecs(plan),
            out_block = (size_t)s->out_channels * (size_t)s->out_height * (size_t)s->out_width;
     for (size_t item = begin; item < end; item++) {
@@ -279,12 +287,17 @@ SIMD_INLINE void forward(const int m, const conv_plan *plan, const conv_arrays *
         for (int t = 0; t < p.n; t++)
             p.tiles[t] = winograd_tile_at(m, s, first + t);
         p.each_from = (size_t)(s->in_channels * p.n + APART);
-        p.each_to = (size_t)(s->out_channels * p.n + APART);
+        p.each_to = (size_t)(PANELS * MAX_CHANNELS * p.n + APART);
         p.from = arrays->scratch;
         p.to = p.from + (size_t)n_values * p.each_from;
         transform_input(m, &p, arrays->in + block * in_block);
-        multiply(&p, arrays->packed, n_values);
-        transform_output(m, &p, arrays, arrays->out + block * out_block);
+        for (int panel = 0; panel < n_panels; panel += PANELS) {
+            int next = panel + PANELS < n_panels ? panel + PANELS : n_panels;
+            multiply(&p, arrays->packed, n_values, panel, next);
+            transform_output(m, &p, arrays, arrays->out + block * out_block,
+                             piece_begin(s->out_channels, n_panels, panel),
+                             piece_begin(s->out_channels, n_panels, next));
+        }
     }
 }
 
@@ -292,15 +305,15 @@ SIMD_INLINE void plan(const int m, conv_plan *plan)
 {
     const conv_shape *s = &plan->shape;
     size_t n_values = (size_t)(WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m));
-    size_t tile = n_values * (size_t)(s->in_channels + s->out_channels) * sizeof(vec);
+    size_t channels = (size_t)(s->in_channels + PANELS * MAX_CHANNELS);
+    size_t tile = n_values * channels * sizeof(vec);
     int fit = (int)(SIMD_L2_BYTES / tile) / MAX_TILES * MAX_TILES;
     int n = winograd_tiles(m, s);
     fit = fit < MAX_TILES ? MAX_TILES : fit > MAX_STRIP ? MAX_STRIP : fit;
     plan->bare = true;
     plan->n_items = (size_t)pieces(n, fit);
     size_t most = (size_t)pieces(n, (int)plan->n_items);
-    plan->n_scratch =
-        n_values * ((size_t)(s->in_channels + s->out_channels) * most + 2 * (size_t)APART);
+    plan->n_scratch = n_values * (channels * most + 2 * (size_t)APART);
     plan->n_pack_items = (size_t)pieces(s->out_channels, MAX_CHANNELS);
     plan->n_packed = n_values * (size_t)s->out_channels * (size_t)s->in_channels;
 }

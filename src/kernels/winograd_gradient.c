@@ -2,17 +2,18 @@
 #include "winograd.h"
 
 /*
- * An item is a row of the transformed weights, for some out channels.  It goes over the batch by runs of pairs (tile,
- * group of 16 images): transforms what that row needs of the input and of the gradient, and adds up the products over
- * the run in registers, lane by lane; then lanes are added, and the sums to those of the runs before.
+ * An item is half of the rows of transformed values, for some in channels.  It goes over the batch by runs of pairs
+ * (tile, group of 16 images): transforms its channels, then, some out channels at a time, their gradients, and adds up
+ * the products over the run in registers, lane by lane; then lanes are added, and the sums to those of the runs before.
+ * A run's transformed input stays in the level-2 cache while all gradients pass.
  */
 enum {
     RUN = CONV_WINOGRAD_RUN,
     GROUP = CONV_WINOGRAD_GROUP,
     SETS = GROUP / VEC_WIDTH,  /* blocks of a group */
     ROWS = SIMD_TILE_SUMS / 4, /* a tile of sums: out channels x 4 in channels */
-    MOST_OUT = 64,             /* out channels of an item: what the transform of its input serves */
-    L1_BYTES = 28 * 1024
+    TOGETHER = 2 * ROWS,       /* out channels transformed at a time */
+    MOST_VALUES = WINOGRAD_MAX_SIDE * WINOGRAD_MAX_SIDE / 2
 };
 _Static_assert(GROUP % VEC_WIDTH == 0, "a group is whole blocks");
 
@@ -22,9 +23,8 @@ typedef float quad __attribute__((vector_size(4 * sizeof(float))));
 
 typedef struct product {
     const vec *in, *gout; /* first channel's pairs; RUN from channel to channel */
-    float *sums;          /* 4 of each out channel are added to, `row` floats apart */
-    size_t row;
-    int n; /* pairs */
+    float *sums;          /* 4 of each out channel are added to */
+    int n;                /* pairs */
 } product;
 
 /* The four sums over lanes 4p .. 4p + 3 of a, b, c and d, in quad p: (first + third) + (second + fourth). */
@@ -55,7 +55,7 @@ SIMD_INLINE void product_compute(const product *p, const int n_m)
     }
     SIMD_FOR (int m = 0; m < n_m; m++) {
         vec lanes = add_lanes(sum[m][0], sum[m][1], sum[m][2], sum[m][3]);
-        float *to = p->sums + (size_t)m * p->row;
+        float *to = p->sums + (size_t)m * 4;
         quad total, part[VEC_WIDTH / 4];
         memcpy(&total, to, sizeof total);
         memcpy(part, &lanes, sizeof part);
@@ -99,73 +99,87 @@ typedef struct pair {
     size_t block;
 } pair;
 
+/* transformed: [value][quad of in channels][out channel][4], and a vec behind */
 typedef struct run {
     const conv_gradient_plan *plan;
     const conv_gradient_arrays *arrays;
-    int row, o, n_o; /* the item's row of values, and out channels */
-    int n;           /* pairs */
+    int half, quad, n_quads; /* the item's rows of values, and in channels */
+    int n;                   /* pairs */
     pair pairs[RUN];
-    vec *in, *gout; /* [value of the row][channel][RUN] */
-    size_t row_floats;
+    vec *in, *gout; /* [value][channel][RUN] */
 } run;
 
-static int whole_quads(int n)
+static int quads_of(const conv_shape *s)
 {
-    return (n + 3) / 4 * 4;
+    return pieces(s->in_channels, 4);
 }
 
-/* Values of one row of a tile's square of x, `width` to the row. */
-SIMD_INLINE void input_row(const int m, const int i, const vec *x, size_t width, vec *to,
-                           size_t each)
+/* Half of the rows of values of the square x, `width` to the row. */
+SIMD_INLINE void input_rows(const int m, const int half, const vec *x, size_t width, vec *to,
+                            size_t each)
 {
-    const int side = WINOGRAD_SIDE(m);
-    vec line[WINOGRAD_MAX_SIDE], half[WINOGRAD_MAX_SIDE], values[WINOGRAD_MAX_SIDE];
+    const int side = WINOGRAD_SIDE(m), n = side / 2;
+    vec line[WINOGRAD_MAX_SIDE], values[WINOGRAD_MAX_SIDE];
+    vec rows[WINOGRAD_MAX_SIDE / 2][WINOGRAD_MAX_SIDE];
     SIMD_FOR (int c = 0; c < side; c++) {
         SIMD_FOR (int y = 0; y < side; y++)
             line[y] = vec_in_register(x[(size_t)y * width + (size_t)c]);
         winograd_input(m, line, values);
-        half[c] = values[i];
+        SIMD_FOR (int r = 0; r < n; r++)
+            rows[r][c] = values[half * n + r];
     }
-    winograd_input(m, half, values);
-    SIMD_FOR (int j = 0; j < side; j++)
-        to[(size_t)j * each] = values[j];
+    SIMD_FOR (int r = 0; r < n; r++) {
+        winograd_input(m, rows[r], values);
+        SIMD_FOR (int j = 0; j < side; j++)
+            to[(size_t)(r * side + j) * each] = values[j];
+    }
 }
 
-SIMD_INLINE void gradient_row(const int m, const int i, const vec *x, size_t width, ivec mask,
-                              vec *to, size_t each)
+SIMD_INLINE void gradient_rows(const int m, const int half, const vec *x, size_t width, ivec mask,
+                               vec *to, size_t each)
 {
-    const int side = WINOGRAD_SIDE(m);
-    vec line[WINOGRAD_MAX_OUT], half[WINOGRAD_MAX_OUT], values[WINOGRAD_MAX_SIDE];
+    const int side = WINOGRAD_SIDE(m), n = side / 2;
+    vec line[WINOGRAD_MAX_OUT], values[WINOGRAD_MAX_SIDE];
+    vec rows[WINOGRAD_MAX_SIDE / 2][WINOGRAD_MAX_OUT];
     SIMD_FOR (int c = 0; c < m; c++) {
         SIMD_FOR (int y = 0; y < m; y++)
-            line[y] = vec_in_register(x[(size_t)y * width + (size_t)c]);
+            line[y] = (vec)((ivec)vec_in_register(x[(size_t)y * width + (size_t)c]) & mask);
         winograd_spread(m, line, values);
-        half[c] = values[i];
+        SIMD_FOR (int r = 0; r < n; r++)
+            rows[r][c] = values[half * n + r];
     }
-    winograd_spread(m, half, values);
-    SIMD_FOR (int j = 0; j < side; j++)
-        to[(size_t)j * each] = (vec)((ivec)values[j] & mask);
+    SIMD_FOR (int r = 0; r < n; r++) {
+        winograd_spread(m, rows[r], values);
+        SIMD_FOR (int j = 0; j < side; j++)
+            to[(size_t)(r * side + j) * each] = values[j];
+    }
 }
 
-SIMD_INLINE void transform_input(const int m, const int i, const run *r)
+SIMD_INLINE void transform_input(const int m, const int half, const run *r)
 {
     const conv_shape *s = &r->plan->shape;
     const int side = WINOGRAD_SIDE(m);
     size_t width = (size_t)(s->in_width - s->border_left - s->border_right);
     size_t plane = (size_t)(s->in_height - s->border_top - s->border_bottom) * width;
-    size_t each = (size_t)whole_quads(s->in_channels) * RUN;
-    for (int c = 0; c < s->in_channels; c++)
+    size_t each = (size_t)r->n_quads * 4 * RUN;
+    for (int c = 0; c < 4 * r->n_quads; c++)
         for (int k = 0; k < r->n; k++) {
             vec copy[WINOGRAD_MAX_SIDE * WINOGRAD_MAX_SIDE];
             const winograd_tile *t = &r->pairs[k].tile;
-            const vec *x = r->arrays->in +
-                           (r->pairs[k].block * (size_t)s->in_channels + (size_t)c) * plane + t->in;
+            size_t channel = (size_t)(4 * r->quad + c);
             vec *to = r->in + c * RUN + k;
+            if (channel >= (size_t)s->in_channels) { /* the last quad may not be full */
+                for (int v = 0; v < side * side / 2; v++)
+                    to[(size_t)v * each] = (vec){0};
+                continue;
+            }
+            const vec *x = r->arrays->in +
+                           (r->pairs[k].block * (size_t)s->in_channels + channel) * plane + t->in;
             if (t->inside) {
-                input_row(m, i, x, width, to, each);
+                input_rows(m, half, x, width, to, each);
             } else {
                 winograd_copy(side, &t->rows, &t->columns, x, width, copy);
-                input_row(m, i, copy, (size_t)side, to, each);
+                input_rows(m, half, copy, (size_t)side, to, each);
             }
         }
 }
@@ -179,85 +193,64 @@ static ivec lanes_of(size_t block, size_t n_images)
     return mask;
 }
 
-SIMD_INLINE void transform_gradient(const int m, const int i, const run *r)
+/* Of out channels o .. o + n - 1. */
+SIMD_INLINE void transform_gradient(const int m, const int half, const run *r, int first, int n)
 {
     const conv_shape *s = &r->plan->shape;
     size_t width = (size_t)s->out_width, plane = (size_t)s->out_height * width;
-    size_t each = (size_t)r->n_o * RUN;
+    size_t each = (size_t)n * RUN;
     for (int k = 0; k < r->n; k++) {
         const winograd_tile *t = &r->pairs[k].tile;
-        const vec *x = r->arrays->gout +
-                       (r->pairs[k].block * (size_t)s->out_channels + (size_t)r->o) * plane +
-                       t->out;
         const winograd_range rows = {0, t->out_rows}, columns = {0, t->out_columns};
+        const vec *x = r->arrays->gout + t->out +
+                       (r->pairs[k].block * (size_t)s->out_channels + (size_t)first) * plane;
         ivec mask = lanes_of(r->pairs[k].block, r->arrays->n_images);
         bool whole = t->out_rows == m && t->out_columns == m;
-        for (int o = 0; o < r->n_o; o++, x += plane) {
+        for (int o = 0; o < n; o++, x += plane) {
             vec copy[WINOGRAD_MAX_OUT * WINOGRAD_MAX_OUT];
             vec *to = r->gout + o * RUN + k;
             if (whole) {
-                gradient_row(m, i, x, width, mask, to, each);
+                gradient_rows(m, half, x, width, mask, to, each);
             } else {
                 winograd_copy(m, &rows, &columns, x, width, copy);
-                gradient_row(m, i, copy, (size_t)m, mask, to, each);
+                gradient_rows(m, half, copy, (size_t)m, mask, to, each);
             }
         }
     }
 }
 
-/* Row i of the values, which the compiler is to know. */
-SIMD_INLINE void transform_row(const int m, const run *r)
-{
-#define ROW(i)                                                                                     \
-    case i:                                                                                        \
-        transform_input(m, i, r);                                                                  \
-        transform_gradient(m, i, r);                                                               \
-        break
-    switch (r->row) {
-        ROW(0);
-        ROW(1);
-        ROW(2);
-        ROW(3);
-    default:
-        if (m == 4 && r->row == 4) {
-            transform_input(m, 4 % WINOGRAD_SIDE(m), r);
-            transform_gradient(m, 4 % WINOGRAD_SIDE(m), r);
-        } else if (m == 4) {
-            transform_input(m, 5 % WINOGRAD_SIDE(m), r);
-            transform_gradient(m, 5 % WINOGRAD_SIDE(m), r);
-        }
-    }
-#undef ROW
-}
-
-/* As many out channels as stay in the level-1 cache meet all in channels, four by four. */
-static void multiply(const run *r, int side)
+/* A tile of sums for each four in channels, whose pairs pass through the level-1 cache once. */
+static void multiply(const run *r, int side, int first, int n_o)
 {
     const conv_shape *s = &r->plan->shape;
-    int n = pieces(r->n_o, ROWS), quads = whole_quads(s->in_channels) / 4;
-    int together = L1_BYTES / ((int)sizeof(vec) * RUN * ROWS) - 1;
-    together = together < 1 ? 1 : together;
-    for (int j = 0; j < side; j++)
-        for (int first = 0; first < n; first += together)
-            for (int c = 0; c < quads; c++)
-                for (int k = first; k < n && k < first + together; k++) {
-                    int o = piece_begin(r->n_o, n, k), n_m = piece_begin(r->n_o, n, k + 1) - o;
-                    size_t value = (size_t)(r->row * side + j);
-                    product_functions[n_m - 1](
-                        &(product){.in = r->in + (size_t)(j * quads + c) * 4 * RUN,
-                                   .gout = r->gout + (size_t)(j * r->n_o + o) * RUN,
-                                   .sums = r->arrays->transformed +
-                                           (value * (size_t)s->out_channels + (size_t)(r->o + o)) *
-                                               r->row_floats +
-                                           4 * c,
-                                   .row = r->row_floats,
-                                   .n = r->n});
-                }
+    int n = pieces(n_o, ROWS), quads = quads_of(s);
+    for (int v = 0; v < side * side / 2; v++)
+        for (int q = 0; q < r->n_quads; q++)
+            for (int k = 0; k < n; k++) {
+                int o = piece_begin(n_o, n, k), n_m = piece_begin(n_o, n, k + 1) - o;
+                size_t value = (size_t)(r->half * side * side / 2 + v);
+                size_t sums =
+                    (value * (size_t)quads + (size_t)(r->quad + q)) * (size_t)s->out_channels +
+                    (size_t)(first + o);
+                product_functions[n_m - 1](
+                    &(product){.in = r->in + (size_t)(v * r->n_quads + q) * 4 * RUN,
+                               .gout = r->gout + (size_t)(v * n_o + o) * RUN,
+                               .sums = r->arrays->transformed + 4 * sums,
+                               .n = r->n});
+            }
 }
 
-static size_t row_floats(const conv_shape *s)
+/* A run's sums, for the half that the compiler is to know. */
+SIMD_INLINE void run_sums(const int m, const int half, const run *r)
 {
-    return (size_t)pieces(s->in_channels, GROUP) * GROUP;
+    int n = pieces(r->plan->shape.out_channels, TOGETHER);
+    transform_input(m, half, r);
+    for (int k = 0; k < n; k++) {
+        int o = piece_begin(r->plan->shape.out_channels, n, k);
+        int n_o = piece_begin(r->plan->shape.out_channels, n, k + 1) - o;
+        transform_gradient(m, half, r, o, n_o);
+        multiply(r, WINOGRAD_SIDE(m), o, n_o);
+    }
 }
 
 /* Pairs first .. first + RUN - 1 of the batch in the groups' blocks number `set`. */
@@ -279,32 +272,27 @@ SIMD_INLINE void gradient(const int m, const conv_gradient_plan *plan,
                           const conv_gradient_arrays *arrays, size_t begin, size_t end)
 {
     const conv_shape *s = &plan->shape;
-    const int side = WINOGRAD_SIDE(m);
+    const int n_values = WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m) / 2;
     size_t n_groups = (arrays->n_images + GROUP - 1) / GROUP;
     size_t n_pairs = n_groups * (size_t)winograd_tiles(m, s);
-    int quads = whole_quads(s->in_channels);
+    size_t quad_floats = 4 * (size_t)s->out_channels, quads = (size_t)quads_of(s);
     for (size_t item = begin; item < end; item++) {
-        run r = {
-            .plan = plan, .arrays = arrays, .in = arrays->scratch, .row_floats = row_floats(s)};
-        int part = (int)item / side;
-        r.row = (int)item % side;
-        r.o = piece_begin(s->out_channels, plan->n_groups, part);
-        r.n_o = piece_begin(s->out_channels, plan->n_groups, part + 1) - r.o;
-        r.gout = r.in + (size_t)(side * quads) * RUN;
-        for (int j = 0; j < side; j++) {
-            size_t first = (size_t)((r.row * side + j) * s->out_channels + r.o);
-            memset(arrays->transformed + first * r.row_floats, 0,
-                   (size_t)r.n_o * r.row_floats * sizeof(float));
-            memset(r.in + (size_t)(j * quads + s->in_channels) * RUN, 0,
-                   (size_t)(quads - s->in_channels) * RUN * sizeof(vec));
-        }
+        int part = (int)item / 2;
+        run r = {.plan = plan, .arrays = arrays, .in = arrays->scratch, .half = (int)item % 2};
+        r.quad = piece_begin(quads_of(s), plan->n_groups, part);
+        r.n_quads = piece_begin(quads_of(s), plan->n_groups, part + 1) - r.quad;
+        r.gout = r.in + (size_t)(n_values * r.n_quads) * 4 * RUN;
+        for (int v = 0; v < n_values; v++)
+            memset(arrays->transformed +
+                       ((size_t)(r.half * n_values + v) * quads + (size_t)r.quad) * quad_floats,
+                   0, (size_t)r.n_quads * quad_floats * sizeof(float));
         for (size_t first = 0; first < n_pairs; first += RUN)
             for (int set = 0; set < SETS; set++) {
                 run_pairs(m, &r, first, set);
-                if (r.n == 0)
-                    continue;
-                transform_row(m, &r);
-                multiply(&r, side);
+                if (r.n > 0 && r.half == 0)
+                    run_sums(m, 0, &r);
+                else if (r.n > 0)
+                    run_sums(m, 1, &r);
             }
     }
 }
@@ -326,30 +314,34 @@ SIMD_INLINE void weights_back(const int m, const vec *x, vec *y)
     y[2] = 4.0F * (last + 6.0F * x[5]);
 }
 
+/* Items: four in channels. */
 SIMD_INLINE void finish(const int m, const conv_gradient_plan *plan, const float *transformed,
                         float *gw, size_t begin, size_t end)
 {
     const conv_shape *s = &plan->shape;
     const int side = WINOGRAD_SIDE(m);
     const float scale = m == 2 ? 1.0F : 1.0F / (24 * 24);
-    size_t in_channels = (size_t)s->in_channels, row = row_floats(s);
-    size_t each = (size_t)s->out_channels * row;
-    for (size_t o = begin; o < end; o++)
-        for (size_t c = 0; c < in_channels; c += VEC_WIDTH) {
-            vec half[3][WINOGRAD_MAX_SIDE], line[WINOGRAD_MAX_SIDE], y[3];
+    size_t in_channels = (size_t)s->in_channels, n = 4 * (size_t)s->out_channels;
+    size_t each = (size_t)quads_of(s) * n;
+    for (size_t q = begin; q < end; q++)
+        for (size_t k = 0; k < n; k += VEC_WIDTH) {
+            vec half[3][WINOGRAD_MAX_SIDE], line[WINOGRAD_MAX_SIDE], y[9];
             for (int j = 0; j < side; j++) {
                 SIMD_FOR (int i = 0; i < side; i++)
-                    line[i] = vec_load(transformed + (size_t)(i * side + j) * each + o * row + c);
+                    line[i] = vec_load(transformed + (size_t)(i * side + j) * each + q * n + k);
                 weights_back(m, line, y);
                 SIMD_FOR (int ky = 0; ky < 3; ky++)
                     half[ky][j] = y[ky];
             }
-            for (int ky = 0; ky < 3; ky++) {
-                weights_back(m, half[ky], y);
-                for (size_t lane = 0; lane < VEC_WIDTH && c + lane < in_channels; lane++)
-                    for (int kx = 0; kx < 3; kx++)
-                        gw[((o * in_channels + c + lane) * 3 + (size_t)ky) * 3 + (size_t)kx] =
-                            y[kx][lane] * scale;
+            SIMD_FOR (int ky = 0; ky < 3; ky++)
+                weights_back(m, half[ky], y + 3 * ky);
+            /* As vectors, and before a lane is asked for: else a compiler may do some of it lane by lane, unfused. */
+            SIMD_FOR (int tap = 0; tap < 9; tap++)
+                y[tap] = vec_in_register(y[tap] * scale);
+            for (size_t lane = 0; lane < VEC_WIDTH && k + lane < n; lane++) {
+                size_t o = (k + lane) / 4, c = 4 * q + lane % 4;
+                for (int tap = 0; tap < 9 && c < in_channels; tap++)
+                    gw[(o * in_channels + c) * 9 + (size_t)tap] = y[tap][lane];
             }
         }
 }
@@ -357,14 +349,14 @@ SIMD_INLINE void finish(const int m, const conv_gradient_plan *plan, const float
 SIMD_INLINE void plan(const int m, conv_gradient_plan *plan)
 {
     const conv_shape *s = &plan->shape;
-    const int side = WINOGRAD_SIDE(m);
-    plan->n_groups = pieces(s->out_channels, MOST_OUT);
-    plan->n_items = (size_t)(side * plan->n_groups);
-    plan->n_finish = (size_t)s->out_channels;
-    plan->n_transformed = (size_t)(side * side * s->out_channels) * row_floats(s);
-    plan->n_scratch =
-        (size_t)(side * (whole_quads(s->in_channels) + pieces(s->out_channels, plan->n_groups))) *
-        RUN;
+    const int n_values = WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m) / 2;
+    int quads = quads_of(s), fit = SIMD_L2_BYTES * 5 / 8 / (n_values * 4 * RUN * (int)sizeof(vec));
+    fit = fit < 1 ? 1 : fit;
+    plan->n_groups = pieces(quads, fit);
+    plan->n_items = 2 * (size_t)plan->n_groups;
+    plan->n_finish = (size_t)quads;
+    plan->n_transformed = (size_t)(2 * n_values * quads) * 4 * (size_t)s->out_channels + VEC_WIDTH;
+    plan->n_scratch = (size_t)(n_values * (4 * pieces(quads, plan->n_groups) + TOGETHER)) * RUN;
 }
 
 #define METHOD(m)                                                                                  \
