@@ -348,6 +348,21 @@ static void bench_conv3x3(int channels, int side, size_t n_images, int n_threads
     model_free(m);
 }
 
+/* Whole steps of a net of 3x3 convolutions. */
+static void bench_vgg(int n_threads, error *err)
+{
+    char *text = ini_read_file("models/vgg-small.ini", err);
+    model *m = text ? model_new("models/vgg-small.ini", text, err) : NULL;
+    step_case c;
+    if (m && step_case_init(&c, m, 128, n_threads, err)) {
+        figure f = measure(step_act, &c, m->flops_step * 128.0, n_threads);
+        print("vgg-small's step", "batch 128", &f);
+        step_case_release(&c);
+    }
+    model_free(m);
+    memory_free(text);
+}
+
 static void bench_all(const model *m, int n_threads, error *err)
 {
     printf("%-26s %-18s %8s %8s %9s %9s\n", "", "", "GFLOP/s", "peak", "of peak", "median");
@@ -367,6 +382,7 @@ static void bench_all(const model *m, int n_threads, error *err)
     static const int sizes[][2] = {{32, 32}, {64, 32}, {128, 16}, {256, 8}};
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
         bench_conv3x3(sizes[k][0], sizes[k][1], 32, n_threads, err);
+    bench_vgg(n_threads, err);
 }
 
 typedef struct arguments {

@@ -81,6 +81,7 @@ typedef struct layer {
      */
     bool by_blocks;
     size_t n_sums;
+    const char *algorithm;     /* which of several it is computed by; NULL: there is one */
     bool forgets_x, forgets_y; /* backward reads x, y no more: others may have the memory by then */
 } layer;
 

@@ -37,6 +37,8 @@ static json_t *describe_layer(const model *m, const layer *l)
         json_object_set_new(group, l->settings[k].name, json_string(l->settings[k].text));
     for (int i = 0; i < l->n_inputs; i++)
         json_array_append_new(inputs, json_string(input_name(m, l->inputs[i])));
+    if (l->algorithm)
+        json_object_set_new(group, "algorithm", json_string(l->algorithm));
     json_object_set_new(group, "input", inputs);
     json_object_set_new(group, "output", describe_shape(l->out));
     json_object_set_new(group, "weights", output_count((double)l->n_trained));

@@ -13,6 +13,14 @@ bool conv_method_fits(enum conv_method method, int kernel, int stride)
     return method == CONV_DIRECT || (kernel == 3 && stride == 1);
 }
 
+enum conv_method conv_method_choose(const conv_shape *s)
+{
+    enum { CHANNELS = 32, SIDE = 6 };
+    bool pays = s->in_channels >= CHANNELS && s->out_channels >= CHANNELS &&
+                s->out_height >= SIDE && s->out_width >= SIDE;
+    return pays && conv_method_fits(CONV_F4, s->kernel, s->stride) ? CONV_F4 : CONV_DIRECT;
+}
+
 conv_plan conv_plan_make(const conv_shape *shape, enum conv_method method,
                          const conv_tiling *tiling)
 {

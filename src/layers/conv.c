@@ -45,8 +45,9 @@ static bool is_grouped(const layer *self)
 /* Which way of computing it is the shape's alone, or the model file's. */
 static bool choose_method(layer *self, error *err)
 {
-    int method;
-    if (!layer_setting_get_word(self, "algorithm", conv_method_names, CONV_DIRECT, &method, err))
+    conv_shape shape = forward_shape(self);
+    int method = is_grouped(self) ? CONV_DIRECT : (int)conv_method_choose(&shape);
+    if (!layer_setting_get_word(self, "algorithm", conv_method_names, method, &method, err))
         return false;
     if (!conv_method_fits((enum conv_method)method, (int)self->values[CONV_KERNEL],
                           (int)self->values[CONV_STRIDE]) ||
@@ -55,6 +56,7 @@ static bool choose_method(layer *self, error *err)
             err, "algorithm = %s: for kernel = 3 and stride = 1 alone, one group, no dilation",
             conv_method_names[method]);
     self->values[CONV_OWN] = method;
+    self->algorithm = conv_method_names[method];
     return true;
 }
 
