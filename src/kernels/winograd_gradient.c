@@ -23,7 +23,8 @@ typedef float quad __attribute__((vector_size(4 * sizeof(float))));
 
 typedef struct product {
     const vec *in, *gout; /* first channel's pairs; RUN from channel to channel */
-    float *sums;          /* 4 of each out channel are added to */
+    float *sums;          /* 4 of each out channel, added to what stands there */
+    bool fresh;           /* nothing does yet */
     int n;                /* pairs */
 } product;
 
@@ -56,8 +57,9 @@ SIMD_INLINE void product_compute(const product *p, const int n_m)
     SIMD_FOR (int m = 0; m < n_m; m++) {
         vec lanes = add_lanes(sum[m][0], sum[m][1], sum[m][2], sum[m][3]);
         float *to = p->sums + (size_t)m * 4;
-        quad total, part[VEC_WIDTH / 4];
-        memcpy(&total, to, sizeof total);
+        quad total = {0}, part[VEC_WIDTH / 4];
+        if (!p->fresh)
+            memcpy(&total, to, sizeof total);
         memcpy(part, &lanes, sizeof part);
         SIMD_FOR (int k = 0; k < VEC_WIDTH / 4; k++)
             total += part[k];
@@ -104,6 +106,7 @@ typedef struct run {
     const conv_gradient_plan *plan;
     const conv_gradient_arrays *arrays;
     int half, quad, n_quads; /* the item's rows of values, and in channels */
+    bool fresh;              /* the first one */
     int n;                   /* pairs */
     pair pairs[RUN];
     vec *in, *gout; /* [value][channel][RUN] */
@@ -236,6 +239,7 @@ static void multiply(const run *r, int side, int first, int n_o)
                     &(product){.in = r->in + (size_t)(v * r->n_quads + q) * 4 * RUN,
                                .gout = r->gout + (size_t)(v * n_o + o) * RUN,
                                .sums = r->arrays->transformed + 4 * sums,
+                               .fresh = r->fresh,
                                .n = r->n});
             }
 }
@@ -275,20 +279,16 @@ SIMD_INLINE void gradient(const int m, const conv_gradient_plan *plan,
     const int n_values = WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m) / 2;
     size_t n_groups = (arrays->n_images + GROUP - 1) / GROUP;
     size_t n_pairs = n_groups * (size_t)winograd_tiles(m, s);
-    size_t quad_floats = 4 * (size_t)s->out_channels, quads = (size_t)quads_of(s);
     for (size_t item = begin; item < end; item++) {
         int part = (int)item / 2;
         run r = {.plan = plan, .arrays = arrays, .in = arrays->scratch, .half = (int)item % 2};
         r.quad = piece_begin(quads_of(s), plan->n_groups, part);
         r.n_quads = piece_begin(quads_of(s), plan->n_groups, part + 1) - r.quad;
         r.gout = r.in + (size_t)(n_values * r.n_quads) * 4 * RUN;
-        for (int v = 0; v < n_values; v++)
-            memset(arrays->transformed +
-                       ((size_t)(r.half * n_values + v) * quads + (size_t)r.quad) * quad_floats,
-                   0, (size_t)r.n_quads * quad_floats * sizeof(float));
         for (size_t first = 0; first < n_pairs; first += RUN)
             for (int set = 0; set < SETS; set++) {
                 run_pairs(m, &r, first, set);
+                r.fresh = first == 0 && set == 0;
                 if (r.n > 0 && r.half == 0)
                     run_sums(m, 0, &r);
                 else if (r.n > 0)
