@@ -66,21 +66,17 @@ SIMD_INLINE void tiles_compute(const row *t, int x0, int n, const int n_m, const
 
 typedef void tiles_function(const row *t, int x0, int n);
 #define TILES(m, r)                                                                                \
-    static void tiles_##m##x##r(const row *t, int x0, int n)                                       \
+    static void tiles_##m##x##r##_any(const row *t, int x0, int n)                                 \
     {                                                                                              \
         tiles_compute(t, x0, n, m, r, 0, 0);                                                       \
+    }                                                                                              \
+    static void tiles_##m##x##r##_dense(const row *t, int x0, int n)                               \
+    {                                                                                              \
+        tiles_compute(t, x0, n, m, r, 1, 0);                                                       \
     }                                                                                              \
     static void tiles_##m##x##r##_3(const row *t, int x0, int n)                                   \
     {                                                                                              \
         tiles_compute(t, x0, n, m, r, 1, 3);                                                       \
-    }                                                                                              \
-    static void tiles_##m##x##r##_3_2(const row *t, int x0, int n)                                 \
-    {                                                                                              \
-        tiles_compute(t, x0, n, m, r, 2, 3);                                                       \
-    }                                                                                              \
-    static void tiles_##m##x##r##_7(const row *t, int x0, int n)                                   \
-    {                                                                                              \
-        tiles_compute(t, x0, n, m, r, 1, 7);                                                       \
     }
 TILES(1, 1)
 TILES(1, 2)
@@ -89,30 +85,26 @@ TILES(1, 8)
 TILES(4, 1)
 TILES(4, 2)
 #if SIMD_TILE_PIXELS == 2
-#define tiles_4x4 NULL
+#define tiles_4x4_any NULL
+#define tiles_4x4_dense NULL
 #define tiles_4x4_3 NULL
-#define tiles_4x4_3_2 NULL
-#define tiles_4x4_7 NULL
 #else
 TILES(4, 4)
 #endif
 
-/* By channels, by kernel and stride, by the logarithm of the pixels. */
-static tiles_function *const functions[2][4][4] = {
-    {{tiles_1x1, tiles_1x2, tiles_1x4, tiles_1x8},
-     {tiles_1x1_3, tiles_1x2_3, tiles_1x4_3, tiles_1x8_3},
-     {tiles_1x1_7, tiles_1x2_7, tiles_1x4_7, tiles_1x8_7},
-     {tiles_1x1_3_2, tiles_1x2_3_2, tiles_1x4_3_2, tiles_1x8_3_2}},
-    {{tiles_4x1, tiles_4x2, tiles_4x4},
-     {tiles_4x1_3, tiles_4x2_3, tiles_4x4_3},
-     {tiles_4x1_7, tiles_4x2_7, tiles_4x4_7},
-     {tiles_4x1_3_2, tiles_4x2_3_2, tiles_4x4_3_2}},
+/* By channels, by stride (any, 1, 1 and a kernel of 3), by the logarithm of the pixels. */
+static tiles_function *const functions[2][3][4] = {
+    {{tiles_1x1_any, tiles_1x2_any, tiles_1x4_any, tiles_1x8_any},
+     {tiles_1x1_dense, tiles_1x2_dense, tiles_1x4_dense, tiles_1x8_dense},
+     {tiles_1x1_3, tiles_1x2_3, tiles_1x4_3, tiles_1x8_3}},
+    {{tiles_4x1_any, tiles_4x2_any, tiles_4x4_any},
+     {tiles_4x1_dense, tiles_4x2_dense, tiles_4x4_dense},
+     {tiles_4x1_3, tiles_4x2_3, tiles_4x4_3}},
 };
 
 static void row_compute(const row *t, int width, int n_m)
 {
-    int known = t->stride == 1 ? (t->kernel == 3) + 2 * (t->kernel == 7)
-                               : 3 * (t->stride == 2 && t->kernel == 3);
+    int known = t->stride > 1 ? 0 : t->kernel == 3 ? 2 : 1;
     int log2 = n_m == 1 ? 3 : WIDE_PIXELS == 2 ? 1 : 2;
     for (int x = 0; x < width; log2--) {
         int n = (width - x) >> log2;
