@@ -68,7 +68,8 @@ static void train(model *m)
     fuzz_need(net && w && g && good, "no memory for a small model");
     network_vectors at = {w, g};
     model_init(m, w, 1);
-    network_result result = network_step(net, &at, &by, &(network_input){load, m}, N_IMAGES);
+    network_result result =
+        network_step(net, &at, &by, &(network_input){.load = load, .arg = m}, N_IMAGES);
     fuzz_need(result.n_correct <= N_IMAGES, "more hits than images");
     network_free(net);
     memory_free(w);

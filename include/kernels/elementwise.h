@@ -62,7 +62,7 @@ void channel_scale_sums(const channel_weights *of, const vec *x, const vec *gy, 
 
 /*
  * channel_prelu - y = x > 0 ? x : w x, NaN of NaN
- * channel_prelu_backward - gx = x > 0 ? gy : w gy, or, with add, gx + that, rounded twice
+ * channel_prelu_backward - gx = x > 0 ? gy : w gy, or, with add, gx + that, rounded once
  * channel_prelu_sums - sums[plane] = sum of x > 0 ? 0 : gy x, in the order of channel_scale_sums
  */
 void channel_prelu(const channel_weights *of, const float *w, const vec *x, vec *y, size_t begin,

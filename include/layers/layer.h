@@ -56,6 +56,7 @@ typedef struct layer {
     const layer_kind *kind;
     char name[LAYER_NAME_BYTES]; /* the section's */
     int line;                    /* of the section's first key */
+    uint32_t number;             /* of the layer in its file, from 0; chance depends on it */
     layer_setting settings[LAYER_MAX_SETTINGS];
     int n_settings;
 
@@ -83,14 +84,23 @@ typedef struct layer {
     size_t n_sums;
     const char *algorithm;     /* which of several it is computed by; NULL: there is one */
     bool forgets_x, forgets_y; /* backward reads x, y no more: others may have the memory by then */
+    /*
+     * Of the same size, element k of y is made of elements k of the inputs alone, and that of a gx of those of gy, x and
+     * y; collect reads no gy.  So y may have the memory of one of its inputs, and the gx of one that of gy.
+     */
+    bool in_place;
 } layer;
 
 /* What one forward or backward pass works on. */
 typedef struct layer_pass {
-    size_t n_images, n_blocks;      /* n_blocks = ceil(n_images / VEC_WIDTH) */
-    bool by_blocks;                 /* the gradient of the weights is left to collect */
-    size_t block_begin, block_end;  /* the blocks to work on: all, or, by blocks, some */
-    bool training;                  /* a backward pass follows */
+    size_t n_images, n_blocks;     /* n_blocks = ceil(n_images / VEC_WIDTH) */
+    bool by_blocks;                /* the gradient of the weights is left to collect */
+    size_t block_begin, block_end; /* the blocks to work on: all, or, by blocks, some */
+    bool training;                 /* a backward pass follows */
+    /* training: all that chance may depend on, besides the layer and the element */
+    uint64_t seed;
+    uint32_t epoch;
+    const uint32_t *numbers; /* of the images in the whole training set: [n_blocks][VEC_WIDTH] */
     const float *w, *statistics;    /* the layer's trained weights, and its statistics */
     float *g;                       /* the gradient of w; backward overwrites all of it */
     float *measured;                /* training: the batch's statistics, by whoever reduces */
@@ -121,6 +131,9 @@ struct layer_kind {
     /* absorb - may this layer do the work of `previous`, its only input, as well?  Then it has noted so;
      * else false.  Asked where nobody else reads previous.  NULL: never. */
     bool (*absorb)(layer *self, const layer *previous);
+    /* extend - the other way round: may this layer do the work of `next`, its only reader, which reads nothing else?
+     * Asked after all absorb.  NULL: never. */
+    bool (*extend)(layer *self, const layer *next);
     /*
      * init - initial weights, drawn; those of whitening are only for who has no images (whitening.h)
      *   w, statistics  out  n_trained and n_statistics floats
@@ -206,6 +219,9 @@ bool layer_setting_get_yes(layer *self, const char *name, bool fallback, bool *y
  */
 bool layer_training_read(layer *self, error *err);
 bool layer_training_knows(const char *name);
+
+/* layer_same_shapes - have all inputs the first's shape?  Else false with err (user), self->line being their line. */
+bool layer_same_shapes(layer *self, error *err);
 
 /* layer_share - this thread's items begin .. end - 1 of the pass's blocks, each of `per_block` items */
 void layer_share(const layer_pass *pass, const team *us, size_t per_block, size_t *begin,

@@ -3,7 +3,7 @@
  *
  * A model is a description: it holds no weights and no activations (network.h does), and does not change
  * once made.  The file has a [model] section with name, input (channels height width) and classes, then
- * one section per layer in the order of the data: `kind = conv|dense|maxpool|relu` and that kind's settings
+ * one section per layer in the order of the data: `kind = conv|dense|relu|...` and that kind's settings
  * (layers/layer.h).  Each takes its data from the one above, or from those above that `input = NAME, NAME`
  * names (`image`: the images); the last layer's outputs are the logits, one per class.
  */

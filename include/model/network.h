@@ -36,10 +36,15 @@ void network_smooth_labels(network *self, float share);
  *   n       in   1 .. VEC_WIDTH images
  *   x       out  [channels][height][width][VEC_WIDTH]; lanes n .. are 0
  *   labels  out  n below n_classes
+ * number likewise, in training: n numbers of these images in the whole training set.  Chance in a layer (dropout) is a
+ * function of seed, epoch and that number.  NULL: they count from 0 in the batch.
  */
 typedef struct network_input {
     void (*load)(void *arg, size_t first, size_t n, float *x, uint16_t *labels);
     void *arg;
+    void (*number)(void *arg, size_t first, size_t n, uint32_t *numbers);
+    uint64_t seed;
+    uint32_t epoch;
 } network_input;
 
 /* What a batch gave. */

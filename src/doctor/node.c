@@ -163,7 +163,7 @@ static size_t tried_batch(const doctor *self)
 static void train(const doctor *self, network *net, const network_vectors *at, optimizer *by,
                   doctor_node *mine)
 {
-    network_input input = {load, self->model};
+    network_input input = {.load = load, .arg = self->model};
     size_t batch = tried_batch(self);
     model_init(self->model, at->w, 1);
     network_step(net, at, by, &input, batch); /* its memory is touched for the first time */

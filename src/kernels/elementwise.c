@@ -122,13 +122,19 @@ void channel_scale_backward(const channel_weights *of, const float *w, const vec
     }
 }
 
+/* What an element and its gradient are multiplied by. */
+SIMD_INLINE vec slope(vec x, vec weight)
+{
+    return vec_select(x > vec_set(0.0F), vec_set(1.0F), weight);
+}
+
 void channel_prelu(const channel_weights *of, const float *w, const vec *x, vec *y, size_t begin,
                    size_t end)
 {
     for (size_t p = begin; p < end; p++) {
         vec weight = weight_of(of, w, p);
         for (size_t k = p * of->plane; k < (p + 1) * of->plane; k++)
-            y[k] = vec_select(x[k] > vec_set(0.0F), x[k], weight * x[k]);
+            y[k] = slope(x[k], weight) * x[k];
     }
 }
 
@@ -137,10 +143,11 @@ void channel_prelu_backward(const channel_weights *of, const float *w, const vec
 {
     for (size_t p = begin; p < end; p++) {
         vec weight = weight_of(of, w, p);
-        for (size_t k = p * of->plane; k < (p + 1) * of->plane; k++) {
-            vec g = vec_select(x[k] > vec_set(0.0F), gy[k], weight * gy[k]);
-            gx[k] = add ? gx[k] + g : g;
-        }
+        size_t first = p * of->plane, last = (p + 1) * of->plane;
+        for (size_t k = first; !add && k < last; k++)
+            gx[k] = slope(x[k], weight) * gy[k];
+        for (size_t k = first; add && k < last; k++)
+            gx[k] = slope(x[k], weight) * gy[k] + gx[k];
     }
 }
 

@@ -11,6 +11,20 @@ size_t layer_features(layer_shape shape)
     return (size_t)shape.channels * (size_t)shape.height * (size_t)shape.width;
 }
 
+bool layer_same_shapes(layer *self, error *err)
+{
+    const layer_shape *a = &self->in[0];
+    for (int i = 1; i < self->n_inputs; i++) {
+        const layer_shape *b = &self->in[i];
+        if (b->channels == a->channels && b->height == a->height && b->width == a->width)
+            continue;
+        self->line = self->inputs_line;
+        return error_user(err, "another of %d x %d x %d: all must have the same shape", b->channels,
+                          b->height, b->width);
+    }
+    return true;
+}
+
 void layer_share(const layer_pass *pass, const team *us, size_t per_block, size_t *begin,
                  size_t *end)
 {

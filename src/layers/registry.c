@@ -4,10 +4,20 @@
 
 /* One line for each kind. */
 #define LAYER_KINDS(KIND)                                                                          \
+    KIND(layer_add)                                                                                \
+    KIND(layer_concat)                                                                             \
     KIND(layer_conv)                                                                               \
     KIND(layer_dense)                                                                              \
+    KIND(layer_dropout)                                                                            \
+    KIND(layer_gelu)                                                                               \
     KIND(layer_maxpool)                                                                            \
-    KIND(layer_relu)
+    KIND(layer_multiply)                                                                           \
+    KIND(layer_prelu)                                                                              \
+    KIND(layer_relu)                                                                               \
+    KIND(layer_scale)                                                                              \
+    KIND(layer_silu)                                                                               \
+    KIND(layer_split)                                                                              \
+    KIND(layer_tanh)
 
 #define DECLARE(kind) extern const layer_kind kind;
 #define LIST(kind) &kind,

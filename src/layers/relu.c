@@ -5,7 +5,7 @@ static bool infer(layer *self, error *err)
 {
     (void)err;
     self->out = self->in[0];
-    self->by_blocks = true;
+    self->by_blocks = self->in_place = true;
     self->forgets_x = true;
     return true;
 }

@@ -71,6 +71,49 @@ static void use_inputs(const layer *l, const moments *m, bool training, buffer *
     }
 }
 
+/* Does nobody need the output of layer `from` behind layer k, which reads it, to which its backward pass belongs? */
+static bool last_to_read(const model *of, int from, int k, bool keep)
+{
+    for (int j = from + 1; j < of->n_layers; j++)
+        for (int i = 0; i < of->layers[j].n_inputs; i++)
+            if (of->layers[j].inputs[i] == from && (j > k || (keep && !of->layers[j].forgets_x)))
+                return false;
+    return true;
+}
+
+static void put_into(buffer *b, buffer *in)
+{
+    while (in->in)
+        in = in->in;
+    lengthen(in, b->first, b->last);
+    b->in = in;
+}
+
+/* Layer k writes its output over an input that nobody reads behind it, forward or backward. */
+static void output_in_place(const model *of, int k, bool training, buffer *outputs)
+{
+    const layer *l = &of->layers[k];
+    for (int i = 0; l->in_place && !outputs[k].in && i < l->n_inputs; i++) {
+        int from = l->inputs[i];
+        if (from != LAYER_IMAGES && last_to_read(of, from, k, training) &&
+            (!training || of->layers[from].forgets_y))
+            put_into(&outputs[k], &outputs[from]);
+    }
+}
+
+/* And the gradient of an input over that of its output, if it is the first to write the former. */
+static void gradient_in_place(const model *of, int k, buffer *gradients)
+{
+    const layer *l = &of->layers[k];
+    for (int i = 0; l->in_place && i < l->n_inputs; i++) {
+        int from = l->inputs[i];
+        if (from != LAYER_IMAGES && last_to_read(of, from, k, false)) {
+            put_into(&gradients[from], &gradients[k]);
+            return;
+        }
+    }
+}
+
 void buffers_of(const model *of, const stage *stages, int n_stages, bool training, buffer *outputs,
                 buffer *gradients)
 {
@@ -88,6 +131,10 @@ void buffers_of(const model *of, const stage *stages, int n_stages, bool trainin
     }
     lengthen(&outputs[last], loss, BUFFERS_ALWAYS);
     lengthen(&gradients[last], loss, loss);
+    for (int k = 0; k <= last; k++)
+        output_in_place(of, k, training, outputs);
+    for (int k = last; training && k >= 0; k--)
+        gradient_in_place(of, k, gradients);
 }
 
 static bool free_for(const buffer *b, const buffer *all, int n)
@@ -103,7 +150,7 @@ static buffer *largest_without_slot(buffer *all, int n)
 {
     buffer *best = NULL;
     for (int k = 0; k < n; k++)
-        if (all[k].slot < 0 && all[k].size > 0 && (!best || all[k].size > best->size))
+        if (all[k].slot < 0 && all[k].size > 0 && !all[k].in && (!best || all[k].size > best->size))
             best = &all[k];
     return best;
 }
@@ -120,5 +167,8 @@ int buffers_place(buffer *all, int n, size_t *sizes)
         if (b->slot == n_slots)
             sizes[n_slots++] = b->size;
     }
+    for (int k = 0; k < n; k++)
+        if (all[k].in)
+            all[k].slot = all[k].in->slot;
     return n_slots;
 }

@@ -16,7 +16,9 @@ enum { BUFFERS_ALWAYS = INT_MAX };
 
 typedef struct buffer {
     size_t size;     /* vecs per block; 0: none, and no slot */
-    int first, last; /* moments, both included */
+    int first, last; /* moments, both included; of all that have its memory */
+    struct buffer
+        *in; /* of the same size, whose memory it has (in_place in layer.h); NULL: its own */
     int slot;
 } buffer;
 
@@ -25,7 +27,8 @@ typedef struct buffer {
  *   training   in   whether a backward pass follows
  *   outputs    out  n_layers, by layer
  *   gradients  out  likewise, of the outputs; size 0 unless training
- * The last layer's output lives on behind the step.
+ * The last layer's output lives on behind the step.  Where a layer may work in place, and nobody needs what it
+ * overwrites, its output is in one of its inputs, and that one's gradient in its own.
  */
 void buffers_of(const model *of, const stage *stages, int n_stages, bool training, buffer *outputs,
                 buffer *gradients);

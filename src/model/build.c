@@ -68,6 +68,7 @@ static bool infer(model *self, const char *where, error *err)
 {
     for (int k = 0; k < self->n_layers; k++) {
         layer *l = &self->layers[k];
+        l->number = (uint32_t)k;
         if (!infer_layer(self, l, err))
             return error_prefix(err, "%s:%d: [%s] on an input of %d x %d x %d", where, l->line,
                                 l->name, l->in[0].channels, l->in[0].height, l->in[0].width);
@@ -113,6 +114,25 @@ static void absorb(model *self)
         l->n_inputs = self->layers[before].n_inputs;
         remove_layer(self, before);
         k--; /* it has moved up, and may take over what comes before it now, too */
+    }
+}
+
+/* A layer's only reader is done by it: who reads that reads it. */
+static void extend(model *self)
+{
+    for (int k = self->n_layers - 1; k > 0; k--) {
+        int before = self->layers[k].inputs[0];
+        if (self->layers[k].n_inputs > 1 || before == LAYER_IMAGES)
+            continue;
+        layer *l = &self->layers[before];
+        if (!l->kind->extend || count_readers(self, before) > 1 ||
+            !l->kind->extend(l, &self->layers[k]))
+            continue;
+        for (int j = k + 1; j < self->n_layers; j++)
+            for (int i = 0; i < self->layers[j].n_inputs; i++)
+                if (self->layers[j].inputs[i] == k)
+                    self->layers[j].inputs[i] = before;
+        remove_layer(self, k);
     }
 }
 
@@ -172,5 +192,6 @@ bool build_model(model *self, const char *where, error *err)
     if (!check_graph(self, where, err) || !infer(self, where, err))
         return false;
     absorb(self);
+    extend(self);
     return lay_out(self, err) && group(self, err);
 }

@@ -114,10 +114,11 @@ static bool allocate(network *self, const model *of, error *err)
     self->passes = memory_new(n_layers, sizeof *self->passes, err);
     self->images = new_blocks(n_blocks, layer_features(of->input), err);
     self->labels = memory_new(padded, sizeof *self->labels, err);
+    self->numbers = memory_new(padded, sizeof *self->numbers, err);
     self->guesses = memory_new(padded, sizeof *self->guesses, err);
     self->losses = memory_new(padded, sizeof *self->losses, err);
-    if (!self->stages || !self->passes || !self->images || !self->labels || !self->guesses ||
-        !self->losses || !plan_layers(self, of, err))
+    if (!self->stages || !self->passes || !self->images || !self->labels || !self->numbers ||
+        !self->guesses || !self->losses || !plan_layers(self, of, err))
         return false;
     self->n_stages = stages_of(self->model, self->stages);
     for (int k = 0; k < self->model->n_layers; k++)
@@ -160,6 +161,7 @@ void network_free(network *self)
     memory_free(self->images);
     memory_free(self->slots);
     memory_free(self->labels);
+    memory_free(self->numbers);
     memory_free(self->guesses);
     memory_free(self->losses);
     memory_free(self);

@@ -14,6 +14,9 @@ void step_begin(step *self)
         pass->n_images = n;
         pass->n_blocks = pass->block_end = n_blocks;
         pass->training = self->g != NULL;
+        pass->seed = self->input->seed;
+        pass->epoch = self->input->epoch;
+        pass->numbers = net->numbers;
         pass->w = self->w + at->trained;
         pass->statistics = self->w + at->statistics;
         pass->g = self->g ? self->g + at->trained : NULL;
@@ -30,6 +33,15 @@ void step_begin(step *self)
     self->pass.by_blocks = n_blocks % n_threads == 0 || n_blocks >= 8 * n_threads;
 }
 
+static void number_images(const step *self, size_t first, size_t n)
+{
+    uint32_t *numbers = self->net->numbers + first;
+    if (self->input->number)
+        self->input->number(self->input->arg, first, n, numbers);
+    for (size_t k = 0; k < n && !self->input->number; k++)
+        numbers[k] = (uint32_t)(first + k);
+}
+
 void step_load(step *self, stage_walk *at)
 {
     network *net = self->net;
@@ -39,8 +51,11 @@ void step_load(step *self, stage_walk *at)
     team_share(at->us, self->pass.n_blocks, &begin, &end);
     for (size_t b = begin; b < end; b++) {
         size_t first = b * VEC_WIDTH, left = self->n_images - first;
-        self->input->load(self->input->arg, first, left < VEC_WIDTH ? left : VEC_WIDTH,
-                          (float *)(net->images + b * features), net->labels + first);
+        size_t n = left < VEC_WIDTH ? left : VEC_WIDTH;
+        self->input->load(self->input->arg, first, n, (float *)(net->images + b * features),
+                          net->labels + first);
+        if (self->g)
+            number_images(self, first, n);
     }
     if (at->us->thread == 0)
         self->t_input_s = clock_now() - start;

@@ -28,6 +28,7 @@ struct network {
     const vec *logits;
     vec *glogits; /* NULL unless training */
     uint16_t *labels, *guesses;
+    uint32_t *numbers; /* of the images */
     float *losses;
 };
 

@@ -93,7 +93,7 @@ static void forward(evaluation *self, const input_rule *input, const dataset *se
                     size_t n)
 {
     loading from = {input, set, {.first = first, .n = n}};
-    const network_input images = {load, &from};
+    const network_input images = {.load = load, .arg = &from};
     (void)network_forward(self->net, self->w, &images, n);
 }
 

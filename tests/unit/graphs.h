@@ -1,7 +1,6 @@
 /*
- * graphs.h - for the tests of stages: models that are no chains, with two kinds of layers that only tests have
+ * graphs.h - for the tests of stages: models that are no chains, with a kind of layer that only tests have
  *
- * add    y = x[0] + x[1]
  * power  y = gain[c] * x / sqrt(1 + q[c]), q: the mean of x^2 over the batch and the plane, a statistic; without
  *        training, that statistic as it stands
  */
@@ -10,41 +9,6 @@
 
 #include "model/build.h"
 #include "networks.h"
-
-/* ---- add ---------------------------------------------------------------------------------------- */
-
-static inline bool add_infer(layer *self, error *err)
-{
-    if (memcmp(&self->in[0], &self->in[1], sizeof self->in[0]) != 0)
-        return error_user(err, "two inputs of different shapes");
-    self->out = self->in[0];
-    self->by_blocks = self->forgets_x = self->forgets_y = true;
-    return true;
-}
-
-static inline void add_forward(const layer *self, const layer_pass *pass, const team *us)
-{
-    size_t begin, end;
-    layer_share(pass, us, layer_features(self->out), &begin, &end);
-    for (size_t k = begin; k < end; k++)
-        pass->y[k] = pass->x[0][k] + pass->x[1][k];
-}
-
-static inline void add_backward(const layer *self, const layer_pass *pass, const team *us)
-{
-    size_t begin, end;
-    layer_share(pass, us, layer_features(self->out), &begin, &end);
-    for (int i = 0; i < 2; i++)
-        for (size_t k = begin; pass->gx[i] && k < end; k++)
-            pass->gx[i][k] = pass->add[i] ? pass->gx[i][k] + pass->gy[k] : pass->gy[k];
-}
-
-static const layer_kind kind_add = {.name = "add",
-                                    .min_inputs = 2,
-                                    .max_inputs = 2,
-                                    .infer = add_infer,
-                                    .forward = add_forward,
-                                    .backward = add_backward};
 
 /* ---- power -------------------------------------------------------------------------------------- */
 
@@ -220,6 +184,12 @@ static inline void graph_set(model *m, const char *name, long value)
     snprintf(setting->text, sizeof setting->text, "%ld", value);
 }
 
+/* The sum of two layers. */
+static inline int graph_sum(model *m, int a, int b)
+{
+    return graph_add(m, layer_kind_find("add"), a, b);
+}
+
 /* Convolution that keeps the size of the plane; of an odd kernel. */
 static inline int graph_conv(model *m, int from, int filters, int kernel)
 {
@@ -268,6 +238,7 @@ static inline bool graph_unread(const model *m, int k)
  */
 static inline model *graph_random(int n_layers)
 {
+    static const char *const elementwise[] = {"relu", "tanh", "gelu", "prelu", "scale", "dropout"};
     model *m = graph_new((layer_shape){3, 5, 4}, 4);
     while (m->n_layers < n_layers) {
         int n = m->n_layers, from = draw(n > 3 ? n - 4 : -1, n - 1), other = draw(0, n - 1);
@@ -277,15 +248,15 @@ static inline model *graph_random(int n_layers)
         else if (what < 5)
             graph_conv(m, from, 3, 5);
         else if (what < 6)
-            graph_add(m, layer_kind_find("relu"), from, 0);
+            graph_add(m, layer_kind_find(elementwise[draw(0, 5)]), from, 0);
         else if (what < 8)
             graph_add(m, &kind_power, from, 0);
         else if (n > 1 && from >= 0 && from != other)
-            graph_add(m, &kind_add, from, other);
+            graph_sum(m, from, other);
     }
     for (int k = 0, last = m->n_layers - 1; k < last; k++)
         if (graph_unread(m, k))
-            last = graph_add(m, &kind_add, last, k);
+            last = graph_sum(m, last, k);
     graph_dense(m, graph_pool(m, m->n_layers - 1), 4);
     return graph_build(m);
 }

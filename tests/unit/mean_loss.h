@@ -48,8 +48,12 @@ static inline void check_mean_loss(const model *m, const char *text)
     float *w = weights_new(m), *g = guarded_new(m->n_weights * sizeof *g);
     for (size_t k = 0; k < m->n_trained; k++)
         w[k] *= 2.0F; /* so that the gradients of the first layers are not too small */
-    mean_loss c = {network_of(m, MEAN_LOSS_IMAGES, true, 1),  {images_load, &data}, &data, w,
-                   guarded_new(m->n_weights * sizeof(float)), m->n_classes};
+    mean_loss c = {network_of(m, MEAN_LOSS_IMAGES, true, 1),
+                   {.load = images_load, .arg = &data},
+                   &data,
+                   w,
+                   guarded_new(m->n_weights * sizeof(float)),
+                   m->n_classes};
     network_result result = network_gradient(c.net, w, g, &c.input, MEAN_LOSS_IMAGES);
     double magnitude, loss = mean_loss_value(&c, &magnitude);
     assert_true(fabs(result.loss_sum / MEAN_LOSS_IMAGES - loss) < 8.0 * ROUNDING * magnitude);

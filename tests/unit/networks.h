@@ -22,6 +22,16 @@
     "2\n"                                                                                          \
     "[e]\nkind = dense\nunits = 120\n[t]\nkind = relu\n[g]\nkind = dense\nunits = 84\n"            \
     "[u]\nkind = relu\n[f]\nkind = dense\nunits = 10\n"
+/* Branches and what is done element by element: sums, products, halves, activations, dropout. */
+#define MIXED                                                                                      \
+    "[model]\nname = t\ninput = 2 9 7\nclasses = 5\n"                                              \
+    "[c]\nkind = conv\nfilters = 6\nkernel = 3\npadding = 1\n[g]\nkind = gelu\n"                   \
+    "[l]\nkind = split\nhalf = first\n[r]\nkind = split\ninput = g\nhalf = second\n"               \
+    "[m]\nkind = multiply\ninput = l, r\n[k]\nkind = concat\ninput = m, image, l\n"                \
+    "[p]\nkind = prelu\n[o]\nkind = dropout\n[d]\nkind = conv\nfilters = 8\nkernel = 1\n"          \
+    "[s]\nkind = scale\n[a]\nkind = add\ninput = s, o\n[u]\nkind = relu\n[q]\nkind = prelu\n"      \
+    "slopes = channels\n[t]\nkind = tanh\n[e]\nkind = dense\nunits = 13\n[x]\nkind = dropout\n"    \
+    "p = 0.2\n[i]\nkind = silu\n[f]\nkind = dense\nunits = 5\n"
 
 static inline model *model_of(const char *text)
 {

@@ -40,7 +40,7 @@ static void check_step(const model *m, images *data, double epoch, int n_threads
 {
     optimizer by = optimizer_of(
         "sgd", (optimizer_settings){.lr = 0.1, .momentum = 0.5, .weight_decay = 0.02}, m);
-    network_input input = {images_load, data};
+    network_input input = {.load = images_load, .arg = data};
     network *net = network_of(m, N_IMAGES, true, n_threads);
     network_vectors at = vectors_new(m);
     float *w = guarded_new(m->n_weights * sizeof *w), *g = guarded_new(m->n_weights * sizeof *g);

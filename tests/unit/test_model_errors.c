@@ -46,7 +46,7 @@ static void test_wrong_layers(void **state)
     (void)state;
     static const wrong list[] = {
         {HEAD "[a]\nkind = cnv\n",
-         "test.ini:6: ", "kind = cnv: expected one of conv, dense, maxpool, relu"},
+         "test.ini:6: ", "kind = cnv: expected one of add, concat, conv, dense, "},
         {HEAD "[a]\nkind = conv\nfilters = 2\nkernel = 3\n\ncolour = 1\n",
          "test.ini:10: ", "`colour`"},
         {HEAD "[a]\nkind = relu\nunits = 1\n", "test.ini:7: ", "no setting `units`"},
@@ -72,6 +72,41 @@ static void test_wrong_layers(void **state)
         {HEAD "[f]\nkind = relu\n", "test.ini:6: ", "64 values"},
     };
     expect_errors(list, COUNT(list));
+}
+
+/* What is put together does not fit, or is not there. */
+static void test_wrong_elementwise(void **state)
+{
+    (void)state;
+#define CHAIN HEAD "[c]\nkind = conv\nfilters = 3\nkernel = 3\n[p]\nkind = maxpool\nwindow = 2\n"
+    static const wrong list[] = {
+        {CHAIN "[a]\nkind = add\ninput = p, c\n", "test.ini:14: [a] on an input of 3 x 3 x 3: ",
+         "another of 3 x 6 x 6: all must have the same shape"},
+        {CHAIN "[a]\nkind = add\ninput = p, p\n", "test.ini:14: ", "twice"},
+        {CHAIN "[a]\nkind = add\n", "test.ini:13: ", "the kind add takes 2 to 4"},
+        {CHAIN "[a]\nkind = add\ninput = p, c, q\n", "test.ini:14: ", "q"},
+        {CHAIN "[a]\nkind = multiply\n\ninput = c, p\n", "test.ini:15: ", "another of 3 x 3 x 3"},
+        {CHAIN "[a]\nkind = multiply\ninput = c, p, image\n", "test.ini:14: ", "takes 2"},
+        {CHAIN "[a]\nkind = concat\ninput = c, p\n",
+         "test.ini:14: ", "another of 3 x 3 x 3: all must have the same height and width"},
+        {CHAIN "[a]\nkind = split\nhalf = first\n", "test.ini:13: ", "an odd number of channels"},
+        {CHAIN "[a]\nkind = split\n", "test.ini:13: ", "a split layer needs `half = ...`"},
+        {CHAIN "[a]\nkind = split\nhalf = third\n", "test.ini:14: ", "one of first, second"},
+        {CHAIN "[a]\nkind = relu\ninput = c, p\n", "test.ini:14: ", "the kind relu takes 1"},
+        {CHAIN "[a]\nkind = gelu\nform = exact\n", "test.ini:14: ", "one of erf, tanh"},
+        {CHAIN "[a]\nkind = silu\nform = erf\n", "test.ini:14: ", "no setting `form`"},
+        {CHAIN "[a]\nkind = prelu\nslopes = 2\n", "test.ini:14: ", "one of one, channels"},
+        {CHAIN "[a]\nkind = dropout\np = 1\n", "test.ini:14: ", "a number from 0 to 0.9999"},
+        {CHAIN "[a]\nkind = dropout\np = -0.1\n", "test.ini:14: ", "a number from 0"},
+        {CHAIN "[a]\nkind = dropout\np = half\n", "test.ini:14: ", "a number from 0"},
+        {CHAIN "[a]\nkind = scale\nfactor = 1e7\n",
+         "test.ini:14: ", "a number from -1e+06 to 1e+06"},
+        {CHAIN "[a]\nkind = scale\nfactor = nan\n", "test.ini:14: ", "a number from"},
+    };
+    expect_errors(list, COUNT(list));
+    expect_error("[model]\nname = t\ninput = 5000 1 1\nclasses = 2\n[r]\nkind = relu\n"
+                 "[c]\nkind = concat\ninput = image, r\n",
+                 "test.ini:9: ", "10000 channels together: at most 8192");
 }
 
 static void test_wrong_settings(void **state)
@@ -325,6 +360,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrong_layers),
+        cmocka_unit_test(test_wrong_elementwise),
         cmocka_unit_test(test_wrong_settings),
         cmocka_unit_test(test_wrong_training),
         cmocka_unit_test(test_wrong_inputs),

@@ -14,7 +14,7 @@ static void test_batches_count_right(void **state)
     network *net = network_of(m, N, false, 2);
     images data;
     images_new(&data, m, N);
-    network_input input = {images_load, &data};
+    network_input input = {.load = images_load, .arg = &data};
     float *w = weights_new(m), logits[N][5];
     double losses[N];
     uint16_t guesses[N];
@@ -59,7 +59,7 @@ static void test_hits(void **state)
     network *net = network_of(m, MAX_IMAGES, false, 1);
     images data;
     images_new(&data, m, MAX_IMAGES);
-    network_input input = {images_load, &data};
+    network_input input = {.load = images_load, .arg = &data};
     float *w = weights_new(m);
     memset(w, 0, m->n_weights * sizeof *w);
     for (int label = 0; label < 5; label++) {
@@ -88,7 +88,7 @@ static void test_forward_is_training_pass(void **state)
         network *trained = network_of(m, N, true, 1), *other = network_of(m, N, false, 2);
         images data;
         images_new(&data, m, N);
-        network_input input = {images_load, &data};
+        network_input input = {.load = images_load, .arg = &data};
         float *w = weights_new(m), *g = guarded_new(m->n_weights * sizeof *g);
         network_result a = network_gradient(trained, w, g, &input, N);
         network_result b = network_forward(other, w, &input, N);
@@ -120,7 +120,7 @@ static void test_step_is_gradient_and_update(void **state)
     network *net = network_of(m, MAX_IMAGES, true, 3);
     images data;
     images_new(&data, m, MAX_IMAGES);
-    network_input input = {images_load, &data};
+    network_input input = {.load = images_load, .arg = &data};
     network_vectors a = vectors_new(m), b = vectors_new(m);
     for (size_t n = 29; n < 32; n++) {
         network_result x = network_gradient(net, a.w, a.g, &input, n);
@@ -154,7 +154,7 @@ static void test_parts_of_a_batch(void **state)
     network *net = network_of(m, N, true, 2);
     images data;
     images_new(&data, m, N);
-    network_input input = {images_load, &data};
+    network_input input = {.load = images_load, .arg = &data};
     float *w = weights_new(m), *g = guarded_new(n_weights * sizeof *g);
     double *mean = doubles_new(n_weights), *size = doubles_new(n_weights);
     memset(mean, 0, n_weights * sizeof *mean);
@@ -200,7 +200,7 @@ static void test_divergence(void **state)
     network *net = network_of(m, 3, true, 1);
     images data;
     images_new(&data, m, 3);
-    network_input input = {images_load, &data};
+    network_input input = {.load = images_load, .arg = &data};
     float *w = weights_new(m), *g = guarded_new(m->n_weights * sizeof *g);
     assert_true(isfinite(network_gradient(net, w, g, &input, 3).loss_sum));
     for (int k = 0; k < m->n_tensors; k++) {

@@ -34,7 +34,7 @@ static void outcome_free(outcome *o)
 
 static void train(network *net, images *data, size_t n, outcome *o)
 {
-    network_input input = {images_load, data};
+    network_input input = {.load = images_load, .arg = data};
     for (int k = 0; k < STEPS; k++) {
         data->first = (size_t)k; /* not the same images every time */
         o->result[k] = network_step(net, &o->at, &o->by, &input, n);
@@ -104,6 +104,39 @@ static void test_threads(void **state)
         "[d]\nkind = conv\nfilters = 70\nkernel = 3\nalgorithm = f2\n[s]\nkind = relu\n"
         "[f]\nkind = dense\nunits = 4\n",
         "sgd", 0.0);
+    check_threads(MIXED, "sgd", 0.0);
+}
+
+/* A ReLU absorbed into the sum before it gives what it gives behind a layer that does nothing. */
+static void test_absorbed_by_a_sum(void **state)
+{
+    (void)state;
+#define SUM(between)                                                                               \
+    "[model]\nname = t\ninput = 2 8 9\nclasses = 3\n[c]\nkind = conv\nfilters = 4\nkernel = 3\n"   \
+    "padding = 1\n[d]\nkind = conv\nfilters = 4\nkernel = 3\npadding = 1\n"                        \
+    "[a]\nkind = add\ninput = c, d\n" between "[r]\nkind = relu\n[e]\nkind = add\ninput = r, c\n"  \
+    "[f]\nkind = dense\nunits = 3\n"
+    static const char *const texts[] = {SUM(""), SUM("[s]\nkind = scale\nfactor = 1\n")};
+    enum { N = VEC_WIDTH + 3 };
+    images data;
+    outcome o[2];
+    model *m[2];
+    for (int k = 0; k < 2; k++) {
+        m[k] = model_of(texts[k]);
+        assert_int_equal(m[k]->n_layers, k ? 7 : 5);
+        if (k == 0)
+            images_new(&data, m[k], N + STEPS);
+        network *net = network_of(m[k], N, true, 2);
+        outcome_new(&o[k], m[k], "sgd", 0.0);
+        train(net, &data, N, &o[k]);
+        assert_same(&o[0], &o[k], m[0], texts[k]);
+        network_free(net);
+    }
+    for (int k = 0; k < 2; k++) {
+        outcome_free(&o[k]);
+        model_free(m[k]);
+    }
+    images_free(&data);
 }
 
 /* A ReLU absorbed into the pooling behind it gives what it gives on its own, in front or behind. */
@@ -145,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_absorbed_relu),
+        cmocka_unit_test(test_absorbed_by_a_sum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

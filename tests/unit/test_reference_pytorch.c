@@ -158,7 +158,7 @@ static void test_one_step(void **state)
 {
     const fixture *f = *state;
     position from = {f->from, SPLIT_TRAIN, 0};
-    network_input input = {load, &from};
+    network_input input = {.load = load, .arg = &from};
     network *net = network_of(f->m, f->batch, true, 1);
     double logits[MAX_BATCH * N_CLASSES];
     start(f);
@@ -175,7 +175,7 @@ static double accuracy(const fixture *f)
 {
     network *net = network_of(f->m, N_TEST, false, 1);
     position from = {f->from, SPLIT_TEST, 0};
-    network_input input = {load, &from};
+    network_input input = {.load = load, .arg = &from};
     size_t n_correct = network_forward(net, f->w, &input, N_TEST).n_correct;
     network_free(net);
     return (double)n_correct / N_TEST;
@@ -190,7 +190,7 @@ static void test_training(void **state)
                                 f->m);
     const network_vectors at = {f->w, f->g};
     position from = {f->from, SPLIT_TRAIN, 0};
-    network_input input = {load, &from};
+    network_input input = {.load = load, .arg = &from};
     network *net = network_of(f->m, f->batch, true, 1);
     double losses[N_TRAIN];
     size_t n_steps = N_TRAIN / f->batch;

@@ -36,7 +36,7 @@ static void test_stages_of(void **state)
     graph_add(m, &kind_power, first, 0);
     int second = graph_add(m, &kind_power, 1, 0);
     graph_conv(m, second, 3, 5);
-    graph_add(m, &kind_add, first, 3);
+    graph_sum(m, first, 3);
     graph_dense(m, 4, 2);
     graph_build(m);
     static const stage want[] = {{STAGE_BLOCKS, 0, 1, 1},
@@ -69,7 +69,7 @@ static void test_wrong_graphs(void **state)
         error err = {0};
         model *m = graph_new((layer_shape){1, 2, 2}, 2);
         graph_add(m, layer_kind_find("relu"), list[k].inputs[0][0], 0);
-        graph_add(m, &kind_add, list[k].inputs[1][0], list[k].inputs[1][1]);
+        graph_sum(m, list[k].inputs[1][0], list[k].inputs[1][1]);
         graph_dense(m, list[k].inputs[2][0], 2);
         for (int i = 0; i < 3; i++)
             m->layers[i].line = m->layers[i].inputs_line = 11 + i;
@@ -91,17 +91,17 @@ static model *graph_known(int which)
     if (which == 0) {
         a = graph_conv(m, LAYER_IMAGES, 4, 3);
         b = graph_conv(m, LAYER_IMAGES, 4, 5);
-        a = graph_add(m, &kind_add, a, b);
-        b = graph_add(m, &kind_add, b, a);
-        graph_dense(m, graph_add(m, &kind_add, b, a), 3);
+        a = graph_sum(m, a, b);
+        b = graph_sum(m, b, a);
+        graph_dense(m, graph_sum(m, b, a), 3);
     } else if (which == 1) {
         a = graph_add(m, layer_kind_find("relu"), graph_conv(m, LAYER_IMAGES, 4, 3), 0);
         b = graph_add(m, &kind_power, graph_conv(m, a, 4, 3), 0);
         b = graph_conv(m, graph_add(m, layer_kind_find("relu"), b, 0), 4, 3);
-        graph_dense(m, graph_pool(m, graph_add(m, &kind_add, b, a)), 3);
+        graph_dense(m, graph_pool(m, graph_sum(m, b, a)), 3);
     } else {
         a = graph_dense(m, graph_add(m, &kind_power, LAYER_IMAGES, 0), 9);
-        b = graph_add(m, &kind_add, graph_dense(m, a, 3), graph_dense(m, a, 3));
+        b = graph_sum(m, graph_dense(m, a, 3), graph_dense(m, a, 3));
         graph_add(m, &kind_power, b, 0);
     }
     return graph_build(m);
@@ -127,7 +127,7 @@ static void test_absorption(void **state)
         model *m = graph_new((layer_shape){3, 4, 4}, 2);
         int a = graph_conv(m, LAYER_IMAGES, 3, 3), r = graph_add(m, layer_kind_find("relu"), a, 0);
         int p = graph_pool(m, r), q = graph_pool(m, read_twice ? r : a);
-        graph_dense(m, graph_add(m, &kind_add, p, q), 2);
+        graph_dense(m, graph_sum(m, p, q), 2);
         graph_build(m);
         assert_int_equal(m->n_layers, read_twice ? 6 : 5);
         const layer *add = &m->layers[m->n_layers - 2];
@@ -147,7 +147,7 @@ static network_vectors train(const model *m, images *data, size_t n, int n_threa
     optimizer by = optimizer_of(
         "sgd", (optimizer_settings){.lr = 0.05, .momentum = 0.9, .weight_decay = 1e-3}, m);
     network *net = network_of(m, n, true, n_threads);
-    network_input input = {images_load, data};
+    network_input input = {.load = images_load, .arg = data};
     network_vectors at = vectors_new(m);
     for (int k = 0; k < STEPS_TAKEN; k++)
         network_step(net, &at, &by, &input, n);
@@ -211,7 +211,7 @@ static void test_ranges(void **state)
         model *m = graph_random(GRAPH_LAYERS);
         images data;
         images_new(&data, m, MAX_IMAGES);
-        network_input input = {images_load, &data};
+        network_input input = {.load = images_load, .arg = &data};
         network *net = network_of(m, MAX_IMAGES, true, 2);
         float *w = weights_new(m), *want = guarded_new(m->n_weights * sizeof *want),
               *got = guarded_new(m->n_weights * sizeof *got);
@@ -275,7 +275,7 @@ static void test_statistics(void **state)
     graph_build(m);
     images data;
     images_new(&data, m, MAX_IMAGES);
-    network_input input = {images_load, &data};
+    network_input input = {.load = images_load, .arg = &data};
     network *net = network_of(m, MAX_IMAGES, true, 2);
     network_vectors at = vectors_new(m);
     optimizer by = optimizer_of(
@@ -371,6 +371,41 @@ static void test_no_meeting_behind_a_reduction(void **state)
     model_free(m);
 }
 
+/* Where nobody needs what a layer overwrites, it works in place: forward if that holds for the backward pass, too. */
+static void test_in_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *second, *third;
+        bool residual, output[2], inference[2], gradient[2]; /* of the second in the first's, ... */
+    } list[] = {
+        /* a convolution's output is needed by a gelu's backward pass; a gelu's own by a tanh's nowhere */
+        {"gelu", "tanh", false, {false, true}, {true, true}, {true, true}},
+        {"tanh", "gelu", false, {true, false}, {true, true}, {true, true}},
+        {"tanh", "tanh", false, {true, false}, {true, true}, {true, true}},
+        /* a layer behind reads the first: it is not overwritten, nor its gradient here first written */
+        {"tanh", "dropout", true, {false, false}, {false, true}, {false, true}},
+    };
+    for (int k = 0; k < COUNT(list); k++)
+        for (int training = 0; training < 2; training++) {
+            model *m = graph_new((layer_shape){2, 5, 4}, 2);
+            int a = graph_conv(m, LAYER_IMAGES, 4, 3);
+            int b = graph_add(m, layer_kind_find(list[k].second), a, 0);
+            int c = graph_add(m, layer_kind_find(list[k].third), b, 0);
+            graph_dense(m, list[k].residual ? graph_sum(m, graph_conv(m, c, 4, 3), a) : c, 2);
+            graph_build(m);
+            network *net = network_of(m, 1, training, 1);
+            layer_pass *p = net->passes;
+            const bool *want = training ? list[k].output : list[k].inference;
+            assert_int_equal(p[b].y == p[a].y, want[0]);
+            assert_int_equal(p[c].y == p[b].y, want[1]);
+            assert_int_equal(training && p[b].gx[0] == p[b].gy, training && list[k].gradient[0]);
+            assert_int_equal(training && p[c].gx[0] == p[c].gy, training && list[k].gradient[1]);
+            network_free(net);
+            model_free(m);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_statistics),
         cmocka_unit_test(test_buffers_lie_apart),
         cmocka_unit_test(test_chain_needs_two),
+        cmocka_unit_test(test_in_place),
         cmocka_unit_test(test_no_meeting_behind_a_reduction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
