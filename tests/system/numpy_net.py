@@ -4,6 +4,7 @@ Written from the descriptions (model files, the manual, torch.optim.SGD), not fr
 another method: a convolution is a matrix product over unfolded patches (im2col).
 """
 import configparser
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -107,7 +108,166 @@ class Dense:
         return (gy @ weight).reshape(shape), {"weight": gy.T @ flat, "bias": gy.sum(axis=0)}
 
 
-KINDS = {"conv": Conv, "relu": Relu, "maxpool": MaxPool, "dense": Dense}
+class Pointwise:
+    """y = f(x), with f's derivative."""
+
+    def __init__(self, name, shape, form="erf"):
+        self.name, self.out, self.shapes, self.form = name, shape, {}, form
+
+    def forward(self, x):
+        return self.value(x)
+
+    def backward(self, gy, slope):
+        return gy * slope, {}
+
+
+class Tanh(Pointwise):
+    def value(self, x):
+        return np.tanh(x), 1 - np.tanh(x) ** 2
+
+
+class Silu(Pointwise):
+    def value(self, x):
+        s = 1 / (1 + np.exp(-x))
+        return x * s, s + x * s * (1 - s)
+
+
+class Gelu(Pointwise):
+    def value(self, x):
+        if self.form == "erf":
+            p = (1 + np.vectorize(math.erf)(x / np.sqrt(2))) / 2
+            return x * p, p + x * np.exp(-x * x / 2) / np.sqrt(2 * np.pi)
+        c = np.sqrt(2 / np.pi)
+        t, inner = np.tanh(c * (x + 0.044715 * x ** 3)), c * (1 + 3 * 0.044715 * x * x)
+        return x * (1 + t) / 2, (1 + t) / 2 + x / 2 * (1 - t * t) * inner
+
+
+def by_channel(w, x):
+    return np.reshape(w, (1, -1) + (1,) * (x.ndim - 2))
+
+
+def sum_for(w, terms):
+    """Terms, an array like the input, added up to the shape of the weights."""
+    return terms.sum(axis=tuple(k for k in range(terms.ndim) if k != 1 or w.size == 1)).reshape(w.shape)
+
+
+class Prelu:
+    def __init__(self, name, shape, slopes="one"):
+        self.name, self.out, self.shapes = name, shape, {"weight": (shape[0] if slopes == "channels" else 1,)}
+
+    def forward(self, x, weight):
+        return np.where(x > 0, x, by_channel(weight, x) * x), x
+
+    def backward(self, gy, x, weight):
+        return np.where(x > 0, gy, by_channel(weight, x) * gy), {"weight": sum_for(weight, np.where(x > 0, 0, gy * x))}
+
+
+class Scale:
+    def __init__(self, name, shape, factor=None):
+        self.name, self.out, self.factor = name, shape, factor
+        self.shapes = {} if factor is not None else {"weight": (shape[0],)}
+
+    def forward(self, x, weight=None):
+        return x * (self.factor if weight is None else by_channel(weight, x)), x
+
+    def backward(self, gy, x, weight=None):
+        if weight is None:
+            return gy * self.factor, {}
+        return gy * by_channel(weight, x), {"weight": (gy * x).sum(axis=tuple(k for k in range(x.ndim) if k != 1))}
+
+
+def threefry(key, counter, rounds=13):
+    """Threefry-4x32 of Salmon and others, SC 2011, of arrays of counters."""
+    turns = [(10, 26), (11, 21), (13, 27), (23, 5), (6, 20), (17, 11), (25, 10), (18, 20)]
+    key = [np.uint32(k) for k in key]
+    key.append(np.bitwise_xor.reduce(key + [np.uint32(0x1BD11BDA)]))
+    x = [np.asarray(c, np.uint32) + k for c, k in zip(counter, key)]
+    for r in range(rounds):
+        for (a, b), by in zip(((0, 3), (2, 1)) if r % 2 else ((0, 1), (2, 3)), turns[r % 8]):
+            x[a] = x[a] + x[b]
+            x[b] = (x[b] << np.uint32(by) | x[b] >> np.uint32(32 - by)) ^ x[a]
+        if r % 4 == 3:
+            x = [x[k] + key[(r // 4 + 1 + k) % 5] + np.uint32(r // 4 + 1 if k == 3 else 0) for k in range(4)]
+    return np.stack(np.broadcast_arrays(*x), axis=-1)
+
+
+class Dropout:
+    """In training, as Net.gradient says by `chance`: (seed, epoch, numbers of the images in the whole training set)."""
+
+    def __init__(self, name, shape, p=0.5):
+        self.name, self.out, self.shapes, self.below, self.chance = name, shape, {}, int(p * 65536 + 0.5), None
+
+    def forward(self, x):
+        if self.chance is None:
+            return x, None
+        seed, epoch, numbers = self.chance
+        words = threefry([seed & 0xffffffff, seed >> 32, 0x64726f70, 0],
+                         [np.arange(-(-x[0].size // 8))[None], np.asarray(numbers)[:, None], epoch, self.number])
+        halves = np.stack([words & 0xffff, words >> 16], axis=-1).reshape(len(x), -1)[:, :x[0].size].reshape(x.shape)
+        factor = np.where(halves >= self.below, 65536 / (65536 - self.below), 0)
+        return x * factor, factor
+
+    def backward(self, gy, factor):
+        return gy if factor is None else gy * factor, {}
+
+
+class Add:
+    def __init__(self, name, *shapes):
+        self.name, self.out, self.shapes = name, shapes[0], {}
+
+    def forward(self, *x):
+        return sum(x), len(x)
+
+    def backward(self, gy, n):
+        return (gy,) * n, {}
+
+
+class Multiply(Add):
+    def forward(self, a, b):
+        return a * b, (a, b)
+
+    def backward(self, gy, saved):
+        return (gy * saved[1], gy * saved[0]), {}
+
+
+class Concat:
+    def __init__(self, name, *shapes):
+        self.name, self.shapes, self.ends = name, {}, np.cumsum([shape[0] for shape in shapes])
+        self.out = (int(self.ends[-1]), *shapes[0][1:])
+
+    def forward(self, *x):
+        return np.concatenate(x, axis=1), None
+
+    def backward(self, gy, _):
+        return tuple(np.split(gy, self.ends[:-1], axis=1)), {}
+
+
+class Split:
+    def __init__(self, name, shape, half):
+        self.name, self.shapes, n = name, {}, shape[0] // 2
+        self.out, self.part = (n, *shape[1:]), slice(0, n) if half == "first" else slice(n, 2 * n)
+
+    def forward(self, x):
+        return x[:, self.part], x.shape
+
+    def backward(self, gy, shape):
+        gx = np.zeros(shape)
+        gx[:, self.part] = gy
+        return gx, {}
+
+
+KINDS = {"add": Add, "concat": Concat, "conv": Conv, "dense": Dense, "dropout": Dropout, "gelu": Gelu, "maxpool": MaxPool,
+         "multiply": Multiply, "prelu": Prelu, "relu": Relu, "scale": Scale, "silu": Silu, "split": Split, "tanh": Tanh}
+
+
+def setting(text):
+    """A whole number, any number, or a word."""
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            pass
+    return text
 
 
 # ---- the net ----------------------------------------------------------------------------------------------
@@ -120,13 +280,14 @@ class Net:
         ini = configparser.ConfigParser(inline_comment_prefixes=(";",))
         ini.read_string(text)
         shape = tuple(int(n) for n in ini["model"]["input"].split())
-        self.layers = []
-        for name in ini.sections():
-            if name != "model":
-                settings = dict(ini[name])
-                kind = KINDS[settings.pop("kind")]
-                self.layers.append(kind(name, shape, **{k: int(v) for k, v in settings.items()}))
-                shape = self.layers[-1].out
+        self.layers, shapes, above = [], {"image": shape}, "image"
+        for number, name in enumerate(name for name in ini.sections() if name != "model"):
+            settings = dict(ini[name])
+            kind, inputs = KINDS[settings.pop("kind")], settings.pop("input", above).replace(",", " ").split()
+            layer = kind(name, *(shapes[other] for other in inputs), **{k: setting(v) for k, v in settings.items()})
+            layer.inputs, layer.number = inputs, number
+            self.layers.append(layer)
+            shapes[name], above = layer.out, name
 
     def shapes(self):
         return {f"{layer.name}.{suffix}": shape
@@ -136,22 +297,26 @@ class Net:
     def _own(layer, w):
         return {suffix: w[f"{layer.name}.{suffix}"] for suffix in layer.shapes}
 
-    def logits(self, w, x, saved=None):
+    def logits(self, w, x, saved=None, chance=None):
+        made = {"image": x}
         for layer in self.layers:
-            x, mine = layer.forward(x, **self._own(layer, w))
+            layer.chance = chance
+            made[layer.name], mine = layer.forward(*(made[name] for name in layer.inputs), **self._own(layer, w))
             if saved is not None:
                 saved.append(mine)
-        return x
+        return made[self.layers[-1].name]
 
-    def gradient(self, w, x, labels):
-        """Sum of the losses, hits, and the gradient of the mean loss."""
+    def gradient(self, w, x, labels, chance=None):
+        """Sum of the losses, hits, and the gradient of the mean loss; chance: see Dropout."""
         saved = []
-        logits = self.logits(w, x, saved)
+        logits = self.logits(w, x, saved, chance)
         p, losses = softmax(logits, labels)
         p[np.arange(len(x)), labels] -= 1
-        g, grads = p / len(x), {}
+        g, grads = {self.layers[-1].name: p / len(x)}, {}
         for layer, mine in zip(self.layers[::-1], saved[::-1]):
-            g, own = layer.backward(g, mine, **self._own(layer, w))
+            back, own = layer.backward(g[layer.name], mine, **self._own(layer, w))
+            for name, part in zip(layer.inputs, back if isinstance(back, tuple) else (back,)):
+                g[name] = g.get(name, 0) + part
             grads.update({f"{layer.name}.{suffix}": value for suffix, value in own.items()})
         return losses.sum(), (logits.argmax(axis=1) == labels).sum(), grads
 
@@ -195,6 +360,7 @@ class Recipe:
     server_momentum: float = 0.9
     server_beta2: float = 0.99
     server_tau: float = 0.001
+    seed: int = 1
 
     def arguments(self):
         given = ["--order", "sequential"]
@@ -204,6 +370,8 @@ class Recipe:
                 given += [name, value] if value and (field.name[6:] == "steps") == (self.local_steps > 0) else []
             elif field.type is bool:
                 given += [name] if value else []
+            elif field.name == "seed":
+                given += [name, value] if value != field.default else []
             else:
                 given += [name, value]
         return given
@@ -212,8 +380,8 @@ class Recipe:
 class Worker:
     """A shard, the place in it, and the state of torch.optim.SGD; see(epoch) gives its images."""
 
-    def __init__(self, see, labels, recipe):
-        self.see, self.labels, self.recipe = see, labels, recipe
+    def __init__(self, see, labels, recipe, first=0):
+        self.see, self.labels, self.recipe, self.first = see, labels, recipe, first
         self.x, self.epoch = see(0), 0
         self.place = self.taken = 0
         self.velocity = None
@@ -236,9 +404,10 @@ class Worker:
             self.x = self.see(self.epoch)
         at = slice(self.place, self.place + r.batch)
         x, labels = self.x[at], self.labels[at]
+        chance = r.seed, self.epoch, self.first + self.place + np.arange(len(x))
         self.place += len(x)
         self.taken += 1
-        loss, hits, grads = net.gradient(w, x, labels)
+        loss, hits, grads = net.gradient(w, x, labels, chance)
         first, self.velocity = self.velocity is None, self.velocity or {}
         for name, g in grads.items():
             g = g + r.weight_decay * w[name]
@@ -310,7 +479,7 @@ def train(net, w, x, labels, shards, recipe):
     average, or the mean of the last share of them.  x may be a function of the epoch.
     """
     see = x if callable(x) else lambda epoch: x
-    workers = [Worker(lambda epoch, at=slice(end - n, end): see(epoch)[at], labels[end - n:end], recipe)
+    workers = [Worker(lambda epoch, at=slice(end - n, end): see(epoch)[at], labels[end - n:end], recipe, end - n)
                for n, end in zip(shards, np.cumsum(shards))]
     most = max(worker.steps for worker in workers)
     parts = -(-most // recipe.average_every) if recipe.average_every else 1

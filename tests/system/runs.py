@@ -53,6 +53,72 @@ units = 10
 """
 CHANGES = "flip:alternate,crop:3:reflect,rotate:20,color:0.3,cutout:9"
 
+MIXED = HEAD + """
+[conv1]
+kind = conv
+filters = 8
+kernel = 3
+stride = 3
+[gelu]
+kind = gelu
+[left]
+kind = split
+half = first
+[right]
+kind = split
+input = gelu
+half = second
+[silu]
+kind = silu
+input = left
+[gate]
+kind = multiply
+input = silu, right
+[both]
+kind = concat
+input = gate, gelu
+[drop1]
+kind = dropout
+p = 0.1
+[conv2]
+kind = conv
+filters = 8
+kernel = 1
+[scale]
+kind = scale
+[sum]
+kind = add
+input = scale, gelu
+[relu]
+kind = relu
+[pool]
+kind = maxpool
+window = 2
+[prelu1]
+kind = prelu
+slopes = channels
+[fc1]
+kind = dense
+units = 13
+[gelu2]
+kind = gelu
+form = tanh
+[drop2]
+kind = dropout
+[fc2]
+kind = dense
+units = 11
+[tanh]
+kind = tanh
+[prelu2]
+kind = prelu
+[fc3]
+kind = dense
+units = 10
+[third]
+kind = scale
+factor = 0.3333
+"""
 LINEAR = HEAD + "[fc1]\nkind = dense\nunits = 10\n"
 
 

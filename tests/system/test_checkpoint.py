@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import WAIT_S
-from runs import CHANGES, LINEAR, Run, SMALL, differences, write_model
+from runs import CHANGES, LINEAR, MIXED, Run, SMALL, differences, write_model
 from test_kill import ranks_of, rounds_done, wait_for
 
 # Everything that has a state from round to round: images that change with the epoch, momentum, a falling rate, averages inside, their mean.
@@ -67,6 +67,13 @@ def test_same_bits(bramble, options, tmp_path, ranks, more, other):
     killed(tmp_path / "resumed.h5")
     again = Run(bramble.train(ranks, "--resume", "next.h5", out="resumed.h5"))
     assert differences(expected, again) == [] and list(again["interruptions/rounds"]) == [2, 4]
+
+
+def test_dropout_goes_on(bramble, pictures, tmp_path):
+    """What it leaves out depends on the epoch and the image, which a run that goes on knows."""
+    options = ["--data", pictures, *write_model(bramble.folder, MIXED)[0], "--limit-train", 60, "--batch", 8, "--lr", 0.02]
+    expected = whole(bramble, 3, options, *PLAIN)
+    assert differences(expected, go_on(bramble, 3, "--threads", 2)) == []
 
 
 def test_a_checkpoint_is_small_and_a_result_file(bramble, pictures, tmp_path):

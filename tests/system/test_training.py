@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 from numpy_net import Net, Recipe, read_images, train
-from runs import LINEAR, ODD, PAPER, SMALL, Run, averaging_rules, differences, largest_error, \
+from runs import LINEAR, MIXED, ODD, PAPER, SMALL, Run, averaging_rules, differences, largest_error, \
     random_weights, write_images, write_model
 
 # float32 rounds by 6e-8; sums of some hundred products and up to fifty steps make 1e-6 to 3e-6 of it here, and
@@ -44,6 +44,7 @@ CASES = {
     "batch 33": (PAPER, [67, 33], Recipe(batch=33, rounds=3, lr=0.02)),
     "batch 33, odd net": (ODD, [33, 70, 7], Recipe(batch=33, rounds=2, lr=0.05)),
     "one layer": (LINEAR, [50, 31], Recipe(batch=8, rounds=3, lr=0.005)),
+    "branches, dropout": (MIXED, [45, 33], Recipe(batch=16, rounds=3, lr=0.02, seed=5)),
     "fewer images than a batch": (SMALL, [3, 40, 1], Recipe(batch=8, rounds=4, lr=0.02)),
     "no momentum": (SMALL, [33, 12], Recipe(batch=8, rounds=3, lr=0.1, momentum=0)),
     "momentum kept": (SMALL, [30, 21], Recipe(batch=8, rounds=4, lr=0.02, keep_momentum=True)),
@@ -191,7 +192,7 @@ def test_first_weights(bramble, pictures, tmp_path):
 # ---- the oracle itself ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", [PAPER, SMALL, ODD, LINEAR], ids=["paper", "small", "odd", "linear"])
+@pytest.mark.parametrize("text", [PAPER, SMALL, ODD, LINEAR, MIXED], ids=["paper", "small", "odd", "linear", "mixed"])
 def test_numpy_gradients(text):
     """Against the difference quotient along a random direction of every tensor."""
     net, draw = Net(text), np.random.default_rng(3)
