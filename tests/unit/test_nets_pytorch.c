@@ -1,6 +1,6 @@
 /*
- * Small nets of all kinds of layers against PyTorch's numbers, tests/data/pytorch_nets.h5: made by
- * tests/data/pytorch_nets.py, which tells what is in it.
+ * Small nets of all kinds of layers against PyTorch's numbers, tests/data/pytorch_nets.h5 and pytorch_kinds.h5: made by
+ * tests/data/pytorch_nets.py, which tells what is in them, and tests/data/pytorch_kinds.py.
  */
 #include "networks.h"
 
@@ -85,7 +85,7 @@ static void check_net(const char *name, hid_t group, int n_threads)
     data.labels = guarded_new(labels.n * sizeof *data.labels);
     for (size_t k = 0; k < labels.n; k++)
         data.labels[k] = (uint16_t)labels.x[k];
-    network_input input = {images_load, &data};
+    network_input input = {.load = images_load, .arg = &data};
     network *net = network_of(m, labels.n, true, n_threads);
     float *w = guarded_new(m->n_weights * sizeof *w), *g = guarded_new(m->n_weights * sizeof *g);
     each_tensor(name, group, m, "w", w, true);
@@ -103,12 +103,10 @@ static void check_net(const char *name, hid_t group, int n_threads)
     model_free(m);
 }
 
-/* 19 images of one block or several: by the team, and by blocks. */
-static void test_nets(void **state)
+static void check_file(const char *path)
 {
-    (void)state;
     H5G_info_t info;
-    hid_t file = H5Fopen("tests/data/pytorch_nets.h5", H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     assert_true(file >= 0 && H5Gget_info(file, &info) >= 0); /* run from the project's folder */
     assert_true(info.nlinks >= 10);
     for (hsize_t k = 0; k < info.nlinks; k++) {
@@ -121,6 +119,14 @@ static void test_nets(void **state)
         assert_true(H5Gclose(group) >= 0);
     }
     assert_true(H5Fclose(file) >= 0);
+}
+
+/* 19 images, or 9, of one block or several: by the team, and by blocks. */
+static void test_nets(void **state)
+{
+    (void)state;
+    check_file("tests/data/pytorch_nets.h5");
+    check_file("tests/data/pytorch_kinds.h5");
 }
 
 int main(void)
