@@ -71,16 +71,51 @@ void reference_dense_bias_gradient(const reference_dense *shape, const float *gy
 
 typedef struct reference_pool {
     int n_planes, in_height, in_width, window, stride; /* planes: images x channels */
+    int padding;                                       /* on all four sides; at most window / 2 */
 } reference_pool;
 
 /*
- * reference_pool_forward - the maximum of each window, NaN where there is one in it
+ * reference_pool_forward - the maximum of each window, padding left out; NaN where there is one in it
  *   choice  out  which element of its window, row-major; the first of equals, as in PyTorch
  * reference_pool_backward - each gradient is added to the element that was chosen
  */
 void reference_pool_forward(const reference_pool *shape, const float *x, float *y, int *choice);
 void reference_pool_backward(const reference_pool *shape, const float *gy, const int *choice,
                              double *gx);
+
+/* reference_average_forward - the mean of each window, padding being zeros that count; backward: its gradient */
+void reference_average_forward(const reference_pool *shape, const float *x, double *y);
+void reference_average_backward(const reference_pool *shape, const float *gy, double *gx);
+
+/* reference_mean_forward - the mean of each plane of n numbers; backward: its gradient */
+void reference_mean_forward(int n_planes, int n, const float *x, double *y);
+void reference_mean_backward(int n_planes, int n, const float *gy, double *gx);
+
+/* What is normalised together: a channel of all images, a group of channels of an image, a pixel's channels. */
+enum reference_over { REFERENCE_BATCH, REFERENCE_GROUP, REFERENCE_PIXEL };
+
+typedef struct reference_norm {
+    enum reference_over over;
+    int n_images, channels, plane;
+    int groups; /* REFERENCE_GROUP: divides channels */
+    double eps;
+    bool relu;
+    const float *w, *b; /* of each channel; NULL: 1, and 0 */
+} reference_norm;
+
+/* reference_norm_sets - how many sets of numbers are normalised, each by its own mean and variance */
+int reference_norm_sets(const reference_norm *shape);
+
+/*
+ * reference_norm_forward - y = (x - mean) / sqrt(variance + eps) * w + b, and of that the ReLU
+ *   x               in   [n][channels][plane]
+ *   mean, variance  out  reference_norm_sets of them; the variance that of the set itself
+ * reference_norm_backward - gradients of x, w and b
+ */
+void reference_norm_forward(const reference_norm *shape, const float *x, double *y, double *mean,
+                            double *variance);
+void reference_norm_backward(const reference_norm *shape, const float *x, const float *gy,
+                             double *gx, double *gw, double *gb);
 
 /* reference_relu_forward - y = max(x, 0), NaN stays NaN; the gradient passes where y is not <= 0 */
 void reference_relu_forward(const float *x, float *y, size_t n);

@@ -70,6 +70,7 @@ typedef struct layer {
     size_t n_trained, n_statistics;
     enum layer_init init;
     float statistic_rate; /* of a step: statistic += rate * (the batch's - statistic) */
+    int min_images;       /* a batch must have for training; 0: any number will do */
     /* the kind's own numbers, from infer to forward and backward */
     long values[LAYER_MAX_SETTINGS];
     double reals[LAYER_MAX_SETTINGS];
@@ -142,6 +143,12 @@ struct layer_kind {
      */
     void (*init)(const layer *self, float *w, float *statistics, uint64_t seed,
                  uint32_t first_stream);
+    /*
+     * to_moments, from_moments - from the layer's statistics to what their average over several models may be taken
+     * of, and back: a variance is none of that.  NULL: the statistics themselves.
+     */
+    void (*to_moments)(const layer *self, float *statistics);
+    void (*from_moments)(const layer *self, float *statistics);
     /*
      * plan - what follows from shapes alone is decided once, when a network is made: tiles, which kernel
      *   self  inout  the network's own copy, whose by_blocks and n_sums may be set here

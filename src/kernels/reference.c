@@ -159,42 +159,6 @@ void reference_dense_bias_gradient(const reference_dense *s, const float *gy, do
     }
 }
 
-/* Number of element j of the window of output (y, x) within its plane. */
-static size_t window_element(const reference_pool *s, int y, int x, int j)
-{
-    return (size_t)((y * s->stride + j / s->window) * s->in_width + x * s->stride + j % s->window);
-}
-
-void reference_pool_forward(const reference_pool *s, const float *x, float *y, int *choice)
-{
-    int height = reference_side(s->in_height, s->window, s->stride, 0);
-    int width = reference_side(s->in_width, s->window, s->stride, 0);
-    for (int p = 0; p < s->n_planes; p++, x += s->in_height * s->in_width)
-        for (int row = 0; row < height; row++)
-            for (int column = 0; column < width; column++, y++, choice++) {
-                *choice = 0;
-                for (int j = 1; j < s->window * s->window; j++) {
-                    float element = x[window_element(s, row, column, j)];
-                    if (element > x[window_element(s, row, column, *choice)] || isnan(element))
-                        *choice = j;
-                }
-                *y = x[window_element(s, row, column, *choice)];
-            }
-}
-
-void reference_pool_backward(const reference_pool *s, const float *gy, const int *choice,
-                             double *gx)
-{
-    int height = reference_side(s->in_height, s->window, s->stride, 0);
-    int width = reference_side(s->in_width, s->window, s->stride, 0);
-    size_t plane = (size_t)(s->in_height * s->in_width);
-    fill_zero(gx, (size_t)s->n_planes * plane);
-    for (int p = 0; p < s->n_planes; p++, gx += plane)
-        for (int row = 0; row < height; row++)
-            for (int column = 0; column < width; column++)
-                gx[window_element(s, row, column, *choice++)] += (double)*gy++;
-}
-
 void reference_relu_forward(const float *x, float *y, size_t n)
 {
     for (size_t k = 0; k < n; k++)

@@ -1,37 +1,21 @@
 #include "base/memory.h"
 #include "kernels/pool.h"
-#include "layers/layer.h"
+#include "pooling.h"
 
 #include <string.h>
 
-enum { WINDOW, STRIDE, RELU };
+enum { RELU = POOLING_VALUES };
 
 static void plan(layer *self, void *out)
 {
-    *(pool_shape *)out = (pool_shape){.in_height = self->in[0].height,
-                                      .in_width = self->in[0].width,
-                                      .out_height = self->out.height,
-                                      .out_width = self->out.width,
-                                      .window = (int)self->values[WINDOW],
-                                      .stride = (int)self->values[STRIDE],
-                                      .relu = self->values[RELU] != 0};
+    pooling_plan(self, out);
+    ((pool_shape *)out)->relu = self->values[RELU] != 0;
 }
 
 static bool infer(layer *self, error *err)
 {
-    int side = self->in[0].height < self->in[0].width ? self->in[0].height : self->in[0].width;
-    long window, stride;
-    if (!layer_setting_get(self, "window", 0, 1, side, &window, err) ||
-        !layer_setting_get(self, "stride", window, 1, LAYER_MAX_SIDE, &stride, err))
-        return false;
-    self->values[WINDOW] = window;
-    self->values[STRIDE] = stride;
-    self->by_blocks = true;
     self->forgets_x = self->forgets_y = true; /* choices are kept */
-    self->out.channels = self->in[0].channels;
-    self->out.height = (self->in[0].height - (int)window) / (int)stride + 1;
-    self->out.width = (self->in[0].width - (int)window) / (int)stride + 1;
-    return true;
+    return pooling_infer(self, err);
 }
 
 /* max(relu(x)) = relu(max(x)), on a quarter of the numbers */
@@ -71,7 +55,7 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
 /* Maximum of each window x window; stride defaults to window. */
 const layer_kind layer_maxpool = {
     .name = "maxpool",
-    .settings = {"window", "stride"},
+    .settings = {POOLING_SETTINGS},
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,

@@ -5,11 +5,16 @@
 /* One line for each kind. */
 #define LAYER_KINDS(KIND)                                                                          \
     KIND(layer_add)                                                                                \
+    KIND(layer_avgpool)                                                                            \
+    KIND(layer_batchnorm)                                                                          \
     KIND(layer_concat)                                                                             \
     KIND(layer_conv)                                                                               \
     KIND(layer_dense)                                                                              \
     KIND(layer_dropout)                                                                            \
     KIND(layer_gelu)                                                                               \
+    KIND(layer_globalpool)                                                                         \
+    KIND(layer_groupnorm)                                                                          \
+    KIND(layer_layernorm)                                                                          \
     KIND(layer_maxpool)                                                                            \
     KIND(layer_multiply)                                                                           \
     KIND(layer_prelu)                                                                              \

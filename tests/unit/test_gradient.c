@@ -91,12 +91,44 @@ static void test_relu_alone(void **state)
         check_alone(&l, 11, n_threads);
 }
 
+static void test_pooling_alone(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"maxpool", "avgpool"};
+    static const long shapes[][3] = {{2, 2, 0}, {2, 2, 1}, {3, 1, 1},
+                                     {3, 2, 1}, {5, 3, 2}, {5, 1, 0}};
+    for (int k = 0; k < COUNT(shapes); k++)
+        for (int j = 0; j < COUNT(kinds); j++) {
+            layer l = {.kind = layer_kind_find(kinds[j]), .name = "p", .in = {{3, 7, 6}}};
+            set(&l, "window", shapes[k][0]);
+            set(&l, "stride", shapes[k][1]);
+            set(&l, "padding", shapes[k][2]);
+            check_alone(&l, 11, 1 + k % 4);
+        }
+    layer l = {.kind = layer_kind_find("globalpool"), .name = "p", .in = {{3, 7, 6}}};
+    check_alone(&l, 11, 3);
+}
+
+static void test_norms_alone(void **state)
+{
+    (void)state;
+    static const layer_shape shapes[] = {{6, 3, 5}, {4, 1, 2}, {2, 4, 4}};
+    for (int k = 0; k < COUNT(shapes); k++) {
+        layer group = {.kind = layer_kind_find("groupnorm"), .name = "n", .in = {shapes[k]}};
+        layer pixel = {.kind = layer_kind_find("layernorm"), .name = "n", .in = {shapes[k]}};
+        set(&group, "groups", 2);
+        check_alone(&group, 11, 1 + k);
+        check_alone(&pixel, 11, 1 + k);
+    }
+}
+
 /* ---- chains: the function is the mean loss ------------------------------------------------------ */
 
 #define HEAD(shape, classes) "[model]\nname = t\ninput = " shape "\nclasses = " classes "\n"
 #define CONV(name, settings) "[" name "]\nkind = conv\n" settings "\n"
 #define POOL(name, settings) "[" name "]\nkind = maxpool\n" settings "\n"
 #define RELU(name) "[" name "]\nkind = relu\n"
+#define NORM(name, what, settings) "[" name "]\nkind = " what "\n" settings "\n"
 #define DENSE(name, units) "[" name "]\nkind = dense\nunits = " units "\n"
 
 static void check_chain(const char *text)
@@ -142,6 +174,17 @@ static void test_chains(void **state)
         HEAD("2 9 10", "3") CONV("c", "filters=3\nkernel=3\npadding=2\nalgorithm=f4") RELU("r")
             POOL("p", "window=2") CONV("d", "filters=4\nkernel=3\nalgorithm=direct") RELU("s")
                 CONV("e", "filters=3\nkernel=3\npadding=1\nalgorithm=f4") DENSE("f", "3"),
+        /* batch norm, its ReLU its own or taken over; without weights; of single values; the other norms */
+        HEAD("2 6 5", "3") CONV("c", "filters=3\nkernel=3") NORM("b", "batchnorm", "") RELU("r")
+            DENSE("f", "3"),
+        HEAD("2 6 5", "3") CONV("c", "filters=3\nkernel=3\npadding=1")
+            NORM("b", "batchnorm", "scale=no\nbias=no\neps=0.1")
+                POOL("p", "window=3\nstride=2\npadding=1") CONV("d", "filters=4\nkernel=3")
+                    NORM("e", "batchnorm", "scale=no") RELU("s") DENSE("f", "3"),
+        HEAD("2 4 4", "3") DENSE("e", "5") NORM("b", "batchnorm", "") RELU("r") DENSE("f", "3"),
+        HEAD("2 6 6", "3") CONV("c", "filters=4\nkernel=3") NORM("g", "groupnorm", "groups=2")
+            RELU("r") NORM("p", "avgpool", "window=2\nstride=1") CONV("d", "filters=6\nkernel=2")
+                NORM("l", "layernorm", "") RELU("s") NORM("q", "globalpool", "") DENSE("f", "3"),
     };
     for (int k = 0; k < COUNT(chains); k++)
         check_chain(chains[k]);
@@ -175,6 +218,10 @@ int main(void)
         cmocka_unit_test(test_conv_forms_alone), cmocka_unit_test(test_maxpool_alone),
         cmocka_unit_test(test_relu_alone),       cmocka_unit_test(test_chains),
         cmocka_unit_test(test_check_can_fail),
+        cmocka_unit_test(test_dense_alone),   cmocka_unit_test(test_conv_alone),
+        cmocka_unit_test(test_maxpool_alone), cmocka_unit_test(test_relu_alone),
+        cmocka_unit_test(test_pooling_alone), cmocka_unit_test(test_norms_alone),
+        cmocka_unit_test(test_chains),        cmocka_unit_test(test_check_can_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

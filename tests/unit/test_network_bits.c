@@ -91,6 +91,16 @@ static void check_threads(const char *text, const char *name, double clip_norm)
     model_free(m);
 }
 
+/* All that is normalised, by the batch twice. */
+#define NORMS                                                                                      \
+    "[model]\nname = t\ninput = 2 9 7\nclasses = 5\n"                                              \
+    "[c]\nkind = conv\nfilters = 8\nkernel = 3\npadding = 1\n"                                     \
+    "[b]\nkind = batchnorm\n[r]\nkind = relu\n[p]\nkind = maxpool\nwindow = 2\npadding = 1\n"      \
+    "[d]\nkind = conv\nfilters = 6\nkernel = 3\n[g]\nkind = groupnorm\ngroups = 2\n"               \
+    "[a]\nkind = avgpool\nwindow = 2\nstride = 1\n[l]\nkind = layernorm\n"                         \
+    "[e]\nkind = batchnorm\nscale = no\nmomentum = 0.4\n[s]\nkind = relu\n"                        \
+    "[q]\nkind = globalpool\n[f]\nkind = dense\nunits = 5\n"
+
 static void test_threads(void **state)
 {
     (void)state;
@@ -105,6 +115,7 @@ static void test_threads(void **state)
         "[f]\nkind = dense\nunits = 4\n",
         "sgd", 0.0);
     check_threads(MIXED, "sgd", 0.0);
+    check_threads(NORMS, "sgd", 0.0);
 }
 
 /* A ReLU absorbed into the sum before it gives what it gives behind a layer that does nothing. */

@@ -16,7 +16,8 @@ typedef struct pool_case {
 static void pool_new(pool_case *c, const pool_shape *s, int n_images, int channels)
 {
     *c = (pool_case){.s = *s, .n_images = (size_t)n_images, .channels = (size_t)channels};
-    c->r = (reference_pool){n_images * channels, s->in_height, s->in_width, s->window, s->stride};
+    c->r = (reference_pool){n_images * channels, s->in_height, s->in_width,
+                            s->window,           s->stride,    s->padding};
     c->in_plane = (size_t)(s->in_height * s->in_width);
     c->out_plane = (size_t)(s->out_height * s->out_width);
     size_t in = c->channels * c->in_plane, out = c->channels * c->out_plane;
@@ -92,38 +93,143 @@ static void pool_compare(const pool_case *c)
     guarded_free(gx);
 }
 
-static void test_pool(void **state)
+static pool_shape shape_of(int height, int width, int window, int stride, int padding)
 {
-    (void)state;
+    return (pool_shape){.in_height = height,
+                        .in_width = width,
+                        .out_height = reference_side(height, window, stride, padding),
+                        .out_width = reference_side(width, window, stride, padding),
+                        .window = window,
+                        .stride = stride,
+                        .padding = padding};
+}
+
+/* Calls check with many shapes. */
+static void for_shapes(void (*check)(const pool_shape *s, int turn))
+{
     static const int windows[] = {1, 2, 3, 5};
     int turn = 0;
     for (int w = 0; w < COUNT(windows); w++)
         for (int stride = 1; stride <= windows[w] + 2; stride++)
             for (int height = windows[w]; height <= windows[w] + 7; height++)
-                for (int width = windows[w]; width <= windows[w] + 7; width++)
-                    for (int relu = 0; relu < 2; relu++, turn++) {
-                        pool_shape s = {height,
-                                        width,
-                                        reference_side(height, windows[w], stride, 0),
-                                        reference_side(width, windows[w], stride, 0),
-                                        windows[w],
-                                        stride,
-                                        relu};
-                        pool_case c;
-                        pool_new(&c, &s, edge_counts[turn % 4], 1 + turn % 3);
-                        pool_run(&c);
-                        pool_compare(&c);
-                        pool_free(&c);
-                    }
+                for (int width = windows[w]; width <= windows[w] + 7; width++, turn++) {
+                    pool_shape s = shape_of(height, width, windows[w], stride,
+                                            turn % 3 == 0 ? windows[w] / 2 : 0);
+                    check(&s, turn);
+                }
+}
+
+static void check_pool(const pool_shape *s, int turn)
+{
+    pool_shape mine = *s;
+    for (int relu = 0; relu < 2; relu++) {
+        pool_case c;
+        mine.relu = relu;
+        pool_new(&c, &mine, edge_counts[turn % 4], 1 + turn % 3);
+        pool_run(&c);
+        pool_compare(&c);
+        pool_free(&c);
+    }
+}
+
+static void test_pool(void **state)
+{
+    (void)state;
+    for_shapes(check_pool);
+}
+
+static void run_average_forward(void *arg, size_t begin, size_t end)
+{
+    pool_case *c = arg;
+    pool_average_forward(&c->s, c->in, c->out, begin, end);
+}
+
+static void run_average_backward(void *arg, size_t begin, size_t end)
+{
+    pool_case *c = arg;
+    pool_average_backward(&c->s, c->gout, c->gin, false, begin, end);
+}
+
+static void run_mean_forward(void *arg, size_t begin, size_t end)
+{
+    pool_case *c = arg;
+    pool_mean_forward(c->in_plane, c->in, c->out, begin, end);
+}
+
+static void run_mean_backward(void *arg, size_t begin, size_t end)
+{
+    pool_case *c = arg;
+    pool_mean_backward(c->in_plane, c->gout, c->gin, false, begin, end);
+}
+
+/* Numbers of -4 .. 4, in blocks, against doubles; so many to an image. */
+static void compare_blocks(const char *what, const vec *got, const double *want, size_t n_images,
+                           size_t features)
+{
+    float *rows = rows_new(got, n_images, features);
+    double *bound = doubles_new(n_images * features);
+    for (size_t k = 0; k < n_images * features; k++)
+        bound[k] = 200.0;
+    assert_near(what, rows, want, bound, ROUNDING, n_images * features);
+    guarded_free(rows);
+    guarded_free(bound);
+}
+
+static void check_average(const pool_shape *s, int turn)
+{
+    pool_case c;
+    pool_new(&c, s, edge_counts[turn % 4], 1 + turn % 3);
+    size_t n_planes = blocks_of(c.n_images) * c.channels;
+    size_t in = c.channels * c.in_plane, out = c.channels * c.out_plane;
+    double *y = doubles_new(c.n_images * out), *gx = doubles_new(c.n_images * in);
+    operation_run(&(operation){"pool_average_forward", run_average_forward, n_planes, c.out}, &c);
+    operation_run(&(operation){"pool_average_backward", run_average_backward, n_planes, c.gin}, &c);
+    reference_average_forward(&c.r, c.x, y);
+    reference_average_backward(&c.r, c.gy, gx);
+    compare_blocks("pool_average_forward", c.out, y, c.n_images, out);
+    compare_blocks("pool_average_backward", c.gin, gx, c.n_images, in);
+    guarded_free(y);
+    guarded_free(gx);
+    pool_free(&c);
+}
+
+static void test_average(void **state)
+{
+    (void)state;
+    for_shapes(check_average);
+}
+
+/* The mean of a plane: a window as large as it, if it could be oblong. */
+static void test_mean(void **state)
+{
+    (void)state;
+    for (int height = 1; height <= 7; height++)
+        for (int width = 1; width <= 9; width++) {
+            pool_shape s = {
+                .in_height = height, .in_width = width, .out_height = 1, .out_width = 1};
+            pool_case c;
+            pool_new(&c, &s, edge_counts[(height + width) % 4], 1 + width % 3);
+            size_t n_planes = blocks_of(c.n_images) * c.channels, in = c.channels * c.in_plane;
+            double *y = doubles_new(c.n_images * c.channels), *gx = doubles_new(c.n_images * in);
+            operation_run(&(operation){"pool_mean_forward", run_mean_forward, n_planes, c.out}, &c);
+            operation_run(&(operation){"pool_mean_backward", run_mean_backward, n_planes, c.gin},
+                          &c);
+            reference_mean_forward(c.r.n_planes, height * width, c.x, y);
+            reference_mean_backward(c.r.n_planes, height * width, c.gy, gx);
+            compare_blocks("pool_mean_forward", c.out, y, c.n_images, c.channels);
+            compare_blocks("pool_mean_backward", c.gin, gx, c.n_images, in);
+            guarded_free(y);
+            guarded_free(gx);
+            pool_free(&c);
+        }
 }
 
 /* One NaN among numbers, wherever it stands, or several: diverged weights must show in the loss. */
 static void test_pool_not_a_number(void **state)
 {
     (void)state;
-    pool_shape s = {
-        .in_height = 2, .in_width = 2, .out_height = 1, .out_width = 1, .window = 2, .stride = 2};
-    reference_pool r = {1, 2, 2, 2, 2};
+    pool_shape s = shape_of(2, 2, 2, 2, 0);
+    reference_pool r = {1, 2, 2, 2, 2, 0};
     vec in[4], out;
     ivec choice;
     for (int mask = 1; mask < 1 << 4; mask++)
@@ -189,8 +295,8 @@ static void test_relu(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pool),
-        cmocka_unit_test(test_pool_not_a_number),
+        cmocka_unit_test(test_pool), cmocka_unit_test(test_average),
+        cmocka_unit_test(test_mean), cmocka_unit_test(test_pool_not_a_number),
         cmocka_unit_test(test_relu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
