@@ -145,10 +145,10 @@ struct layer_kind {
                  uint32_t first_stream);
     /*
      * to_moments, from_moments - from the layer's statistics to what their average over several models may be taken
-     * of, and back: a variance is none of that.  NULL: the statistics themselves.
+     * of, and back: a variance is none of that.  Both may be the same array.  NULL: the statistics themselves.
      */
-    void (*to_moments)(const layer *self, float *statistics);
-    void (*from_moments)(const layer *self, float *statistics);
+    void (*to_moments)(const layer *self, const float *statistics, float *moments);
+    void (*from_moments)(const layer *self, const float *moments, float *statistics);
     /*
      * plan - what follows from shapes alone is decided once, when a network is made: tiles, which kernel
      *   self  inout  the network's own copy, whose by_blocks and n_sums may be set here

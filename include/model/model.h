@@ -78,6 +78,14 @@ typedef struct model_images {
 bool model_wants_images(const model *self);
 bool model_init_images(const model *self, float *w, const model_images *from, error *err);
 
+/*
+ * model_to_moments - of the statistics of w, what their average over several models may be taken of (layer.h)
+ * model_from_moments - and back
+ * Of vectors of n_weights, whose trained part neither reads nor writes; both may be the same one.
+ */
+void model_to_moments(const model *self, const float *w, float *moments);
+void model_from_moments(const model *self, const float *moments, float *w);
+
 /* model_layer_of - the name of the layer that weight k belongs to */
 const char *model_layer_of(const model *self, size_t k);
 

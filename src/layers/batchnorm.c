@@ -30,20 +30,23 @@ static void init(const layer *self, float *w, float *statistics, uint64_t seed,
         statistics[k] = k < self->n_statistics / 2 ? 0.0F : 1.0F;
 }
 
-/* What averages of several are taken of is E[x^2] = variance + mean^2. */
-static void to_moments(const layer *self, float *statistics)
-{
-    size_t n = self->n_statistics / 2;
-    for (size_t c = 0; c < n; c++)
-        statistics[n + c] += statistics[c] * statistics[c];
-}
-
-static void from_moments(const layer *self, float *statistics)
+/* Means of the mean and of E[x^2] = variance + mean^2 are those of all images together. */
+static void to_moments(const layer *self, const float *statistics, float *moments)
 {
     size_t n = self->n_statistics / 2;
     for (size_t c = 0; c < n; c++) {
-        float rest = statistics[n + c] - statistics[c] * statistics[c];
+        moments[n + c] = statistics[n + c] + statistics[c] * statistics[c];
+        moments[c] = statistics[c];
+    }
+}
+
+static void from_moments(const layer *self, const float *moments, float *statistics)
+{
+    size_t n = self->n_statistics / 2;
+    for (size_t c = 0; c < n; c++) {
+        float rest = moments[n + c] - moments[c] * moments[c];
         statistics[n + c] = rest < 0.0F ? 0.0F : rest; /* by rounding; NaN stays */
+        statistics[c] = moments[c];
     }
 }
 
@@ -62,9 +65,10 @@ static channel *channels_of(const layer_pass *pass)
     return pass->workspace;
 }
 
+/* Of a file's making a variance may be below 0. */
 static float inverse_of(const layer *self, double variance)
 {
-    return (float)(1.0 / sqrt(variance + self->reals[NORM_EPS]));
+    return (float)(1.0 / sqrt((variance < 0.0 ? 0.0 : variance) + self->reals[NORM_EPS]));
 }
 
 /* By the statistics, unless a batch's own numbers take their place. */

@@ -4,6 +4,8 @@
 #include "build.h"
 #include "parse.h"
 
+#include <string.h>
+
 typedef bool build(model *self, const char *where, error *err);
 
 static model *make(const char *where, const char *text, build *how, error *err)
@@ -50,6 +52,30 @@ void model_init(const model *self, float *w, uint64_t seed)
             l->kind->init(l, w + at->trained, w + at->statistics, seed, stream);
         stream += (uint32_t)l->n_tensors;
     }
+}
+
+typedef void convert(const layer *self, const float *from, float *to);
+
+static void convert_layer(const model *self, int k, convert *how, const float *from, float *to)
+{
+    const layer *l = &self->layers[k];
+    size_t at = self->places[k].statistics;
+    if (how)
+        how(l, from + at, to + at);
+    else if (from != to && l->n_statistics > 0)
+        memcpy(to + at, from + at, l->n_statistics * sizeof *to);
+}
+
+void model_to_moments(const model *self, const float *w, float *moments)
+{
+    for (int k = 0; k < self->n_layers; k++)
+        convert_layer(self, k, self->layers[k].kind->to_moments, w, moments);
+}
+
+void model_from_moments(const model *self, const float *moments, float *w)
+{
+    for (int k = 0; k < self->n_layers; k++)
+        convert_layer(self, k, self->layers[k].kind->from_moments, moments, w);
 }
 
 const char *model_layer_of(const model *self, size_t k)

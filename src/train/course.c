@@ -58,6 +58,12 @@ int course_longest(const course *self)
     return longest;
 }
 
+uint64_t course_smallest(const course *self, int worker)
+{
+    uint64_t rest = self->images[worker] % self->batch;
+    return rest > 0 ? rest : self->batch;
+}
+
 uint64_t course_steps(const course *self, int worker)
 {
     return self->local_steps > 0 ? self->local_steps

@@ -39,6 +39,9 @@ uint64_t course_epoch(const course *self, int worker);
 /* course_longest - the worker whose epoch has the most steps, the first of such */
 int course_longest(const course *self);
 
+/* course_smallest - images of the smallest batch of a worker (0-based): the last of its epoch */
+uint64_t course_smallest(const course *self, int worker);
+
 /* course_steps - local steps of a worker in one round */
 uint64_t course_steps(const course *self, int worker);
 

@@ -11,16 +11,18 @@
 #include "transport/average.h"
 
 typedef struct merge {
-    average average;
-    outer outer;
-    /* what everyone went on from the last time; NULL where neither rule asks for it */
+    const model *of;
+    average
+        average; /* of all weights, with moments in the place of statistics (model_to_moments) */
+    outer outer; /* of the trained ones: statistics are none */
+    /* what everyone went on from the last time, as it is averaged; NULL where neither rule asks for it */
     float *before;
 } merge;
 
 /*
  * merge_init - memory for both rules
  *   settings  in  of the outer rule; NULL where it has none
- *   of        in  the model: all its weights are averaged, the outer rule has the trained ones
+ *   of        in  the model, which must outlive it: all its weights are averaged, the outer rule has the trained ones
  * false with err (environment); then it is to be released, too.  Not collective.
  */
 bool merge_init(merge *self, const average_rule *rule, const outer_rule *then,

@@ -84,6 +84,23 @@ static bool broadcast_input(input_values *input, error *err)
     return true;
 }
 
+/* A norm of single values has no variance to go by. */
+static bool check_batches(const course *on, const model *of, error *err)
+{
+    for (int k = 0; k < on->n_workers; k++)
+        for (int j = 0; j < of->n_layers; j++) {
+            uint64_t n = course_smallest(on, k), least = (uint64_t)of->layers[j].min_images;
+            if (n < least)
+                return error_user(
+                    err,
+                    "--batch %llu: the last batch of an epoch of %llu images has %llu, "
+                    "but layer [%s] needs %llu for a variance: choose another --batch",
+                    (unsigned long long)on->batch, (unsigned long long)on->images[k],
+                    (unsigned long long)n, of->layers[j].name, (unsigned long long)least);
+        }
+    return true;
+}
+
 static bool prepare_data(preparation *self, job *to, error *err)
 {
     double since_s = clock_now();
@@ -97,6 +114,8 @@ static bool prepare_data(preparation *self, job *to, error *err)
     to->t_start_data_s += clock_now() - since_s;
     transport_broadcast(on->images, (size_t)on->n_workers * sizeof *on->images, 0, TRANSPORT_SLEEP);
     course_cut(on, to->options, self->run->rounds_before);
+    if (!check_batches(on, to->model, err))
+        return false;
     return broadcast_input(&to->input, err);
 }
 

@@ -9,6 +9,7 @@
 #define BRAMBLE_TRAIN_SWA_H
 
 #include "base/error.h"
+#include "model/model.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,14 +17,14 @@
 
 typedef struct swa {
     double share;    /* of a round's averages; 0: the model is the last */
-    size_t n;        /* weights */
     size_t n_summed; /* averages of this round */
+    const model *of;
     double *sum;
     float *mean;
 } swa;
 
-/* swa_init - memory for n weights, none for share 0; false with err (environment) */
-bool swa_init(swa *self, double share, size_t n, error *err);
+/* swa_init - memory for a model's weights, none for share 0; it must outlive them.  false with err (environment) */
+bool swa_init(swa *self, double share, const model *of, error *err);
 void swa_release(swa *self);
 
 /* swa_begin - a round begins */

@@ -95,6 +95,7 @@ def make_texts(bad):
         "unlike.ini": ini(("c", "conv\nfilters = 6\nkernel = 5"), ("a", "add\ninput = c, image"), flat),
         "halves.ini": ini(("h", "split\nhalf = first"), flat),
         "dropout.ini": ini(("d", "dropout\np = 1.5"), flat),
+        "norm.ini": ini(("p", "globalpool"), ("n", "batchnorm"), flat),
         "outputs.ini": ini(("fc", "dense\nunits = 11")),
         "grey.ini": ini(flat, given="1 28 28"),
         "classes.ini": ini(("fc", "dense\nunits = 7"), classes=7),

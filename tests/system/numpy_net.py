@@ -74,11 +74,13 @@ class Relu:
 
 
 class MaxPool:
-    def __init__(self, name, shape, window, stride=None):
-        self.name, self.window, self.stride, self.shapes = name, window, stride or window, {}
-        self.out = (shape[0], *((n - window) // self.stride + 1 for n in shape[1:]))
+    def __init__(self, name, shape, window, stride=None, padding=0):
+        self.name, self.window, self.stride, self.padding, self.shapes = name, window, stride or window, padding, {}
+        self.out = (shape[0], *((n + 2 * padding - window) // self.stride + 1 for n in shape[1:]))
 
     def forward(self, x):
+        p = self.padding
+        x = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)), constant_values=-np.inf)
         windows = unfold(x, self.window, self.stride).transpose(0, 3, 1, 2, 4, 5)
         windows = windows.reshape(*windows.shape[:4], -1)
         return windows.max(axis=-1), (x.shape, windows.argmax(axis=-1))
@@ -91,7 +93,8 @@ class MaxPool:
             at = (slice(None), slice(None), slice(i, i + rows * self.stride, self.stride),
                   slice(j, j + columns * self.stride, self.stride))
             gx[at] += gy * (choice == k)
-        return gx, {}
+        p = self.padding
+        return (gx[:, :, p:-p, p:-p] if p else gx), {}
 
 
 class Dense:
@@ -256,8 +259,117 @@ class Split:
         return gx, {}
 
 
-KINDS = {"add": Add, "concat": Concat, "conv": Conv, "dense": Dense, "dropout": Dropout, "gelu": Gelu, "maxpool": MaxPool,
-         "multiply": Multiply, "prelu": Prelu, "relu": Relu, "scale": Scale, "silu": Silu, "split": Split, "tanh": Tanh}
+class AveragePool:
+    """Padding counts as zeros."""
+
+    def __init__(self, name, shape, window, stride=None, padding=0):
+        self.name, self.window, self.stride, self.padding, self.shapes = name, window, stride or window, padding, {}
+        self.out = (shape[0], *((n + 2 * padding - window) // self.stride + 1 for n in shape[1:]))
+
+    def forward(self, x):
+        p = self.padding
+        padded = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
+        return unfold(padded, self.window, self.stride).mean(axis=(4, 5)).transpose(0, 3, 1, 2), padded.shape
+
+    def backward(self, gy, padded_shape):
+        gx, (rows, columns), p = np.zeros(padded_shape), gy.shape[2:], self.padding
+        for k in range(self.window ** 2):
+            i, j = divmod(k, self.window)
+            gx[:, :, i:i + rows * self.stride:self.stride, j:j + columns * self.stride:self.stride] += gy
+        gx /= self.window ** 2
+        return (gx[:, :, p:-p, p:-p] if p else gx), {}
+
+
+class GlobalPool:
+    def __init__(self, name, shape):
+        self.name, self.out, self.shapes = name, (shape[0], 1, 1), {}
+
+    def forward(self, x):
+        return x.mean(axis=(2, 3), keepdims=True), x.shape
+
+    def backward(self, gy, shape):
+        return np.broadcast_to(gy / (shape[2] * shape[3]), shape), {}
+
+
+class Norm:
+    """What all have in common: x is made [sets of numbers that are normalised together][...] and back."""
+
+    def __init__(self, name, shape, eps="1e-5", scale="yes", bias="yes"):
+        self.name, self.eps = name, float(eps)
+        self.out = shape if len(shape) == 3 else (*shape, 1, 1)
+        self.shapes = {suffix: (self.out[0],) for suffix, has in (("weight", scale), ("bias", bias)) if has == "yes"}
+
+    def affine(self, normal, w):
+        weight, bias = w.get("weight", np.ones(self.out[0])), w.get("bias", np.zeros(self.out[0]))
+        return normal * weight[:, None, None] + bias[:, None, None]
+
+    def normalise(self, x):
+        """Mean and variance along self.axes of x, split as self.split says."""
+        parts = x.reshape(self.split(x))
+        mean, variance = parts.mean(axis=self.axes, keepdims=True), parts.var(axis=self.axes, keepdims=True)
+        return (parts - mean) / np.sqrt(variance + self.eps), mean, variance
+
+    def forward(self, x, **w):
+        x = x.reshape(len(x), *self.out)
+        normal, _, variance = self.normalise(x)
+        return self.affine(normal.reshape(x.shape), w), (normal, variance)
+
+    def backward(self, gy, saved, **w):
+        normal, variance = saved
+        shape, gy = gy.shape, gy.reshape(len(gy), *self.out)
+        grads = {"weight": (gy * normal.reshape(gy.shape)).sum(axis=(0, 2, 3)), "bias": gy.sum(axis=(0, 2, 3))}
+        g = (gy * w.get("weight", np.ones(self.out[0]))[:, None, None]).reshape(normal.shape)
+        mean, product = (part.mean(axis=self.axes, keepdims=True) for part in (g, g * normal))
+        gx = (g - mean - normal * product) / np.sqrt(variance + self.eps)
+        return gx.reshape(shape), {suffix: grads[suffix] for suffix in grads if suffix in self.shapes}
+
+
+class LayerNorm(Norm):
+    axes = 1
+
+    def split(self, x):
+        return x.shape
+
+
+class GroupNorm(Norm):
+    axes = (2, 3, 4)
+
+    def __init__(self, name, shape, groups, **settings):
+        super().__init__(name, shape, **settings)
+        self.groups = groups
+
+    def split(self, x):
+        return (len(x), self.groups, -1, *x.shape[2:])
+
+
+class BatchNorm(Norm):
+    """Keeps running statistics; `measured` says what they come nearer to with a step, and how far."""
+    axes = (0, 2, 3)
+
+    def __init__(self, name, shape, momentum="0.1", **settings):
+        super().__init__(name, shape, **settings)
+        self.momentum, self.measured = float(momentum), {}
+        self.shapes.update(running_mean=(self.out[0],), running_var=(self.out[0],))
+
+    def split(self, x):
+        return x.shape
+
+    def forward(self, x, training=False, **w):
+        x = x.reshape(len(x), *self.out)
+        if not training:
+            mean, variance = (w[suffix][:, None, None] for suffix in ("running_mean", "running_var"))
+            return self.affine((x - mean) / np.sqrt(variance + self.eps), w), None
+        normal, mean, variance = self.normalise(x)
+        n = x.size // self.out[0]
+        self.measured = {"running_mean": (mean.ravel(), self.momentum),
+                         "running_var": (variance.ravel() * n / (n - 1), self.momentum)}
+        return self.affine(normal, w), (normal, variance)
+
+
+KINDS = {"add": Add, "avgpool": AveragePool, "batchnorm": BatchNorm, "concat": Concat, "conv": Conv, "dense": Dense,
+         "dropout": Dropout, "gelu": Gelu, "globalpool": GlobalPool, "groupnorm": GroupNorm, "layernorm": LayerNorm,
+         "maxpool": MaxPool, "multiply": Multiply, "prelu": Prelu, "relu": Relu, "scale": Scale, "silu": Silu, "split": Split,
+         "tanh": Tanh}
 
 
 def setting(text):
@@ -301,7 +413,8 @@ class Net:
         made = {"image": x}
         for layer in self.layers:
             layer.chance = chance
-            made[layer.name], mine = layer.forward(*(made[name] for name in layer.inputs), **self._own(layer, w))
+            training = {"training": True} if saved is not None and isinstance(layer, BatchNorm) else {}
+            made[layer.name], mine = layer.forward(*(made[name] for name in layer.inputs), **training, **self._own(layer, w))
             if saved is not None:
                 saved.append(mine)
         return made[self.layers[-1].name]
@@ -319,6 +432,11 @@ class Net:
                 g[name] = g.get(name, 0) + part
             grads.update({f"{layer.name}.{suffix}": value for suffix, value in own.items()})
         return losses.sum(), (logits.argmax(axis=1) == labels).sum(), grads
+
+    def measured(self):
+        """Of the last gradient: {name of a statistic: (the batch's, how far it goes towards it)}."""
+        return {f"{layer.name}.{suffix}": pair for layer in self.layers
+                for suffix, pair in getattr(layer, "measured", {}).items()}
 
     def evaluate(self, w, x, labels):
         """Mean loss, accuracy, and [class][guess] counts."""
@@ -413,6 +531,8 @@ class Worker:
             g = g + r.weight_decay * w[name]
             v = self.velocity[name] = g if first else r.momentum * self.velocity[name] + g
             w[name] = w[name] - lr * (g + r.momentum * v if r.nesterov else v)
+        for name, (value, rate) in net.measured().items():
+            w[name] = w[name] + rate * (value - w[name])
         return np.array([len(x), loss, hits, lr])
 
 
@@ -468,7 +588,11 @@ class History:
 
 def average(weights, images):
     share = np.array(images) / sum(images)
-    return {name: sum(s * w[name] for s, w in zip(share, weights)) for name in weights[0]}
+    mean = {name: sum(s * w[name] for s, w in zip(share, weights)) for name in weights[0]}
+    for name in [name for name in mean if name.endswith(".running_var")]:
+        means = name[:-3] + "mean"  # the variance of all is that within and that between
+        mean[name] += sum(s * w[means] ** 2 for s, w in zip(share, weights)) - mean[means] ** 2
+    return mean
 
 
 def train(net, w, x, labels, shards, recipe):

@@ -130,6 +130,57 @@ def averaging_rules():
     raise AssertionError("--average is missing in the manual")
 
 
+# All that is normalised; the last convolution's plane is a single pixel.
+NORMS = HEAD + """
+[conv1]
+kind = conv
+filters = 6
+kernel = 4
+stride = 3
+[norm1]
+kind = batchnorm
+[relu1]
+kind = relu
+[pool1]
+kind = maxpool
+window = 2
+padding = 1
+[conv2]
+kind = conv
+filters = 8
+kernel = 3
+[norm2]
+kind = groupnorm
+groups = 2
+eps = 1e-3
+[relu2]
+kind = relu
+[pool2]
+kind = avgpool
+window = 2
+stride = 1
+[conv3]
+kind = conv
+filters = 6
+kernel = 3
+[norm3]
+kind = layernorm
+bias = no
+[norm4]
+kind = batchnorm
+scale = no
+momentum = 0.3
+eps = 0.1
+[relu4]
+kind = relu
+[pool4]
+kind = globalpool
+[fc1]
+kind = dense
+units = 10
+"""
+
+
 def random_weights(net, seed=2):
     """As PyTorch draws them: uniform with bound 1 / sqrt(fan_in), biases too.
 
@@ -140,7 +191,10 @@ def random_weights(net, seed=2):
     for name, shape in net.shapes().items():
         if name.endswith(".weight"):
             bound = 1 / np.sqrt(np.prod(shape[1:]))
-        w[name] = draw.uniform(-bound, bound, shape).astype(np.float32)
+        if len(shape) == 1 and name.split(".")[1] in ("weight", "running_var"):  # of a norm
+            w[name] = draw.uniform(0.5, 1.5, shape).astype(np.float32)
+        else:
+            w[name] = draw.uniform(-bound, bound, shape).astype(np.float32)
     return w
 
 

@@ -85,6 +85,8 @@ MODELS = [
     model("values", "values.ini:", "values: at most", ranks=ALL),
     train("model-grey", "--model {bad}/grey.ini", "3 x 32 x 32", "grey.ini", "1 x 28 x 28", ranks=ALL),
     train("model-classes", "--model {bad}/classes.ini", "10 classes", "classes.ini", "7"),
+    train("model-batch-of-one", "--model {bad}/norm.ini --batch 1", "--batch 1", "[n]", "needs 2", ranks=ALL),
+    train("model-last-of-one", "--model {bad}/norm.ini --batch 7 --limit-train 29", "--batch 7", "has 1", "[n]"),
     train("model-folder", "--model {bad}/folder", "/folder", "is a folder"),
     train("model-unknown-name", "--model nosuchmodel", "nosuchmodel", "models/", ranks=ALL),
     train("model-empty-name", "--model ''", "--model"),

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 from numpy_net import Net, Recipe, read_images, train
-from runs import LINEAR, MIXED, ODD, PAPER, SMALL, Run, averaging_rules, differences, largest_error, \
+from runs import LINEAR, MIXED, NORMS, ODD, PAPER, SMALL, Run, averaging_rules, differences, largest_error, \
     random_weights, write_images, write_model
 
 # float32 rounds by 6e-8; sums of some hundred products and up to fifty steps make 1e-6 to 3e-6 of it here, and
@@ -68,6 +68,10 @@ CASES = {
                                                                average_every=3)),
     "mean of the last averages": (SMALL, [40, 33], Recipe(batch=8, rounds=3, lr=0.05, average_every=1,
                                                           tail_average=0.5, keep_momentum=True)),
+    "norms": (NORMS, [70], Recipe(batch=10, rounds=2, lr=0.05)),
+    "norms, averaged": (NORMS, [40, 32, 16], Recipe(batch=8, rounds=3, lr=0.05, average_every=2)),
+    "norms, mean of the last averages": (NORMS, [40, 32], Recipe(batch=8, rounds=2, lr=0.05, average_every=1,
+                                                                 tail_average=0.5)),
     "mean of all averages": (SMALL, [40], Recipe(batch=8, rounds=2, lr=0.05, average_every=2, tail_average=1)),
 }
 

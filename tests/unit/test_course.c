@@ -28,6 +28,9 @@ static void test_epochs(void **state)
     assert_int_equal(c.rounds_before, 2);
     assert_int_equal(course_epoch(&c, 0), 3); /* the last batch is one image */
     assert_int_equal(course_epoch(&c, 2), 1);
+    assert_int_equal(course_smallest(&c, 0), 1);
+    assert_int_equal(course_smallest(&c, 1), 8);
+    assert_int_equal(course_smallest(&c, 2), 1);
     assert_int_equal(course_steps(&c, 0), 6);
     assert_int_equal(course_steps(&c, 1), 2);
     assert_int_equal(c.segments, 2); /* of the worker with the most steps */

@@ -74,6 +74,34 @@ static void test_states(void **state)
     merge_release(&both);
 }
 
+static const char *const with_norm =
+    "[model]\nname = t\ninput = 1 1 2\nclasses = 2\n[b]\nkind = batchnorm\n";
+
+/* Statistics are no weights: the outer rule never sees them, and has no state for them.  A rank alone keeps them as
+ * they are, bit by bit. */
+static void test_statistics(void **state)
+{
+    (void)state;
+    enum { SCALE, BIAS, MEAN, VAR, ALL };
+    error err = {0};
+    const double weight = 1;
+    model *m = model_new("test.ini", with_norm, &err);
+    float w[ALL] = {0, 0, 1000.1F, 1e-3F};
+    merge both;
+    assert_non_null(m);
+    assert_int_equal(m->n_weights, ALL);
+    assert_true(merge_init(&both, average_rules[0], &half, NULL, m, &err));
+    assert_int_equal(both.outer.n, MEAN);
+    merge_begin(&both, w);
+    w[SCALE] = 4;
+    w[MEAN] = 2000.1F;
+    merge_weights(&both, w, &weight, 0);
+    assert_true(w[SCALE] == 2 && w[MEAN] == 2000.1F && w[VAR] == 1e-3F);
+    assert_true(both.before[SCALE] == 2 && both.before[MEAN] == 2000.1F);
+    merge_release(&both);
+    model_free(m);
+}
+
 /* A rule of averaging may ask for the weights before, too. */
 static void test_before(void **state)
 {
@@ -105,7 +133,7 @@ static size_t find(const saved_vector *list, size_t n, const char *name)
 static void test_saved(void **state)
 {
     (void)state;
-    model m = {.n_weights = N};
+    model m = three;
     train_options options = {.keep_momentum = false};
     job of = {.options = &options, .model = &m};
     saved_vector list[SAVED_MAX];
@@ -130,7 +158,8 @@ static void test_saved(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_none), cmocka_unit_test(test_states),
-                                       cmocka_unit_test(test_before), cmocka_unit_test(test_saved)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_none), cmocka_unit_test(test_states), cmocka_unit_test(test_before),
+        cmocka_unit_test(test_statistics), cmocka_unit_test(test_saved)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

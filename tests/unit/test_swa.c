@@ -10,6 +10,8 @@
 
 enum { N = 3, SEGMENTS = 4 };
 
+static const model of = {.n_weights = N, .n_trained = N};
+
 /* The model of a round whose averages are 1, 2, 4, 8 times (1, -1, 3). */
 static void assert_round(swa *s, float factor)
 {
@@ -21,8 +23,8 @@ static void assert_round(swa *s, float factor)
             w[i] = now[i] * (float)(1U << k);
         swa_add(s, w, k, SEGMENTS);
     }
-    const float *model = swa_model(s, w);
-    assert_true(model[0] == factor && model[1] == -factor && model[2] == 3.0F * factor);
+    const float *mean = swa_model(s, w);
+    assert_true(mean[0] == factor && mean[1] == -factor && mean[2] == 3.0F * factor);
 }
 
 static void test_shares(void **state)
@@ -35,7 +37,7 @@ static void test_shares(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         swa s;
         error err = {0};
-        assert_true(swa_init(&s, cases[i].share, N, &err));
+        assert_true(swa_init(&s, cases[i].share, &of, &err));
         assert_round(&s, cases[i].factor);
         assert_round(&s, cases[i].factor); /* nothing of the round before is in it */
         swa_release(&s);
