@@ -68,7 +68,7 @@ _bramble_value()
     --format) _bramble_words table csv json ;;
     --by) _bramble_words case "$(_bramble_options train | sed 's/--//g')" ;;
     --limit-train | --limit-test | --shards | --validate | --seed | --rounds | --local-epochs | --local-steps | \
-        --average-every | --tail-average | --batch | --lr | --warmup | --lr-start | --lr-final | --milestones | \
+        --average-every | --tail-average | --reestimate | --batch | --lr | --warmup | --lr-start | --lr-final | --milestones | \
         --gamma | --label-smoothing | --ema | --lookahead | --momentum | --beta1 | --beta2 | --epsilon | --muon-lr | --muon-momentum | \
         --clip-norm | --weight-decay | \
         --target-accuracy | --eval-every | --checkpoint-every | --stall | --threads | --case | --base | \
@@ -84,7 +84,7 @@ _bramble_options()
 {
     case $1 in
     train) echo --data --limit-train --limit-test --partition --shards --order --deal --validate --augment --normalise --seed --model --init --preset \
-        --config --rounds --local-epochs --local-steps --average-every --tail-average --batch --lr --schedule \
+        --config --rounds --local-epochs --local-steps --average-every --tail-average --reestimate --batch --lr --schedule \
         --warmup --lr-start --lr-final --milestones --gamma --label-smoothing --ema --optimizer --momentum --nesterov \
         --beta1 --beta2 --epsilon --muon-lr --muon-momentum --clip-norm --keep-momentum --weight-decay --decoupled \
         --target-accuracy --eval-every --tta --sync --average --lookahead --server-optimizer --server-lr --server-momentum --server-beta2 --server-tau --threads --case --out --force --quiet --json \

@@ -104,7 +104,7 @@ typedef struct layer_pass {
     const uint32_t *numbers; /* of the images in the whole training set: [n_blocks][VEC_WIDTH] */
     const float *w, *statistics;    /* the layer's trained weights, and its statistics */
     float *g;                       /* the gradient of w; backward overwrites all of it */
-    float *measured;                /* training: the batch's statistics, by whoever reduces */
+    float *measured; /* the batch's statistics, by whoever reduces; NULL: go by self's own */
     const void *plan;               /* what the kind's plan has made */
     const vec *x[LAYER_MAX_INPUTS]; /* its inputs */
     vec *y;                         /* its output */
@@ -176,8 +176,8 @@ struct layer_kind {
      */
     layer_function *prepare, *forward, *backward, *collect;
     /*
-     * For a kind that must know the whole batch before it can go on (batch norm); NULL for all others.  In
-     * training, forward and backward, which run by blocks then, each come after
+     * For a kind that must know the whole batch before it can go on (batch norm); NULL for all others.  In training,
+     * and forward where a batch is only measured, forward and backward, which run by blocks then, come after
      *   *_sums     what each block of block_begin .. block_end - 1 adds: to the block's sums
      *   *_combine  between two barriers, of the whole team: the blocks' sums put together in the order of
      *              the images; forward's writes measured, backward's g

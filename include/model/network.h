@@ -65,6 +65,14 @@ network_result network_gradient(network *self, const float *w, float *g, const n
                                 size_t n);
 
 /*
+ * network_measure - forward alone, but normalised as in training, by what is measured of these images
+ *   measured  out  n_weights floats, of which the statistics are written
+ * Dropout and the like stay off.
+ */
+void network_measure(network *self, const float *w, float *measured, const network_input *input,
+                     size_t n);
+
+/*
  * network_step - the same, and a step of the optimizer with that gradient, on a model's weights: the same model's
  */
 typedef struct network_vectors {

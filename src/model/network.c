@@ -24,7 +24,8 @@ static bool has_sums(const network *self, int k)
 {
     for (int n = 0; n < self->n_stages; n++)
         if (k < self->stages[n].last)
-            return self->training && self->stages[n].kind != STAGE_TEAM;
+            return self->stages[n].kind == STAGE_REDUCE ||
+                   (self->training && self->stages[n].kind != STAGE_TEAM);
     return false;
 }
 

@@ -8,6 +8,7 @@ void step_begin(step *self)
     network *net = self->net;
     size_t n = self->n_images, n_blocks = n / VEC_WIDTH + (n % VEC_WIDTH != 0);
     size_t n_threads = (size_t)net->n_threads;
+    float *measured = self->g ? self->g : self->measured;
     for (int k = 0; k < net->model->n_layers; k++) {
         const model_place *at = &net->model->places[k];
         layer_pass *pass = &net->passes[k];
@@ -20,7 +21,7 @@ void step_begin(step *self)
         pass->w = self->w + at->trained;
         pass->statistics = self->w + at->statistics;
         pass->g = self->g ? self->g + at->trained : NULL;
-        pass->measured = self->g ? self->g + at->statistics : NULL;
+        pass->measured = measured ? measured + at->statistics : NULL;
     }
     self->pass = (stage_pass){.layers = net->model->layers,
                               .stages = net->stages,
@@ -28,7 +29,7 @@ void step_begin(step *self)
                               .n_blocks = n_blocks,
                               .scratch = net->scratch,
                               .scratch_bytes = net->scratch_bytes,
-                              .training = self->g != NULL};
+                              .measuring = measured != NULL};
     /* By blocks only where no thread is left with less than its share. */
     self->pass.by_blocks = n_blocks % n_threads == 0 || n_blocks >= 8 * n_threads;
 }
@@ -127,6 +128,13 @@ network_result network_gradient(network *self, const float *w, float *g, const n
 {
     step s = {.net = self, .input = input, .n_images = n, .w = w, .g = g};
     return execute(&s);
+}
+
+void network_measure(network *self, const float *w, float *measured, const network_input *input,
+                     size_t n)
+{
+    step s = {.net = self, .input = input, .n_images = n, .w = w, .measured = measured};
+    (void)execute(&s);
 }
 
 network_result network_step(network *self, const network_vectors *at, optimizer *by,

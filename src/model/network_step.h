@@ -38,7 +38,8 @@ typedef struct step {
     const network_input *input;
     size_t n_images;
     const float *w;
-    float *g;                  /* NULL: forward only */
+    float *g;        /* NULL: forward only */
+    float *measured; /* without g: where statistics go that are measured all the same; or NULL */
     const network_vectors *at; /* NULL: no update */
     const optimizer *by;
     stage_pass pass;

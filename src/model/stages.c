@@ -86,7 +86,7 @@ static void run_reduce(stage_walk *self, int k, enum direction way)
     layer_pass pass = own_pass(self, k);
     pass.by_blocks = true;
     team_share(self->us, self->pass->n_blocks, &pass.block_begin, &pass.block_end);
-    if (self->pass->training) {
+    if (self->pass->measuring) {
         stage_meet(self, true);
         (way == FORWARD ? kind->forward_sums : kind->backward_sums)(&self->pass->layers[k], &pass,
                                                                     &alone);

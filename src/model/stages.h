@@ -38,7 +38,7 @@ typedef struct stage_pass {
     size_t scratch_bytes;
     /* false: blocks do not deal out evenly, and stages by blocks run as those of the team do */
     bool by_blocks;
-    bool training;
+    bool measuring; /* reductions put the batch together; else they go by their statistics */
 } stage_pass;
 
 /* A thread on its way; begin with `own` true where nobody has anything to wait for yet, else false. */

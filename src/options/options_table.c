@@ -243,6 +243,15 @@ const option_entry option_train_table[] = {
      .initial = "false",
      .help =
          "Take learning rate times D times the weights from them instead, as AdamW always does."},
+    {.name = "reestimate",
+     TRAIN(reestimate),
+     .most = OPTION_MAX_IMAGES,
+     .initial = "5000",
+     .metavar = "N",
+     .help =
+         "Before a test measure batch norm's statistics anew, with N training images, where the "
+         "model is a mean: of workers that average less often than after every step, or of "
+         "--tail-average; 0: never."},
     {.name = "target-accuracy",
      .resume = RESUME_FREE,
      REAL(target_accuracy, 1, "0", "A"),

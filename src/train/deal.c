@@ -184,6 +184,25 @@ void deal_release(dealing *self)
     *self = (dealing){0};
 }
 
+bool deal_sample(dealing *self, size_t n, dataset *to, error *err)
+{
+    const size_t bytes = image_bytes(source_shape(self->from));
+    size_t there = 0, seen = 0, taken = 0;
+    if (!dataset_init(to, source_shape(self->from), n, err))
+        return false;
+    for (size_t k = 0; k < self->n_train; k++)
+        there += self->owner[k] != PARTITION_NOBODY;
+    for (size_t k = 0; k < self->n_train && taken < n; k++) {
+        if (self->owner[k] == PARTITION_NOBODY || seen++ != taken * there / n)
+            continue;
+        if (!source_read(self->from, SPLIT_TRAIN, k, 1, to->images + taken * bytes,
+                         to->labels + taken, err))
+            return false;
+        to->numbers[taken++] = (uint32_t)k;
+    }
+    return true;
+}
+
 int64_t deal_checksum(const dealing *self)
 {
     uint64_t labels = self->train_sum.labels ^ (uint64_t)self->test_sum.labels << 1;

@@ -47,6 +47,13 @@ bool deal_test(dealing *self, dataset *test, dataset *validation, error *err);
  */
 void deal_out(dealing *self, dataset *shard, error *err);
 
+/*
+ * deal_sample - on the server: n of the images that are anybody's, evenly spread over the training set
+ *   to  out  read; n at most as many as there are
+ * false with err (environment).  Not collective.
+ */
+bool deal_sample(dealing *self, size_t n, dataset *to, error *err);
+
 /* deal_checksum - of the images, all of which have passed the server */
 int64_t deal_checksum(const dealing *self);
 

@@ -14,6 +14,7 @@ static void server_release(server *self)
     input_rule_release(&self->input);
     dataset_release(&self->test);
     dataset_release(&self->validation);
+    dataset_release(&self->measured);
     memory_free(self->machines);
 }
 

@@ -24,7 +24,8 @@
 /* The server's half. */
 typedef struct server {
     dataset test, validation; /* validation: empty without --validate */
-    input_rule input;         /* of both */
+    dataset measured;         /* training images that models are measured with before a test; or none */
+    input_rule input;         /* of all three */
     evaluation evaluation;
     ema ema; /* of the averages */
     record *record;

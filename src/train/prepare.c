@@ -6,6 +6,7 @@
 #include "data/augment.h"
 #include "first.h"
 #include "host/files.h"
+#include "measure.h"
 #include "place.h"
 #include "results.h"
 #include "resume.h"
@@ -202,6 +203,9 @@ static bool prepare_images(preparation *self, job *to, error *err)
     to->server.data_checksum = deal_checksum(&self->dealing);
     if (self->from && err->kind == ERROR_NONE)
         resume_check_data(self, to, err);
+    if (transport_is_server() && err->kind == ERROR_NONE)
+        deal_sample(&self->dealing, (size_t)measure_images(to->options, &to->course, to->model),
+                    &to->server.measured, err);
     bool good = transport_agree(err);
     to->t_start_data_s += clock_now() - since_s;
     return good;

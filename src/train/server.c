@@ -18,7 +18,7 @@ bool server_open(training *t, error *err)
     b->account.machines = s->machines;
     shown_begin(t);
     b->rows = memory_new((size_t)transport_size(), sizeof *b->rows, err);
-    return b->rows && testing_init(&b->testing, &s->evaluation, s->record, err) &&
+    return b->rows && testing_init(&b->testing, &s->evaluation, s->record, &s->measured, err) &&
            swa_init(&b->tail, t->job->options->tail_average, t->job->model, err) &&
            flushing_init(&b->flushing, s->record, err);
 }

@@ -5,16 +5,19 @@
 
 #include <string.h>
 
-bool testing_init(testing *self, evaluation *by, record *to, error *err)
+_Static_assert((int)MEASURE_GROUP <= (int)EVALUATION_GROUP, "room in the network and the input rule");
+
+bool testing_init(testing *self, evaluation *by, record *to, const dataset *images, error *err)
 {
     *self = (testing){.evaluation = by, .to = to, .kept_round = -1, .round = -1, .done = true};
     self->kept = memory_new(by->model->n_weights, sizeof *self->kept, err);
-    return self->kept != NULL;
+    return self->kept && measure_init(&self->measure, by->model, images, err);
 }
 
 void testing_release(testing *self)
 {
     memory_free(self->kept);
+    measure_release(&self->measure);
     *self = (testing){0};
 }
 
@@ -24,6 +27,7 @@ void testing_begin(testing *self, int64_t round, const float *w)
     self->done = false;
     self->t_begun_s = self->t_spent_s;
     evaluation_begin(self->evaluation, w);
+    measure_begin(&self->measure);
 }
 
 /* The model is in the file before it is tested: whatever comes between, it is not lost. */
@@ -44,14 +48,27 @@ void testing_leave(const testing *self, error *err)
         record_add_weights(self->to, self->kept_round, self->kept, err);
 }
 
+/* A piece of what comes first; the file gets what it leads to. */
+static void measure_slice(testing *self, error *err)
+{
+    evaluation *e = self->evaluation;
+    measure_go_on(&self->measure, e->net, e->input, e->w);
+    if (!self->measure.running)
+        record_add_weights(self->to, self->round, e->w, err);
+}
+
 bool testing_slice(testing *self, double t_s, record_test *row, error *err)
 {
     evaluation *e = self->evaluation;
     double cpu = clock_cpu(), start = clock_now();
-    (void)evaluation_slice(e, t_s);
+    bool measuring = self->measure.running;
+    if (measuring)
+        measure_slice(self, err);
+    else
+        (void)evaluation_slice(e, t_s);
     self->cpu_spent_s += clock_cpu() - cpu;
     self->t_spent_s += clock_now() - start;
-    if (e->running)
+    if (measuring || e->running)
         return false;
     *row = (record_test){.loss = evaluation_loss(e, EVALUATION_TEST),
                          .accuracy = evaluation_accuracy(e, EVALUATION_TEST),

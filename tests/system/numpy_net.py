@@ -438,6 +438,21 @@ class Net:
         return {f"{layer.name}.{suffix}": pair for layer in self.layers
                 for suffix, pair in getattr(layer, "measured", {}).items()}
 
+    def remeasure(self, w, x):
+        """w with the statistics of images x that pass in groups of 64, each normalised by its own."""
+        sums = {}
+        for first in range(0, len(x), 64):
+            group = x[first:first + 64]
+            self.logits(w, group, [])
+            measured = {name: value for name, (value, _) in self.measured().items()}
+            for name, value in measured.items():
+                term = value + measured[name[:-3] + "mean"] ** 2 if name.endswith("_var") else value
+                sums[name] = sums.get(name, 0) + term * len(group) / len(x)
+        for name in sums:
+            if name.endswith("_var"):
+                sums[name] = sums[name] - sums[name[:-3] + "mean"] ** 2
+        return {**w, **sums}
+
     def evaluate(self, w, x, labels):
         """Mean loss, accuracy, and [class][guess] counts."""
         logits = self.logits(w, x)
@@ -479,6 +494,7 @@ class Recipe:
     server_beta2: float = 0.99
     server_tau: float = 0.001
     seed: int = 1
+    reestimate: int = 0
 
     def arguments(self):
         given = ["--order", "sequential"]
@@ -629,6 +645,9 @@ def train(net, w, x, labels, shards, recipe):
             averages.append(w)
             books[r, :, :3] += seen
         tail = averages[int((1 - recipe.tail_average) * parts):] or [w]
-        rounds.append(average(tail, [1] * len(tail)))
+        model = average(tail, [1] * len(tail))
+        if recipe.reestimate and (len(workers) > 1 and parts < most or recipe.tail_average):
+            model = net.remeasure(model, x[np.arange(recipe.reestimate) * sum(shards) // recipe.reestimate])
+        rounds.append(model)
     images = books[:, :, 0]
     return History(rounds, images, books[:, :, 1] / images, books[:, :, 2] / images, books[:, :, 3], rates)

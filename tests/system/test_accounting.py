@@ -247,7 +247,7 @@ def test_config_holds_every_option(bramble, pictures, tmp_path):
     given = {"data": str(pictures), "limit-train": "90", "limit-test": "30", "shards": "44,43", "order": "sequential",
              "deal": "contiguous", "validate": "3", "augment": "flip,crop:2", "normalise": "0.5,0.5,0.25/0.5,0.25,1", "tta": "mirror",
              "seed": "18446744073709551615", "model": "./net.ini", "init": "init.h5", "preset": "paper", "rounds": "2",
-             "local-epochs": "3", "average-every": "2", "tail-average": "0.5", "batch": "9", "lr": "0.0123",
+             "local-epochs": "3", "average-every": "2", "tail-average": "0.5", "reestimate": "40", "batch": "9", "lr": "0.0123",
              "schedule": "cosine", "warmup": "0.5", "momentum": "0.85", "weight-decay": "0.001",
              "lr-start": "0.1", "lr-final": "0.2", "milestones": "", "gamma": "0.1", "label-smoothing": "0.1", "ema": "0",
              "optimizer": "muon", "beta1": "0.9", "beta2": "0.999", "epsilon": "1e-08", "muon-lr": "0.2", "muon-momentum": "0.7",

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import WAIT_S
-from runs import CHANGES, LINEAR, MIXED, Run, SMALL, differences, write_model
+from runs import CHANGES, LINEAR, MIXED, NORMS, Run, SMALL, differences, write_model
 from test_kill import ranks_of, rounds_done, wait_for
 
 # Everything that has a state from round to round: images that change with the epoch, momentum, a falling rate, averages inside, their mean.
@@ -74,6 +74,17 @@ def test_dropout_goes_on(bramble, pictures, tmp_path):
     options = ["--data", pictures, *write_model(bramble.folder, MIXED)[0], "--limit-train", 60, "--batch", 8, "--lr", 0.02]
     expected = whole(bramble, 3, options, *PLAIN)
     assert differences(expected, go_on(bramble, 3, "--threads", 2)) == []
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_statistics(bramble, pictures, ranks):
+    """Batch norm's go on like weights, and what is measured before a test does not change what training goes on from."""
+    options = ["--data", pictures, *write_model(bramble.folder, NORMS)[0], "--limit-train", 100, "--batch", 8, "--threads", 1]
+    expected = whole(bramble, ranks, options, *STATE, "--reestimate", 30)
+    assert differences(expected, go_on(bramble, ranks, "--threads", 2)) == []
+    other = go_on(bramble, 3 if ranks == 1 else 1)
+    assert other.n_done == 4 and all(np.isfinite(w).all() for w in other.weights.values())
+    assert all((w >= 0).all() for name, w in other.weights.items() if name.endswith("running_var"))
 
 
 def test_a_checkpoint_is_small_and_a_result_file(bramble, pictures, tmp_path):

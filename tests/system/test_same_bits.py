@@ -1,6 +1,6 @@
 """The same bits: for any number of threads, every averaging rule, a repeated run, one rank or two."""
 import pytest
-from runs import CHANGES, MIXED, ODD, PAPER, SMALL, Run, averaging_rules, differences, write_model
+from runs import CHANGES, MIXED, NORMS, ODD, PAPER, SMALL, Run, averaging_rules, differences, write_model
 
 # name: ranks, model, options; uneven shards, last batches that fill no vector, momentum over rounds
 JOBS = {
@@ -9,6 +9,7 @@ JOBS = {
     "two workers": (3, PAPER, ["--shards", "97,50", "--batch", 33, "--rounds", 3, "--keep-momentum",
                                "--weight-decay", 0.01, "--schedule", "cosine"]),
     "three workers": (4, ODD, ["--shards", "60,3,29", "--batch", 8, "--rounds", 2, "--average-every", 2]),
+    "norms": (3, NORMS, ["--limit-train", 101, "--batch", 20, "--rounds", 2, "--average-every", 2, "--reestimate", 70]),
     "changed images": (3, SMALL, ["--limit-train", 101, "--batch", 40, "--rounds", 2, "--augment", CHANGES,
                           "--normalise", "measured"]),
     "branches, dropout": (3, MIXED, ["--shards", "50,19", "--batch", 16, "--rounds", 2]),

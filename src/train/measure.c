@@ -1,0 +1,72 @@
+#include "measure.h"
+
+#include "base/memory.h"
+#include "data/batch.h"
+
+#include <string.h>
+
+uint64_t measure_images(const train_options *options, const course *on, const model *of)
+{
+    uint64_t most = 0;
+    for (int k = 0; k < on->n_workers; k++)
+        most = course_steps(on, k) > most ? course_steps(on, k) : most;
+    bool apart = on->n_workers > 1 && on->segments < most;
+    if (of->n_weights == of->n_trained || !(apart || options->tail_average > 0.0))
+        return 0;
+    return options->reestimate < on->n_train ? options->reestimate : on->n_train;
+}
+
+bool measure_init(measure *self, const model *of, const dataset *images, error *err)
+{
+    *self = (measure){.of = of, .images = images};
+    if (images->n == 0)
+        return true;
+    self->group = memory_new(of->n_weights, sizeof *self->group, err);
+    self->sums = memory_new(of->n_weights, sizeof *self->sums, err);
+    return self->group && self->sums;
+}
+
+void measure_release(measure *self)
+{
+    memory_free(self->group);
+    memory_free(self->sums);
+    *self = (measure){0};
+}
+
+void measure_begin(measure *self)
+{
+    self->position = 0;
+    self->running = self->images->n > 0;
+    if (self->running)
+        memset(self->sums, 0, self->of->n_weights * sizeof *self->sums);
+}
+
+typedef struct loading {
+    const input_rule *input;
+    const dataset *images;
+    samples group;
+} loading;
+
+static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
+{
+    const loading *from = arg;
+    batch_load_block(from->input, from->images, &from->group, first, n, x, labels);
+}
+
+void measure_go_on(measure *self, network *net, const input_rule *input, float *w)
+{
+    const size_t left = self->images->n - self->position,
+                 n = left < MEASURE_GROUP ? left : MEASURE_GROUP;
+    loading from = {input, self->images, {.first = self->position, .n = n}};
+    network_measure(net, w, self->group, &(network_input){.load = load, .arg = &from}, n);
+    model_to_moments(self->of, self->group, self->group);
+    for (size_t k = self->of->n_trained; k < self->of->n_weights; k++)
+        self->sums[k] += (double)self->group[k] * (double)n;
+    self->position += n;
+    self->running = n < left;
+    if (self->running)
+        return;
+    for (size_t k = self->of->n_trained; k < self->of->n_weights; k++)
+        w[k] = (float)(self->sums[k] / (double)self->images->n);
+    model_from_moments(self->of, w, w);
+}
