@@ -2,12 +2,10 @@
  * The paper's network against PyTorch's numbers, tests/data/pytorch.h5: made by tests/data/pytorch.py, which
  * tells what is in it.  (tests/system/test_reference.py does the same with the program.)
  */
-#include "networks.h"
+#include "pytorch_file.h"
 
 #include "base/ini.h"
 #include "data/source.h"
-
-#include <hdf5.h>
 
 /* Of a tensor's largest value.  PyTorch's own single precision, from starts one rounding apart, comes to
    2e-6 in the gradient and 7e-7 after a pass; longer training amplifies rounding a thousandfold. */
@@ -45,47 +43,6 @@ static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 
 /* ---- the file ------------------------------------------------------------------------------- */
 
-/* An attribute of an object; the test ends where it cannot be read. */
-static double read_number(const fixture *f, const char *path, const char *name)
-{
-    double value = 0.0;
-    hid_t attribute = H5Aopen_by_name(f->file, path, name, H5P_DEFAULT, H5P_DEFAULT);
-    if (attribute < 0 || H5Aread(attribute, H5T_NATIVE_DOUBLE, &value) < 0)
-        fail_msg("%s: no %s", path, name);
-    assert_true(H5Aclose(attribute) >= 0);
-    return value;
-}
-
-/* A dataset, and in *n how many numbers; guarded_free it. */
-static float *read_floats(const fixture *f, const char *path, size_t *n)
-{
-    hid_t data = H5Dopen2(f->file, path, H5P_DEFAULT), space = H5Dget_space(data);
-    *n = (size_t)H5Sget_simple_extent_npoints(space);
-    float *x = guarded_new(*n * sizeof *x);
-    assert_true(H5Dread(data, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, x) >= 0);
-    assert_true(H5Sclose(space) >= 0 && H5Dclose(data) >= 0);
-    return x;
-}
-
-static void assert_close(const char *what, size_t k, double got, double want, double bound)
-{
-    if (!(fabs(got - want) <= bound))
-        fail_msg("%s, value %zu: %.8g, PyTorch's %.8g, tolerance %.1g", what, k, got, want, bound);
-}
-
-static void compare_numbers(const fixture *f, const char *path, const double *got, size_t n)
-{
-    size_t n_want;
-    float *want = read_floats(f, path, &n_want);
-    double largest = 0.0;
-    assert_int_equal(n, n_want);
-    for (size_t k = 0; k < n; k++)
-        largest = fmax(largest, fabs((double)want[k]));
-    for (size_t k = 0; k < n; k++)
-        assert_close(path, k, got[k], (double)want[k], TOLERANCE * largest);
-    guarded_free(want);
-}
-
 /* A flat vector against the datasets of a group, one for each tensor: what is kept of it, and its norm. */
 static void compare_tensors(const fixture *f, const char *group, const float *got)
 {
@@ -95,9 +52,9 @@ static void compare_tensors(const fixture *f, const char *group, const float *go
         char path[200];
         snprintf(path, sizeof path, "%s/%s", group, t->name);
         size_t n_kept, stride = (t->count / 200 ? t->count / 200 : 1) | 1;
-        float *kept = read_floats(f, path, &n_kept);
-        double squares = 0.0, norm = read_number(f, path, "norm");
-        double largest = read_number(f, path, "largest");
+        float *kept = read_floats(f->file, path, &n_kept);
+        double squares = 0.0, norm = read_number(f->file, path, "norm");
+        double largest = read_number(f->file, path, "largest");
         assert_int_equal(n_kept, (t->count + stride - 1) / stride);
         for (size_t j = 0; j < n_kept; j++)
             assert_close(path, j, (double)x[j * stride], (double)kept[j], TOLERANCE * largest);
@@ -115,7 +72,7 @@ static int setup(void **state)
     f.file = H5Fopen("tests/data/pytorch.h5", H5F_ACC_RDONLY, H5P_DEFAULT);
     if (f.file < 0)
         return -1; /* run from the project's folder */
-    f.batch = (size_t)read_number(&f, "/", "batch");
+    f.batch = (size_t)read_number(f.file, "/", "batch");
     assert_in_range(f.batch, 1, MAX_BATCH);
     char *text = ini_read_file("models/paper.ini", &err);
     f.m = text ? model_new("models/paper.ini", text, &err) : NULL;
@@ -165,8 +122,8 @@ static void test_one_step(void **state)
     double loss = network_gradient(net, f->w, f->g, &input, f->batch).loss_sum / (double)f->batch;
     for (size_t k = 0; k < f->batch * N_CLASSES; k++)
         logits[k] = (double)network_logit(net, k / N_CLASSES, (int)(k % N_CLASSES));
-    compare_numbers(f, "/step/loss", &loss, 1);
-    compare_numbers(f, "/step/logits", logits, f->batch * N_CLASSES);
+    compare_numbers(f->file, "/step/loss", &loss, 1, TOLERANCE);
+    compare_numbers(f->file, "/step/logits", logits, f->batch * N_CLASSES, TOLERANCE);
     compare_tensors(f, "/step/grad", f->g);
     network_free(net);
 }
@@ -185,8 +142,8 @@ static void test_training(void **state)
 {
     const fixture *f = *state;
     optimizer by = optimizer_of("sgd",
-                                (optimizer_settings){.lr = read_number(f, "/", "lr"),
-                                                     .momentum = read_number(f, "/", "momentum")},
+                                (optimizer_settings){.lr = read_number(f->file, "/", "lr"),
+                                                     .momentum = read_number(f->file, "/", "momentum")},
                                 f->m);
     const network_vectors at = {f->w, f->g};
     position from = {f->from, SPLIT_TRAIN, 0};
@@ -202,9 +159,9 @@ static void test_training(void **state)
     network_free(net);
     optimizer_release(&by);
     double share = accuracy(f);
-    compare_numbers(f, "/sgd/loss", losses, n_steps);
+    compare_numbers(f->file, "/sgd/loss", losses, n_steps, TOLERANCE);
     compare_tensors(f, "/sgd/final", f->w);
-    compare_numbers(f, "/sgd/test_accuracy", &share, 1);
+    compare_numbers(f->file, "/sgd/test_accuracy", &share, 1, TOLERANCE);
 }
 
 int main(void)
