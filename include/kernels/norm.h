@@ -16,6 +16,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/*
+ * norm_inverse_root - 1 / sqrt(x) of positive numbers, to some roundings: Newton's steps from a first guess by the exponent
+ * Source: Lomont, "Fast inverse square root" (2003).
+ */
+SIMD_INLINE vec norm_inverse_root(vec x)
+{
+    vec y = (vec)(ivec_set(0x5f375a86) - ((ivec)x >> 1));
+    for (int k = 0; k < 3; k++) {
+        vec half = x * vec_set(0.5F) * y;
+        y = y * (vec_set(1.5F) - half * y);
+    }
+    return y;
+}
+
 /* What becomes of a channel: y = (x - mean) * scale + shift, and with relu max(y, 0), NaN of NaN. */
 typedef struct norm_channel {
     vec mean, scale, shift;

@@ -1,7 +1,5 @@
 #include "kernels/norm.h"
 
-#include <math.h>
-
 /* Pixels that go through all channels side by side: their sums stay in registers or the level-1 cache, and a row of
  * them is what is read of a channel at once. */
 enum { TILE = 8 };
@@ -10,15 +8,6 @@ enum { TILE = 8 };
 typedef struct moments {
     vec mean, inverse;
 } moments;
-
-static inline vec inverse_root(vec x)
-{
-    float lane[VEC_WIDTH];
-    vec_store(lane, x);
-    for (int k = 0; k < VEC_WIDTH; k++)
-        lane[k] = 1.0F / sqrtf(lane[k]);
-    return vec_load(lane);
-}
 
 /* Of n <= TILE pixels, from the first channel's on. */
 SIMD_INLINE void find_moments(const norm_pixels *self, const vec *x, const size_t n, moments *m)
@@ -37,7 +26,7 @@ SIMD_INLINE void find_moments(const norm_pixels *self, const vec *x, const size_
         vec apart = sum[k] / channels, rest = squares[k] - sum[k] * apart;
         rest = (vec)(~(rest < vec_set(0.0F)) & (ivec)rest);
         m[k].mean = first[k] + apart;
-        m[k].inverse = inverse_root(rest / channels + vec_set(self->eps));
+        m[k].inverse = norm_inverse_root(rest / channels + vec_set(self->eps));
     }
 }
 

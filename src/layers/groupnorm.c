@@ -1,8 +1,6 @@
 #include "base/memory.h"
 #include "norm.h"
 
-#include <math.h>
-
 enum { GROUPS = NORM_VALUES };
 
 static bool infer(layer *self, error *err)
@@ -36,13 +34,6 @@ static size_t width_of(const layer *self)
     return (size_t)self->in[0].channels / (size_t)self->values[GROUPS];
 }
 
-static vec inverse_root(vec x)
-{
-    for (int lane = 0; lane < VEC_WIDTH; lane++)
-        x[lane] = 1.0F / sqrtf(x[lane]);
-    return x;
-}
-
 /* From x of its `width` channels. */
 static group moments(const layer *self, const vec *x)
 {
@@ -58,7 +49,8 @@ static group moments(const layer *self, const vec *x)
     vec apart = sum / vec_set((float)width), n = vec_set((float)(width * plane));
     vec variance = (squares - n * apart * apart) / n;
     variance = (vec)(~(variance < vec_set(0.0F)) & (ivec)variance);
-    return (group){first + apart, inverse_root(variance + vec_set((float)self->reals[NORM_EPS]))};
+    return (group){first + apart,
+                   norm_inverse_root(variance + vec_set((float)self->reals[NORM_EPS]))};
 }
 
 static norm_channel normalise(const layer *self, const layer_pass *pass, group by, size_t c)

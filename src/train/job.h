@@ -24,8 +24,8 @@
 /* The server's half. */
 typedef struct server {
     dataset test, validation; /* validation: empty without --validate */
-    dataset measured;         /* training images that models are measured with before a test; or none */
-    input_rule input;         /* of all three */
+    dataset measured; /* training images that models are measured with before a test; or none */
+    input_rule input; /* of all three */
     evaluation evaluation;
     ema ema; /* of the averages */
     record *record;

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-_Static_assert((int)MEASURE_GROUP <= (int)EVALUATION_GROUP, "room in the network and the input rule");
+_Static_assert((int)MEASURE_GROUP <= (int)EVALUATION_GROUP,
+               "room in the network and the input rule");
 
 bool testing_init(testing *self, evaluation *by, record *to, const dataset *images, error *err)
 {
