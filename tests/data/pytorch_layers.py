@@ -1,5 +1,7 @@
 #!/usr/bin/python3
-"""Write what PyTorch computes for small nets of every kind of layer: tests/data/pytorch_layers.h5.
+"""Write what PyTorch makes of small nets with norms and poolings: tests/data/pytorch_layers.h5.
+
+Apart from a gradient (pytorch_nets.py has the other kinds'): what steps lead to, running statistics, and a test by them.
 
 usage: tests/data/pytorch_layers.py OUT.h5      (needs PyTorch; the tests do not)
 
