@@ -562,11 +562,12 @@ class Server:
         self.v = recipe.server_tau ** 2 if self.kind == "adam-paper" else 0
 
     def step(self, before, mean):
-        steps = {name: mean[name] - before[name] for name in mean}
+        statistics = {name: value for name, value in mean.items() if ".running_" in name}  # no weights: as they are
+        steps = {name: mean[name] - before[name] for name in mean if name not in statistics}
         flat = self.direction(np.concatenate([step.ravel() for step in steps.values()]))
         ends = np.cumsum([step.size for step in steps.values()])
-        return {name: before[name] + flat[end - step.size:end].reshape(step.shape)
-                for (name, step), end in zip(steps.items(), ends)}
+        return {**statistics, **{name: before[name] + flat[end - step.size:end].reshape(step.shape)
+                                 for (name, step), end in zip(steps.items(), ends)}}
 
     def direction(self, d):
         r, kind, self.t = self.recipe, self.kind, self.t + 1

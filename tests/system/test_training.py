@@ -70,6 +70,8 @@ CASES = {
                                                           tail_average=0.5, keep_momentum=True)),
     "norms": (NORMS, [70], Recipe(batch=10, rounds=2, lr=0.05)),
     "norms, averaged": (NORMS, [40, 32, 16], Recipe(batch=8, rounds=3, lr=0.05, average_every=2)),
+    "norms, server's momentum": (NORMS, [40, 32], Recipe(batch=8, rounds=2, lr=0.05, average_every=2,
+                                                         server_optimizer="momentum", server_lr=0.5)),
     "norms, measured anew": (NORMS, [40, 64], Recipe(batch=8, rounds=2, lr=0.05, average_every=2, reestimate=75)),
     "norms, mean of the last averages": (NORMS, [40, 32], Recipe(batch=8, rounds=2, lr=0.05, average_every=1,
                                                                  tail_average=0.5)),

@@ -217,11 +217,11 @@ int main(void)
         cmocka_unit_test(test_dense_alone),      cmocka_unit_test(test_conv_alone),
         cmocka_unit_test(test_conv_forms_alone), cmocka_unit_test(test_maxpool_alone),
         cmocka_unit_test(test_relu_alone),       cmocka_unit_test(test_chains),
+        cmocka_unit_test(test_check_can_fail),   cmocka_unit_test(test_dense_alone),
+        cmocka_unit_test(test_conv_alone),       cmocka_unit_test(test_maxpool_alone),
+        cmocka_unit_test(test_relu_alone),       cmocka_unit_test(test_pooling_alone),
+        cmocka_unit_test(test_norms_alone),      cmocka_unit_test(test_chains),
         cmocka_unit_test(test_check_can_fail),
-        cmocka_unit_test(test_dense_alone),   cmocka_unit_test(test_conv_alone),
-        cmocka_unit_test(test_maxpool_alone), cmocka_unit_test(test_relu_alone),
-        cmocka_unit_test(test_pooling_alone), cmocka_unit_test(test_norms_alone),
-        cmocka_unit_test(test_chains),        cmocka_unit_test(test_check_can_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
