@@ -30,12 +30,16 @@ static void init(const layer *self, float *w, float *statistics, uint64_t seed,
         statistics[k] = k < self->n_statistics / 2 ? 0.0F : 1.0F;
 }
 
-/* Means of the mean and of E[x^2] = variance + mean^2 are those of all images together. */
+/*
+ * Means of the mean and of E[x^2] = variance + mean^2 are those of all images together.  A double holds the square, and
+ * so ranks with and without fused multiply-adds agree.
+ */
 static void to_moments(const layer *self, const float *statistics, float *moments)
 {
     size_t n = self->n_statistics / 2;
     for (size_t c = 0; c < n; c++) {
-        moments[n + c] = statistics[n + c] + statistics[c] * statistics[c];
+        double mean = (double)statistics[c];
+        moments[n + c] = (float)((double)statistics[n + c] + mean * mean);
         moments[c] = statistics[c];
     }
 }
@@ -44,8 +48,8 @@ static void from_moments(const layer *self, const float *moments, float *statist
 {
     size_t n = self->n_statistics / 2;
     for (size_t c = 0; c < n; c++) {
-        float rest = moments[n + c] - moments[c] * moments[c];
-        statistics[n + c] = rest < 0.0F ? 0.0F : rest; /* by rounding; NaN stays */
+        double mean = (double)moments[c], rest = (double)moments[n + c] - mean * mean;
+        statistics[n + c] = rest < 0.0 ? 0.0F : (float)rest; /* by rounding; NaN stays */
         statistics[c] = moments[c];
     }
 }
