@@ -53,7 +53,7 @@ _bramble_value()
     --trace) _bramble_files .json ;;
     --checkpoint | --resume) _bramble_files '' ;;
     --order) _bramble_words shuffle sequential ;;
-    --augment) _bramble_words flip flip:alternate crop: cutout: color: rotate: ;;
+    --augment) _bramble_words flip flip:alternate crop: cutout: color: rotate: mixup: ;;
     --normalise) _bramble_words half measured ;;
     --deal) _bramble_words shuffled contiguous ;;
     --tta) _bramble_words none mirror shifts ;;

@@ -2,7 +2,8 @@
  * augment.h - the changes that --augment names: what chance does to the bytes of training images
  *
  * A list, "flip,crop:4:reflect", is applied from left to right to each image when it is drawn.  What becomes of
- * an image is a function of (seed, epoch, number of the image) alone, in whole numbers: the same bytes everywhere.
+ * an image is a function of (seed, epoch, number of the image) alone, in whole numbers: the same bytes everywhere; but
+ * which image mixup mixes in, the batch says.
  *
  *   flip            mirror with probability 1/2; flip:alternate draws once, in epoch 0, and then mirrors every image
  *                   in every second epoch, so that two epochs in a row show both (K. Jordan, arXiv:2404.00498)
@@ -10,6 +11,7 @@
  *   cutout:N        N x N pixels about a random place become the mean (DeVries and Taylor, arXiv:1708.04552)
  *   color:B         brightness and contrast times a factor each, 1 - B to 1 + B, contrast about the image's mean
  *   rotate:D        about the middle by at most D degrees, either way; bilinear, what is missing from the border
+ *   mixup:A         another image of the batch is mixed in (mixup.h), and its label into the label, last of all
  *
  * To add one: a line in the list in src/data/augment.c, whose apply is a function of the form in input.h.
  */
@@ -24,7 +26,7 @@
 /* A change as it was asked for; what `settings` of its augmentation points to. */
 typedef struct augment_change {
     uint32_t number;   /* of its kind, for random_stream: never that of another */
-    int64_t amount;    /* pixels; of 65,536 (color); of 2^26 radian (rotate) */
+    int64_t amount;    /* pixels; of 65,536 (color); of 2^26 radian (rotate); of 2^20 (mixup) */
     bool variant;      /* alternate, reflect */
     const float *mean; /* of each channel, as in input_values */
 } augment_change;
@@ -35,6 +37,7 @@ typedef struct augment {
     augmentation how[INPUT_MAX_CHANGES];
     augment_change change[INPUT_MAX_CHANGES];
     const char *name[INPUT_MAX_CHANGES];
+    mixup mix; /* where one of them is mixup, whose apply is NULL */
 } augment;
 
 /* augment_parse - take a list apart; "": no change.  false with err (user) */

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "data/dataset.h"
+#include "data/mixup.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -58,6 +59,7 @@ typedef struct input_run {
 } input_run;
 
 enum { INPUT_MAX_CHANGES = 8 };
+enum { INPUT_MIXUP = 6 }; /* number of that change, for its random numbers */
 
 typedef struct input_rule {
     image_shape from; /* images of the data set */
@@ -68,7 +70,12 @@ typedef struct input_rule {
     int n_augment;
     uint64_t seed;       /* of all of them */
     size_t change_bytes; /* the largest image that one of them makes */
-    uint8_t *room;       /* for a batch of images, twice change_bytes each: from one to the other */
+    uint8_t *room;  /* for a batch of images, n_rooms of change_bytes each: from one to the other */
+    size_t n_rooms; /* 2; with another image to be mixed in, 4 */
+    const mixup *mix; /* NULL: none */
+    /* of a batch that is mixed: the class of the other image, and its share of the label, 0 to 1/2; else NULL */
+    uint16_t *others;
+    float *shares;
 } input_rule;
 
 /*
@@ -87,5 +94,13 @@ void input_rule_release(input_rule *self);
  */
 bool input_rule_augment(input_rule *self, const augmentation *how, uint64_t seed, size_t max_images,
                         error *err);
+
+/*
+ * input_rule_mix - mix the next image of a batch into each, the first into the last, when all else is done to both
+ *   how  in  must outlive the rule
+ * Comes after all changes.  Else as input_rule_augment; labels, others and shares are what a loss is made of then.
+ */
+bool input_rule_mix(input_rule *self, const mixup *how, uint64_t seed, size_t max_images,
+                    error *err);
 
 #endif

@@ -15,7 +15,8 @@
  *   labels   in   n below n_classes, which is at most 65,536
  *   n        in   images; those past it get gradient 0
  *   rule     in   scale: factor of the gradient, 1 / images of the batch for the mean loss; smoothing: share s of a
- *                 label that is spread over all classes, q = (1 - s) * one-hot + s / n_classes
+ *                 label that is spread over all classes, q = (1 - s) * one-hot + s / n_classes; others and shares: in
+ *                 place of one-hot (1 - share) of the label and share of the other class; NULL: none
  *   glogits  out  as logits: scale * (softmax - q); NULL for none
  *   loss     out  n floats: -sum of q * log softmax; without smoothing -log softmax[label]
  *   guess    out  n: the class of the largest logit, the first of equals
@@ -25,6 +26,8 @@
  */
 typedef struct loss_rule {
     float scale, smoothing; /* smoothing 0 .. 1 */
+    const uint16_t *others; /* of each image, below n_classes */
+    const float *shares;    /* 0 .. 1 */
 } loss_rule;
 typedef struct loss_result {
     float *loss;

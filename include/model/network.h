@@ -30,6 +30,10 @@ void network_free(network *self);
 /* network_smooth_labels - from now on the loss spreads this share, 0 .. 1, of each label over all classes (kernels/loss.h) */
 void network_smooth_labels(network *self, float share);
 
+/* network_mix_labels - from now on load gives, besides its label, another class of each image of the batch and its share
+ * (kernels/loss.h), here */
+void network_mix_labels(network *self, const uint16_t *others, const float *shares);
+
 /*
  * Where images come from.  load is called once for each block of a batch, by any thread:
  *   first   in   number of the block's first image within the batch

@@ -71,7 +71,7 @@ static void rotate(const augmentation *self, input_key key, image_shape from, co
 
 /* ---- what can be asked for --------------------------------------------------------------------- */
 
-enum { MOST_PIXELS = 1024 };
+enum { MOST_PIXELS = 1024, MIXUP_UNIT = 1 << 20 };
 
 static const struct kind {
     const char *name, *variant; /* "flip", "alternate" */
@@ -85,6 +85,7 @@ static const struct kind {
     {"cutout", NULL, MOST_PIXELS, 1, true, cutout, 3},
     {"color", NULL, 1, 65536, false, color, 4},
     {"rotate", NULL, 180, 67108864 * M_PI / 180, false, rotate, 5},
+    {"mixup", NULL, 16, MIXUP_UNIT, false, NULL, INPUT_MIXUP},
 };
 
 enum { WORD_BYTES = 32 };
@@ -179,6 +180,8 @@ bool augment_fit(augment *self, const input_values *of, error *err)
         if (self->how[i].apply == crop && change->amount >= side)
             return error_user(err, "crop:%lld: images of %d x %d are too small",
                               (long long)change->amount, shape->height, shape->width);
+        if (!self->how[i].apply)
+            mixup_init(&self->mix, (double)change->amount / MIXUP_UNIT);
         change->mean = of->mean;
         self->how[i].height = shape->height;
         self->how[i].width = shape->width;
@@ -190,8 +193,11 @@ bool augment_fit(augment *self, const input_values *of, error *err)
 bool augment_rule(const augment *self, input_rule *rule, uint64_t seed, size_t max_images,
                   error *err)
 {
-    for (int i = 0; i < self->n; i++)
-        if (!input_rule_augment(rule, &self->how[i], seed, max_images, err))
+    bool mixes = false;
+    for (int i = 0; i < self->n; i++) {
+        mixes = mixes || !self->how[i].apply;
+        if (self->how[i].apply && !input_rule_augment(rule, &self->how[i], seed, max_images, err))
             return false;
-    return true;
+    }
+    return !mixes || input_rule_mix(rule, &self->mix, seed, max_images, err);
 }

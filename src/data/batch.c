@@ -1,5 +1,6 @@
 #include "data/batch.h"
 
+#include "base/random.h"
 #include "kernels/simd.h"
 
 #include <assert.h>
@@ -64,30 +65,63 @@ SIMD_INLINE void load_pixels(const uint8_t *const image[VEC_WIDTH], size_t pixel
         store_word(word[k], middle, scale, x + 4 * k);
 }
 
-/* Sample k of a batch, changed; it lies in the rule's room, at its place in the batch. */
-static const uint8_t *augment(const input_rule *rule, input_key key, size_t k, const uint8_t *image)
+/* An image as all changes leave it: in one of two rooms, or where it was. */
+static const uint8_t *augment(const input_rule *rule, input_key key, const uint8_t *image,
+                              uint8_t *room)
 {
     image_shape shape = rule->from;
-    uint8_t *room[2] = {rule->room + 2 * k * rule->change_bytes};
-    room[1] = room[0] + rule->change_bytes;
     for (int i = 0; i < rule->n_augment; i++) {
         const augmentation *how = rule->augment[i];
-        how->apply(how, key, shape, image, room[i % 2]);
-        image = room[i % 2];
+        uint8_t *made = room + (size_t)(i % 2) * rule->change_bytes;
+        how->apply(how, key, shape, image, made);
+        image = made;
         shape.height = how->height;
         shape.width = how->width;
     }
     return image;
 }
 
-static const uint8_t *find_image(const input_rule *rule, const dataset *set, const samples *of,
-                                 size_t k, uint16_t *label)
+/* Sample k of a batch, changed, into rooms of its own. */
+static const uint8_t *change(const input_rule *rule, const dataset *set, const samples *of,
+                             size_t k, uint8_t *room, uint16_t *label)
 {
     size_t i = of->indices ? of->indices[k] : of->first + k;
     assert(i < set->n);
     *label = set->labels[i];
-    return augment(rule, (input_key){rule->seed, of->epoch, set->numbers[i]}, k,
-                   set->images + i * image_bytes(rule->from));
+    return augment(rule, (input_key){rule->seed, of->epoch, set->numbers[i]},
+                   set->images + i * image_bytes(rule->from), room);
+}
+
+static int draw_share(const input_rule *rule, const dataset *set, const samples *of, size_t k)
+{
+    uint64_t image = set->numbers[of->indices ? of->indices[k] : of->first + k];
+    uint64_t stream = random_stream(RANDOM_AUGMENT, INPUT_MIXUP, of->epoch);
+    return rule->mix->share[random_below(rule->seed, stream, image << 32, MIXUP_SHARES)];
+}
+
+/* Sample k with the next one in it. */
+static const uint8_t *mix(const input_rule *rule, const dataset *set, const samples *of, size_t k,
+                          const uint8_t *image)
+{
+    size_t n = image_bytes(rule->to), last = (size_t)rule->n_augment % 2;
+    uint8_t *room = rule->room + k * rule->n_rooms * rule->change_bytes;
+    uint8_t *made = room + last * rule->change_bytes;
+    const uint8_t *other =
+        change(rule, set, of, (k + 1) % of->n, room + 2 * rule->change_bytes, &rule->others[k]);
+    int share = draw_share(rule, set, of, k);
+    rule->shares[k] = (float)share / MIXUP_ONE;
+    for (size_t i = 0; i < n; i++)
+        made[i] = (uint8_t)((image[i] * (MIXUP_ONE - share) + other[i] * share + MIXUP_ONE / 2) /
+                            MIXUP_ONE);
+    return made;
+}
+
+static const uint8_t *find_image(const input_rule *rule, const dataset *set, const samples *of,
+                                 size_t k, uint16_t *label)
+{
+    uint8_t *room = rule->room ? rule->room + k * rule->n_rooms * rule->change_bytes : NULL;
+    const uint8_t *image = change(rule, set, of, k, room, label);
+    return rule->mix ? mix(rule, set, of, k, image) : image;
 }
 
 /* Pixels begin .. end - 1 of all lanes. */

@@ -44,20 +44,38 @@ void input_rule_release(input_rule *self)
 {
     memory_free(self->runs);
     memory_free(self->room);
+    memory_free(self->others);
+    memory_free(self->shares);
     *self = (input_rule){0};
+}
+
+static bool take_room(input_rule *self, size_t n_rooms, size_t max_images, error *err)
+{
+    size_t made = image_bytes(self->to);
+    self->change_bytes = made > self->change_bytes ? made : self->change_bytes;
+    self->n_rooms = n_rooms;
+    memory_free(self->room);
+    self->room = memory_new(max_images, n_rooms * self->change_bytes, err);
+    return self->room != NULL;
 }
 
 bool input_rule_augment(input_rule *self, const augmentation *how, uint64_t seed, size_t max_images,
                         error *err)
 {
-    assert(self->n_augment < INPUT_MAX_CHANGES);
+    assert(self->n_augment < INPUT_MAX_CHANGES && !self->mix);
     self->to.height = how->height;
     self->to.width = how->width;
     self->seed = seed;
     self->augment[self->n_augment++] = how;
-    size_t made = image_bytes(self->to);
-    self->change_bytes = made > self->change_bytes ? made : self->change_bytes;
-    memory_free(self->room);
-    self->room = memory_new(max_images, 2 * self->change_bytes, err);
-    return self->room != NULL;
+    return take_room(self, 2, max_images, err);
+}
+
+bool input_rule_mix(input_rule *self, const mixup *how, uint64_t seed, size_t max_images,
+                    error *err)
+{
+    self->mix = how;
+    self->seed = seed;
+    self->others = memory_new(max_images, sizeof *self->others, err);
+    self->shares = memory_new(max_images, sizeof *self->shares, err);
+    return self->others && self->shares && take_room(self, 4, max_images, err);
 }

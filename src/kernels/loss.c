@@ -26,8 +26,12 @@ static void softmax_gradient(int n_classes, const vec *logits, const uint16_t *l
         glogits[c] = vec_exp(logits[c] - largest) / sum * factor;
     for (int c = 0; rule->smoothing > 0.0F && c < n_classes; c++)
         glogits[c] -= shared;
-    for (size_t lane = 0; lane < n; lane++)
-        glogits[labels[lane]][lane] -= own;
+    for (size_t lane = 0; lane < n; lane++) {
+        float other = rule->shares ? own * rule->shares[lane] : 0.0F;
+        glogits[labels[lane]][lane] -= own - other;
+        if (rule->shares)
+            glogits[rule->others[lane]][lane] -= other;
+    }
 }
 
 static void softmax_block(int n_classes, const vec *logits, const uint16_t *labels, size_t n,
@@ -48,6 +52,11 @@ static void softmax_block(int n_classes, const vec *logits, const uint16_t *labe
         spread = spread_logits(n_classes, logits, largest);
     for (size_t lane = 0; lane < n; lane++) {
         double logit = (double)logits[labels[lane]][lane] - (double)largest[lane];
+        double share = rule->shares ? (double)rule->shares[lane] : 0.0;
+        if (share > 0.0) {
+            double other = (double)logits[rule->others[lane]][lane] - (double)largest[lane];
+            logit = (1.0 - share) * logit + share * other;
+        }
         if (s > 0.0)
             logit = (1.0 - s) * logit + s / n_classes * (double)spread[lane];
         result->loss[lane] = (float)(log((double)sum[lane]) - logit);
@@ -65,7 +74,12 @@ void loss_softmax(int n_classes, const vec *logits, const uint16_t *labels, size
         size_t first = b * VEC_WIDTH, at = b * (size_t)n_classes;
         size_t lanes = n <= first ? 0 : n - first < VEC_WIDTH ? n - first : VEC_WIDTH;
         loss_result part = {result->loss + first, result->guess + first};
-        softmax_block(n_classes, logits + at, labels + first, lanes, rule,
+        loss_rule its = *rule;
+        if (rule->shares) {
+            its.others += first;
+            its.shares += first;
+        }
+        softmax_block(n_classes, logits + at, labels + first, lanes, &its,
                       glogits ? glogits + at : NULL, &part);
     }
 }

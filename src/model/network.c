@@ -173,6 +173,12 @@ void network_smooth_labels(network *self, float share)
     self->smoothing = share;
 }
 
+void network_mix_labels(network *self, const uint16_t *others, const float *shares)
+{
+    self->others = others;
+    self->shares = shares;
+}
+
 float network_logit(const network *self, size_t k, int class_number)
 {
     return self->logits[k / VEC_WIDTH * (size_t)self->model->n_classes + (size_t)class_number]

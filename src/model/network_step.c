@@ -76,7 +76,7 @@ void step_loss(const step *self, stage_walk *at)
 {
     const network *net = self->net;
     loss_result result = {net->losses, net->guesses};
-    loss_rule rule = {1.0F / (float)self->n_images, net->smoothing};
+    loss_rule rule = {1.0F / (float)self->n_images, net->smoothing, net->others, net->shares};
     size_t begin, end;
     stage_meet(at, true);
     team_share(at->us, self->pass.n_blocks, &begin, &end);

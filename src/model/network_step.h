@@ -16,6 +16,8 @@ struct network {
     size_t max_images;
     bool training;
     int n_threads;
+    const uint16_t *others; /* of mixed labels; NULL: none */
+    const float *shares;
     float smoothing;
     stage *stages;
     int n_stages;

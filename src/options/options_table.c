@@ -79,7 +79,7 @@ const option_entry option_train_table[] = {
      .metavar = "CHANGE,...",
      .help =
          "Change training images at random, anew in every epoch: flip[:alternate], crop:N[:reflect], "
-         "cutout:N, color:B, rotate:D; from left to right."},
+         "cutout:N, color:B, rotate:D, mixup:A; from left to right."},
     {.name = "normalise",
      .resume = RESUME_FREE,
      TRAIN(normalise),

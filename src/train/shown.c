@@ -24,7 +24,7 @@ static double guess_test(const training *t)
 {
     double images = t->books.shown.images + t->books.shown.round_images;
     return images > 0.0 ? t->books.shown.t_now_s / images * transport_workers() *
-                              (double)t->job->server.test.n / 3.0
+                              (double)(t->job->server.test.n + t->job->server.validation.n) / 3.0
                         : 0.0;
 }
 

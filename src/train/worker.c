@@ -31,10 +31,12 @@ static bool init_sampler(worker *self, const train_options *o, error *err)
 static bool init_input(worker *self, const train_options *o, const input_values *input,
                        size_t batch, error *err)
 {
-    return input_rule_init(&self->input, input, err) &&
-           augment_parse(&self->augment, o->augment, err) &&
-           augment_fit(&self->augment, input, err) &&
-           augment_rule(&self->augment, &self->input, o->seed, batch, err);
+    bool good = input_rule_init(&self->input, input, err) &&
+                augment_parse(&self->augment, o->augment, err) &&
+                augment_fit(&self->augment, input, err) &&
+                augment_rule(&self->augment, &self->input, o->seed, batch, err);
+    network_mix_labels(self->net, self->input.others, self->input.shares);
+    return good;
 }
 
 bool worker_init(worker *self, const train_options *options, const course *on,

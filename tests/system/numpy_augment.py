@@ -84,6 +84,21 @@ def rotate(image, words, draw, epoch):
 KINDS = {"flip": (1, flip), "crop": (2, crop), "cutout": (3, cutout), "color": (4, color), "rotate": (5, rotate)}
 
 
+def shares(a, n=1024, steps=1 << 14):
+    """Quantiles of min(l, 1 - l), of 256, l as Beta(a, a): summed up in l^a, where its density has no pole."""
+    l = (0.5 ** a * (np.arange(steps) + 0.5) / steps) ** (1 / a)
+    part = np.cumsum((1 - l) ** (a - 1))
+    at = np.searchsorted(part / part[-1], (np.arange(n) + 0.5) / n)
+    return (256 * l[at] + 0.5).astype(int)
+
+
+def mix(images, table, seed, epoch, first):
+    """A batch of bytes, from number `first` on, each with the next one in it; and the shares of that."""
+    part = np.array([table[Chance(seed, 6, epoch, first + k).below(len(table))] for k in range(len(images))])
+    share = part[:, None, None, None]
+    return (images * (256 - share) + np.roll(images, -1, axis=0) * share + 128) // 256, part / 256
+
+
 def augment(images, changes, seed, epoch):
     """All images [n][channels][height][width] of bytes, numbered from 0, as epoch sees them."""
     made = []

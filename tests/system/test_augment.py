@@ -1,8 +1,8 @@
 """--augment: what is trained on is what numpy makes of the same images from the same random numbers."""
 import numpy as np
 import pytest
-from numpy_augment import augment, sine
-from numpy_net import PIXELS, Recipe, read_images, train
+from numpy_augment import augment, mix, shares, sine
+from numpy_net import PIXELS, Net, Recipe, read_images, softmax, train
 from runs import CHANGES, SMALL, Run, write_model
 from test_training import check_run
 
@@ -41,6 +41,51 @@ def test_against_numpy(bramble, pictures, tmp_path, case):
         return (augment(images, changes, 7, epoch) / 255.0 - 0.5) / 0.5
     assert not np.array_equal(see(0), see(1))
     check_run(run, net, train(net, w, see, read_images(pictures)[1], shards, recipe), pictures)
+
+
+class MixedNet(Net):
+    """Trained on batches, in file order, in which each image has some of the next one in it."""
+
+    def __init__(self, text, n, table):
+        super().__init__(text)
+        self.n, self.table, self.place = n, table, 0
+
+    def gradient(self, w, x, labels):
+        epoch, first = divmod(self.place, self.n)
+        self.place += len(x)
+        x, share = mix(np.rint((x + 1) * 127.5).astype(int), self.table, 7, epoch, first)
+        saved, others, rows = [], np.roll(labels, -1), np.arange(len(x))
+        logits = self.logits(w, x / 127.5 - 1, saved)
+        p, losses = softmax(logits, labels)
+        hits, total = (p.argmax(axis=1) == labels).sum(), ((1 - share) * losses + share * softmax(logits, others)[1]).sum()
+        np.subtract.at(p, (rows, labels), 1 - share)
+        np.subtract.at(p, (rows, others), share)
+        g, grads = p / len(x), {}
+        for layer, mine in zip(self.layers[::-1], saved[::-1]):
+            g, own = layer.backward(g, mine, **self._own(layer, w))
+            grads.update({f"{layer.name}.{suffix}": value for suffix, value in own.items()})
+        return total, hits, grads
+
+
+@pytest.mark.parametrize("changes, a", [("mixup:0.4", 0.4), ("mixup:1,flip", 1), ("crop:2,mixup:3.5,flip", 3.5)])
+def test_mixup_against_numpy(bramble, pictures, tmp_path, changes, a):
+    recipe, n = Recipe(batch=8, rounds=3, lr=0.02), 21  # the last batch has five
+    start, _, w = write_model(tmp_path, SMALL)
+    run = Run(bramble.train(1, "--data", pictures, *start, "--shards", n, "--threads", 2, "--seed", 7, "--augment", changes,
+                            *recipe.arguments()))
+    images = read_bytes(pictures)[:n]
+    others = ",".join(change for change in changes.split(",") if "mixup" not in change)
+
+    def see(epoch):
+        return (augment(images, others, 7, epoch) if others else images) / 127.5 - 1
+    net = MixedNet(SMALL, n, shares(a))
+    check_run(run, net, train(net, w, see, read_images(pictures)[1], [n], recipe), pictures)
+
+
+def test_shares_are_those_of_a_beta_distribution():
+    """The oracle's own: means of min(l, 1 - l) for a = 1, 2, and towards 1/2 and 0."""
+    assert abs(shares(1).mean() / 256 - 0.25) < 0.002 and shares(16).mean() / 256 > 0.4 and shares(0.01).mean() / 256 < 0.02
+    assert abs(shares(2).mean() / 256 - 5 / 16) < 0.002
 
 
 def test_a_sine_is_one():

@@ -197,7 +197,7 @@ MORE_OPTIONS = [
         "crop": "crop: expected crop:N, N a whole number above 0", "crop:0": "crop:0: expected", "crop:1.5": "crop:1.5: expected",
         "crop:2:mirror": 'expected reflect, not "mirror"', "crop:2:reflect:": "nothing can follow", "cutout:9:x": "nothing can follow",
         "flip:": "expected alternate", "flip,crop:2,flip": "flip: given twice", "flip,": "nothing behind it", ",flip": "no change",
-        "color:1.01": "at most 1", "color:nan": "color:nan: expected", "rotate:181": "at most 180", "rotate:-3": "rotate:-3",
+        "color:1.01": "at most 1", "color:nan": "color:nan: expected", "rotate:181": "at most 180", "rotate:-3": "rotate:-3", "mixup": "mixup:N", "mixup:0": "mixup:0: expected", "mixup:17": "at most 16",
         "x" * 300: "is no change", "crop:" + "9" * 300: "expected crop:N"}.items()),
     option("--shards 5;5", "--shards 5;5"),
     option("--partition random", "--partition random", "dirichlet:NUMBER"),

@@ -13,7 +13,7 @@ from runs import CHANGES, LINEAR, MIXED, NORMS, Run, SMALL, differences, write_m
 from test_kill import ranks_of, rounds_done, wait_for
 
 # Everything that has a state from round to round: images that change with the epoch, momentum, a falling rate, averages inside, their mean.
-STATE = ["--augment", CHANGES, "--keep-momentum", "--schedule", "cosine", "--warmup", 0.5, "--average-every", 3, "--tail-average", 0.5]
+STATE = ["--augment", f"{CHANGES},mixup:0.4", "--keep-momentum", "--schedule", "cosine", "--warmup", 0.5, "--average-every", 3, "--tail-average", 0.5]
 PLAIN = ["--local-steps", 3, "--eval-every", 2]
 SERVER = ["--average-every", 3, "--server-optimizer"]
 

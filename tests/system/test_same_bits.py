@@ -10,7 +10,7 @@ JOBS = {
                                "--weight-decay", 0.01, "--schedule", "cosine"]),
     "three workers": (4, ODD, ["--shards", "60,3,29", "--batch", 8, "--rounds", 2, "--average-every", 2]),
     "norms": (3, NORMS, ["--limit-train", 101, "--batch", 20, "--rounds", 2, "--average-every", 2, "--reestimate", 70]),
-    "changed images": (3, SMALL, ["--limit-train", 101, "--batch", 40, "--rounds", 2, "--augment", CHANGES,
+    "changed images": (3, SMALL, ["--limit-train", 101, "--batch", 40, "--rounds", 2, "--augment", f"{CHANGES},mixup:0.4",
                           "--normalise", "measured"]),
     "branches, dropout": (3, MIXED, ["--shards", "50,19", "--batch", 16, "--rounds", 2]),
 }

@@ -33,7 +33,7 @@ static inline double mean_loss_value(void *arg, double *magnitude)
             largest = fmax(largest, fabs((double)logits[c]));
         }
         sum += reference_softmax(self->n_classes, logits, self->data->labels[k],
-                                 &(loss_rule){1.0F, 0.0F}, NULL, NULL);
+                                 &(loss_rule){.scale = 1.0F}, NULL, NULL);
     }
     *magnitude =
         2.0 * (1.0 + largest); /* logits are rounded a few times, and a mean taken of them */

@@ -19,7 +19,8 @@ typedef struct loss_case {
 static void loss_new(loss_case *c, int n_classes, size_t n, float range, float smoothing)
 {
     size_t classes = (size_t)n_classes;
-    *c = (loss_case){.n_classes = n_classes, .n = n, .rule = {1.0F / (float)n, smoothing}};
+    *c = (loss_case){
+        .n_classes = n_classes, .n = n, .rule = {.scale = 1.0F / (float)n, .smoothing = smoothing}};
     c->logits = floats_new(n * classes, range > 4.0F ? REALS : INTEGERS);
     c->labels = guarded_new(n * sizeof *c->labels);
     for (size_t k = 0; k < n * classes; k++)
@@ -115,13 +116,47 @@ static void test_loss(void **state)
             }
 }
 
+/* The loss of two labels is what each has, by their shares: loss and gradient are linear in the label. */
+static void test_mixed_labels(void **state)
+{
+    (void)state;
+    enum { CLASSES = 10, N = 2 * VEC_WIDTH + 3 };
+    loss_case c;
+    uint16_t others[N];
+    float shares[N];
+    loss_new(&c, CLASSES, N, 5.0F, 0.1F);
+    for (size_t k = 0; k < N; k++) {
+        others[k] = (uint16_t)(k % 3 ? draw(0, CLASSES - 1) : c.labels[k]);
+        shares[k] = (float)(k % 5) / 8.0F;
+    }
+    c.rule.others = others;
+    c.rule.shares = shares;
+    run_loss(&c, 0, 1);
+    run_loss(&c, 1, blocks_of(N));
+    for (size_t k = 0; k < N; k++) {
+        const float *logits = c.logits + k * CLASSES;
+        const double part = (double)shares[k], near = 1e-5;
+        double g[2][CLASSES], loss[2];
+        loss[0] = reference_softmax(CLASSES, logits, c.labels[k], &c.rule, NULL, g[0]);
+        loss[1] = reference_softmax(CLASSES, logits, others[k], &c.rule, NULL, g[1]);
+        double want = loss[0] + part * (loss[1] - loss[0]);
+        assert_true(fabs((double)c.result.loss[k] - want) <= near * (1.0 + fabs(want)));
+        for (size_t i = 0; i < CLASSES; i++) {
+            double wanted = g[0][i] + part * (g[1][i] - g[0][i]);
+            assert_true(fabs((double)block_element(c.g, CLASSES, k, i) - wanted) <=
+                        near * (double)c.rule.scale);
+        }
+    }
+    loss_free(&c);
+}
+
 /* One image, two classes. */
 static float loss_of_two(float a, float b, float gradient[2])
 {
     float logits[] = {a, b}, loss;
     uint16_t label = 0, guess;
     vec *in = blocks_new(logits, 1, 2), g[2];
-    loss_softmax(2, in, &label, 1, &(loss_rule){1.0F, 0.0F}, g, &(loss_result){&loss, &guess}, 0,
+    loss_softmax(2, in, &label, 1, &(loss_rule){.scale = 1.0F}, g, &(loss_result){&loss, &guess}, 0,
                  1);
     guarded_free(in);
     gradient[0] = g[0][0];
@@ -167,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loss),
+        cmocka_unit_test(test_mixed_labels),
         cmocka_unit_test(test_loss_extremes),
         cmocka_unit_test(test_exp),
     };
