@@ -230,7 +230,7 @@ check-compilers: ## all programs and tests by gcc and clang, every warning an er
 	  $(MAKE) --no-print-directory WERROR=-Werror PRESET=native CC=$$cc B=build/check-$$cc check-everything || exit 1; \
 	  $(MAKE) --no-print-directory WERROR=-Werror PRESET=debug CC=$$cc B=build/check-$$cc-debug check-everything || exit 1; done
 .PHONY: check-everything
-check-everything: $(B)/bramble $(UNIT) $(MPI_TESTS) $(B)/bench-kernels $(B)/bench-average $(B)/bench-tiles ## what check-compilers builds
+check-everything: $(B)/bramble $(UNIT) $(MPI_TESTS) $(B)/bench-kernels $(B)/bench-average $(B)/bench-tiles $(B)/bench-elementwise ## what check-compilers builds
 
 THREADED := conv dense pool loss update network network_bits stages batch
 READERS  := ini cifar10 data_files record_garbage record_read record_weights model_errors
@@ -354,7 +354,7 @@ bench-static: ## predicted share of a Pi's peak for each kernel (ARCH=rpi3, rpi4
 	@$(MAKE) --no-print-directory PRESET=$(ARCH) build/$(ARCH)/bench-tiles
 	@tools/bench-static --arch $(ARCH)
 
-$(B)/bench-tiles: $(B)/obj/bench/tiles.o $(LIB)
+$(B)/bench-tiles $(B)/bench-elementwise: $(B)/bench-%: $(B)/obj/bench/%.o $(LIB)
 	@echo '  LINK    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OTHER_LIBS)
 
