@@ -63,6 +63,11 @@ def test_filters_that_whiten(bramble, pictures, tmp_path):
     assert abs(shared["white.weight"] - first["white.weight"]).max() < 1e-6
 
 
+# weights, statistics, millions of multiplications of a forward pass: as their authors, and PyTorch, count them
+SIZES = {"paper": (62006, 0, 0.652), "vgg-small": (234986, 0, None), "resnet8": (78186, 480, 12.50),
+         "resnet20": (269722, 1376, 40.6), "airbench94": (1971640, 2304, 118.15)}
+
+
 def of_model(bramble, *args):
     done = bramble(1, "info", "--model", *args)
     assert done.returncode == 0 and not done.stderr
@@ -78,6 +83,13 @@ def test_what_is_told_of_a_model(bramble, name):
     assert told["weights"] == sum(layer["weights"] for layer in told["layers"].values())
     assert dot.count("label=") == len(sections) + 1 and dot.count(" -> ") == sum(
         len(layer["input"]) for layer in told["layers"].values())
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_sizes(bramble, name):
+    told, (weights, statistics, products) = json.loads(of_model(bramble, name, "--json")), SIZES[name]
+    assert (told["weights"], told["statistics"]) == (weights, statistics)
+    assert products is None or abs(told["flops_forward"] / 2e6 / products - 1) < 2e-3
 
 
 @pytest.mark.skipif(not shutil.which("dot"), reason="Graphviz is not installed")
