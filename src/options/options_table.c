@@ -6,6 +6,8 @@
 #define TRAIN(field) OPTION_BIND(train_options, field)
 #define REAL(field, most, value, shown)                                                            \
     TRAIN(field), .high = most, .initial = value, .metavar = shown
+#define IMAGES(field, value)                                                                       \
+    TRAIN(field), .most = OPTION_MAX_IMAGES, .initial = value, .metavar = "N"
 
 /* A share of what is kept that would keep everything for ever is none. */
 #define BELOW_ONE 0.9999999
@@ -23,16 +25,10 @@ const option_entry option_train_table[] = {
          "The images: a file or a folder whose kind is recognised, or KIND:WHERE, as in cifar10:DIR, "
          "folder:DIR, idx:DIR, fashion-mnist, hdf5:FILE, synthetic:N. Only rank 0 reads it."},
     {.name = "limit-train",
-     TRAIN(limit_train),
-     .most = OPTION_MAX_IMAGES,
-     .initial = "0",
-     .metavar = "N",
+     IMAGES(limit_train, "0"),
      .help = "Train on the first N training images only; 0: on all."},
     {.name = "limit-test",
-     TRAIN(limit_test),
-     .most = OPTION_MAX_IMAGES,
-     .initial = "0",
-     .metavar = "N",
+     IMAGES(limit_test, "0"),
      .help = "Test on the first N test images only; 0: on all."},
     {.name = "partition",
      .resume = RESUME_FREE,
@@ -67,10 +63,7 @@ const option_entry option_train_table[] = {
      .help =
          "Which images a worker gets: any, by chance, or a run of them as they stand in the files."},
     {.name = "validate",
-     TRAIN(validate),
-     .most = OPTION_MAX_IMAGES,
-     .initial = "0",
-     .metavar = "N",
+     IMAGES(validate, "0"),
      .help = "Hold out N training images, as many of each class, and test with them too: to choose "
              "a recipe by, and for --target-accuracy; 0: none."},
     {.name = "augment",
@@ -244,14 +237,11 @@ const option_entry option_train_table[] = {
      .help =
          "Take learning rate times D times the weights from them instead, as AdamW always does."},
     {.name = "reestimate",
-     TRAIN(reestimate),
-     .most = OPTION_MAX_IMAGES,
-     .initial = "5000",
-     .metavar = "N",
+     IMAGES(reestimate, "5000"),
      .help =
          "Before a test measure batch norm's statistics anew, with N training images, where the "
          "model is a mean: of workers that average less often than after every step, or of "
-         "--tail-average; 0: never."},
+         "--tail-average or --ema; 0: never."},
     {.name = "target-accuracy",
      .resume = RESUME_FREE,
      REAL(target_accuracy, 1, "0", "A"),

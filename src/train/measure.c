@@ -11,7 +11,8 @@ uint64_t measure_images(const train_options *options, const course *on, const mo
     for (int k = 0; k < on->n_workers; k++)
         most = course_steps(on, k) > most ? course_steps(on, k) : most;
     bool apart = on->n_workers > 1 && on->segments < most;
-    if (of->n_weights == of->n_trained || !(apart || options->tail_average > 0.0))
+    bool mean = apart || options->tail_average > 0.0 || options->ema > 0.0;
+    if (of->n_weights == of->n_trained || !mean)
         return 0;
     return options->reestimate < on->n_train ? options->reestimate : on->n_train;
 }
