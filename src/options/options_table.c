@@ -21,9 +21,8 @@ const option_entry option_train_table[] = {
      .variable = "BRAMBLE_DATA",
      .metavar = "DATA",
      .group = "Data:",
-     .help =
-         "The images: a file or a folder whose kind is recognised, or KIND:WHERE, as in cifar10:DIR, "
-         "folder:DIR, idx:DIR, fashion-mnist, hdf5:FILE, synthetic:N. Only rank 0 reads it."},
+     .help = "The images: a file or a folder that is recognised, or KIND:WHERE, as in folder:DIR, "
+             "fashion-mnist, hdf5:FILE, synthetic:N. Only rank 0 reads it."},
     {.name = "limit-train",
      IMAGES(limit_train, "0"),
      .help = "Train on the first N training images only; 0: on all."},
@@ -352,11 +351,7 @@ const option_entry option_train_table[] = {
      TRAIN(quiet),
      .initial = "false",
      .help = "No progress on stderr."},
-    {.name = "json",
-     .resume = RESUME_NEW,
-     TRAIN(json),
-     .initial = "false",
-     .help = "Print the summary as JSON."},
+    {.name = "json", .resume = RESUME_NEW, TRAIN(json), .initial = "false", .help = "Print JSON."},
     {.name = "checkpoint",
      .resume = RESUME_NEW,
      TRAIN(checkpoint),
