@@ -203,7 +203,7 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,$(SERIAL)) $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(HDF5_LIBS) $(OTHER_LIBS) -lcmocka
 
 # Every reader, given bytes that may be anything: a libFuzzer program each, and one that reads kept files.
-FUZZ_TARGETS := cifar10 model config options value ini result weights checkpoint table images idx cifar100 mat npz picture
+FUZZ_TARGETS := cifar10 model config options value ini result weights checkpoint table images idx cifar100 mat npz
 FUZZ_OBJ     := $(call obj,fuzz/common.c fuzz/cifar10.c fuzz/data.c fuzz/text.c fuzz/hdf5.c $(SERIAL))
 $(B)/fuzz-replay: $(call obj,fuzz/replay.c) $(FUZZ_OBJ) $(LIB)
 	@echo '  LINK    $@'
