@@ -83,7 +83,7 @@ def test_what_is_counted(tmp_path):
                     "int c[] = {\n    1,\n};\n\nint short_one(void)\n{\n}\n")
     assert rooms.functions(file) == [(5, "long_one"), (3, "short_one")]
     told = rooms.table()
-    assert all(re.search(rf"^{room} +\d+ +\d+  ", told, re.M) for room in BELOW) and "functions  1" in told
+    assert all(re.search(rf"^{room} +\d+ +\d+  ", told, re.M) for room in BELOW) and re.search(r"^functions  \d{4},", told, re.M)
 
 
 def test_own_headers_are_found_by_room():
