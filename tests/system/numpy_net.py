@@ -424,14 +424,19 @@ class Net:
         saved = []
         logits = self.logits(w, x, saved, chance)
         p, losses = softmax(logits, labels)
+        hits = (logits.argmax(axis=1) == labels).sum()
         p[np.arange(len(x)), labels] -= 1
-        g, grads = {self.layers[-1].name: p / len(x)}, {}
+        return losses.sum(), hits, self.backward(w, p / len(x), saved)
+
+    def backward(self, w, g, saved):
+        """Gradients of the weights from that of the logits and what the layers have saved."""
+        g, grads = {self.layers[-1].name: g}, {}
         for layer, mine in zip(self.layers[::-1], saved[::-1]):
             back, own = layer.backward(g[layer.name], mine, **self._own(layer, w))
             for name, part in zip(layer.inputs, back if isinstance(back, tuple) else (back,)):
                 g[name] = g.get(name, 0) + part
             grads.update({f"{layer.name}.{suffix}": value for suffix, value in own.items()})
-        return losses.sum(), (logits.argmax(axis=1) == labels).sum(), grads
+        return grads
 
     def measured(self):
         """Of the last gradient: {name of a statistic: (the batch's, how far it goes towards it)}."""

@@ -50,7 +50,7 @@ class MixedNet(Net):
         super().__init__(text)
         self.n, self.table, self.place = n, table, 0
 
-    def gradient(self, w, x, labels):
+    def gradient(self, w, x, labels, chance=None):
         epoch, first = divmod(self.place, self.n)
         self.place += len(x)
         x, share = mix(np.rint((x + 1) * 127.5).astype(int), self.table, 7, epoch, first)
@@ -60,11 +60,7 @@ class MixedNet(Net):
         hits, total = (p.argmax(axis=1) == labels).sum(), ((1 - share) * losses + share * softmax(logits, others)[1]).sum()
         np.subtract.at(p, (rows, labels), 1 - share)
         np.subtract.at(p, (rows, others), share)
-        g, grads = p / len(x), {}
-        for layer, mine in zip(self.layers[::-1], saved[::-1]):
-            g, own = layer.backward(g, mine, **self._own(layer, w))
-            grads.update({f"{layer.name}.{suffix}": value for suffix, value in own.items()})
-        return total, hits, grads
+        return total, hits, self.backward(w, p / len(x), saved)
 
 
 @pytest.mark.parametrize("changes, a", [("mixup:0.4", 0.4), ("mixup:1,flip", 1), ("crop:2,mixup:3.5,flip", 3.5)])
