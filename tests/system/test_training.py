@@ -143,7 +143,7 @@ def losses_one_by_one(bramble, pictures, tmp_path, order, seed=1, epochs=2):
     start, *_ = write_model(tmp_path, SMALL)
     run = Run(bramble.train(workers + 1, "--data", pictures, *start, "--limit-train", n_images * workers,
                             "--lr", 0, "--batch", 1, "--local-steps", 1, "--rounds", n_images * epochs,
-                            "--order", order, "--seed", seed, "--eval-every", 1000, "--force"))
+                            "--order", order, "--deal", "contiguous", "--seed", seed, "--eval-every", 1000, "--force"))
     return run["rounds/ranks/loss"][:, 1:].reshape(epochs, n_images, workers).transpose(0, 2, 1)
 
 
