@@ -102,10 +102,10 @@ typedef struct layer_pass {
     uint64_t seed;
     uint32_t epoch;
     const uint32_t *numbers; /* of the images in the whole training set: [n_blocks][VEC_WIDTH] */
-    const float *w, *statistics;    /* the layer's trained weights, and its statistics */
-    float *g;                       /* the gradient of w; backward overwrites all of it */
-    float *measured; /* the batch's statistics, by whoever reduces; NULL: go by self's own */
-    const void *plan;               /* what the kind's plan has made */
+    const float *w, *statistics; /* the layer's trained weights, and its statistics */
+    float *g;                    /* the gradient of w; backward overwrites all of it */
+    float *measured;  /* the batch's statistics, by whoever reduces; NULL: go by self's own */
+    const void *plan; /* what the kind's plan has made */
     const vec *x[LAYER_MAX_INPUTS]; /* its inputs */
     vec *y;                         /* its output */
     const vec *gy;                  /* gradient of its output */

@@ -42,11 +42,11 @@ typedef struct train_options {
     uint64_t average_every; /* local steps between averages inside a round; 0: only at its end */
     /* share of a round's averages whose mean (SWA) is its model; 0: the last */
     double tail_average;
-    uint64_t reestimate;       /* training images to measure statistics with before a test; 0: none */
-    uint64_t batch;            /* 1..65536 */
-    double lr;                 /* at its highest */
-    int schedule;              /* enum schedule_kind */
-    double warmup;             /* rounds */
+    uint64_t reestimate; /* training images to measure statistics with before a test; 0: none */
+    uint64_t batch;      /* 1..65536 */
+    double lr;           /* at its highest */
+    int schedule;        /* enum schedule_kind */
+    double warmup;       /* rounds */
     double lr_start, lr_final; /* of lr: where the warm-up begins, and the end; schedule.h */
     option_list milestones;    /* rounds */
     double gamma;

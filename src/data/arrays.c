@@ -177,7 +177,7 @@ static bool open_labels(const array_file *file, labelled_set *set, const char *n
 
 labelled *arrays_open(const array_file *file, const char *names, error *err)
 {
-    choice chosen;
+    choice chosen = {0};
     char text[4][ARRAY_NAME_BYTES];
     if (!(names ? choose_named(file, names, text, &chosen, err) : choose_usual(file, &chosen, err)))
         return NULL;

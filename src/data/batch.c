@@ -103,6 +103,7 @@ static int draw_share(const input_rule *rule, const dataset *set, const samples 
 static const uint8_t *mix(const input_rule *rule, const dataset *set, const samples *of, size_t k,
                           const uint8_t *image)
 {
+    assert(rule->room);
     size_t n = image_bytes(rule->to), last = (size_t)rule->n_augment % 2;
     uint8_t *room = rule->room + k * rule->n_rooms * rule->change_bytes;
     uint8_t *made = room + last * rule->change_bytes;

@@ -41,7 +41,7 @@ enum labelled_layout { LAYOUT_PLANES, LAYOUT_PIXELS, LAYOUT_COLUMNS };
  * Returns NULL with err (environment).
  */
 labelled *labelled_new(error *err);
-void labelled_free(void *self);
+void labelled_free(void *state);
 
 /*
  * labelled_from_bytes - images of a set from bytes
@@ -79,6 +79,6 @@ bool labelled_names_file(labelled *self, const char *path, int n, error *err);
 /* ---- as in source_kind ------------------------------------------------------------------------- */
 bool labelled_read(void *self, enum split split, size_t first, size_t n, uint8_t *images,
                    uint16_t *labels, error *err);
-const char *labelled_class_name(const void *self, int c);
+const char *labelled_class_name(const void *state, int c);
 
 #endif

@@ -195,7 +195,7 @@ static bool labels(void *state, const array *what, int64_t *out, error *err)
     if (!open_member(state, what->name, &opened, &again, err))
         return false;
     const size_t n_bytes = opened.element_bytes, n = (size_t)what->dims[0];
-    bool good = again.dims[0] == n && again.is_whole;
+    bool good = again.dims[0] == n && again.is_whole && n_bytes > 0;
     if (!good)
         error_environment(err, "%s: changes while it is read", ((npz *)state)->path);
     for (size_t i = 0, k; good && i < n; i += k) {

@@ -38,7 +38,8 @@ static uint16_t mean(const axis *along, int i, const uint16_t *from, size_t step
             weights += weight;
         }
     }
-    return (uint16_t)((sum + weights / 2) / weights);
+    return weights > 0 ? (uint16_t)((sum + weights / 2) / weights)
+                       : 0; /* some pixel is always within reach */
 }
 
 /* A row of one channel, its part in the middle. */

@@ -1,5 +1,6 @@
 #include "pixels.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* ---- rows -------------------------------------------------------------------------------------- */
@@ -162,6 +163,7 @@ void pixels_color(image_shape shape, int64_t brightness, int64_t contrast, const
     size_t n = image_bytes(shape);
     uint64_t sum = 0;
     uint8_t made[256];
+    assert(n > 0);
     for (size_t i = 0; i < n; i++)
         sum += from[i];
     /* of 65,536 of a byte: (b x - b m) c + b m */

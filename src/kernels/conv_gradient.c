@@ -252,8 +252,8 @@ static void add_images(const vec *sums, int n_sums, size_t n, quad *total)
         add_lanes(sums, n_sums, n, total);
 }
 
-static void gradient(const conv_gradient_plan *plan, const conv_gradient_arrays *arrays,
-                     size_t begin, size_t end)
+static void direct_gradient(const conv_gradient_plan *plan, const conv_gradient_arrays *arrays,
+                            size_t begin, size_t end)
 {
     size_t n = arrays->n_images;
     const conv_shape *s = &plan->shape;
@@ -275,7 +275,8 @@ static void gradient(const conv_gradient_plan *plan, const conv_gradient_arrays 
     }
 }
 
-const conv_gradient_algorithm conv_gradient_direct = {.plan = plan_direct, .gradient = gradient};
+const conv_gradient_algorithm conv_gradient_direct = {.plan = plan_direct,
+                                                      .gradient = direct_gradient};
 
 void conv_gradient_sums(const conv_gradient_plan *plan, const vec *in, const vec *gout, vec *sums)
 {

@@ -106,7 +106,7 @@ static void row_compute(const row *t, int width, int n_m)
 {
     int known = t->stride > 1 ? 0 : t->kernel == 3 ? 2 : 1;
     int log2 = n_m == 1 ? 3 : WIDE_PIXELS == 2 ? 1 : 2;
-    for (int x = 0; x < width; log2--) {
+    for (int x = 0; x < width && log2 >= 0; log2--) {
         int n = (width - x) >> log2;
         if (n > 0)
             functions[n_m > 1][known][log2](t, x, n);

@@ -101,8 +101,8 @@ static void threefry_4x32_13(const uint32_t key[4], uint32_t x[4])
 {
     static const int by[8][2] = {{10, 26}, {11, 21}, {13, 27}, {23, 5},
                                  {6, 20},  {17, 11}, {25, 10}, {18, 20}};
-    uint32_t k[5] = {key[0], key[1], key[2], key[3],
-                     0x1BD11BDA ^ key[0] ^ key[1] ^ key[2] ^ key[3]};
+    const uint32_t k[5] = {key[0], key[1], key[2], key[3],
+                           0x1BD11BDA ^ key[0] ^ key[1] ^ key[2] ^ key[3]};
     for (int round = 0; round <= 13; round++) {
         for (uint32_t i = 0; round % 4 == 0 && i < 4; i++)
             x[i] += k[((uint32_t)round / 4 + i) % 5] + (i == 3 ? (uint32_t)round / 4 : 0);

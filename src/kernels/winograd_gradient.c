@@ -190,7 +190,7 @@ SIMD_INLINE void transform_input(const int m, const int half, const run *r)
 /* Lanes of a block that hold images. */
 static ivec lanes_of(size_t block, size_t n_images)
 {
-    ivec mask;
+    ivec mask = {0};
     for (size_t lane = 0; lane < VEC_WIDTH; lane++)
         mask[lane] = block * VEC_WIDTH + lane < n_images ? -1 : 0;
     return mask;
@@ -272,8 +272,8 @@ SIMD_INLINE void run_pairs(const int m, run *r, size_t first, int set)
     }
 }
 
-SIMD_INLINE void gradient(const int m, const conv_gradient_plan *plan,
-                          const conv_gradient_arrays *arrays, size_t begin, size_t end)
+SIMD_INLINE void items_gradient(const int m, const conv_gradient_plan *plan,
+                                const conv_gradient_arrays *arrays, size_t begin, size_t end)
 {
     const conv_shape *s = &plan->shape;
     const int n_values = WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m) / 2;
@@ -367,7 +367,7 @@ SIMD_INLINE void plan(const int m, conv_gradient_plan *plan)
     static void gradient_##m(const conv_gradient_plan *p, const conv_gradient_arrays *arrays,      \
                              size_t begin, size_t end)                                             \
     {                                                                                              \
-        gradient(m, p, arrays, begin, end);                                                        \
+        items_gradient(m, p, arrays, begin, end);                                                  \
     }                                                                                              \
     static void finish_##m(const conv_gradient_plan *p, const float *transformed, float *gw,       \
                            size_t begin, size_t end)                                               \

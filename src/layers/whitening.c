@@ -39,7 +39,7 @@ static void add_patch(whitening *self, const double *patch)
 
 void whitening_add(whitening *self, const float *image, int height, int width)
 {
-    double patch[WHITENING_MAX_VALUES];
+    double patch[WHITENING_MAX_VALUES] = {0};
     for (int y = 0; y + self->kernel <= height; y++)
         for (int x = 0; x + self->kernel <= width; x++) {
             double *to = patch;

@@ -193,7 +193,7 @@ typedef struct stepping {
     float *w, *g;
 } stepping;
 
-static void work(const team *us, void *arg)
+static void step_in_team(const team *us, void *arg)
 {
     const stepping *self = arg;
     optimizer_update(self->by, self->w, self->g, us);
@@ -203,5 +203,5 @@ void optimizer_step(optimizer *self, float *w, float *g, int n_threads)
 {
     stepping all = {self, w, g};
     optimizer_begin(self);
-    team_run(n_threads, work, &all);
+    team_run(n_threads, step_in_team, &all);
 }

@@ -11,9 +11,12 @@
 static double power(double x, uint64_t k)
 {
     double result = 1;
-    for (; k > 0; k >>= 1, x *= x)
+    while (k > 0) {
         if (k & 1)
             result *= x;
+        x *= x;
+        k >>= 1;
+    }
     return result;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/ini.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -225,6 +226,7 @@ static bool visit(void *user, int line, const char *section, const char *name, c
             return error_user(err, "there are two layers called [%s]", section);
         if (self->n_layers == MODEL_MAX_LAYERS)
             return error_user(err, "more than %d layers", MODEL_MAX_LAYERS);
+        assert(self->layers); /* room for MODEL_MAX_LAYERS */
         last = &self->layers[self->n_layers++];
         last->inputs[0] = self->n_layers - 2; /* the one above; for the first, LAYER_IMAGES */
         last->n_inputs = 1;

@@ -30,7 +30,7 @@ static bool read_values(reader *self, checkpoint_values *out)
         H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, out->values) < 0)
         error_user(self->err, "%s: %s cannot be read: %s", self->path, path, hdf_cause(cause));
     hdf_close(dataset);
-    for (size_t i = 0; self->err->kind == ERROR_NONE && i < shape.n_elements; i++)
+    for (size_t i = 0; self->err->kind == ERROR_NONE && out->values && i < shape.n_elements; i++)
         if (!isfinite(out->values[i]))
             error_user(self->err, "%s: %s holds a number that is not finite", self->path, path);
     if (self->err->kind != ERROR_NONE)

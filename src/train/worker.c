@@ -82,7 +82,7 @@ static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 }
 
 /* What dropout depends on: who draws an image, and with which others, makes no difference. */
-static void number(void *arg, size_t first, size_t n, uint32_t *numbers)
+static void number_images(void *arg, size_t first, size_t n, uint32_t *numbers)
 {
     const loading *from = arg;
     const samples *batch = &from->batch;
@@ -95,7 +95,7 @@ static void train_step(worker *self, phases *times, segment_note *mine)
 {
     loading from = {self, sampler_next(&self->sampler, self->course->batch)};
     size_t n = from.batch.n;
-    network_input input = {load, &from, number, self->sampler.seed, from.batch.epoch};
+    network_input input = {load, &from, number_images, self->sampler.seed, from.batch.epoch};
     network_result result;
     mine->lr = descent_lr(self->by);
     if (self->gradients)

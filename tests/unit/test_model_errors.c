@@ -371,14 +371,10 @@ static void test_damaged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wrong_layers),
-        cmocka_unit_test(test_wrong_elementwise),
-        cmocka_unit_test(test_wrong_settings),
-        cmocka_unit_test(test_wrong_training),
-        cmocka_unit_test(test_wrong_inputs),
-        cmocka_unit_test(test_wrong_model_section),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_wrong_layers),   cmocka_unit_test(test_wrong_elementwise),
+        cmocka_unit_test(test_wrong_settings), cmocka_unit_test(test_wrong_training),
+        cmocka_unit_test(test_wrong_inputs),   cmocka_unit_test(test_wrong_model_section),
+        cmocka_unit_test(test_limits),         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

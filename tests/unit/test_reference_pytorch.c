@@ -141,10 +141,11 @@ static double accuracy(const fixture *f)
 static void test_training(void **state)
 {
     const fixture *f = *state;
-    optimizer by = optimizer_of("sgd",
-                                (optimizer_settings){.lr = read_number(f->file, "/", "lr"),
-                                                     .momentum = read_number(f->file, "/", "momentum")},
-                                f->m);
+    optimizer by =
+        optimizer_of("sgd",
+                     (optimizer_settings){.lr = read_number(f->file, "/", "lr"),
+                                          .momentum = read_number(f->file, "/", "momentum")},
+                     f->m);
     const network_vectors at = {f->w, f->g};
     position from = {f->from, SPLIT_TRAIN, 0};
     network_input input = {.load = load, .arg = &from};
