@@ -280,7 +280,7 @@ static bool step_case_init(step_case *c, const model *m, size_t n_images, int n_
     *c = (step_case){.net = network_new(m, n_images, true, n_threads, err),
                      .at = {memory_new(m->n_weights, sizeof(float), err),
                             memory_new(m->n_weights, sizeof(float), err)},
-                     .input = {label, NULL},
+                     .input = {.load = label},
                      .n_images = n_images};
     const optimizer_settings settings = {.lr = 1e-4, .momentum = 0.9};
     if (err->kind == ERROR_NONE && optimizer_init(&c->by, optimizer_rules[0], &settings, m, err))

@@ -51,10 +51,10 @@ typedef struct reference_grouped {
 /* reference_grouped_forward - the same within each group, taps `dilation` apart; w: [out][in of its group][ky][kx] */
 void reference_grouped_forward(const reference_grouped *r, const float *w, const float *x,
                                double *y);
-void reference_grouped_input_gradient(const reference_grouped *r, const float *w,
-                                      const float *gy, double *gx);
-void reference_grouped_weight_gradient(const reference_grouped *r, const float *x,
-                                       const float *gy, double *gw);
+void reference_grouped_input_gradient(const reference_grouped *r, const float *w, const float *gy,
+                                      double *gx);
+void reference_grouped_weight_gradient(const reference_grouped *r, const float *x, const float *gy,
+                                       double *gw);
 
 typedef struct reference_dense {
     int n_images, n_in, n_out;

@@ -8,6 +8,7 @@
 #include "saved.h"
 #include "transport/transport.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -258,6 +259,7 @@ static void deal_rows(const checkpoint_values *from, const saved_vector *to)
         transport_receive(to->at, n_bytes, 0, TRANSPORT_SLEEP);
         return;
     }
+    assert(from);
     const bool same = from->n_rows == (size_t)transport_workers();
     if (!same)
         average_rows(from);

@@ -57,7 +57,7 @@ static void save_two(const char *path, const char *run_path)
 {
     error err = {0};
     float model[N_WEIGHTS];
-    kept all;
+    kept all = {0};
     list_vectors(&all, fixture_vectors);
     record_plan plan = fixture_plan(N_ROUNDS);
     plan.checkpoint = &fixture_kept;
@@ -82,7 +82,7 @@ static void save_two(const char *path, const char *run_path)
 
 static void check(const checkpoint_file *file, size_t n_rounds)
 {
-    kept all;
+    kept all = {0};
     assert_non_null(file);
     assert_int_equal(file->past->n_rounds, n_rounds);
     assert_int_equal(file->past->n_rounds_planned, N_ROUNDS);
