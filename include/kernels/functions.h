@@ -57,7 +57,7 @@ SIMD_INLINE vec vec_sigmoid(vec x)
     return vec_select(x < vec_set(0.0F), e * s, s);
 }
 
-/* vec_tanh - tanh x; at most 4 ulp off, at most 1 in size; x P(x^2) / Q(x^2) for |x| <= 9.01, beyond it 1 or -1 */
+/* vec_tanh - tanh x; at most 5 ulp off, at most 1 in size; x P(x^2) / Q(x^2) for |x| <= 9.01, beyond it 1 or -1 */
 SIMD_INLINE vec vec_tanh(vec x)
 {
     const vec far = vec_set(9.01F), one = vec_set(1.0F);
