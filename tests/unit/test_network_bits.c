@@ -118,6 +118,32 @@ static void test_threads(void **state)
     check_threads(NORMS, "sgd", 0.0);
 }
 
+/* Models of so many layers each, once absorbed, that train to the same bits. */
+static void check_alike(const char *const *texts, const int *n_layers, int n)
+{
+    enum { N = VEC_WIDTH + 3, MOST = 3 };
+    images data;
+    outcome o[MOST];
+    model *m[MOST];
+    assert_true(n <= MOST);
+    for (int k = 0; k < n; k++) {
+        m[k] = model_of(texts[k]);
+        assert_int_equal(m[k]->n_layers, n_layers[k]);
+        if (k == 0)
+            images_new(&data, m[k], N + STEPS);
+        network *net = network_of(m[k], N, true, 2);
+        outcome_new(&o[k], m[k], "sgd", 0.0);
+        train(net, &data, N, &o[k]);
+        assert_same(&o[0], &o[k], m[0], texts[k]);
+        network_free(net);
+    }
+    for (int k = 0; k < n; k++) {
+        outcome_free(&o[k]);
+        model_free(m[k]);
+    }
+    images_free(&data);
+}
+
 /* A ReLU absorbed into the sum before it gives what it gives behind a layer that does nothing. */
 static void test_absorbed_by_a_sum(void **state)
 {
@@ -128,26 +154,7 @@ static void test_absorbed_by_a_sum(void **state)
     "[a]\nkind = add\ninput = c, d\n" between "[r]\nkind = relu\n[e]\nkind = add\ninput = r, c\n"  \
     "[f]\nkind = dense\nunits = 3\n"
     static const char *const texts[] = {SUM(""), SUM("[s]\nkind = scale\nfactor = 1\n")};
-    enum { N = VEC_WIDTH + 3 };
-    images data;
-    outcome o[2];
-    model *m[2];
-    for (int k = 0; k < 2; k++) {
-        m[k] = model_of(texts[k]);
-        assert_int_equal(m[k]->n_layers, k ? 7 : 5);
-        if (k == 0)
-            images_new(&data, m[k], N + STEPS);
-        network *net = network_of(m[k], N, true, 2);
-        outcome_new(&o[k], m[k], "sgd", 0.0);
-        train(net, &data, N, &o[k]);
-        assert_same(&o[0], &o[k], m[0], texts[k]);
-        network_free(net);
-    }
-    for (int k = 0; k < 2; k++) {
-        outcome_free(&o[k]);
-        model_free(m[k]);
-    }
-    images_free(&data);
+    check_alike(texts, (const int[]){5, 7}, 2);
 }
 
 /* A ReLU absorbed into the pooling behind it gives what it gives on its own, in front or behind. */
@@ -161,27 +168,7 @@ static void test_absorbed_relu(void **state)
 #define POOL "[p]\nkind = maxpool\nwindow = 2\n"
     static const char *const texts[] = {CHAIN(RELU POOL), CHAIN(POOL RELU),
                                         CHAIN(RELU "[s]\nkind = relu\n" POOL)};
-    static const int n_layers[] = {3, 4, 4};
-    enum { N = VEC_WIDTH + 3 };
-    images data;
-    outcome o[3];
-    model *m[3];
-    for (int k = 0; k < 3; k++) {
-        m[k] = model_of(texts[k]);
-        assert_int_equal(m[k]->n_layers, n_layers[k]);
-        if (k == 0)
-            images_new(&data, m[k], N + STEPS);
-        network *net = network_of(m[k], N, true, 2);
-        outcome_new(&o[k], m[k], "sgd", 0.0);
-        train(net, &data, N, &o[k]);
-        assert_same(&o[0], &o[k], m[0], texts[k]);
-        network_free(net);
-    }
-    for (int k = 0; k < 3; k++) {
-        outcome_free(&o[k]);
-        model_free(m[k]);
-    }
-    images_free(&data);
+    check_alike(texts, (const int[]){3, 4, 4}, 3);
 }
 
 int main(void)
