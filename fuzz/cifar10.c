@@ -11,29 +11,8 @@
 
 enum { N_FILES = CIFAR10_FILES + 1, MOST_IMAGES = 16, TOO_LONG = 65535 };
 
-static char folder[64];
+static char folder[FUZZ_FOLDER_BYTES];
 static const char *names[N_FILES];
-
-static void remove_folder(void)
-{
-    char path[128];
-    for (int f = 0; f < N_FILES; f++) {
-        snprintf(path, sizeof path, "%s/%s", folder, names[f]);
-        unlink(path);
-    }
-    rmdir(folder);
-}
-
-static void make_folder(void)
-{
-    if (folder[0])
-        return;
-    strcpy(folder, "/dev/shm/bramble-fuzz-XXXXXX");
-    fuzz_need(mkdtemp(folder) != NULL, "no folder in /dev/shm");
-    memcpy(names, cifar10_files, sizeof cifar10_files);
-    names[CIFAR10_FILES] = cifar10_names_file;
-    atexit(remove_folder);
-}
 
 /* Takes its part of the input; returns how many bytes that was. */
 static size_t make_file(int f, bool there, const uint8_t *data, size_t n)
@@ -83,7 +62,9 @@ static void read_some(source *from, enum split split, error *err)
 void fuzz_cifar10(const uint8_t *data, size_t n)
 {
     error err = {0};
-    make_folder();
+    fuzz_folder(folder);
+    memcpy(names, cifar10_files, sizeof cifar10_files);
+    names[CIFAR10_FILES] = cifar10_names_file;
     unsigned there = n > 0 ? data[0] : 0;
     for (size_t f = 0, at = 1; f < N_FILES; f++)
         at += make_file((int)f, there >> f & 1, data + (at < n ? at : n), at < n ? n - at : 0);

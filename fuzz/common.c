@@ -1,5 +1,6 @@
 #include "fuzz.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,34 @@ const char *fuzz_file(const uint8_t *data, size_t n)
     fuzz_need(fd >= 0 && write(fd, data, n) == (ssize_t)n, "no room in /dev/shm");
     close(fd);
     return path;
+}
+
+enum { MOST_FOLDERS = 4 };
+static const char *folders[MOST_FOLDERS];
+static int n_folders;
+
+static void remove_folders(void)
+{
+    while (n_folders > 0) {
+        const char *folder = folders[--n_folders];
+        DIR *dir = opendir(folder);
+        for (struct dirent *entry; dir && (entry = readdir(dir));)
+            unlinkat(dirfd(dir), entry->d_name, 0); /* . and .. stay */
+        if (dir)
+            closedir(dir);
+        rmdir(folder);
+    }
+}
+
+void fuzz_folder(char folder[FUZZ_FOLDER_BYTES])
+{
+    if (folder[0])
+        return;
+    strcpy(folder, "/dev/shm/bramble-fuzz-XXXXXX");
+    fuzz_need(n_folders < MOST_FOLDERS && mkdtemp(folder) != NULL, "no folder in /dev/shm");
+    if (n_folders == 0)
+        atexit(remove_folders);
+    folders[n_folders++] = folder;
 }
 
 char *fuzz_text(const uint8_t *data, size_t n)

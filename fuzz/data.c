@@ -51,7 +51,7 @@ static void open_and_read(const char *spec)
 
 /* ---- folders of files -------------------------------------------------------------------------- */
 
-static char folder[64];
+static char folder[FUZZ_FOLDER_BYTES];
 static const char *const all_names[] = {"train-images-idx3-ubyte",
                                         "train-labels-idx1-ubyte",
                                         "t10k-images-idx3-ubyte",
@@ -61,25 +61,6 @@ static const char *const all_names[] = {"train-images-idx3-ubyte",
                                         "fine_label_names.txt",
                                         "train_32x32.mat",
                                         "test_32x32.mat"};
-
-static void remove_folder(void)
-{
-    char path[128];
-    for (size_t f = 0; f < sizeof all_names / sizeof *all_names; f++) {
-        snprintf(path, sizeof path, "%s/%s", folder, all_names[f]);
-        unlink(path);
-    }
-    rmdir(folder);
-}
-
-static void make_folder(void)
-{
-    if (folder[0])
-        return;
-    strcpy(folder, "/dev/shm/bramble-fuzz-XXXXXX");
-    fuzz_need(mkdtemp(folder) != NULL, "no folder in /dev/shm");
-    atexit(remove_folder);
-}
 
 /* The input in parts, each of 16 bits of length and its bytes: one for each of the names, and again from the first. */
 static void put_files(const char *const *names, int n_names, const uint8_t *data, size_t n)
@@ -94,7 +75,7 @@ static void put_files(const char *const *names, int n_names, const uint8_t *data
         parts[n_parts] = data + at;
         at += lengths[n_parts];
     }
-    make_folder();
+    fuzz_folder(folder);
     for (int f = 0; f < n_names; f++) {
         char path[128];
         int part = n_parts > 0 ? f % n_parts : 0;

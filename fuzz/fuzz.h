@@ -62,6 +62,13 @@ void fuzz_need(bool holds, const char *what);
  */
 const char *fuzz_file(const uint8_t *data, size_t n);
 
+/*
+ * fuzz_folder - a new folder in /dev/shm for a target of this process, which goes at its end with all files in it
+ *   folder  inout  its path; as it is where it has been made before; must outlive the process' functions
+ */
+enum { FUZZ_FOLDER_BYTES = 64 };
+void fuzz_folder(char folder[FUZZ_FOLDER_BYTES]);
+
 /* fuzz_text - the bytes as a string, NUL bytes turned to '?'; free it */
 char *fuzz_text(const uint8_t *data, size_t n);
 
