@@ -24,7 +24,7 @@ $(if $(findstring ^/,^$(PREFIX)),,$(error PREFIX=$(PREFIX): expected a folder's 
 # fuzz    clang's fuzzer and the same sanitizers (make fuzz)
 # tsan    ThreadSanitizer, with clang      memcheck  for valgrind      coverage  counts of every line
 # rpi3, rpi4, rpi5  64-bit Raspberry Pi, cross-built against SYSROOT (make sysroot-arm64)
-# amd64, arm64  for packages: any x86-64 with AVX2 and FMA, any 64-bit Raspberry Pi
+# amd64, arm64  for packages: any x86-64, any 64-bit Raspberry Pi
 OPT     := -O3
 MACHINE :=
 CROSS   :=
@@ -57,7 +57,7 @@ OPT     := -O1
 else ifeq ($(PRESET),coverage)
 OPT     := -O1 --coverage -fprofile-update=atomic -DCOUNT_LINES
 else ifeq ($(PRESET),amd64)
-MACHINE := -march=x86-64-v3
+MACHINE := -march=x86-64
 else ifneq ($(filter rpi3 rpi4 rpi5 arm64,$(PRESET)),)
 MACHINE := $(PI_$(PRESET))
 CROSS   := $(if $(filter aarch64,$(HOST)),,aarch64-linux-gnu-)
@@ -75,14 +75,43 @@ ifeq ($(origin CC),default)
 CC      := $(CROSS)gcc
 endif
 AR      := $(CROSS)ar
+LD      := $(CROSS)ld
+OBJCOPY := $(CROSS)objcopy
 CLANG   := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
 
 # GCC 12 for Arm ends in an internal error where it makes a vector loop of fmax.  Its usual scheduler moves
 # so many loads ahead that a tile's sums leave the registers; only the Pi 3, which runs in order, gains by it.
 ifneq ($(CROSS)$(filter aarch64,$(HOST)),)
-MACHINE += -fno-builtin-fmax -fno-builtin-fmin -fno-builtin-fmaxf -fno-builtin-fminf \
+ON_ARM  := -fno-builtin-fmax -fno-builtin-fmin -fno-builtin-fmaxf -fno-builtin-fminf \
            $(if $(CLANG)$(filter rpi3,$(PRESET)),,--param sched-pressure-algorithm=1)
 endif
+
+# ---- engines: what depends on the instruction set or the width of a block, once for each --------------
+# ISA_LANES, and its flags.  "own" is compiled like the rest of the program; the others besides, from ENGINE_SRC.
+FLAGS_avx512_16 := -mavx512f -mavx512vl -mavx512bw -mavx512dq -mavx2 -mfma
+FLAGS_avx512_8  := $(FLAGS_avx512_16) -DVEC_WIDTH=8
+FLAGS_avx512_4  := $(FLAGS_avx512_16) -DVEC_WIDTH=4
+FLAGS_avx2_8    := -mavx2 -mfma
+FLAGS_avx2_4    := $(FLAGS_avx2_8) -DVEC_WIDTH=4
+FLAGS_sse2_4    :=
+FLAGS_a76_4     := -mcpu=cortex-a76
+X86_ENGINES     := avx512_16 avx512_8 avx512_4 avx2_8 avx2_4
+# The best first: which is the native one, the compiler tells.  An engine takes two fifths as long to compile as a
+# program that has but its own: native has one more, for small batches, and tests of engines have those in TESTED.
+ifeq ($(PRESET)$(HOST),nativex86_64)
+HAS     := $(shell echo | $(CC) $(MACHINE) -dM -E - | grep -oE '__AVX512F__|__FMA__')
+ENGINES_native := own $(if $(findstring 512,$(HAS)),avx512_8,$(if $(findstring FMA,$(HAS)),avx2_4))
+TESTED_native  := own $(if $(findstring 512,$(HAS)),avx512_8 avx512_4 avx2_8 sse2_4,$(if $(findstring FMA,$(HAS)),avx2_4 sse2_4))
+endif
+ENGINES_amd64 := $(X86_ENGINES) own
+ENGINES_arm64 := a76_4 own
+ENGINES := $(or $(ENGINES_$(PRESET)),own)
+TESTED  := $(or $(TESTED_$(PRESET)),$(ENGINES))
+OTHERS   = $(filter-out own,$(1))
+$(foreach e,$(call OTHERS,$(ENGINES)),$(if $(filter undefined,$(origin FLAGS_$e)),$(error ENGINES=$(ENGINES): $e is none \
+  of own $(X86_ENGINES) sse2_4 a76_4)))
+COMPILED := $(sort $(call OTHERS,$(ENGINES) $(TESTED)))
+BASE    := $(if $(filter aarch64,$(HOST))$(CROSS),,-march=x86-64)
 
 comma   := ,
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith \
@@ -110,16 +139,19 @@ CFLAGS  ?=
 # gnu11, not c11: ISO mode turns the contraction to fused multiply-adds off.  GCC, tuned for some machines,
 # would also leave single chains of them apart, and the bits of a sum would depend on its tile.
 CONTRACT := -ffp-contract=fast $(if $(CLANG),,--param avoid-fma-max-bits=0)
-ALL_CFLAGS := -std=gnu11 $(patsubst -O3,-O2,$(OPT)) $(MACHINE) -g $(CONTRACT) -fopenmp $(HARD) $(SMALL) $(WARN) $(WERROR) \
+cflags_for = -std=gnu11 $(patsubst -O3,-O2,$(OPT)) $(1) $(ON_ARM) -g $(CONTRACT) -fopenmp $(HARD) $(SMALL) $(WARN) $(WERROR) \
               $(if $(CROSS),--sysroot=$(SYSROOT)) -Iinclude -D_GNU_SOURCE $(CFLAGS)
+ALL_CFLAGS := $(call cflags_for,$(MACHINE))
 ALL_LDFLAGS := -Wl,--as-needed,-z,noseparate-code $(HARD_LD) $(OPT) $(MACHINE) -fopenmp $(if $(CROSS),--sysroot=$(SYSROOT) \
               -Wl$(comma)-rpath-link$(comma)$(SYSROOT)/usr/lib/$(TRIPLET):$(SYSROOT)/lib/$(TRIPLET)) $(LDFLAGS)
 
 # Only what runs for every image is worth -O3's size.  What runs once, or once a step, is made small; what
 # makes the synthetic images would take 1.7 times as long with -Os.
+# Outside of engines no multiply-add is fused: the same bits whatever the rest of the program was compiled for.
 # Nobody reads errno of a square root: it is one instruction, of vectors, too.
 HOT  := $(if $(findstring -O3,$(OPT)),-O3) -fno-math-errno
 COLD := $(if $(findstring -O3,$(OPT)),-Oz)
+EXACT := -ffp-contract=off
 
 # The flags of each library go only where its header may be included (docs/architecture.md).
 # MPICC=FILE: the wrapper of another MPI than the system's.
@@ -145,8 +177,15 @@ CHECKED   := $(if $(filter asan tsan,$(PRESET)),$(B)/obj/tests/checks/dlclose.o)
 LIB_SRC   := $(filter-out $(OVER_MPI) $(SERIAL) $(MAIN),$(SRC))
 obj        = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIB       := $(B)/libbramble.a
+# What is there once for all: threads, the plain kernels, the description of a model.
+ENGINE_SRC := $(filter-out src/kernels/team.c $(wildcard src/kernels/reference*.c),$(wildcard src/kernels/*.c)) $(wildcard src/layers/*.c) \
+              $(filter-out $(foreach x,build model% outer% parse schedule,src/model/$x.c),$(wildcard src/model/*.c)) \
+              src/data/batch.c src/engine/engine.c
+engine_obj  = $(patsubst %,$(B)/engines/%.o,$(call OTHERS,$(1)))
+# Before the library, whose own list is not taken then.
+TESTED_OBJ := $(B)/engines/tested.o $(filter-out $(call engine_obj,$(ENGINES)),$(call engine_obj,$(TESTED)))
 UNIT      := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
-MPI_TESTS := $(patsubst tests/mpi/%.c,$(B)/tests/%,$(wildcard tests/mpi/*.c))
+MPI_TESTS := $(patsubst tests/mpi/%.c,$(B)/tests/%,$(wildcard tests/mpi/*.c)) $(B)/bramble-engines
 
 .DEFAULT_GOAL := all
 .PHONY: all help unit mpi-tests clean distclean
@@ -161,24 +200,55 @@ help: ## this list
 bramble: build/native/bramble
 	$(Q)ln -sf $< $@
 
-$(B)/bramble: $(call obj,$(MAIN) $(OVER_MPI)) $(CHECKED) $(LIB) $(B)/flags
+# One for tests, with the engines in TESTED.
+$(B)/bramble $(B)/bramble-engines: $(call obj,$(MAIN) $(OVER_MPI)) $(CHECKED) $(LIB) $(B)/flags
+	@mkdir -p $(@D)
 	@echo '  LINK    $@'
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(MPI_LIBS) $(HDF5_LIBS) $(OTHER_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(MPI_LIBS) $(HDF5_LIBS) $(OTHER_LIBS)
+$(B)/bramble-engines: $(TESTED_OBJ)
 
-$(LIB): $(call obj,$(LIB_SRC))
+$(LIB): $(call obj,$(LIB_SRC)) $(call engine_obj,$(ENGINES))
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(B)/obj/src/%.o: EXTRA = $(COLD)
-$(B)/obj/src/data/synthetic.o $(B)/obj/src/base/random.o: EXTRA =
-$(B)/obj/src/kernels/%.o: EXTRA = $(HOT) $(BARE)
-$(B)/obj/src/kernels/loss.o $(B)/obj/src/kernels/team.o $(B)/obj/src/kernels/peak.o: EXTRA = $(BARE)
-$(B)/obj/src/data/batch.o $(B)/obj/src/data/pixels.o: EXTRA = $(HOT)
-$(B)/obj/src/transport/fixed.o: EXTRA = $(HOT)
-# The same bits on ranks with and without fused multiply-adds.
-$(B)/obj/src/model/outer%.o: EXTRA = $(HOT) -ffp-contract=off
+$(B)/obj/src/%.o: EXTRA = $(COLD) $(EXACT)
+$(B)/obj/src/data/synthetic.o $(B)/obj/src/base/random.o: EXTRA = $(EXACT)
+$(B)/obj/src/transport/fixed.o $(B)/obj/src/data/pixels.o: EXTRA = $(HOT) $(EXACT)
+$(B)/obj/src/model/outer%.o: EXTRA = $(HOT) $(EXACT)
+$(B)/obj/src/model/model%.o: EXTRA = $(COLD) $(EXACT)
+$(B)/obj/src/model/schedule.o $(B)/obj/src/layers/whitening.o: EXTRA = $(COLD) $(EXACT)
+listed = $(COLD) -D'ENGINES(X)=$(foreach e,$(1),X(engine_$e))'
+$(B)/obj/src/engine/engine_list.o: EXTRA = $(call listed,$(ENGINES))
+$(B)/obj/src/engine/engine_list.o: $(B)/engines/list
+# In the folder of an engine's objects.
+define engine_extras
+$(1)/src/layers/%.o $(1)/src/model/%.o $(1)/src/engine/engine.o: EXTRA = $$(COLD)
+$(1)/src/kernels/%.o: EXTRA = $$(HOT) $$(BARE)
+$(1)/src/kernels/loss.o $(1)/src/kernels/team.o $(1)/src/kernels/peak.o: EXTRA = $$(BARE)
+$(1)/src/data/batch.o: EXTRA = $$(HOT)
+endef
+# Of each engine's objects one, of which nobody sees anything but the table of its functions.
+define engine_rules
+$(B)/engines/$(1)/%.o: %.c $(B)/flags
+	@mkdir -p $$(@D)
+	@echo '  CC      $$< ($(1))'
+	$$(Q)$$(CC) $$(call cflags_for,$$(BASE) $$(FLAGS_$(1))) $$(EXTRA) -fno-lto -MMD -MP -c -o $$@ $$<
+$(B)/engines/$(1).o: $(ENGINE_SRC:%.c=$(B)/engines/$(1)/%.o)
+	@echo '  ENGINE  $(1)'
+	$$(Q)$$(LD) -r -o $$@ $$^ && $$(OBJCOPY) --keep-global-symbol=engine_$(1) --redefine-sym engine_own=engine_$(1) $$@
+endef
+$(foreach e,$(COMPILED),$(eval $(call engine_rules,$e)))
+$(foreach f,$(B)/obj $(COMPILED:%=$(B)/engines/%),$(eval $(call engine_extras,$f)))
+$(B)/engines/tested.o: src/engine/engine_list.c $(B)/flags
+	@mkdir -p $(@D)
+	@echo '  CC      $< (for tests)'
+	$(Q)$(CC) $(ALL_CFLAGS) $(call listed,$(TESTED)) -MMD -MP -c -o $@ $<
+# Changed when ENGINES has.
+$(B)/engines/list: force
+	@mkdir -p $(@D)
+	@echo '$(ENGINES)' | cmp -s - $@ || echo '$(ENGINES)' > $@
 $(B)/obj/tests/%.o $(B)/obj/fuzz/%.o: EXTRA = $(HDF5_CFLAGS) -Isrc
-$(B)/obj/src/transport/%.o: EXTRA = $(COLD) $(MPI_CFLAGS)
-$(B)/obj/src/record/%.o: EXTRA = $(COLD) $(HDF5_CFLAGS)
+$(B)/obj/src/transport/%.o: EXTRA = $(COLD) $(EXACT) $(MPI_CFLAGS)
+$(B)/obj/src/record/%.o: EXTRA = $(COLD) $(EXACT) $(HDF5_CFLAGS)
 $(B)/obj/src/host/build.o: EXTRA = $(COLD) -DBUILD_VERSION=$(call c_string,$(VERSION)) -DBUILD_PRESET=$(call c_string,$(PRESET)) \
   -DBUILD_DATADIR=$(call c_string,$(PREFIX)/share/bramble) \
   -DBUILD_FLAGS=$(call c_string,$(strip $(filter-out --sysroot=% -ffile-prefix-map=% -fdebug-prefix-map=%,$(ALL_CFLAGS))))
@@ -189,7 +259,7 @@ $(B)/obj/%.o: %.c $(B)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
 
 # Changed when any flag has changed, so that everything is built anew then.
-FLAGS_TEXT := $(CC) $(MPICC) $(ALL_CFLAGS) $(HOT) $(COLD) $(BARE) $(ALL_LDFLAGS) $(VERSION) $(PREFIX)
+FLAGS_TEXT := $(CC) $(MPICC) $(ALL_CFLAGS) $(foreach e,$(COMPILED),$e $(FLAGS_$e)) $(HOT) $(COLD) $(EXACT) $(BARE) $(ALL_LDFLAGS) $(VERSION) $(PREFIX)
 $(B)/flags: force | $(if $(CROSS),$(filter $(OWN_SYSROOT)/%,$(SYSROOT)/.complete))
 	$(if $(CROSS),@command -v $(firstword $(CC)) >/dev/null || { echo "no $(CC): make sysroot-arm64 installs it" >&2; exit 1; })
 	@mkdir -p $(@D)
@@ -200,7 +270,8 @@ unit: $(UNIT) $(B)/fuzz-replay ## build the unit tests
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,$(SERIAL)) $(LIB)
 	@mkdir -p $(@D)
 	@echo '  LINK    $@'
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(HDF5_LIBS) $(OTHER_LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(HDF5_LIBS) $(OTHER_LIBS) -lcmocka
+$(B)/tests/test_engine: $(TESTED_OBJ)
 
 # Every reader, given bytes that may be anything: a libFuzzer program each, and one that reads kept files.
 FUZZ_TARGETS := cifar10 model config options value ini result weights checkpoint table images idx cifar100 mat npz
@@ -219,7 +290,7 @@ $(B)/tests/%: $(B)/obj/tests/mpi/%.o $(call obj,$(OVER_MPI)) $(LIB)
 	@mkdir -p $(@D)
 	@echo '  LINK    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(MPI_LIBS) $(HDF5_LIBS) $(OTHER_LIBS)
-.PRECIOUS: $(B)/obj/%.o
+.PRECIOUS: $(B)/obj/%.o $(COMPILED:%=$(B)/engines/%/%.o)
 
 # ---- checks --------------------------------------------------------------------------------------
 .PHONY: check-compilers check-asan check-tsan check-memcheck lint coverage rooms
@@ -253,7 +324,7 @@ check-memcheck: ## unit tests of the readers and runs under valgrind
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck (.clang-format, .clang-tidy, tools/cppcheck.suppress)
 	@tools/install-packages build test checks
 	@tools/lint -std=gnu11 $(NATIVE) -fopenmp -Iinclude -D_GNU_SOURCE $(MPI_CFLAGS) $(HDF5_CFLAGS) \
-	  -DBUILD_VERSION='"v"' -DBUILD_FLAGS='"f"' -DBUILD_PRESET='"p"' -DBUILD_DATADIR='"d"'
+	  -D'ENGINES(X)=X(engine_own)' -DBUILD_VERSION='"v"' -DBUILD_FLAGS='"f"' -DBUILD_PRESET='"p"' -DBUILD_DATADIR='"d"'
 
 rooms: all ## draw docs/rooms.svg from the includes; print sizes, and files that need themselves
 	@tools/rooms.py $(B)/obj/src
@@ -402,4 +473,4 @@ clean: ## remove what was built (not data/ and results/)
 distclean: clean ## also remove downloads and the sysroot
 	rm -rf --one-file-system build data
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/engines -name '*.d' 2>/dev/null)

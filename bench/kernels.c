@@ -3,6 +3,7 @@
  *
  * usage: bench-kernels [--json FILE] [--threads T] [--model FILE]
  *        bench-kernels --step B [--seconds S] ...   prints images/s of bare steps at batch B
+ *        bench-kernels --step B --engine avx512/8   by that engine: bramble info lists them
  *        bench-kernels --peak [--seconds S]         prints one core's peak in GFLOP/s
  *
  * The peak is measured in turn with each figure, so that a machine that slows down slows down both; the
@@ -12,10 +13,10 @@
 #include "base/ini.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "engine/engine.h"
 #include "kernels/conv.h"
 #include "kernels/peak.h"
 #include "kernels/team.h"
-#include "model/network.h"
 
 #include <getopt.h>
 #include <jansson.h>
@@ -253,7 +254,10 @@ static void bench_layer(const char *name, const layer *of, size_t n_images, int 
 
 /* ---- the whole step ------------------------------------------------------------------------------ */
 
+static const engine *forced;
+
 typedef struct step_case {
+    const engine *engine;
     network *net;
     network_vectors at;
     optimizer by;
@@ -272,25 +276,34 @@ static void label(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 static void step_act(void *arg)
 {
     step_case *c = arg;
-    network_step(c->net, &c->at, &c->by, &c->input, c->n_images);
+    c->engine->network_step(c->net, &c->at, &c->by, &c->input, c->n_images);
+}
+
+/* --engine, else the one that training takes. */
+static const engine *engine_of(size_t n_images)
+{
+    return forced ? forced : engine_for_batch(engine_choose(0, NULL), n_images);
 }
 
 static bool step_case_init(step_case *c, const model *m, size_t n_images, int n_threads, error *err)
 {
-    *c = (step_case){.net = network_new(m, n_images, true, n_threads, err),
+    *c = (step_case){.engine = engine_of(n_images),
                      .at = {memory_new(m->n_weights, sizeof(float), err),
                             memory_new(m->n_weights, sizeof(float), err)},
                      .input = {.load = label},
                      .n_images = n_images};
+    c->net = engine_network_new(c->engine, m, n_images, true, n_threads, err);
     const optimizer_settings settings = {.lr = 1e-4, .momentum = 0.9};
-    if (err->kind == ERROR_NONE && optimizer_init(&c->by, optimizer_rules[0], &settings, m, err))
+    if (err->kind == ERROR_NONE &&
+        optimizer_init(&c->by, c->engine->optimizer_rules[0], &settings, m, err))
         model_init(m, c->at.w, 1);
     return err->kind == ERROR_NONE;
 }
 
 static void step_case_release(step_case *c)
 {
-    network_free(c->net);
+    if (c->net)
+        c->engine->network_free(c->net);
     memory_free(c->at.w);
     optimizer_release(&c->by);
     memory_free(c->at.g);
@@ -393,15 +406,24 @@ typedef struct arguments {
     bool peak;
 } arguments;
 
+static const engine *engine_named(const char *name)
+{
+    char text[32];
+    for (const engine *const *e = engines; *e; e++) {
+        snprintf(text, sizeof text, "%s/%d", (*e)->isa, (*e)->width);
+        if (strcmp(text, name) == 0 && engine_runs(*e))
+            return *e;
+    }
+    return NULL;
+}
+
 static bool read_arguments(int argc, char **argv, arguments *a)
 {
-    static const struct option options[] = {{"json", required_argument, NULL, 'j'},
-                                            {"threads", required_argument, NULL, 't'},
-                                            {"model", required_argument, NULL, 'm'},
-                                            {"step", required_argument, NULL, 's'},
-                                            {"seconds", required_argument, NULL, 'u'},
-                                            {"peak", no_argument, NULL, 'p'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"json", required_argument, NULL, 'j'},    {"threads", required_argument, NULL, 't'},
+        {"model", required_argument, NULL, 'm'},   {"step", required_argument, NULL, 's'},
+        {"seconds", required_argument, NULL, 'u'}, {"engine", required_argument, NULL, 'e'},
+        {"peak", no_argument, NULL, 'p'},          {NULL, 0, NULL, 0}};
     *a = (arguments){.model = "models/paper.ini", .n_threads = team_cores(), .t_s = 1.0};
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
         switch (option) {
@@ -416,6 +438,10 @@ static bool read_arguments(int argc, char **argv, arguments *a)
             break;
         case 's':
             a->step = (size_t)atol(optarg);
+            break;
+        case 'e':
+            if (!(forced = engine_named(optarg)))
+                return false;
             break;
         case 'p':
             a->peak = true;

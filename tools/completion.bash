@@ -61,6 +61,7 @@ _bramble_value()
     --optimizer) _bramble_words sgd adamw muon ;;
     --sync) _bramble_words weights gradients ;;
     --on-nan) _bramble_words stop skip ;;
+    --isa) _bramble_words auto sse2 avx2 avx512 neon a76 ;;
     --average) _bramble_words gather reduce allreduce slices "$([[ ${COMP_WORDS[1]} != plan ]] || echo measured)" ;;
     --partition) _bramble_words even dirichlet: classes: sorted: ;;
     --server-optimizer) _bramble_words none momentum nesterov adam adam-paper yogi adagrad ;;
@@ -87,15 +88,15 @@ _bramble_options()
         --config --rounds --local-epochs --local-steps --average-every --tail-average --reestimate --batch --lr --schedule \
         --warmup --lr-start --lr-final --milestones --gamma --label-smoothing --ema --optimizer --momentum --nesterov \
         --beta1 --beta2 --epsilon --muon-lr --muon-momentum --clip-norm --keep-momentum --weight-decay --decoupled \
-        --target-accuracy --eval-every --tta --sync --average --lookahead --server-optimizer --server-lr --server-momentum --server-beta2 --server-tau --threads --case --out --force --quiet --json \
+        --target-accuracy --eval-every --tta --sync --average --lookahead --server-optimizer --server-lr --server-momentum --server-beta2 --server-tau --threads --isa --case --out --force --quiet --json \
         --checkpoint --checkpoint-every --resume --stall --on-nan --help ;;
-    test) echo --data --model --limit-test --normalise --tta --threads --seed --json --help ;;
+    test) echo --data --model --limit-test --normalise --tta --threads --isa --seed --json --help ;;
     report) echo --format --by --base --rounds --ranks --trace --help ;;
     plan) echo --nodes --cores --average --local-steps --local-epochs --link --link-measured --json --help ;;
     watch) echo --patience --help ;;
     info) echo --model --dot --json --help ;;
     data) echo --seed --json --force --help ;;
-    doctor) echo --model --batch --data --threads --out --force --json --help ;;
+    doctor) echo --model --batch --data --threads --isa --out --force --json --help ;;
     esac
 }
 

@@ -21,6 +21,7 @@ FLOORS = [
                       ("study", "files in, numbers out", 8, 12)]),
     ("what they share", [("options", "tables, parsing, presets", 0, 4), ("host", "machine, files, build", 4, 8),
                          ("show", "output, progress", 8, 12)]),
+    ("per processor", [("engine", "all below that computes, per instruction set", 0, 6)]),
     ("the net", [("model", "file to layers, weights", 0, 3), ("data", "images to batches", 3, 6)]),
     ("its parts", [("layers", "a file per kind", 0, 3),
                    ("transport", "the only <mpi.h>", 6, 9), ("record", "the only <hdf5.h>", 9, 12)]),
@@ -29,7 +30,7 @@ FLOORS = [
 ]
 COLOURS = {"cli": "#33475b", "train": "#b8336a", "doctor": "#8a5a00", "study": "#2e6f95", "options": "#7a3e9d",
            "host": "#00796b", "show": "#a3472c", "model": "#b8336a", "layers": "#8a5a00", "data": "#2e6f95",
-           "transport": "#00796b", "record": "#7a3e9d", "kernels": "#a3472c", "base": "#33475b"}
+           "transport": "#00796b", "record": "#7a3e9d", "engine": "#33475b", "kernels": "#a3472c", "base": "#33475b"}
 
 
 # ---- who includes whom ------------------------------------------------------------------------------------

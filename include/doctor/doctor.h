@@ -7,6 +7,7 @@
 #define BRAMBLE_DOCTOR_DOCTOR_H
 
 #include "base/error.h"
+#include "engine/engine.h"
 #include "kernels/team.h"
 #include "model/model.h"
 #include "options/options.h"
@@ -29,6 +30,8 @@ typedef struct doctor_node {
     int32_t threads_apart;   /* different cores they were seen on */
     int32_t cores, host_cores;
     char binding[64];
+    char simd[16];      /* instruction set it computes with */
+    int32_t fused;      /* has it fused multiply-adds? */
     char model_sum[16]; /* checksum of the model file as this host finds it */
     char governor[32];
     double clock_mhz, clock_max_mhz; /* the first while all cores compute */
@@ -77,7 +80,7 @@ typedef struct doctor {
     bool has_data;
     char no_data[256];  /* why not */
     char no_folder[64]; /* why nothing can be written in the results' folder; "": it can */
-    int n_threads;
+    computing with;
 
     doctor_hello *hellos; /* of all ranks, on all ranks */
     int *leaders;         /* first rank of each host */

@@ -4,10 +4,11 @@
 #ifndef BRAMBLE_HOST_MACHINE_H
 #define BRAMBLE_HOST_MACHINE_H
 
+#include "engine/engine.h"
 #include "record/record.h"
 
 /* machine_describe - the row of /machine for this rank.  Not collective. */
-void machine_describe(int n_threads, record_machine *row);
+void machine_describe(const computing *with, record_machine *row);
 
 /* machine_memory - bytes of the host's memory; machine_peak_rss - largest memory of this process so far */
 double machine_memory(void);

@@ -2,16 +2,18 @@
  * simd.h - the vector of the target: the only header that knows an instruction set
  *
  * A block is VEC_WIDTH images side by side in the innermost dimension.  VEC_WIDTH is the machine's native
- * width and never more: 16 floats with AVX-512, 8 with AVX, 4 with SSE and NEON.  Kernels are written
- * with GCC's and Clang's vector extensions (GCC manual, "Using Vector Instructions through Built-in
- * Functions").
+ * width and never more: 16 floats with AVX-512, 8 with AVX, 4 with SSE and NEON; less where the Makefile says
+ * so (-DVEC_WIDTH), for small batches.  Kernels are written with GCC's and Clang's vector extensions (GCC
+ * manual, "Using Vector Instructions through Built-in Functions").
  */
 #ifndef BRAMBLE_KERNELS_SIMD_H
 #define BRAMBLE_KERNELS_SIMD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 /*
  * Per target: lanes and name, then the table of tiles.  A tile keeps its sums in registers beside its
@@ -24,7 +26,7 @@
  * measured.
  */
 #if defined(__AVX512F__)
-#define VEC_WIDTH 16
+#define SIMD_WIDTH 16
 #define SIMD_NAME "avx512"
 #define SIMD_TILE_CHANNELS 6
 #define SIMD_TILE_PIXELS 4
@@ -32,7 +34,7 @@
 #define SIMD_IN_FLIGHT 8
 #define SIMD_L2_BYTES (1024 * 1024)
 #elif defined(__AVX__) && defined(__FMA__)
-#define VEC_WIDTH 8
+#define SIMD_WIDTH 8
 #define SIMD_NAME "avx2"
 #define SIMD_TILE_CHANNELS 6
 #define SIMD_TILE_PIXELS 2
@@ -40,7 +42,7 @@
 #define SIMD_IN_FLIGHT 8
 #define SIMD_L2_BYTES (384 * 1024)
 #elif defined(__AVX__)
-#define VEC_WIDTH 8
+#define SIMD_WIDTH 8
 #define SIMD_NAME "avx"
 #define SIMD_TILE_CHANNELS 6
 #define SIMD_TILE_PIXELS 2
@@ -48,15 +50,19 @@
 #define SIMD_IN_FLIGHT 4
 #define SIMD_L2_BYTES (384 * 1024)
 #elif defined(__aarch64__)
-#define VEC_WIDTH 4
+#define SIMD_WIDTH 4
+#if defined(__ARM_FEATURE_DOTPROD)
+#define SIMD_NAME "a76"
+#else
 #define SIMD_NAME "neon"
+#endif
 #define SIMD_TILE_CHANNELS 6
 #define SIMD_TILE_PIXELS 2
 #define SIMD_TILE_SUMS 20
 #define SIMD_IN_FLIGHT 8
 #define SIMD_L2_BYTES (160 * 1024)
 #else
-#define VEC_WIDTH 4
+#define SIMD_WIDTH 4
 #if defined(__SSE2__)
 #define SIMD_NAME "sse2"
 #else
@@ -67,6 +73,14 @@
 #define SIMD_TILE_SUMS 10
 #define SIMD_IN_FLIGHT 4
 #define SIMD_L2_BYTES (160 * 1024)
+#endif
+#ifndef VEC_WIDTH
+#define VEC_WIDTH SIMD_WIDTH
+#endif
+#if defined(__FMA__) || defined(__aarch64__)
+#define SIMD_FUSED true
+#else
+#define SIMD_FUSED false
 #endif
 
 typedef float vec __attribute__((vector_size(VEC_WIDTH * sizeof(float))));
@@ -90,34 +104,72 @@ SIMD_INLINE void simd_pause(void)
 #endif
 }
 
+/* What a processor, and the system on it, has of what kernels are compiled for. */
+typedef struct simd_features {
+    bool fma, avx2, avx512; /* avx512: with VL, BW and DQ */
+    bool a76; /* what a Cortex-A76 has and a Cortex-A72 has not: Armv8.2, dot products */
+} simd_features;
+
 /*
- * simd_missing - what the program is built for and this processor lacks; NULL when it has all
- * Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, CPUID.  (GCC's
- * __builtin_cpu_supports takes 5 kB.)
+ * simd_look - what this processor has
+ * Sources: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, CPUID, XGETBV (GCC's
+ * __builtin_cpu_supports takes 5 kB); Linux, Documentation/arch/arm64/elf_hwcaps.rst.
  */
-SIMD_INLINE const char *simd_missing(void)
+SIMD_INLINE simd_features simd_look(void)
 {
+    simd_features f = {false};
 #if defined(__x86_64__)
-    unsigned leaves = 0, b1 = 0, c1 = 0, b7 = 0, c7 = 0, d;
+    unsigned leaves = 0, b1 = 0, c1 = 0, b7 = 0, c7 = 0, d, saved = 0;
     __asm__("cpuid" : "+a"(leaves), "=b"(b1), "=c"(c1), "=d"(d));
     unsigned a1 = 1, a7 = leaves < 7 ? 0 : 7;
     __asm__("cpuid" : "+a"(a1), "=b"(b1), "=c"(c1), "=d"(d));
     if (a7 == 7)
         __asm__("cpuid" : "+a"(a7), "=b"(b7), "+c"(c7), "=d"(d));
-    (void)c1;
-    (void)b7;
+    if (c1 >> 27 & 1) /* the system keeps these registers when it lets others have the core */
+        __asm__("xgetbv" : "=a"(saved), "=d"(d) : "c"(0));
+    const unsigned vl_bw_dq_f = 1U << 31 | 1U << 30 | 1U << 17 | 1U << 16;
+    bool keeps_ymm = (saved & 0x6) == 0x6, keeps_zmm = (saved & 0xe6) == 0xe6;
+    f.fma = (c1 >> 12 & 1) && keeps_ymm;
+    f.avx2 = (b7 >> 5 & 1) && keeps_ymm;
+    f.avx512 = f.avx2 && keeps_zmm && (b7 & vl_bw_dq_f) == vl_bw_dq_f;
+#elif defined(__aarch64__)
+    /* atomics, half precision, rounding products, ordered loads, dot products */
+    const unsigned long armv8_2 = 1UL << 8 | 3UL << 9 | 1UL << 12 | 1UL << 15 | 1UL << 20;
+    f.a76 = (getauxval(AT_HWCAP) & armv8_2) == armv8_2;
+#endif
+    return f;
+}
+
+/* simd_runs - has this processor what the instruction set of that SIMD_NAME asks for? */
+SIMD_INLINE bool simd_runs(const char *name)
+{
+    simd_features f = simd_look();
+    return strcmp(name, "avx512") == 0 ? f.avx512
+           : strcmp(name, "avx2") == 0 ? f.avx2 && f.fma
+           : strcmp(name, "a76") == 0  ? f.a76
+                                       : strcmp(name, "sse2") == 0 || strcmp(name, "neon") == 0;
+}
+
+/* simd_missing - what the program is built for and this processor lacks; NULL when it has all */
+SIMD_INLINE const char *simd_missing(void)
+{
+    simd_features f = simd_look();
+    (void)f;
 #if defined(__AVX512F__)
-    if (!(b7 >> 16 & 1))
+    if (!f.avx512)
         return "AVX-512";
 #endif
 #if defined(__AVX2__)
-    if (!(b7 >> 5 & 1))
+    if (!f.avx2)
         return "AVX2";
 #endif
 #if defined(__FMA__)
-    if (!(c1 >> 12 & 1))
+    if (!f.fma)
         return "FMA";
 #endif
+#if defined(__ARM_FEATURE_DOTPROD)
+    if (!f.a76)
+        return "Armv8.2";
 #endif
     return NULL;
 }

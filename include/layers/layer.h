@@ -120,6 +120,8 @@ typedef void layer_function(const layer *self, const layer_pass *pass, const tea
 
 struct layer_kind {
     const char *name; /* `kind = name` */
+    /* tables that infer may put in the place of this one, NULL-terminated; NULL: none */
+    const layer_kind *const *others;
     const char *
         settings[LAYER_MAX_SETTINGS]; /* names it knows, NULL-terminated, beside layer_training's */
     int min_inputs, max_inputs;       /* how many it takes, 1 .. LAYER_MAX_INPUTS */

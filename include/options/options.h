@@ -66,6 +66,7 @@ typedef struct train_options {
     double lookahead;     /* outer_settings' keep; 0: none */
     outer_settings server;
     uint64_t threads;    /* 0: the cores the rank is bound to */
+    int isa;             /* for engine_choose */
     option_case label;   /* --case; 0:0: workers and their threads */
     uint64_t eval_every; /* rounds; 0: automatic */
     int tta;             /* enum views_kind */
@@ -103,6 +104,7 @@ typedef struct test_options {
     uint64_t limit_test, threads, seed;
     char normalise[OPTION_TEXT_BYTES]; /* empty: as in the file, else half */
     int tta;                           /* enum views_kind */
+    int isa;
     bool json;
 } test_options;
 
@@ -111,7 +113,8 @@ typedef struct doctor_options {
     char model[OPTION_TEXT_BYTES]; /* never empty */
     char data[OPTION_TEXT_BYTES];  /* never empty */
     uint64_t batch, threads;       /* 1..65536; 0: the cores the rank is bound to */
-    char out[OPTION_TEXT_BYTES];   /* empty: no file */
+    int isa;
+    char out[OPTION_TEXT_BYTES]; /* empty: no file */
     bool force, json;
 } doctor_options;
 

@@ -12,7 +12,7 @@
 #include "data/dataset.h"
 #include "data/input.h"
 #include "data/views.h"
-#include "model/network.h"
+#include "engine/engine.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +30,7 @@ typedef struct evaluation {
     const model *model;
     const input_rule *input;
     evaluation_set of[EVALUATION_PARTS];
+    const engine *engine;
     network *net;
     float *w;           /* the weights being evaluated: a copy */
     int64_t *confusion; /* [class][guess], of the test set */
@@ -56,7 +57,7 @@ enum { EVALUATION_GROUP = 64 };
 
 /* evaluation_init - memory for it; model, input rule and test set must outlive it.  false with err. */
 bool evaluation_init(evaluation *self, const model *of, const input_rule *input, const dataset *set,
-                     int n_threads, error *err);
+                     const computing *with, error *err);
 void evaluation_release(evaluation *self);
 
 /* evaluation_also - go through the images held out, too, which must outlive it; none, where the set is empty */

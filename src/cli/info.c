@@ -1,9 +1,9 @@
 #include "base/memory.h"
 #include "commands.h"
+#include "engine/engine.h"
 #include "host/build.h"
 #include "host/machine.h"
 #include "info_model.h"
-#include "kernels/simd.h"
 #include "kernels/team.h"
 #include "layers/layer.h"
 #include "options/options.h"
@@ -18,17 +18,30 @@
 
 /* ---- about this program and machine ------------------------------------------------------------ */
 
+/* Those this processor can run, as --isa takes them, with the images side by side in a block of each. */
+static json_t *list_engines(void)
+{
+    json_t *list = json_array();
+    for (const engine *const *e = engines; *e; e++)
+        if (engine_runs(*e))
+            json_array_append_new(list, json_sprintf("%s/%d", (*e)->isa, (*e)->width));
+    return list;
+}
+
 static json_t *describe_program(void)
 {
     record_machine m;
-    machine_describe(team_cores(), &m);
+    computing with = {engine_choose(0, NULL), team_cores()};
+    machine_describe(&with, &m);
     json_t *root = json_object();
     json_object_set_new(root, "version", json_string(build_version()));
     json_object_set_new(root, "preset", json_string(build_preset()));
     json_object_set_new(root, "compiler", json_string(build_compiler()));
     json_object_set_new(root, "flags", json_string(build_flags()));
-    json_object_set_new(root, "simd", json_string(SIMD_NAME));
-    json_object_set_new(root, "vector_width", json_integer(VEC_WIDTH));
+    json_object_set_new(root, "simd", json_string(with.engine->isa));
+    json_object_set_new(root, "vector_width", json_integer(with.engine->width));
+    json_object_set_new(root, "fused", json_boolean(with.engine->fused));
+    json_object_set_new(root, "engines", list_engines());
     json_object_set_new(root, "mpi", json_string(transport_version()));
     json_object_set_new(root, "hdf5", json_string(record_version()));
     json_object_set_new(root, "host", json_string(m.host));

@@ -101,7 +101,9 @@ static void describe(const option_command *command, enum parse_outcome outcome,
     mine->outcome = (uint32_t)outcome;
     for (size_t i = 0; outcome == PARSE_RUN && command->options[i].name; i++) {
         const char *value = line->values[i];
-        if (value && strcmp(command->options[i].name, "threads") != 0)
+        const char *name = command->options[i].name;
+        bool is_own = strcmp(name, "threads") == 0 || strcmp(name, "isa") == 0;
+        if (value && !is_own)
             mine->sums[i] = 1 + (uint32_t)crc32(0, (const Bytef *)value, (uInt)strlen(value)) / 2;
     }
 }

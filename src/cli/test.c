@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "data/normalise.h"
 #include "data/source.h"
+#include "engine/engine.h"
 #include "host/files.h"
 #include "host/threads.h"
 #include "options/options.h"
@@ -108,12 +109,12 @@ static bool read_data(testing *t, error *err)
 
 static bool evaluate(testing *t, error *err)
 {
-    int threads;
+    computing with = {.engine = engine_choose(t->options.isa, err)};
     t->w = memory_new(t->model->n_weights, sizeof *t->w, err);
-    if (!t->w || !threads_alone(t->options.threads, &threads, err) ||
+    if (!t->w || !with.engine || !threads_alone(t->options.threads, &with.n_threads, err) ||
         !record_read_weights(t->options.file, t->model->tensors, (size_t)t->model->n_tensors, t->w,
                              err) ||
-        !evaluation_init(&t->evaluation, t->model, &t->input, &t->set, threads, err) ||
+        !evaluation_init(&t->evaluation, t->model, &t->input, &t->set, &with, err) ||
         !evaluation_see(&t->evaluation, (enum views_kind)t->options.tta, &t->values, err))
         return false;
     evaluation_begin(&t->evaluation, t->w);

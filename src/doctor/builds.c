@@ -76,3 +76,17 @@ void doctor_judge_builds(doctor *self)
         doctor_say(self, DOCTOR_OK, "", "bramble %s, %s, %s everywhere", self->hellos[0].version,
                    self->hellos[0].mpi, self->hellos[0].hdf5);
 }
+
+void doctor_judge_instructions(doctor *self, doctor_node *server)
+{
+    const doctor_node *with = NULL, *without = NULL;
+    for (doctor_node *n = server; n < server + transport_size(); n++)
+        if (n->is_worker)
+            *(n->fused ? &with : &without) = n;
+    if (with && without)
+        doctor_say(
+            self, DOCTOR_NOTE, without->host,
+            "it computes with %s, without fused multiply-adds: other bits than %s on %s\n"
+            "nothing to do, unless a run is to be repeated to the last bit: leave it out then",
+            without->simd, with->simd, with->host);
+}

@@ -289,6 +289,8 @@ const doctor_check doctor_checks[] = {
     {"model", judge_model, DOCTOR_EACH_HOST, 2, 2, "no host has another file of this model"},
     {"data", judge_data, DOCTOR_ONCE, 1, 1, "the data set can be read"},
     {"binding", doctor_judge_binding, DOCTOR_EACH_RANK, 1, 1, "every thread has a core of its own"},
+    {"instructions", doctor_judge_instructions, DOCTOR_ONCE, 1, 2,
+     "all workers compute with fused multiply-adds, or none"},
     {"sensors", judge_sensors, DOCTOR_ONCE, 1, 1, "clock, temperature and throttling are told"},
     {"clock", judge_clock, DOCTOR_EACH_HOST, 1, 1, "no host is clocked low, as far as told"},
     {"heat", judge_heat, DOCTOR_EACH_HOST, 1, 1, "no host is hot under load, as far as told"},

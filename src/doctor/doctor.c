@@ -8,7 +8,6 @@
 #include "host/build.h"
 #include "host/files.h"
 #include "host/threads.h"
-#include "kernels/simd.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -39,8 +38,7 @@ static void greet(doctor_hello *mine)
     snprintf(mine->mpi, sizeof mine->mpi, "%.*s", (int)strcspn(transport_version(), ","),
              transport_version());
     snprintf(mine->hdf5, sizeof mine->hdf5, "%s", record_version());
-    snprintf(mine->build, sizeof mine->build, "%s, %s, %s", build_preset(), build_compiler(),
-             SIMD_NAME);
+    snprintf(mine->build, sizeof mine->build, "%s, %s", build_preset(), build_compiler());
     sum_program(mine->program);
 }
 
@@ -100,7 +98,10 @@ static bool prepare(doctor *self, error *err)
     self->model = model_new(path, self->model_text, err);
     if (!transport_agree(err))
         return false;
-    return threads_choose(o->threads, &self->n_threads, NULL, err);
+    self->with.engine = engine_choose(o->isa, err);
+    if (transport_size() > 1)
+        error_prefix(err, "rank %d on %s", transport_rank(), transport_host());
+    return transport_agree(err) && threads_choose(o->threads, &self->with.n_threads, NULL, err);
 }
 
 /* ---- the look ------------------------------------------------------------------------------------------ */

@@ -6,9 +6,6 @@
 #include "host/machine.h"
 #include "host/sensors.h"
 #include "host/unbind.h"
-#include "kernels/peak.h"
-#include "kernels/simd.h"
-#include "model/network.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -108,9 +105,11 @@ void doctor_look(doctor *self)
 {
     doctor_node *mine = &self->mine;
     record_machine row;
-    machine_describe(self->n_threads, &row);
+    machine_describe(&self->with, &row);
     memcpy(mine->host, row.host, sizeof mine->host);
     memcpy(mine->binding, row.binding, sizeof mine->binding);
+    memcpy(mine->simd, row.simd, sizeof mine->simd);
+    mine->fused = self->with.engine->fused;
     mine->rank = row.rank;
     mine->is_server = row.is_server;
     mine->is_worker = row.is_worker;
@@ -133,12 +132,21 @@ void doctor_look(doctor *self)
 
 /* ---- measuring ------------------------------------------------------------------------------------ */
 
+/* Some steps of training. */
+typedef struct trial {
+    const model *model;
+    const engine *engine;
+    network *net;
+    network_vectors at;
+    optimizer by;
+} trial;
+
 /* Any images will do: the time of a step does not depend on them. */
 static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 {
-    const model *of = arg;
-    const layer_shape *in = &of->input;
-    size_t lanes = (size_t)in->channels * (size_t)in->height * (size_t)in->width * VEC_WIDTH;
+    const trial *self = arg;
+    const model *of = self->model;
+    size_t lanes = layer_features(of->input) * (size_t)self->engine->width;
     for (size_t k = 0; k < lanes; k++)
         x[k] = (float)((k + first) % 251) / 125.0F - 1.0F;
     for (size_t k = 0; k < n; k++)
@@ -160,48 +168,49 @@ static size_t tried_batch(const doctor *self)
     return self->options.batch < TRIED_IMAGES ? (size_t)self->options.batch : TRIED_IMAGES;
 }
 
-static void train(const doctor *self, network *net, const network_vectors *at, optimizer *by,
-                  doctor_node *mine)
+static void train(const doctor *self, trial *of, doctor_node *mine)
 {
-    network_input input = {.load = load, .arg = self->model};
+    network_input input = {.load = load, .arg = of};
     size_t batch = tried_batch(self);
-    model_init(self->model, at->w, 1);
-    network_step(net, at, by, &input, batch); /* its memory is touched for the first time */
+    model_init(of->model, of->at.w, 1);
+    of->engine->network_step(of->net, &of->at, &of->by, &input,
+                             batch); /* its memory is touched for the first time */
     double begin = clock_now(), now = begin, cpu = clock_cpu();
     mine->images_per_s = 0.0;
     while (now - begin < T_TRAIN_S) {
         double start = now, images = 0.0;
         do {
-            network_step(net, at, by, &input, batch);
+            of->engine->network_step(of->net, &of->at, &of->by, &input, batch);
             images += (double)batch;
             now = clock_now();
         } while (now - start < T_SLICE_S);
         mine->images_per_s = fmax(mine->images_per_s, images / (now - start));
     }
     sense(mine);
-    mine->cpu_fraction = (clock_cpu() - cpu) / (now - begin) / self->n_threads;
+    mine->cpu_fraction = (clock_cpu() - cpu) / (now - begin) / self->with.n_threads;
 }
 
 static void try_training(doctor *self)
 {
     error err = {0};
-    size_t n = self->model->n_weights;
-    double before = machine_peak_rss(),
-           share = (double)self->options.batch / (double)tried_batch(self);
-    network *net = network_new(self->model, tried_batch(self), true, self->n_threads, &err);
+    size_t n = self->model->n_weights, batch = tried_batch(self);
+    double before = machine_peak_rss(), share = (double)self->options.batch / (double)batch;
+    trial t = {.model = self->model, .engine = engine_for_batch(self->with.engine, batch)};
+    t.net = engine_network_new(t.engine, t.model, batch, true, self->with.n_threads, &err);
     self->mine.memory_needed_bytes += (machine_peak_rss() - before) * (share - 1.0);
     float *w = memory_new(2 * ((n + 15) / 16 * 16), sizeof *w, &err);
     size_t step = (n + 15) / 16 * 16; /* each on a line of its own */
-    optimizer by = {0};
-    if (net && w &&
-        optimizer_init(&by, optimizer_rules[0], &(optimizer_settings){.lr = 0.001, .momentum = 0.9},
-                       self->model, &err))
-        train(self, net, &(network_vectors){w, w + step}, &by, &self->mine);
-    optimizer_release(&by);
+    t.at = (network_vectors){w, w + step};
+    if (t.net && w &&
+        optimizer_init(&t.by, t.engine->optimizer_rules[0],
+                       &(optimizer_settings){.lr = 0.001, .momentum = 0.9}, t.model, &err))
+        train(self, &t, &self->mine);
+    optimizer_release(&t.by);
     snprintf(self->mine.failure, sizeof self->mine.failure, "%.*s",
              (int)sizeof self->mine.failure - 1, err.text);
     self->mine.memory_available_bytes = machine_available_memory(); /* while the network is there */
-    network_free(net);
+    if (t.net)
+        t.engine->network_free(t.net);
     memory_free(w);
 }
 
@@ -221,14 +230,14 @@ void doctor_measure(doctor *self)
     team_seats seats = {0};
     transport_barrier();
     if (!idle) {
-        team_seat(self->n_threads, T_SEAT_S, &seats);
+        team_seat(self->with.n_threads, T_SEAT_S, &seats);
         mine->threads_running = seats.n_threads;
         mine->threads_apart = seats.n_cores;
         memcpy(mine->mask, seats.mask, sizeof mine->mask);
     }
     transport_barrier();
     if (!idle)
-        mine->peak_flops = peak_flops(self->n_threads, T_PEAK_S);
+        mine->peak_flops = self->with.engine->peak_flops(self->with.n_threads, T_PEAK_S);
     transport_barrier();
     if (idle) {
         sense(mine);

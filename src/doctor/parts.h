@@ -32,6 +32,9 @@ extern const doctor_check doctor_checks[];
 void doctor_judge_binding(doctor *self, doctor_node *node);
 void doctor_judge_quota(doctor *self, doctor_node *node);
 
+/* doctor_judge_instructions - a check of what the workers compute with (builds.c) */
+void doctor_judge_instructions(doctor *self, doctor_node *server);
+
 /* doctor_say - add a finding of the present check: "what was found", or "what was found\nwhat to do" */
 void doctor_say(doctor *self, enum doctor_level level, const char *host, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

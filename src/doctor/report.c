@@ -19,7 +19,7 @@ static const record_column build_columns[] = {
     BUILD(version, "Version of the program."),
     BUILD(mpi, "MPI library."),
     BUILD(hdf5, "HDF5 library."),
-    BUILD(build, "Preset, compiler and vector instructions of the build."),
+    BUILD(build, "Preset and compiler of the build."),
     BUILD(program, "Checksum (CRC-32) of the program's file."),
 };
 
@@ -34,6 +34,8 @@ static const record_column node_columns[] = {
     NODE(cores, "cores", "Cores the rank may run on."),
     NODE(host_cores, "cores", "Cores of the host."),
     NODE(binding, "1", "Cores the rank is bound to."),
+    NODE(simd, "1", "Instruction set it computes with."),
+    NODE(fused, "1", "1 if that has fused multiply-adds, else 0."),
     NODE(model_sum, "1", "Checksum of the host's file of the model; empty: none."),
     NODE(governor, "1", "Governor of the clock; empty: not known."),
     NODE(clock_mhz, "MHz", "Clock while all cores compute."),

@@ -1,7 +1,6 @@
 #include "host/machine.h"
 
 #include "host/sensors.h"
-#include "kernels/simd.h"
 #include "kernels/team.h"
 #include "transport/transport.h"
 
@@ -55,18 +54,18 @@ double machine_peak_rss(void)
     return getrusage(RUSAGE_SELF, &usage) == 0 ? 1024.0 * (double)usage.ru_maxrss : NAN;
 }
 
-void machine_describe(int n_threads, record_machine *row)
+void machine_describe(const computing *with, record_machine *row)
 {
     memset(row, 0, sizeof *row);
     row->rank = transport_rank();
-    row->threads = n_threads;
+    row->threads = with->n_threads;
     row->cores = team_cores();
     row->is_server = transport_is_server();
     row->is_worker = transport_is_worker();
     snprintf(row->host, sizeof row->host, "%s", transport_host());
     cpu_model(row->cpu, sizeof row->cpu);
     team_cpu_list(row->binding, sizeof row->binding);
-    snprintf(row->simd, sizeof row->simd, "%s", SIMD_NAME);
+    snprintf(row->simd, sizeof row->simd, "%s", with->engine->isa);
     row->memory_bytes = machine_memory();
     row->clock_max_mhz =
         number_in("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", 10) / 1000.0;

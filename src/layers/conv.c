@@ -278,6 +278,7 @@ static void collect(const layer *self, const layer_pass *pass, const team *us)
 
 /* Convolution: filters of kernel x kernel with a bias; stride 1, padding 0, one group by default. */
 const layer_kind layer_conv = {
+    .others = (const layer_kind *const[]){&layer_conv_grouped, NULL},
     .name = "conv",
     .settings = {"filters", "kernel", "stride", "padding", "groups", "dilation", "bias",
                  "algorithm", "init"},

@@ -48,5 +48,6 @@ void conv_init(const layer *self, float *w, float *statistics, uint64_t seed,
 
 /* conv_grouped_infer - make a layer one, after conv_geometry */
 void conv_grouped_infer(layer *self);
+extern const layer_kind layer_conv_grouped;
 
 #endif

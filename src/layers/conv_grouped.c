@@ -133,7 +133,7 @@ static void collect(const layer *self, const layer_pass *pass, const team *us)
     grouped_gradient_add(pass->sums, self->n_sums, pass->n_images, pass->g, begin, end);
 }
 
-static const layer_kind layer_conv_grouped = {
+const layer_kind layer_conv_grouped = {
     .name = "conv",
     .min_inputs = 1,
     .max_inputs = 1,

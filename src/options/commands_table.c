@@ -1,4 +1,5 @@
 #include "data/views.h"
+#include "engine/engine.h"
 #include "options/options.h"
 #include "transport/average.h"
 
@@ -71,6 +72,12 @@ static const option_entry test_table[] = {
      .metavar = "T",
      .help =
          "OpenMP threads; 0: as many as cores the program is bound to, or its CPU quota is worth."},
+    {.name = "isa",
+     TEST(isa),
+     .word = engine_isa,
+     .initial = "auto",
+     .help = "Instruction set to compute with; auto: the best that the program holds and the "
+             "processor has. All but sse2 give the same bits."},
     {.name = "seed",
      TEST(seed),
      .most = OPTION_MAX_SEED,
@@ -211,6 +218,12 @@ static const option_entry doctor_table[] = {
      .metavar = "T",
      .help =
          "OpenMP threads of each worker; 0: as many as cores it is bound to, or its CPU quota is worth."},
+    {.name = "isa",
+     DOCTOR(isa),
+     .word = engine_isa,
+     .initial = "auto",
+     .help = "Instruction set to compute with; auto: the best that the program holds and the "
+             "processor has. All but sse2 give the same bits."},
     {.name = "out",
      DOCTOR(out),
      .initial = "",

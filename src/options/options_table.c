@@ -1,3 +1,4 @@
+#include "engine/engine.h"
 #include "model/optimizer.h"
 #include "model/schedule.h"
 #include "options/options.h"
@@ -321,6 +322,12 @@ const option_entry option_train_table[] = {
      .metavar = "T",
      .help =
          "OpenMP threads of each rank; 0: as many as cores it is bound to, or its CPU quota is worth."},
+    {.name = "isa",
+     .resume = RESUME_FREE,
+     TRAIN(isa),
+     .word = engine_isa,
+     .initial = "auto",
+     .help = "Instruction set; auto: the best there is. All but sse2 give the same bits."},
     {.name = "case",
      .resume = RESUME_FREE,
      TRAIN(label),

@@ -27,7 +27,7 @@ static const record_column machine_columns[] = {
     MACHINE(host, "1", "Name of the host the rank runs on."),
     MACHINE(cpu, "1", "Processor model, as the system tells it."),
     MACHINE(binding, "1", "Processors the rank is bound to."),
-    MACHINE(simd, "1", "Vector instructions the kernels were built for."),
+    MACHINE(simd, "1", "Instruction set the rank computes with."),
     MACHINE(memory_bytes, "byte", "Main memory of the host."),
     MACHINE(clock_max_mhz, "MHz", "Highest clock the processor may run at."),
     MACHINE(cpu_quota, "cores",

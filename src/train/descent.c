@@ -33,15 +33,16 @@ static schedule schedule_of(const train_options *o, double round_steps)
     };
 }
 
-bool descent_init(descent *self, const train_options *options, const model *of,
+bool descent_init(descent *self, const train_options *options, const engine *with, const model *of,
                   const descent_course *on, error *err)
 {
     const optimizer_settings settings = settings_of(options);
-    *self = (descent){.schedule = schedule_of(options, (double)on->round_steps),
+    *self = (descent){.engine = with,
+                      .schedule = schedule_of(options, (double)on->round_steps),
                       .epoch_steps = (double)on->epoch_steps,
                       .step = on->rounds_before * on->round_steps};
-    return optimizer_init(&self->optimizer, optimizer_rules[options->optimizer], &settings, of,
-                          err);
+    return optimizer_init(&self->optimizer, with->optimizer_rules[options->optimizer], &settings,
+                          of, err);
 }
 
 void descent_release(descent *self)
@@ -60,4 +61,10 @@ void descent_next(descent *self)
     double step = (double)self->step++;
     self->optimizer.factor = schedule_factor(&self->schedule, step);
     self->optimizer.epoch = step / self->epoch_steps;
+}
+
+void descent_step(descent *self, float *w, float *g, int n_threads)
+{
+    descent_next(self);
+    self->engine->optimizer_step(&self->optimizer, w, g, n_threads);
 }

@@ -6,13 +6,14 @@
 #ifndef BRAMBLE_TRAIN_DESCENT_H
 #define BRAMBLE_TRAIN_DESCENT_H
 
-#include "model/optimizer.h"
+#include "engine/engine.h"
 #include "model/schedule.h"
 #include "options/options.h"
 
 #include <stdint.h>
 
 typedef struct descent {
+    const engine *engine; /* whose rule the optimizer has */
     optimizer optimizer;
     schedule schedule;
     double epoch_steps;
@@ -29,12 +30,15 @@ typedef struct descent_course {
  *   options, of  in  must outlive it
  * false with err (environment); then it is to be released, too.  Not collective.
  */
-bool descent_init(descent *self, const train_options *options, const model *of,
+bool descent_init(descent *self, const train_options *options, const engine *with, const model *of,
                   const descent_course *on, error *err);
 void descent_release(descent *self);
 
 /* descent_lr - the learning rate of the next step; descent_next - the optimizer gets it, and the step counts as taken */
 double descent_lr(const descent *self);
 void descent_next(descent *self);
+
+/* descent_step - the next, outside of a network: optimizer_step */
+void descent_step(descent *self, float *w, float *g, int n_threads);
 
 #endif

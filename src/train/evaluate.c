@@ -2,8 +2,6 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "data/batch.h"
-#include "kernels/simd.h"
 
 #include <math.h>
 #include <string.h>
@@ -24,11 +22,12 @@ bool evaluation_check(const model *of, const char *name, const input_rule *input
 }
 
 bool evaluation_init(evaluation *self, const model *of, const input_rule *input, const dataset *set,
-                     int n_threads, error *err)
+                     const computing *with, error *err)
 {
     size_t n = (size_t)of->n_classes;
     *self = (evaluation){.model = of, .input = input, .of[EVALUATION_TEST].images = set};
-    self->net = network_new(of, EVALUATION_GROUP, false, n_threads, err);
+    self->engine = with->engine;
+    self->net = engine_network_new(with->engine, of, EVALUATION_GROUP, false, with->n_threads, err);
     self->w = memory_new(of->n_weights, sizeof *self->w, err);
     if (!self->net || !self->w)
         return false;
@@ -38,7 +37,8 @@ bool evaluation_init(evaluation *self, const model *of, const input_rule *input,
 
 void evaluation_release(evaluation *self)
 {
-    network_free(self->net);
+    if (self->net)
+        self->engine->network_free(self->net);
     memory_free(self->w);
     memory_free(self->confusion);
     memory_free(self->mean);
@@ -78,6 +78,7 @@ void evaluation_begin(evaluation *self, const float *w)
 
 /* Images of a set, as a rule makes them. */
 typedef struct loading {
+    const engine *engine;
     const input_rule *input;
     const dataset *set;
     samples batch;
@@ -86,23 +87,24 @@ typedef struct loading {
 static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 {
     const loading *from = arg;
-    batch_load_block(from->input, from->set, &from->batch, first, n, x, labels);
+    from->engine->batch_load_block(from->input, from->set, &from->batch, first, n, x, labels);
 }
 
 static void forward(evaluation *self, const input_rule *input, const dataset *set, size_t first,
                     size_t n)
 {
-    loading from = {input, set, {.first = first, .n = n}};
+    loading from = {self->engine, input, set, {.first = first, .n = n}};
     const network_input images = {.load = load, .arg = &from};
-    (void)network_forward(self->net, self->w, &images, n);
+    (void)self->engine->network_forward(self->net, self->w, &images, n);
 }
 
 /* Whole blocks, up to the end of the group: which orders the sum of the losses, whatever a slice is. */
 static size_t slice_images(const evaluation *self, double t_s)
 {
     size_t left = self->of[self->part].images->n - self->position;
-    size_t group = EVALUATION_GROUP - self->position % EVALUATION_GROUP, n = VEC_WIDTH;
-    if (t_s >= self->t_block_s * EVALUATION_GROUP / VEC_WIDTH &&
+    size_t group = EVALUATION_GROUP - self->position % EVALUATION_GROUP,
+           width = (size_t)self->engine->width, n = width;
+    if (t_s >= self->t_block_s * EVALUATION_GROUP / (double)width &&
         (self->t_block_s > 0.0 || isinf(t_s)))
         n = EVALUATION_GROUP;
     else if (self->t_block_s > 0.0 && t_s > self->t_block_s)
@@ -113,10 +115,11 @@ static size_t slice_images(const evaluation *self, double t_s)
 
 static void add_image(evaluation *self, size_t k)
 {
-    size_t label = network_label(self->net, k), guess = network_guess(self->net, k);
+    size_t label = self->engine->network_label(self->net, k);
+    size_t guess = self->engine->network_guess(self->net, k);
     if (self->part == EVALUATION_TEST)
         self->confusion[label * (size_t)self->model->n_classes + guess]++;
-    self->group_sum += (double)network_loss(self->net, k);
+    self->group_sum += (double)self->engine->network_loss(self->net, k);
     self->of[self->part].n_correct += label == guess;
 }
 
@@ -141,7 +144,8 @@ bool evaluation_slice(evaluation *self, double t_s)
 {
     if (!self->running)
         return false;
-    size_t n = slice_images(self, t_s), n_blocks = (n + VEC_WIDTH - 1) / VEC_WIDTH;
+    size_t n = slice_images(self, t_s), width = (size_t)self->engine->width;
+    size_t n_blocks = (n + width - 1) / width;
     double start = clock_now();
     forward(self, self->input, self->of[self->part].images, self->position, n);
     self->t_block_s = (clock_now() - start) / (double)n_blocks;
@@ -192,15 +196,16 @@ static size_t count_correct(evaluation *self, const dataset *set, size_t first, 
     for (int v = 0; v < all->n; v++) {
         forward(self, &all->rule[v], set, first, n);
         for (size_t k = 0; k < n * n_classes; k++)
-            self->mean[k] += (double)all->share[v] *
-                             (double)network_logit(self->net, k / n_classes, (int)(k % n_classes));
+            self->mean[k] +=
+                (double)all->share[v] *
+                (double)self->engine->network_logit(self->net, k / n_classes, (int)(k % n_classes));
     }
     for (size_t k = 0; k < n; k++) {
         const double *mean = self->mean + k * n_classes;
         size_t guess = 0;
         for (size_t c = 1; c < n_classes; c++)
             guess = mean[c] > mean[guess] ? c : guess;
-        n_correct += guess == network_label(self->net, k);
+        n_correct += guess == self->engine->network_label(self->net, k);
     }
     return n_correct;
 }

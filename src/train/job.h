@@ -12,6 +12,7 @@
 #include "data/input.h"
 #include "descent.h"
 #include "ema.h"
+#include "engine/engine.h"
 #include "merge.h"
 #include "model/model.h"
 #include "options/options.h"
@@ -45,7 +46,7 @@ typedef struct job {
     float *g; /* their gradient, on ranks that take steps: workers, with --sync gradients all */
     descent descent;                 /* on the same ranks */
     merge merge;                     /* of all workers' weights, or gradients, into these */
-    int n_threads;                   /* of this rank */
+    computing with;                  /* of this rank */
     double t_begin_s, t_start_mpi_s; /* as in run.h */
     double t_start_data_s;           /* reading and dealing out images */
     worker worker;                   /* on ranks that are one */

@@ -1,7 +1,6 @@
 #include "measure.h"
 
 #include "base/memory.h"
-#include "data/batch.h"
 
 #include <string.h>
 
@@ -43,7 +42,7 @@ void measure_begin(measure *self)
 }
 
 typedef struct loading {
-    const input_rule *input;
+    const measure_with *with;
     const dataset *images;
     samples group;
 } loading;
@@ -51,15 +50,17 @@ typedef struct loading {
 static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 {
     const loading *from = arg;
-    batch_load_block(from->input, from->images, &from->group, first, n, x, labels);
+    from->with->engine->batch_load_block(from->with->input, from->images, &from->group, first, n, x,
+                                         labels);
 }
 
-void measure_go_on(measure *self, network *net, const input_rule *input, float *w)
+void measure_go_on(measure *self, const measure_with *with, float *w)
 {
     const size_t left = self->images->n - self->position,
                  n = left < MEASURE_GROUP ? left : MEASURE_GROUP;
-    loading from = {input, self->images, {.first = self->position, .n = n}};
-    network_measure(net, w, self->group, &(network_input){.load = load, .arg = &from}, n);
+    loading from = {with, self->images, {.first = self->position, .n = n}};
+    const network_input input = {.load = load, .arg = &from};
+    with->engine->network_measure(with->net, w, self->group, &input, n);
     model_to_moments(self->of, self->group, self->group);
     for (size_t k = self->of->n_trained; k < self->of->n_weights; k++)
         self->sums[k] += (double)self->group[k] * (double)n;

@@ -12,7 +12,7 @@
 #include "course.h"
 #include "data/dataset.h"
 #include "data/input.h"
-#include "model/network.h"
+#include "engine/engine.h"
 
 enum {
     MEASURE_GROUP = 64
@@ -40,10 +40,16 @@ void measure_release(measure *self);
 /* measure_begin - another model */
 void measure_begin(measure *self);
 
+typedef struct measure_with {
+    const engine *engine;
+    network *net; /* the engine's */
+    const input_rule *input;
+} measure_with;
+
 /*
  * measure_go_on - while self->running: pass one group through the net; after the last, which ends it, w has the
  *                 statistics of all
  */
-void measure_go_on(measure *self, network *net, const input_rule *input, float *w);
+void measure_go_on(measure *self, const measure_with *with, float *w);
 
 #endif

@@ -142,7 +142,16 @@ static void prepare_descent(job *to, error *err)
     const int who = all ? course_longest(on) : transport_worker();
     const descent_course steps = {course_steps(on, who), course_epoch(on, who), on->rounds_before};
     to->g = memory_new(to->model->n_weights, sizeof *to->g, err);
-    descent_init(&to->descent, to->options, to->model, &steps, err);
+    descent_init(&to->descent, to->options, to->with.engine, to->model, &steps, err);
+}
+
+/* By what each processor has, unless one is forced. */
+static bool choose_engine(job *to, error *err)
+{
+    to->with.engine = engine_choose(to->options->isa, err);
+    if (transport_size() > 1)
+        error_prefix(err, "rank %d on %s", transport_rank(), transport_host());
+    return transport_agree(err);
 }
 
 static bool prepare_memory(preparation *self, job *to, error *err)
@@ -150,14 +159,14 @@ static bool prepare_memory(preparation *self, job *to, error *err)
     const train_options *o = to->options;
     server *s = &to->server;
     size_t n = to->model->n_weights;
-    if (!threads_choose(o->threads, &self->n_threads, &self->advice, err))
+    if (!choose_engine(to, err) ||
+        !threads_choose(o->threads, &to->with.n_threads, &self->advice, err))
         return false;
     to->w = memory_new(n, sizeof *to->w, err);
-    to->n_threads = self->n_threads;
     prepare_merge(to, err);
     prepare_descent(to, err);
     if (err->kind == ERROR_NONE && transport_is_worker())
-        worker_init(&to->worker, o, &to->course, &to->input, to->model, self->n_threads, err);
+        worker_init(&to->worker, o, &to->course, &to->input, to->model, &to->with, err);
     to->worker.at = (network_vectors){to->w, to->g};
     to->worker.by = &to->descent;
     if (err->kind == ERROR_NONE && transport_is_server())
@@ -165,7 +174,7 @@ static bool prepare_memory(preparation *self, job *to, error *err)
     error_prefix(err, "a smaller --batch than %llu or --model than %s is needed",
                  (unsigned long long)o->batch, o->model);
     if (err->kind == ERROR_NONE && transport_is_server() && /* whatever the batch is */
-        (!evaluation_init(&s->evaluation, to->model, &s->input, &s->test, self->n_threads, err) ||
+        (!evaluation_init(&s->evaluation, to->model, &s->input, &s->test, &to->with, err) ||
          !evaluation_see(&s->evaluation, (enum views_kind)o->tta, &to->input, err)))
         error_prefix(err, "a smaller --model than %s, or one of fewer classes, is needed",
                      o->model);

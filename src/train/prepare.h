@@ -18,7 +18,6 @@ typedef struct preparation {
     char *model_text;
     dealing dealing;
     bool replace; /* what stands at run->out */
-    int n_threads;
     threads_advice advice;
 } preparation;
 

@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "host/build.h"
 #include "host/machine.h"
-#include "kernels/simd.h"
 #include "place.h"
 #include "saved.h"
 
@@ -133,13 +132,14 @@ static bool create_record(const preparation *self, job *to, const options_pairs 
     char width[16], date[32], number[RUN_BYTES];
     const model *m = to->model;
     name_run(self, number, date);
-    snprintf(width, sizeof width, "%d", VEC_WIDTH);
+    const engine *on = to->with.engine;
+    snprintf(width, sizeof width, "%d", on->width);
     const record_pair build[] = {
         {"version", build_version()},
         {"preset", build_preset()},
         {"compiler", build_compiler()},
         {"flags", build_flags()},
-        {"simd", SIMD_NAME},
+        {"simd", on->isa},
         {"vector_width", width},
         {"mpi", transport_version()},
         {"hdf5", record_version()},
@@ -169,7 +169,7 @@ static bool create_record(const preparation *self, job *to, const options_pairs 
 bool results_create(preparation *self, job *to, error *err)
 {
     record_machine mine;
-    machine_describe(self->n_threads, &mine);
+    machine_describe(&to->with, &mine);
     if (transport_is_server())
         new_machines(self, &to->server, err);
     if (!transport_agree(err))

@@ -86,8 +86,7 @@ static bool take_step(training *t, uint64_t round, uint64_t segment, error *err)
     job *j = t->job;
     uint64_t take;
     phases_enter(&t->phases, transport_is_worker() ? PHASE_TRAIN : PHASE_SERVE);
-    descent_next(&j->descent);
-    optimizer_step(&j->descent.optimizer, j->w, j->g, j->n_threads);
+    descent_step(&j->descent, j->w, j->g, j->with.n_threads);
     if (course_take(&j->course, segment, &take))
         merge_outer(&j->merge, j->w, round * j->course.takes + take);
     bool sound = segment + 1 < j->course.segments || /* else the next loss would tell */

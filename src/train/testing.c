@@ -53,7 +53,8 @@ void testing_leave(const testing *self, error *err)
 static void measure_slice(testing *self, error *err)
 {
     evaluation *e = self->evaluation;
-    measure_go_on(&self->measure, e->net, e->input, e->w);
+    const measure_with with = {e->engine, e->net, e->input};
+    measure_go_on(&self->measure, &with, e->w);
     if (!self->measure.running)
         record_add_weights(self->to, self->round, e->w, err);
 }

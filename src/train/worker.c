@@ -1,7 +1,6 @@
 #include "worker.h"
 
 #include "base/memory.h"
-#include "data/batch.h"
 #include "host/sensors.h"
 #include "kernels/update.h"
 #include "train/interrupt.h"
@@ -35,12 +34,12 @@ static bool init_input(worker *self, const train_options *o, const input_values 
                 augment_parse(&self->augment, o->augment, err) &&
                 augment_fit(&self->augment, input, err) &&
                 augment_rule(&self->augment, &self->input, o->seed, batch, err);
-    network_mix_labels(self->net, self->input.others, self->input.shares);
+    self->engine->network_mix_labels(self->net, self->input.others, self->input.shares);
     return good;
 }
 
 bool worker_init(worker *self, const train_options *options, const course *on,
-                 const input_values *input, const model *of, int n_threads, error *err)
+                 const input_values *input, const model *of, const computing *with, error *err)
 {
     const train_options *o = options;
     int number = transport_worker();
@@ -49,12 +48,13 @@ bool worker_init(worker *self, const train_options *options, const course *on,
         .course = on,
         .model = of,
         .number = number,
+        .engine = engine_for_batch(with->engine, batch),
         .gradients = o->sync == SYNC_GRADIENTS,
         .step = on->rounds_before * course_steps(on, number),
     };
-    self->net = network_new(of, batch, true, n_threads, err);
+    self->net = engine_network_new(self->engine, of, batch, true, with->n_threads, err);
     if (self->net)
-        network_smooth_labels(self->net, (float)o->label_smoothing);
+        self->engine->network_smooth_labels(self->net, (float)o->label_smoothing);
     return self->net && init_input(self, o, input, batch, err) &&
            dataset_init(&self->shard, input->from, n, err) && init_sampler(self, o, err);
 }
@@ -64,7 +64,8 @@ void worker_release(worker *self)
     dataset_release(&self->shard);
     input_rule_release(&self->input);
     sampler_release(&self->sampler);
-    network_free(self->net);
+    if (self->net)
+        self->engine->network_free(self->net);
     *self = (worker){0};
 }
 
@@ -78,7 +79,8 @@ typedef struct loading {
 static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 {
     const loading *from = arg;
-    batch_load_block(&from->of->input, &from->of->shard, &from->batch, first, n, x, labels);
+    const worker *of = from->of;
+    of->engine->batch_load_block(&of->input, &of->shard, &from->batch, first, n, x, labels);
 }
 
 /* What dropout depends on: who draws an image, and with which others, makes no difference. */
@@ -99,10 +101,10 @@ static void train_step(worker *self, phases *times, segment_note *mine)
     network_result result;
     mine->lr = descent_lr(self->by);
     if (self->gradients)
-        result = network_gradient(self->net, self->at.w, self->at.g, &input, n);
+        result = self->engine->network_gradient(self->net, self->at.w, self->at.g, &input, n);
     else {
         descent_next(self->by);
-        result = network_step(self->net, &self->at, &self->by->optimizer, &input, n);
+        result = self->engine->network_step(self->net, &self->at, &self->by->optimizer, &input, n);
     }
     self->step++;
     phases_move(times, PHASE_TRAIN, PHASE_INPUT, result.t_input_s);

@@ -11,7 +11,7 @@
 #include "data/input.h"
 #include "data/sampler.h"
 #include "descent.h"
-#include "model/network.h"
+#include "engine/engine.h"
 #include "options/options.h"
 
 #include <stdint.h>
@@ -24,6 +24,7 @@ typedef struct worker {
     input_rule input;
     dataset shard;
     sampler sampler;
+    const engine *engine; /* that suits its batch */
     network *net;
     network_vectors at; /* the job's */
     descent *by;        /* the job's */
@@ -35,11 +36,12 @@ typedef struct worker {
  * worker_init - take all memory it will ever need, and stand behind the rounds of former starts
  *   on     in  must outlive it, as the model
  *   input  in  what its own input rule is made of
+ *   with   in  engine and threads
  * The shard has room for its images; they are the caller's to fill in.  false with err (environment; user: a batch
  * beyond any memory).  What it works on, at and by, is the caller's to say.  Not collective.
  */
 bool worker_init(worker *self, const train_options *options, const course *on,
-                 const input_values *input, const model *of, int n_threads, error *err);
+                 const input_values *input, const model *of, const computing *with, error *err);
 void worker_release(worker *self);
 
 /* Gathered from all ranks at the end of a segment, and broadcast with the server's decision. */

@@ -45,8 +45,8 @@ def pytest_collection_modifyitems(items):
 class Runner:
     """Starts bramble, alone or under mpirun, in a folder of its own, never without a timeout."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, program=BRAMBLE):
+        self.folder, self.program = folder, program
         self.env = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
                         OMPI_MCA_mpi_yield_when_idle="1", OMPI_MCA_btl_vader_single_copy_mechanism="none")
         self.env.pop("OMP_NUM_THREADS", None)
@@ -56,7 +56,7 @@ class Runner:
 
     def command(self, ranks, *args, below=()):
         """The line to run; `below` is a program that starts bramble, such as prlimit."""
-        line = [*below, str(BRAMBLE), *map(str, args)]
+        line = [*below, str(self.program), *map(str, args)]
         if ranks > 1:
             line = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)] + line
         return line

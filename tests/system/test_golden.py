@@ -49,7 +49,7 @@ def fingerprint(arrays):
 def hashes(path):
     """Of the weights, in the order of their names, and of all columns that are not times or sizes."""
     run = Run(path)
-    if set(run["machine/simd"]) - {b"avx2", b"avx512", b"neon"}:
+    if set(run["machine/simd"]) - {b"avx2", b"avx512", b"neon", b"a76"}:
         pytest.skip("this machine has no fused multiply-add, whose bits were kept")
     return {"weights": fingerprint(run.weights[name] for name in sorted(run.weights)),
             "outcomes": fingerprint(run[name] for name in (*OUTCOMES, *MORE)),

@@ -17,7 +17,7 @@ from rooms import calls, circles, includes, room_of, symbols, without_comments  
 SOURCES = rooms.sources()
 
 # What a room may include besides itself: what is below it, nothing beside or above it.
-ENGINE = {"model", "layers", "kernels", "data", "transport", "record", "base"}
+ENGINE = {"engine", "model", "layers", "kernels", "data", "transport", "record", "base"}
 AROUND = {"options", "host", "show"}
 BELOW = {
     "base": set(),
@@ -25,6 +25,7 @@ BELOW = {
     "layers": {"kernels", "base"},
     "model": {"layers", "kernels", "base"},
     "data": {"base", "record", "kernels/simd.h"},
+    "engine": {"model", "layers", "kernels", "data", "base"},
     "transport": {"base"},
     "record": {"base"},
     **dict.fromkeys(AROUND, ENGINE),
@@ -224,6 +225,13 @@ def test_no_intrinsics():
 
 def test_the_instruction_set_is_known_in_one_header():
     assert where(r"\b(__AVX\w*__|__SSE\w*__|__aarch64__|__ARM\w*|__x86_64__)\b") == ["include/kernels/simd.h"]
+
+
+def test_what_computes_is_called_through_an_engine():
+    """Directly it would be the program's own, with blocks of another width than the network's."""
+    direct = where(r"(?<!->)\b(network_(new|free|forward|measure|gradient|step|logit|loss|guess|label|smooth_labels|mix_labels)|optimizer_step|batch_load_block|peak_flops)\s*\(")
+    assert {room_of(ROOT / name) for name in direct} <= {"model", "data", "kernels"}
+    assert where(r"optimizer_init\([^;{]*[^>]\boptimizer_rules\b") == []
 
 
 def test_one_main():

@@ -33,6 +33,22 @@
     "slopes = channels\n[t]\nkind = tanh\n[e]\nkind = dense\nunits = 13\n[x]\nkind = dropout\n"    \
     "p = 0.2\n[i]\nkind = silu\n[f]\nkind = dense\nunits = 5\n"
 
+/* All that is normalised, by the batch twice. */
+#define NORMS                                                                                      \
+    "[model]\nname = t\ninput = 2 9 7\nclasses = 5\n"                                              \
+    "[c]\nkind = conv\nfilters = 8\nkernel = 3\npadding = 1\n"                                     \
+    "[b]\nkind = batchnorm\n[r]\nkind = relu\n[p]\nkind = maxpool\nwindow = 2\npadding = 1\n"      \
+    "[d]\nkind = conv\nfilters = 6\nkernel = 3\n[g]\nkind = groupnorm\ngroups = 2\n"               \
+    "[a]\nkind = avgpool\nwindow = 2\nstride = 1\n[l]\nkind = layernorm\n"                         \
+    "[e]\nkind = batchnorm\nscale = no\nmomentum = 0.4\n[s]\nkind = relu\n"                        \
+    "[q]\nkind = globalpool\n[f]\nkind = dense\nunits = 5\n"
+/* Both of Winograd's forms. */
+#define WINOGRAD                                                                                   \
+    "[model]\nname = t\ninput = 3 9 8\nclasses = 4\n"                                              \
+    "[c]\nkind = conv\nfilters = 5\nkernel = 3\npadding = 1\nalgorithm = f4\n[r]\nkind = relu\n"   \
+    "[d]\nkind = conv\nfilters = 70\nkernel = 3\nalgorithm = f2\n[s]\nkind = relu\n"               \
+    "[f]\nkind = dense\nunits = 4\n"
+
 static inline model *model_of(const char *text)
 {
     error err = {0};

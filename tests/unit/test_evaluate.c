@@ -24,7 +24,7 @@ static outcome evaluate(const model *m, const dataset *set, const float *w, cons
     evaluation e;
     outcome out = {0};
     input = plain_rule(set->shape);
-    assert_true(evaluation_init(&e, m, &input, set, N_THREADS, &err));
+    assert_true(evaluation_init(&e, m, &input, set, &(computing){&engine_own, N_THREADS}, &err));
     for (int turn = 0; turn < 2; turn++) { /* the second knows how long a block takes */
         evaluation_begin(&e, w);
         out.n_slices = out.longest = 0;
@@ -87,7 +87,7 @@ static void test_many_classes(void **state)
         set.labels[i] = (uint16_t)(N_CLASSES - 1 - i % 60);
     input = plain_rule(set.shape);
     assert_true(evaluation_check(m, "m", &input, "d", &err));
-    assert_true(evaluation_init(&e, m, &input, &set, N_THREADS, &err));
+    assert_true(evaluation_init(&e, m, &input, &set, &(computing){&engine_own, N_THREADS}, &err));
     evaluation_begin(&e, w);
     evaluation_finish(&e);
     for (size_t c = 0; c < N_CLASSES; c++)
@@ -113,7 +113,7 @@ static void test_too_many_classes_for_the_memory(void **state)
     dataset set = {0};
     model *m = model_of("[model]\nname = t\ninput = 1 1 1\nclasses = 65536\n"
                         "[f]\nkind = dense\nunits = 65536\n");
-    bool good = evaluation_init(&e, m, NULL, &set, 1, &err);
+    bool good = evaluation_init(&e, m, NULL, &set, &(computing){&engine_own, 1}, &err);
     evaluation_release(&e);
     model_free(m);
     if (good) /* a large machine */

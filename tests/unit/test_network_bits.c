@@ -91,16 +91,6 @@ static void check_threads(const char *text, const char *name, double clip_norm)
     model_free(m);
 }
 
-/* All that is normalised, by the batch twice. */
-#define NORMS                                                                                      \
-    "[model]\nname = t\ninput = 2 9 7\nclasses = 5\n"                                              \
-    "[c]\nkind = conv\nfilters = 8\nkernel = 3\npadding = 1\n"                                     \
-    "[b]\nkind = batchnorm\n[r]\nkind = relu\n[p]\nkind = maxpool\nwindow = 2\npadding = 1\n"      \
-    "[d]\nkind = conv\nfilters = 6\nkernel = 3\n[g]\nkind = groupnorm\ngroups = 2\n"               \
-    "[a]\nkind = avgpool\nwindow = 2\nstride = 1\n[l]\nkind = layernorm\n"                         \
-    "[e]\nkind = batchnorm\nscale = no\nmomentum = 0.4\n[s]\nkind = relu\n"                        \
-    "[q]\nkind = globalpool\n[f]\nkind = dense\nunits = 5\n"
-
 static void test_threads(void **state)
 {
     (void)state;
@@ -108,12 +98,7 @@ static void test_threads(void **state)
     check_threads(SMALL, "adamw", 1.0);
     check_threads(SMALL, "muon", 0.5);
     check_threads(PAPER, "sgd", 0.1);
-    check_threads(
-        "[model]\nname = t\ninput = 3 9 8\nclasses = 4\n"
-        "[c]\nkind = conv\nfilters = 5\nkernel = 3\npadding = 1\nalgorithm = f4\n[r]\nkind = relu\n"
-        "[d]\nkind = conv\nfilters = 70\nkernel = 3\nalgorithm = f2\n[s]\nkind = relu\n"
-        "[f]\nkind = dense\nunits = 4\n",
-        "sgd", 0.0);
+    check_threads(WINOGRAD, "sgd", 0.0);
     check_threads(MIXED, "sgd", 0.0);
     check_threads(NORMS, "sgd", 0.0);
 }
