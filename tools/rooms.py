@@ -86,15 +86,19 @@ def arrows(graph):
 
 def symbols(folder):
     """For each object file below folder that has a source still: what it defines, and what it takes from others."""
-    defined, taken = {}, {}
+    names = {}
     for path in sorted(Path(folder).rglob("*.o")):
         name = str(path.relative_to(folder).with_suffix(".c"))
-        if not (ROOT / "src" / name).is_file():
-            continue
-        lines = subprocess.run(["nm", path], text=True, capture_output=True, check=True).stdout.splitlines()
-        kinds = [line.split()[-2:] for line in lines]
-        defined[name] = {symbol for kind, symbol in kinds if kind in "TDBRCVW"}
-        taken[name] = {symbol for kind, symbol in kinds if kind == "U"}
+        if (ROOT / "src" / name).is_file():
+            names[str(path)] = name
+    defined, taken = ({name: set() for name in names.values()} for _ in range(2))
+    listed = subprocess.run(["nm", "-A", *names], text=True, capture_output=True, check=True).stdout
+    for path, line in (line.rsplit(":", 1) for line in listed.splitlines()):
+        kind, symbol = line.split()[-2:]
+        if kind in "TDBRCVW":
+            defined[names[path]].add(symbol)
+        elif kind == "U":
+            taken[names[path]].add(symbol)
     return defined, taken
 
 

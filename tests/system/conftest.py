@@ -27,9 +27,15 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes minutes, and is run with BRAMBLE_TEST_LONG=1 (make test-long)")
 
 
+# Groups of tests that take longest, so that none of them is begun last.
+LONGEST = ("test_accuracy", "test_arm64", "emulated hosts", "test_ulfm", "bad input", "test_faults", "test_signals", "test_checkpoint",
+           "test_training")
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist's, which reads the groups
 def pytest_collection_modifyitems(items):
     """With several workers (tests/run) a file's tests stay together, and share what its fixtures made; long ones wait."""
+    groups = {}
     for item in items:
         group = item.path.stem
         if group.startswith("test_bad_input"):
@@ -38,8 +44,10 @@ def pytest_collection_modifyitems(items):
                        "test_readme_hosts"):
             group = "emulated hosts"
         item.add_marker(pytest.mark.xdist_group(group))
+        groups[item] = group
         if item.get_closest_marker("long") and not os.environ.get("BRAMBLE_TEST_LONG"):
             item.add_marker(pytest.mark.skip(reason="takes minutes: make test-long"))
+    items.sort(key=lambda item: (*LONGEST, groups[item]).index(groups[item]))
 
 
 class Runner:

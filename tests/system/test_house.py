@@ -115,10 +115,15 @@ def test_a_library_has_one_home(header, room):
 # ---- who calls whom -----------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def objects():
+    return symbols(BRAMBLE.parent / "obj/src")
+
+
 @pytest.mark.parametrize("without", ["transport/serial.c", "transport/mpi"])
-def test_files_make_no_circle(without):
+def test_files_make_no_circle(objects, without):
     """What a file takes from others, by the symbols in the objects of the program (one of the two transports at a time)."""
-    defined, taken = symbols(BRAMBLE.parent / "obj/src")
+    defined, taken = objects
     assert len(defined) > 100
     taken = {name: all for name, all in taken.items() if not name.startswith(without)}
     defined = {name: all for name, all in defined.items() if not name.startswith(without)}

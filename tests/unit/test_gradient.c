@@ -216,9 +216,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dense_alone),      cmocka_unit_test(test_conv_alone),
         cmocka_unit_test(test_conv_forms_alone), cmocka_unit_test(test_maxpool_alone),
-        cmocka_unit_test(test_relu_alone),       cmocka_unit_test(test_chains),
-        cmocka_unit_test(test_check_can_fail),   cmocka_unit_test(test_dense_alone),
-        cmocka_unit_test(test_conv_alone),       cmocka_unit_test(test_maxpool_alone),
         cmocka_unit_test(test_relu_alone),       cmocka_unit_test(test_pooling_alone),
         cmocka_unit_test(test_norms_alone),      cmocka_unit_test(test_chains),
         cmocka_unit_test(test_check_can_fail),
