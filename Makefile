@@ -212,7 +212,7 @@ $(LIB): $(call obj,$(LIB_SRC)) $(call engine_obj,$(ENGINES))
 
 $(B)/obj/src/%.o: EXTRA = $(COLD) $(EXACT)
 $(B)/obj/src/data/synthetic.o $(B)/obj/src/base/random.o: EXTRA = $(EXACT)
-$(B)/obj/src/transport/fixed.o $(B)/obj/src/data/pixels.o: EXTRA = $(HOT) $(EXACT)
+$(B)/obj/src/transport/fixed.o $(B)/obj/src/transport/aggregate_sorted.o $(B)/obj/src/data/pixels.o: EXTRA = $(HOT) $(EXACT)
 $(B)/obj/src/model/outer%.o: EXTRA = $(HOT) $(EXACT)
 $(B)/obj/src/model/model%.o: EXTRA = $(COLD) $(EXACT)
 $(B)/obj/src/model/schedule.o $(B)/obj/src/layers/whitening.o: EXTRA = $(COLD) $(EXACT)

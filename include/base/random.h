@@ -23,6 +23,7 @@ enum random_use {
     RANDOM_DEAL,      /* order in which images are dealt to the workers */
     RANDOM_HOLDOUT,   /* images held out */
     RANDOM_PARTITION, /* who trains on what; major: what is drawn, minor: class, or try */
+    RANDOM_PARTICIPATION,     /* who takes part; minor: round */
     RANDOM_SPLIT = 20 /* images set aside for testing; major: class */
 };
 

@@ -47,6 +47,13 @@ void update_adamw(const adamw_rule *rule, const adamw_vectors *at, size_t begin,
 /* update_statistics - w += rate * (measured - w); elements begin .. end - 1 */
 void update_statistics(float rate, float *w, const float *measured, size_t begin, size_t end);
 
+/* vector_pull - g += factor * (w - anchor); elements begin .. end - 1 */
+void vector_pull(float *g, const float *w, const float *anchor, float factor, size_t begin,
+                 size_t end);
+
+/* vector_add - x += y; elements begin .. end - 1 */
+void vector_add(float *x, const float *y, size_t begin, size_t end);
+
 /* vector_squares - the sum of the squares of n elements, in double; the same bits for any VEC_WIDTH */
 double vector_squares(const float *x, size_t n);
 

@@ -24,6 +24,7 @@ typedef struct optimizer_settings {
     double weight_decay;
     double beta1, beta2, epsilon;  /* AdamW's */
     double muon_lr, muon_momentum; /* of matrices */
+    double proximal;               /* pull towards the anchor; 0: none */
     double clip_norm;              /* longer gradients are shortened to it; 0: none are */
     bool nesterov;
     bool decoupled; /* weight decay apart from the gradient and its states */
@@ -73,6 +74,8 @@ struct optimizer {
     optimizer_settings settings;
     double factor; /* of the settings' learning rates in the next step; 1 at first */
     double epoch; /* that the next step is in, from 0: for weights that are trained for some only */
+    const float *shift;  /* added to each gradient; NULL: none */
+    const float *anchor; /* the weights of the last average; read where proximal is not 0 */
     /* as long as the weights, padded to whole lines; NULL beyond the rule's */
     float *states[OPTIMIZER_STATES + 1];
     float
@@ -101,8 +104,9 @@ void optimizer_forget(optimizer *self);
  * optimizer_update - by every thread of a team, behind a barrier; it ends without one
  * optimizer_step - both, with a team of n_threads
  *   w  inout  n_weights floats
- *   g  inout  as many; shortened to settings.clip_norm
- * Source of the clipping: torch.nn.utils.clip_grad_norm_ (Pascanu et al., arXiv:1211.5063).
+ *   g  inout  as many; shift and settings.proximal (w - anchor) are added, then they are shortened to settings.clip_norm
+ * Sources: FedProx, Li et al., arXiv:1812.06127 (the proximal term's gradient); torch.nn.utils.clip_grad_norm_
+ * (Pascanu et al., arXiv:1211.5063).
  */
 void optimizer_begin(optimizer *self);
 void optimizer_update(const optimizer *self, float *w, float *g, const team *us);

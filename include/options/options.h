@@ -61,9 +61,14 @@ typedef struct train_options {
     int sync;               /* enum sync */
     double target_accuracy; /* 0..1; 0: none */
 
-    int average;          /* index into average_rules */
-    int server_optimizer; /* index into outer_rules */
-    double lookahead;     /* outer_settings' keep; 0: none */
+    int average;                       /* index into average_rules */
+    char aggregate[OPTION_TEXT_BYTES]; /* for aggregate_parse */
+    double participation;              /* share of the workers in a round, above 0 */
+    uint64_t min_workers;              /* at least so many of them */
+    double proximal;                   /* 0: none */
+    bool normalize_steps, control_variates;
+    int server_optimizer;              /* index into outer_rules */
+    double lookahead;                  /* outer_settings' keep; 0: none */
     outer_settings server;
     uint64_t threads;    /* 0: the cores the rank is bound to */
     int isa;             /* for engine_choose */

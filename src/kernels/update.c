@@ -80,6 +80,20 @@ void update_statistics(float rate, float *w, const float *measured, size_t begin
         w[k] += rate * (measured[k] - w[k]);
 }
 
+/* One product a sum, fused wherever it can be. */
+void vector_pull(float *g, const float *w, const float *anchor, float factor, size_t begin,
+                 size_t end)
+{
+    for (size_t k = begin; k < end; k++)
+        g[k] = g[k] + factor * (w[k] - anchor[k]);
+}
+
+void vector_add(float *x, const float *y, size_t begin, size_t end)
+{
+    for (size_t k = begin; k < end; k++)
+        x[k] += y[k];
+}
+
 double vector_squares(const float *x, size_t n)
 {
     enum { SUMS = 16 }; /* whatever the width */

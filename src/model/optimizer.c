@@ -171,10 +171,24 @@ static void clip(const optimizer *self, float *g, const team *us)
     team_barrier(us);
 }
 
+/* What makes workers with unlike images go one way; each thread a piece. */
+static void correct(const optimizer *self, const float *w, float *g, const team *us)
+{
+    size_t begin, end;
+    team_share(us, self->model->n_trained, &begin, &end);
+    if (self->shift)
+        vector_add(g, self->shift, begin, end);
+    if (self->settings.proximal > 0.0)
+        vector_pull(g, w, self->anchor, (float)self->settings.proximal, begin, end);
+    team_barrier(us);
+}
+
 void optimizer_update(const optimizer *self, float *w, float *g, const team *us)
 {
     const model *m = self->model;
     size_t begin, end;
+    if (self->shift || self->settings.proximal > 0.0)
+        correct(self, w, g, us);
     if (self->settings.clip_norm > 0.0)
         clip(self, g, us);
     for (size_t k = 0; k < self->n_parts; k++)

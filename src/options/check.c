@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "model/schedule.h"
+#include "transport/aggregate.h"
 #include "transport/average.h"
 
 #include <string.h>
@@ -21,6 +22,12 @@ static const companion companions[] = {
     {"epsilon", "optimizer", {"adamw"}},
     {"muon-lr", "optimizer", {"muon"}},
     {"muon-momentum", "optimizer", {"muon"}},
+    {"proximal", "sync", {"weights"}},
+    {"participation", "sync", {"weights"}},
+    {"normalize-steps", "sync", {"weights"}},
+    {"normalize-steps", "optimizer", {"sgd"}},
+    {"control-variates", "sync", {"weights"}},
+    {"control-variates", "optimizer", {"sgd"}},
 };
 
 static const option_entry *entry_of(const char *name)
@@ -68,18 +75,63 @@ static bool check_companions(const train_options *o, error *err)
 
 static bool check_averages(const train_options *o, error *err)
 {
-    if (o->ema > 0.0 && o->tail_average > 0.0)
-        return error_user(err,
-                          "--ema and --tail-average exclude each other: a round has one model; "
-                          "give --tail-average 0");
-    if (o->lookahead > 0.0 && o->server_optimizer != 0)
-        return error_user(err, "--lookahead and --server-optimizer exclude each other; give one");
     return o->sync != SYNC_GRADIENTS || average_rules[o->average]->exact ||
            error_user(err, "--sync gradients needs an exact --average rule, which %s is not",
                       average_rules[o->average]->name);
 }
 
+static bool check_aggregate(const train_options *o, error *err)
+{
+    aggregate_choice choice;
+    if (!aggregate_parse(o->aggregate, &choice, err))
+        return error_prefix(err, "--aggregate %.60s", o->aggregate);
+    return !choice.rule->combine || o->average == 0 ||
+           error_user(err,
+                      "--aggregate %s: the server collects the weights, --average %s is for the "
+                      "mean; leave it out",
+                      o->aggregate, average_rules[o->average]->name);
+}
+
+/* Two that cannot be had together. */
+typedef struct exclusion {
+    const char *name, *other;
+} exclusion;
+
+/* Ways are compared, or divided by steps, from one average to the next, with momentum that begins there. */
+static const exclusion exclusions[] = {
+    {"ema", "tail-average"},
+    {"lookahead", "server-optimizer"},
+    {"normalize-steps", "aggregate"},
+    {"normalize-steps", "proximal"},
+    {"normalize-steps", "keep-momentum"},
+    {"normalize-steps", "average-every"},
+    {"control-variates", "aggregate"},
+    {"control-variates", "proximal"},
+    {"control-variates", "normalize-steps"},
+    {"control-variates", "keep-momentum"},
+    {"control-variates", "average-every"},
+};
+
+static bool check_exclusions(const train_options *o, error *err)
+{
+    for (size_t i = 0; i < sizeof exclusions / sizeof *exclusions; i++) {
+        const exclusion *e = &exclusions[i];
+        if (is_set(o, entry_of(e->name), err) && is_set(o, entry_of(e->other), err))
+            return error_user(err, "--%s and --%s exclude each other; leave one out", e->name,
+                              e->other);
+    }
+    return err->kind == ERROR_NONE;
+}
+
+static bool check_participation(const train_options *o, error *err)
+{
+    return o->participation > 0.0 ||
+           error_user(err, "--participation 0: expected more than 0, the share of the workers");
+}
+
 bool check_options(const train_options *options, error *err)
 {
-    return check_companions(options, err) && check_averages(options, err);
+    return check_companions(options, err) && check_averages(options, err) &&
+           check_exclusions(options, err) && check_aggregate(options, err) &&
+           check_participation(options, err);
 }

@@ -1,6 +1,9 @@
 #include "course.h"
 
 #include "base/memory.h"
+#include "base/random.h"
+
+#include <math.h>
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
 {
@@ -26,6 +29,15 @@ static uint64_t count_segments(const course *self, uint64_t average_every)
     return average_every == 0 ? 1 : divide_up(most, average_every);
 }
 
+/* As Flower: so large a share, rounded down, but not less than the least. */
+static int count_participants(const course *self, const train_options *o)
+{
+    const double share = floor(o->participation * self->n_workers + 1e-9);
+    const int least = o->min_workers < (uint64_t)self->n_workers ? (int)o->min_workers
+                                                                 : self->n_workers;
+    return share > (double)least ? (int)share : least;
+}
+
 void course_cut(course *self, const train_options *options, uint64_t rounds_before)
 {
     self->batch = options->batch;
@@ -36,6 +48,8 @@ void course_cut(course *self, const train_options *options, uint64_t rounds_befo
     self->n_train = 0;
     for (int k = 0; k < self->n_workers; k++)
         self->n_train += self->images[k];
+    self->seed = options->seed;
+    self->participants = count_participants(self, options);
     self->takes = count_segments(self, options->average_every);
     self->segments = options->sync == SYNC_GRADIENTS ? count_segments(self, 1) : self->takes;
     self->eval_every = options->eval_every;
@@ -83,11 +97,25 @@ bool course_take(const course *self, uint64_t k, uint64_t *take)
     return (uint64_t)(takes * (k + 1) / self->segments) > before;
 }
 
+/* The workers with the smallest numbers of chance. */
+bool course_takes_part(const course *self, int worker, uint64_t round)
+{
+    const uint64_t stream = random_stream(RANDOM_PARTICIPATION, 0, (uint32_t)round);
+    const uint64_t mine = random_u64(self->seed, stream, (uint64_t)worker);
+    int before = 0;
+    for (int k = 0; k < self->n_workers && self->participants < self->n_workers; k++) {
+        const uint64_t other = random_u64(self->seed, stream, (uint64_t)k);
+        before += other < mine || (other == mine && k < worker);
+    }
+    return before < self->participants;
+}
+
 double course_images(const course *self)
 {
+    const double share = (double)self->participants / self->n_workers;
     double sum = 0.0;
     for (int k = 0; k < self->n_workers; k++)
         sum +=
             (double)course_steps(self, k) * (double)self->images[k] / (double)course_epoch(self, k);
-    return sum;
+    return share * sum;
 }

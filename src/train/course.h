@@ -24,6 +24,8 @@ typedef struct course {
     uint64_t
         takes; /* of these, how many give weights to what looks at averages: all, unless they are of gradients */
     uint64_t eval_every; /* rounds from one evaluation to the next */
+    uint64_t seed;       /* of who takes part */
+    int participants;    /* workers in a round */
 } course;
 
 /* course_init - memory for the shards' sizes, all 0; false with err (environment) */
@@ -51,7 +53,10 @@ uint64_t course_steps_before(const course *self, int worker, uint64_t k);
 /* course_take - does segment k, 0 <= k < segments, end with such a one?  Its number, 0 <= *take < takes, then. */
 bool course_take(const course *self, uint64_t k, uint64_t *take);
 
-/* course_images - that all workers see in a round, about */
+/* course_takes_part - does a worker train in a round?  `participants` do, drawn anew for each. */
+bool course_takes_part(const course *self, int worker, uint64_t round);
+
+/* course_images - that those who take part see in a round, about */
 double course_images(const course *self);
 
 #endif

@@ -11,6 +11,7 @@ static optimizer_settings settings_of(const train_options *o)
         .epsilon = o->epsilon,
         .muon_lr = o->muon_lr,
         .muon_momentum = o->muon_momentum,
+        .proximal = o->proximal,
         .clip_norm = o->clip_norm,
         .nesterov = o->nesterov,
         .decoupled = o->decoupled,
@@ -61,6 +62,11 @@ void descent_next(descent *self)
     double step = (double)self->step++;
     self->optimizer.factor = schedule_factor(&self->schedule, step);
     self->optimizer.epoch = step / self->epoch_steps;
+}
+
+void descent_skip(descent *self, uint64_t n)
+{
+    self->step += n;
 }
 
 void descent_step(descent *self, float *w, float *g, int n_threads)

@@ -38,6 +38,9 @@ void descent_release(descent *self);
 double descent_lr(const descent *self);
 void descent_next(descent *self);
 
+/* descent_skip - n steps count as taken */
+void descent_skip(descent *self, uint64_t n);
+
 /* descent_step - the next, outside of a network: optimizer_step */
 void descent_step(descent *self, float *w, float *g, int n_threads);
 

@@ -24,6 +24,7 @@ void job_release(job *self)
     worker_release(&self->worker);
     input_values_release(&self->input);
     course_release(&self->course);
+    variates_release(&self->variates);
     merge_release(&self->merge);
     descent_release(&self->descent);
     memory_free(self->w);

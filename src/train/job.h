@@ -20,6 +20,7 @@
 #include "record/record.h"
 #include "train/evaluate.h"
 #include "transport/transport.h"
+#include "variates.h"
 #include "worker.h"
 
 /* The server's half. */
@@ -46,6 +47,7 @@ typedef struct job {
     float *g; /* their gradient, on ranks that take steps: workers, with --sync gradients all */
     descent descent;                 /* on the same ranks */
     merge merge;                     /* of all workers' weights, or gradients, into these */
+    variates variates;               /* of the gradients, where steps are corrected by them */
     computing with;                  /* of this rank */
     double t_begin_s, t_start_mpi_s; /* as in run.h */
     double t_start_data_s;           /* reading and dealing out images */

@@ -7,20 +7,21 @@
 #include <math.h>
 #include <string.h>
 
-bool merge_init(merge *self, const average_rule *rule, const outer_rule *then,
-                const outer_settings *settings, const model *of, error *err)
+bool merge_init(merge *self, const merge_rules *rules, const model *of, error *err)
 {
     size_t n = of->n_weights;
     *self = (merge){.of = of};
-    if (rule->uses_before || then->apply)
+    if (rules->average->uses_before || rules->outer->apply || rules->keeps_before)
         self->before = memory_new(n, sizeof *self->before, err);
-    return average_init(&self->average, rule, n, err) &&
-           outer_init(&self->outer, then, settings, of->n_trained, err);
+    return average_init(&self->average, rules->average, n, err) &&
+           aggregate_init(&self->aggregate, &rules->aggregate, n, err) &&
+           outer_init(&self->outer, rules->outer, &rules->settings, of->n_trained, err);
 }
 
 void merge_release(merge *self)
 {
     average_release(&self->average);
+    aggregate_release(&self->aggregate);
     outer_release(&self->outer);
     memory_free(self->before);
     self->before = NULL;
@@ -57,7 +58,8 @@ void merge_outer(merge *self, float *w, uint64_t round)
     merge_begin(self, w);
 }
 
-double merge_weights(merge *self, float *w, const double *weights, uint64_t round)
+/* Statistics as moments, which may be averaged. */
+static double mean_of_weights(merge *self, float *w, const double *weights)
 {
     bool several = of_several(weights); /* one's statistics are as they are */
     if (several)
@@ -65,6 +67,28 @@ double merge_weights(merge *self, float *w, const double *weights, uint64_t roun
     double t_wire_s = transport_average(&self->average, w, self->before, weights);
     if (several)
         model_from_moments(self->of, w, w);
+    return t_wire_s;
+}
+
+/* A robust aggregate takes statistics as they stand: a median of moments may be no variance's. */
+static double combine(merge *self, float *w, const double *weights)
+{
+    return self->aggregate.choice.rule->combine
+               ? transport_aggregate(&self->aggregate, w, weights, self->of->n_trained)
+               : mean_of_weights(self, w, weights);
+}
+
+static void stretch(const merge *self, float *w, double factor)
+{
+    for (size_t k = 0; k < self->of->n_trained; k++)
+        w[k] = self->before[k] + (float)factor * (w[k] - self->before[k]);
+}
+
+double merge_weights(merge *self, float *w, const merge_shares *by, uint64_t round)
+{
+    double t_wire_s = combine(self, w, by->weights);
+    if (by->stretch != 1.0)
+        stretch(self, w, by->stretch);
     merge_outer(self, w, round);
     return t_wire_s;
 }
@@ -79,6 +103,8 @@ static int exponent_of(float largest)
 double merge_gradients(merge *self, float *g, size_t n_trained, float largest,
                        const double *weights)
 {
+    if (self->aggregate.choice.rule->combine)
+        return combine(self, g, weights);
     bool several = of_several(weights);
     int exponent = exponent_of(largest);
     if (several)

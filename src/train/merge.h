@@ -1,5 +1,6 @@
 /*
- * merge.h - the workers' weights become those that everyone goes on from: the average, then the outer rule
+ * merge.h - the workers' weights become those that everyone goes on from: the average, or what stands in its place,
+ *           then the outer rule
  *
  * Where gradients are averaged before every step all have the same weights; the outer rule comes at times.
  */
@@ -8,37 +9,50 @@
 
 #include "model/model.h"
 #include "model/outer.h"
+#include "transport/aggregate.h"
 #include "transport/average.h"
 
 typedef struct merge {
     const model *of;
     average
         average; /* of all weights, with moments in the place of statistics (model_to_moments) */
-    outer outer; /* of the trained ones: statistics are none */
+    aggregate aggregate; /* in its place, where it is not the mean; of statistics as they stand */
+    outer outer;         /* of the trained ones: statistics are none */
     /* what everyone went on from the last time, as it is averaged; NULL where neither rule asks for it */
     float *before;
 } merge;
 
 /*
- * merge_init - memory for both rules
- *   settings  in  of the outer rule; NULL where it has none
- *   of        in  the model, which must outlive it: all its weights are averaged, the outer rule has the trained ones
- * false with err (environment); then it is to be released, too.  Not collective.
+ * merge_init - memory for the rules
+ *   of  in  the model, which must outlive it: all its weights are averaged, the outer rule has the trained ones
+ * false with err (environment; user: a model too large for the aggregate); then it is to be released, too.  Not
+ * collective.
  */
-bool merge_init(merge *self, const average_rule *rule, const outer_rule *then,
-                const outer_settings *settings, const model *of, error *err);
+typedef struct merge_rules {
+    const average_rule *average;
+    aggregate_choice aggregate;
+    const outer_rule *outer;
+    outer_settings settings; /* of the outer rule */
+    bool keeps_before;       /* others ask for it */
+} merge_rules;
+bool merge_init(merge *self, const merge_rules *rules, const model *of, error *err);
 void merge_release(merge *self);
 
 /* merge_begin - these are the weights everyone begins with, or goes on from when resumed.  Not collective. */
 void merge_begin(merge *self, const float *w);
 
+/* Whose weights count how much; the same on every rank. */
+typedef struct merge_shares {
+    const double *weights; /* of the ranks, as transport_average wants them */
+    double stretch;        /* of the way from before to the mean; 1 or, where before is kept, any */
+} merge_shares;
+
 /*
  * merge_weights - replace w on every rank by what everyone goes on from
- *   weights  in  of the ranks, as transport_average wants them
  *   round    in  how many averages have been before, over all rounds
  * Returns the seconds of it that were spent in MPI.  Collective.
  */
-double merge_weights(merge *self, float *w, const double *weights, uint64_t round);
+double merge_weights(merge *self, float *w, const merge_shares *by, uint64_t round);
 
 /* merge_outer - the second half of it, where all have the same w.  Not collective. */
 void merge_outer(merge *self, float *w, uint64_t round);

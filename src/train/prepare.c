@@ -27,6 +27,38 @@ static bool check_case(const option_case *label, error *err)
                (unsigned long long)label->cores);
 }
 
+/* What collects everyone's weights needs some of everyone. */
+static bool check_steps(const course *on, const train_options *o, error *err)
+{
+    for (int k = 0; k < on->n_workers; k++)
+        if (course_steps(on, k) < on->segments)
+            return error_user(err,
+                              "--aggregate %s: worker %d takes %llu steps in a round of %llu "
+                              "averages; it has to have a part in each: average less often, or "
+                              "give it more images",
+                              o->aggregate, k + 1, (unsigned long long)course_steps(on, k),
+                              (unsigned long long)on->segments);
+    return true;
+}
+
+/* Are there as many workers as a round needs? */
+static bool check_workers(const course *on, const train_options *o, error *err)
+{
+    aggregate_choice choice;
+    if (o->min_workers > (uint64_t)on->n_workers)
+        return error_user(err, "--min-workers %llu: this run has %d worker%s",
+                          (unsigned long long)o->min_workers, on->n_workers,
+                          on->n_workers > 1 ? "s" : "");
+    if (!aggregate_parse(o->aggregate, &choice, err))
+        return false;
+    const int least = aggregate_least(&choice);
+    if (choice.rule->combine && !check_steps(on, o, err))
+        return false;
+    return on->participants >= least ||
+           error_user(err, "--aggregate %s needs at least %d workers, %d take%s part in a round",
+                      o->aggregate, least, on->participants, on->participants > 1 ? "" : "s");
+}
+
 static bool prepare_model(preparation *self, job *to, error *err)
 {
     char path[OPTION_TEXT_BYTES] = "";
@@ -115,7 +147,7 @@ static bool prepare_data(preparation *self, job *to, error *err)
     to->t_start_data_s += clock_now() - since_s;
     transport_broadcast(on->images, (size_t)on->n_workers * sizeof *on->images, 0, TRANSPORT_SLEEP);
     course_cut(on, to->options, self->run->rounds_before);
-    if (!check_batches(on, to->model, err))
+    if (!check_workers(on, to->options, err) || !check_batches(on, to->model, err))
         return false;
     return broadcast_input(&to->input, err);
 }
@@ -126,10 +158,17 @@ static void prepare_merge(job *to, error *err)
     const train_options *o = to->options;
     const outer_rule *then =
         o->lookahead > 0.0 ? &outer_lookahead : outer_rules[o->server_optimizer];
-    outer_settings settings = o->server;
-    settings.keep = o->lookahead;
-    settings.averages = to->course.rounds * to->course.takes;
-    merge_init(&to->merge, average_rules[o->average], then, &settings, to->model, err);
+    merge_rules rules = {.average = average_rules[o->average],
+                         .outer = then,
+                         .settings = o->server,
+                         .keeps_before = o->proximal > 0.0 || o->normalize_steps ||
+                                         o->control_variates};
+    rules.settings.keep = o->lookahead;
+    rules.settings.averages = to->course.rounds * to->course.takes;
+    if (aggregate_parse(o->aggregate, &rules.aggregate, err))
+        merge_init(&to->merge, &rules, to->model, err);
+    if (o->control_variates && err->kind == ERROR_NONE)
+        variates_init(&to->variates, rules.average, to->model, err);
 }
 
 /* Steps are each worker's own, or, where gradients are averaged, everybody's. */
@@ -143,6 +182,8 @@ static void prepare_descent(job *to, error *err)
     const descent_course steps = {course_steps(on, who), course_epoch(on, who), on->rounds_before};
     to->g = memory_new(to->model->n_weights, sizeof *to->g, err);
     descent_init(&to->descent, to->options, to->with.engine, to->model, &steps, err);
+    to->descent.optimizer.anchor = to->merge.before;
+    to->descent.optimizer.shift = to->variates.shift;
 }
 
 /* By what each processor has, unless one is forced. */
@@ -202,6 +243,7 @@ static bool prepare_weights(preparation *self, job *to, error *err)
     else
         transport_broadcast(to->w, m->n_weights * sizeof *to->w, 0, TRANSPORT_SLEEP);
     merge_begin(&to->merge, to->w);
+    variates_begin(&to->variates);
     return true;
 }
 

@@ -47,10 +47,12 @@ static bool exchange(training *t, const segment_note *mine, uint64_t round, bool
 static bool check_divergence(const training *t, uint64_t round, error *err)
 {
     const record_machine *machines = t->job->server.machines;
+    const int least = aggregate_least(&t->job->merge.aggregate.choice);
     int n_diverged = 0;
     for (int k = 0; k < transport_size(); k++)
         n_diverged += t->notes[k].diverged != 0;
-    if (t->job->options->on_nan == ON_NAN_SKIP && n_diverged < transport_workers())
+    if (n_diverged == 0 || (t->job->options->on_nan == ON_NAN_SKIP &&
+                            t->job->course.participants - n_diverged >= least))
         return true;
     for (int k = 0; k < transport_size(); k++)
         if (t->notes[k].diverged)
@@ -63,11 +65,50 @@ static bool check_divergence(const training *t, uint64_t round, error *err)
     return true;
 }
 
+/*
+ * FedNova: ways of unlike lengths a_i count by their directions, d_i / a_i, and the mean of these goes as far as the
+ * mean way: by weights p_i / a_i the mean has to be stretched by (sum p_i a_i) (sum p_i / a_i).
+ * Source: Wang et al., arXiv:2007.07481.
+ */
+static double normalize(training *t)
+{
+    double total = 0.0, ways = 0.0, shares = 0.0, first = 0.0;
+    bool alike = true;
+    for (int k = 0; k < transport_size(); k++) {
+        const double images = t->weights[k], way = t->notes[k].way;
+        if (!(images > 0.0))
+            continue;
+        first = first > 0.0 ? first : way;
+        alike = alike && way == first;
+        total += images;
+        ways += images * way;
+        shares += images / way;
+    }
+    if (alike)
+        return 1.0;
+    for (int k = 0; k < transport_size(); k++)
+        if (t->weights[k] > 0.0)
+            t->weights[k] /= t->notes[k].way;
+    return ways / total * (shares / total);
+}
+
+/* Before the average takes this rank's own away. */
+static double take_variates(training *t)
+{
+    job *j = t->job;
+    const variates_round mine = {j->merge.before, j->w, t->notes[transport_rank()].way,
+                                 j->descent.optimizer.epoch};
+    return j->variates.of ? variates_take(&j->variates, &mine, t->weights) : 0.0;
+}
+
 /* Everyone's weights become their mean, by images seen, and what the outer rule makes of it. */
 static double average_weights(training *t, uint64_t round, uint64_t segment)
 {
     job *j = t->job;
-    return merge_weights(&j->merge, j->w, t->weights, round * j->course.segments + segment);
+    const double t_wire_s = take_variates(t);
+    const merge_shares shares = {t->weights, j->options->normalize_steps ? normalize(t) : 1.0};
+    return t_wire_s +
+           merge_weights(&j->merge, j->w, &shares, round * j->course.segments + segment);
 }
 
 /* Everyone takes the same step, by the mean of the gradients. */
@@ -127,16 +168,19 @@ static void add_segment(const job *j, const segment_note *mine, record_rank *row
         row->accuracy += mine->correct;
     }
     row->steps += mine->steps;
-    row->bytes_sent += (double)j->merge.average.rule->bytes(j->model->n_weights, transport_rank(),
-                                                            transport_size());
+    const size_t n = j->model->n_weights + (j->variates.of ? j->model->n_trained : 0);
+    row->bytes_sent +=
+        (double)j->merge.average.rule->bytes(n, transport_rank(), transport_size());
 }
 
 static bool run_segment(training *t, uint64_t round, uint64_t segment, record_rank *row, error *err)
 {
     job *j = t->job;
     segment_note mine = {.t_wait_s = segment > 0 ? t->t_wait_s : 0.0};
-    if (transport_is_worker())
+    if (transport_is_worker() && course_takes_part(&j->course, j->worker.number, round))
         worker_train(&j->worker, &t->phases, segment, &mine, step_done, t);
+    else if (transport_is_worker())
+        worker_skip(&j->worker, segment);
     if (!exchange(t, &mine, round, segment + 1 == j->course.segments, err))
         return false;
     if (t->decision->stop)

@@ -1,6 +1,7 @@
 #include "worker.h"
 
 #include "base/memory.h"
+#include "base/random.h"
 #include "host/sensors.h"
 #include "kernels/update.h"
 #include "train/interrupt.h"
@@ -14,15 +15,20 @@
 
 /* ---- memory ------------------------------------------------------------------------------------ */
 
-/* Where the steps of former starts have led to. */
-static bool init_sampler(worker *self, const train_options *o, error *err)
+/* Where the steps so far have led to. */
+static void find_place(worker *self)
 {
     uint64_t per_epoch = course_epoch(self->course, self->number);
+    sampler_seek(&self->sampler, (uint32_t)(self->step / per_epoch),
+                 (size_t)(self->step % per_epoch * self->course->batch));
+}
+
+static bool init_sampler(worker *self, const train_options *o, error *err)
+{
     if (!sampler_init(&self->sampler, self->shard.n, o->seed, (uint32_t)self->number,
                       (enum sampler_order)o->order, err))
         return false;
-    sampler_seek(&self->sampler, (uint32_t)(self->step / per_epoch),
-                 (size_t)(self->step % per_epoch * o->batch));
+    find_place(self);
     return true;
 }
 
@@ -93,6 +99,14 @@ static void number_images(void *arg, size_t first, size_t n, uint32_t *numbers)
             from->of->shard.numbers[batch->indices ? batch->indices[k] : batch->first + k];
 }
 
+/* A step of sgd. */
+static void add_way(worker *self, segment_note *mine)
+{
+    const optimizer_settings *by = &self->by->optimizer.settings;
+    self->push = by->momentum * self->push + 1.0;
+    mine->way += mine->lr * (by->nesterov ? 1.0 + by->momentum * self->push : self->push);
+}
+
 static void train_step(worker *self, phases *times, segment_note *mine)
 {
     loading from = {self, sampler_next(&self->sampler, self->course->batch)};
@@ -107,6 +121,7 @@ static void train_step(worker *self, phases *times, segment_note *mine)
         result = self->engine->network_step(self->net, &self->at, &self->by->optimizer, &input, n);
     }
     self->step++;
+    add_way(self, mine);
     phases_move(times, PHASE_TRAIN, PHASE_INPUT, result.t_input_s);
     mine->images += (double)n;
     mine->loss_sum += result.loss_sum;
@@ -148,17 +163,22 @@ static bool is_sound(const worker *self, segment_note *mine)
 
 /*
  * For tests: BRAMBLE_TEST_FAULT=nan:RANK:ROUND:SEGMENT makes a weight (or what is averaged, its gradient) of that
- * rank NaN at the end of that segment; all count from 0.
+ * rank NaN at the end of that segment; all count from 0.  rubbish:RANK: what that rank has to be averaged is noise.
  */
 static void fault_provoke(const worker *self, uint64_t segment, uint64_t end)
 {
     int rank;
     unsigned long long round, part;
     const char *fault = getenv("BRAMBLE_TEST_FAULT");
+    float *averaged = self->gradients ? self->at.g : self->at.w;
     if (fault && sscanf(fault, "nan:%d:%llu:%llu", &rank, &round, &part) == 3 &&
         rank == transport_rank() && part == segment &&
         self->step == round * course_steps(self->course, self->number) + end)
-        (self->gradients ? self->at.g : self->at.w)[self->model->n_weights - 1] = NAN;
+        averaged[self->model->n_weights - 1] = NAN;
+    if (fault && sscanf(fault, "rubbish:%d", &rank) == 1 && rank == transport_rank())
+        for (size_t k = 0; k < self->model->n_trained; k++)
+            averaged[k] = random_uniform(0, random_stream(RANDOM_TEST, 0, (uint32_t)self->step), k,
+                                         -100.0F, 100.0F);
 }
 
 void worker_train(worker *self, phases *times, uint64_t segment, segment_note *mine,
@@ -167,6 +187,7 @@ void worker_train(worker *self, phases *times, uint64_t segment, segment_note *m
     uint64_t begin = course_steps_before(self->course, self->number, segment);
     uint64_t end = course_steps_before(self->course, self->number, segment + 1);
     phases_enter(times, PHASE_TRAIN);
+    self->push = segment > 0 ? self->push : 0.0;
     for (uint64_t k = begin; k < end; k++) {
         mine->signal = interrupt_signal();
         if (mine->signal || transport_stop_called())
@@ -180,4 +201,13 @@ void worker_train(worker *self, phases *times, uint64_t segment, segment_note *m
     fault_provoke(self, segment, end);
     if (!is_sound(self, mine))
         note_divergence(self, mine);
+}
+
+void worker_skip(worker *self, uint64_t segment)
+{
+    const uint64_t n = course_steps_before(self->course, self->number, segment + 1) -
+                       course_steps_before(self->course, self->number, segment);
+    self->step += n;
+    descent_skip(self->by, n);
+    find_place(self);
 }

@@ -30,6 +30,7 @@ typedef struct worker {
     descent *by;        /* the job's */
     bool gradients;     /* a step is a gradient, no more (--sync gradients) */
     uint64_t step;      /* how many batches it has taken, over all rounds */
+    double push;        /* momentum that gradients of 1 would have by now */
 } worker;
 
 /*
@@ -48,6 +49,7 @@ void worker_release(worker *self);
 typedef struct segment_note {
     double images, loss_sum, correct, steps;
     double lr;       /* of the last step; 0 without one */
+    double way;      /* that the weights would have gone, were all gradients 1: sgd's, momentum counted */
     double t_wait_s; /* between the note before this in the round and its decision */
     float largest; /* magnitude in the gradient of what is trained, where gradients are averaged */
     int32_t diverged;
@@ -67,5 +69,8 @@ typedef struct segment_note {
 typedef void worker_done(void *arg, const segment_note *mine);
 void worker_train(worker *self, phases *times, uint64_t segment, segment_note *mine,
                   worker_done *done, void *arg);
+
+/* worker_skip - stand where worker_train would have ended, without a step.  Not collective. */
+void worker_skip(worker *self, uint64_t segment);
 
 #endif

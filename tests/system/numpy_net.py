@@ -493,6 +493,10 @@ class Recipe:
     local_steps: int = 0
     average_every: int = 0
     tail_average: float = 0.0
+    aggregate: str = "mean"
+    proximal: float = 0.0
+    normalize_steps: bool = False
+    control_variates: bool = False
     server_optimizer: str = "none"
     server_lr: float = 0.0
     server_momentum: float = 0.9
@@ -523,7 +527,9 @@ class Worker:
         self.see, self.labels, self.recipe, self.first = see, labels, recipe, first
         self.x, self.epoch = see(0), 0
         self.place = self.taken = 0
-        self.velocity = None
+        self.velocity = self.anchor = None
+        self.push = self.way = 0.0
+        self.shift = None
         epoch = -(-len(labels) // recipe.batch)  # the last, smaller batch counts
         self.steps = recipe.local_steps or recipe.local_epochs * epoch
 
@@ -550,8 +556,12 @@ class Worker:
         first, self.velocity = self.velocity is None, self.velocity or {}
         for name, g in grads.items():
             g = g + r.weight_decay * w[name]
+            g = g + self.shift[name] if self.shift else g
+            g = g + r.proximal * (w[name] - self.anchor[name]) if r.proximal else g
             v = self.velocity[name] = g if first else r.momentum * self.velocity[name] + g
             w[name] = w[name] - lr * (g + r.momentum * v if r.nesterov else v)
+        self.push = r.momentum * self.push + 1
+        self.way += lr * (1 + r.momentum * self.push if r.nesterov else self.push)
         for name, (value, rate) in net.measured().items():
             w[name] = w[name] + rate * (value - w[name])
         return np.array([len(x), loss, hits, lr])
@@ -617,6 +627,37 @@ def average(weights, images):
     return mean
 
 
+def normalized(before, weights, images, ways):
+    """FedNova: x - (sum p_i a_i) sum p_i (x - y_i) / a_i."""
+    share, ways = np.array(images) / sum(images), np.array(ways)
+    return {name: x - (share @ ways) * sum(p * (x - w[name]) / a for p, w, a in zip(share, weights, ways))
+            for name, x in before.items()}
+
+
+def vary(before, results, workers):
+    """SCAFFOLD, option II: c_i becomes the round's mean gradient, c the mean of all c_i."""
+    trained = [name for name in before if ".running_" not in name]
+    for worker, w in zip(workers, results):
+        worker.own = {name: (before[name] - w[name]) / worker.way - (worker.shift[name] if worker.shift else 0) for name in trained}
+    common = {name: np.mean([worker.own[name] for worker in workers], axis=0) for name in trained}
+    for worker in workers:
+        worker.shift = {name: common[name] - worker.own[name] for name in trained}
+
+
+def robust(rule, weights, images):
+    """Instead of the mean: of each weight the median, or the mean without both ends; one or the best by Krum's scores."""
+    name, _, bad = rule.partition(":")
+    bad, n, share = int(bad or 0), len(weights), np.array(images) / sum(images)
+    if name in ("median", "trimmed"):
+        cut = (n - 1) // 2 if name == "median" else bad
+        return {key: np.sort([w[key] for w in weights], axis=0)[cut:n - cut].mean(axis=0) for key in weights[0]}
+    flat = np.array([np.concatenate([w[key].ravel() for key in w if ".running_" not in key]) for w in weights])
+    distances = ((flat[:, None] - flat[None]) ** 2).sum(axis=2)
+    scores = [np.sort(np.delete(row, i))[:n - bad - 2].sum() for i, row in enumerate(distances)]
+    best = np.argsort(scores)[:1 if name == "krum" else n - bad]
+    return {key: sum(share[i] * weights[i][key] for i in best) / share[best].sum() for key in weights[0]}
+
+
 def train(net, w, x, labels, shards, recipe):
     """Federated rounds: worker k has the next shards[k] images; the mean is weighted by images seen.
 
@@ -637,17 +678,27 @@ def train(net, w, x, labels, shards, recipe):
         for worker in workers:
             if not recipe.keep_momentum:
                 worker.velocity = None
+            worker.push = worker.way = 0
         averages = []
         for part in range(parts):
             results, seen = [], np.zeros((len(workers), 3))
             for k, worker in enumerate(workers):
+                worker.anchor = w
                 mine, from_, to = dict(w), worker.steps * part // parts, worker.steps * (part + 1) // parts
                 for _ in range(from_, to):
                     *values, rates[r] = worker.step(net, mine)
                     seen[k] += values
                 results.append(mine)
                 books[r, k, 3] += to - from_
-            w = server.step(w, average(results, seen[:, 0]))
+            if recipe.aggregate != "mean":
+                mean = robust(recipe.aggregate, results, seen[:, 0])
+            elif recipe.normalize_steps:
+                mean = normalized(w, results, seen[:, 0], [worker.way for worker in workers])
+            else:
+                mean = average(results, seen[:, 0])
+            if recipe.control_variates:
+                vary(w, results, workers)
+            w = server.step(w, mean)
             averages.append(w)
             books[r, :, :3] += seen
         tail = averages[int((1 - recipe.tail_average) * parts):] or [w]

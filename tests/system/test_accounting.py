@@ -252,11 +252,13 @@ def test_config_holds_every_option(bramble, pictures, tmp_path):
              "lr-start": "0.1", "lr-final": "0.2", "milestones": "", "gamma": "0.1", "label-smoothing": "0.1", "ema": "0",
              "optimizer": "muon", "beta1": "0.9", "beta2": "0.999", "epsilon": "1e-08", "muon-lr": "0.2", "muon-momentum": "0.7",
              "clip-norm": "2", "sync": "gradients", "lookahead": "0",
-             "target-accuracy": "0.99", "eval-every": "2", "average": "reduce", "threads": "2", "isa": "auto", "case": "2:7",
+             "target-accuracy": "0.99", "eval-every": "2", "average": "gather", "threads": "2", "isa": "auto", "case": "2:7",
              "out": "x.h5", "checkpoint": "c.h5", "checkpoint-every": "7s", "stall": "12.5", "on-nan": "skip",
              "deal": "contiguous", "validate": "0", "tta": "mirror", "partition": "even", "augment": "flip,crop:2",
              "normalise": "0.5,0.4,0.3/0.25,0.2,0.3", "server-optimizer": "adam",
+             "aggregate": "median", "participation": "1", "min-workers": "2", "proximal": "0",
              "server-lr": "0.02", "server-momentum": "0.8", "server-beta2": "0.95", "server-tau": "0.01"}
+    switched = {"normalize-steps": "false", "control-variates": "false"}  # exclude others of these
     flags = ["nesterov", "decoupled", "keep-momentum", "force", "quiet", "json"]
     write_model(tmp_path, PAPER)
     (tmp_path / "run.ini").write_text("[train]\nmomentum = 0.85\nlr = 0.5\n")
@@ -265,7 +267,7 @@ def test_config_holds_every_option(bramble, pictures, tmp_path):
     assert done.returncode == 0
     config = {name: value.decode() for name, value in Run(tmp_path / "x.h5").config.items()}
     assert set(config) == set(options_of(bramble, "train"))
-    expected = {**given, **dict.fromkeys(flags, "true"), "config": "run.ini", "local-steps": "0", "resume": ""}
+    expected = {**given, **switched, **dict.fromkeys(flags, "true"), "config": "run.ini", "local-steps": "0", "resume": ""}
     assert {name: config[name] for name in expected} == expected
     assert set(config) == set(expected), "a new option: give it a value above"
 

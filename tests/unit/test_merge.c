@@ -12,6 +12,13 @@
 enum { N = 3 };
 static const model three = {.n_trained = N, .n_weights = N};
 
+static bool begin(merge *self, const average_rule *rule, const outer_rule *then, const model *of,
+                  error *err)
+{
+    const merge_rules rules = {.average = rule, .aggregate = {aggregate_rules[0], 0}, .outer = then};
+    return merge_init(self, &rules, of, err);
+}
+
 /* None: the weights as they are, and no memory for others. */
 static void test_none(void **state)
 {
@@ -22,11 +29,11 @@ static void test_none(void **state)
     merge both;
     error err = {0};
     assert_string_equal(outer_rules[0]->name, "none");
-    assert_true(merge_init(&both, average_rules[0], outer_rules[0], NULL, &three, &err));
+    assert_true(begin(&both, average_rules[0], outer_rules[0], &three, &err));
     assert_null(both.before);
     assert_null(both.outer.states[0]);
     merge_begin(&both, w);
-    merge_weights(&both, w, &weight, 0);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0}, 0);
     assert_memory_equal(w, same, sizeof w);
     merge_release(&both);
 }
@@ -59,16 +66,16 @@ static void test_states(void **state)
     float w[N] = {0, 1, 2};
     merge both;
     error err = {0};
-    assert_true(merge_init(&both, average_rules[0], &half, NULL, &three, &err));
+    assert_true(begin(&both, average_rules[0], &half, &three, &err));
     for (int i = 0; i < N; i++)
         assert_true(both.outer.states[0][i] == 5 && both.outer.states[1][i] == 0);
     assert_null(both.outer.states[2]);
     merge_begin(&both, w);
     w[1] = 5;
-    merge_weights(&both, w, &weight, 0);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0}, 0);
     assert_true(w[0] == 0 && w[1] == 3 && w[2] == 2);
     w[1] = 7; /* four from where it went on, not six from where it began */
-    merge_weights(&both, w, &weight, 1);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0}, 1);
     assert_true(w[0] == 1 && w[1] == 6 && w[2] == 3);
     assert_true(both.outer.states[0][0] == 7 && both.outer.states[1][1] == 4);
     merge_release(&both);
@@ -90,12 +97,12 @@ static void test_statistics(void **state)
     merge both;
     assert_non_null(m);
     assert_int_equal(m->n_weights, ALL);
-    assert_true(merge_init(&both, average_rules[0], &half, NULL, m, &err));
+    assert_true(begin(&both, average_rules[0], &half, m, &err));
     assert_int_equal(both.outer.n, MEAN);
     merge_begin(&both, w);
     w[SCALE] = 4;
     w[MEAN] = 2000.1F;
-    merge_weights(&both, w, &weight, 0);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0}, 0);
     assert_true(w[SCALE] == 2 && w[MEAN] == 2000.1F && w[VAR] == 1e-3F);
     assert_true(both.before[SCALE] == 2 && both.before[MEAN] == 2000.1F);
     merge_release(&both);
@@ -110,13 +117,13 @@ static void test_before(void **state)
     error err = {0};
     average_rule rule = *average_rules[0];
     rule.uses_before = true;
-    assert_true(merge_init(&both, &rule, outer_rules[0], NULL, &three, &err));
+    assert_true(begin(&both, &rule, outer_rules[0], &three, &err));
     assert_non_null(both.before);
     merge_release(&both);
     assert_null(both.before);
     rule.scratch_bytes = NULL;
     const model huge = {.n_trained = SIZE_MAX / 4, .n_weights = SIZE_MAX / 4};
-    assert_false(merge_init(&both, &rule, &half, NULL, &huge, &err));
+    assert_false(begin(&both, &rule, &half, &huge, &err));
     merge_release(&both);
 }
 
@@ -139,11 +146,11 @@ static void test_saved(void **state)
     saved_vector list[SAVED_MAX];
     error err = {0};
     average_rule rule = *average_rules[0];
-    assert_true(merge_init(&of.merge, &rule, outer_rules[0], NULL, &three, &err));
+    assert_true(begin(&of.merge, &rule, outer_rules[0], &three, &err));
     assert_int_equal(saved_list(&of, list), 1); /* the weights */
     merge_release(&of.merge);
     rule.has_residual = true;
-    assert_true(merge_init(&of.merge, &rule, &half, NULL, &three, &err));
+    assert_true(begin(&of.merge, &rule, &half, &three, &err));
     size_t n = saved_list(&of, list), residual = find(list, n, "residual"),
            way = find(list, n, "way");
     assert_int_equal(n, 4);

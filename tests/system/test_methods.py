@@ -1,0 +1,84 @@
+"""What stands in the mean's place, and what holds workers together (docs/methods.md), against numpy."""
+import numpy as np
+import pytest
+from numpy_net import Recipe, read_images, train
+from runs import LINEAR, SMALL, Run, differences, largest_error, write_model
+
+SHARDS = [33, 21, 12, 40, 28]
+CASES = {
+    "median": Recipe(aggregate="median", average_every=3),
+    "trimmed": Recipe(aggregate="trimmed:2"),
+    "krum": Recipe(aggregate="krum:1", server_optimizer="momentum", server_momentum=0.5),
+    "multikrum": Recipe(aggregate="multikrum:1"),
+    "proximal": Recipe(proximal=2.0, average_every=3),
+    "normalize": Recipe(normalize_steps=True, local_epochs=2),
+    "normalize, nesterov": Recipe(normalize_steps=True, nesterov=True, server_optimizer="nesterov"),
+    "variates": Recipe(control_variates=True),
+    "variates, nesterov, falling": Recipe(control_variates=True, nesterov=True, schedule="linear", local_epochs=2),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_against_numpy(bramble, pictures, tmp_path, case):
+    recipe = CASES[case]
+    recipe.batch, recipe.rounds, recipe.lr = 8, 3, 0.02
+    start, net, w = write_model(tmp_path, SMALL)
+    shards = ",".join(map(str, SHARDS))
+    run = Run(bramble.train(6, "--data", pictures, *start, "--shards", shards, "--threads", 1, *recipe.arguments()))
+    images = read_images(pictures)
+    history = train(net, w, *images, SHARDS, recipe)
+    error, where = largest_error(run.weights, history.rounds[-1])
+    assert error < 2e-4, where
+    plain = train(net, w, *images, SHARDS, Recipe(batch=8, rounds=3, lr=0.02, average_every=recipe.average_every,
+                                                  local_epochs=recipe.local_epochs, nesterov=recipe.nesterov, schedule=recipe.schedule,
+                                                  server_optimizer=recipe.server_optimizer, server_momentum=recipe.server_momentum))
+    assert largest_error(history.rounds[-1], plain.rounds[-1])[0] > 2e-3, "the case would not tell"
+
+
+@pytest.mark.parametrize("sync", ["weights", "gradients"])
+def test_one_sends_rubbish(bramble, pictures, sync):
+    """With a worker of noise the mean learns nothing; a median, or Krum, does as without it."""
+    options = ["--data", pictures, *write_model(bramble.folder, LINEAR)[0], "--batch", 8, "--lr", 0.02, "--rounds", 2, "--threads", 1,
+               "--limit-train", 500, "--sync", sync]
+    env = {"BRAMBLE_TEST_FAULT": "rubbish:3"}
+    loss = {}
+    for name in ["mean", "median", "trimmed:1", "krum:1", "multikrum:1"]:
+        out = f"{name[:-2]}.h5" if ":" in name else f"{name}.h5"
+        loss[name] = Run(bramble.train(6, *options, "--aggregate", name, out=out, env=env))["test/loss"][-1]
+    sound = Run(bramble.train(6, *options, out="sound.h5"))["test/loss"][-1]
+    assert loss.pop("mean") > 10
+    assert loss.pop("krum:1") < sound + 3, "one worker's, with a fifth of the images"
+    assert max(loss.values()) < sound + 0.5, loss
+
+
+def test_participation(bramble, pictures):
+    """So many workers a round, others each time; who sits out comes back where it would have been."""
+    options = ["--data", pictures, *write_model(bramble.folder, LINEAR)[0], "--batch", 8, "--limit-train", 250, "--threads", 1]
+    run = Run(bramble.train(6, *options, "--rounds", 8, "--participation", 0.5, "--min-workers", 1, "--schedule", "linear",
+                            "--checkpoint", "c.h5", "--checkpoint-every", 4, out="part.h5"))
+    images = run["rounds/ranks/images"][:, 1:]
+    assert ((images > 0).sum(axis=1) == 2).all() and (images.sum(axis=1) == 100).all()
+    assert len({tuple(row > 0) for row in images}) > 2
+    resumed = Run(bramble.train(6, "--resume", "c.h5.previous", "--checkpoint", "d.h5", out="resumed.h5"))
+    assert differences(run, resumed) == []
+    least = Run(bramble.train(6, *options, "--rounds", 1, "--participation", 0.1, "--min-workers", 3, out="least.h5"))
+    assert (least["rounds/ranks/images"] > 0).sum() == 3
+
+
+def test_same_length_is_fedavg(bramble, pictures):
+    """Where all take as many steps, FedNova is FedAvg, bit by bit."""
+    options = ["--data", pictures, *write_model(bramble.folder, LINEAR)[0], "--batch", 8, "--limit-train", 96, "--threads", 1, "--rounds", 2]
+    plain = Run(bramble.train(4, *options, out="plain.h5"))
+    other = Run(bramble.train(4, *options, "--normalize-steps", out="nova.h5"))
+    assert all(np.array_equal(plain.weights[name], other.weights[name]) for name in plain.weights)
+
+
+def test_variates_go_on(bramble, pictures):
+    """A run that went on is the run that never stopped; variates of the worker and of all are in its checkpoint."""
+    options = ["--data", pictures, *write_model(bramble.folder, LINEAR)[0], "--batch", 8, "--limit-train", 96, "--threads", 1,
+               "--rounds", 4, "--partition", "classes:3", "--participation", 0.7]
+    expected = Run(bramble.train(4, *options, "--control-variates", "--checkpoint", "c.h5", "--checkpoint-every", 2, out="whole.h5"))
+    resumed = Run(bramble.train(4, "--resume", "c.h5.previous", "--checkpoint", "d.h5", out="resumed.h5"))
+    assert resumed.n_done == 4 and differences(expected, resumed) == []
+    without = Run(bramble.train(4, *options, out="without.h5"))
+    assert "fc1.weight" in differences(expected, without)
