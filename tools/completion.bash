@@ -75,7 +75,7 @@ _bramble_value()
         --clip-norm | --weight-decay | --participation | --min-workers | --proximal | \
         --target-accuracy | --eval-every | --checkpoint-every | --stall | --threads | --case | --base | \
         --server-lr | --server-momentum | --server-beta2 | --server-tau | \
-        --patience | --nodes | --cores | --link | --link-measured) ;;
+        --workers | --patience | --nodes | --cores | --link | --link-measured) ;;
     *) return 1 ;;
     esac
     return 0
@@ -93,11 +93,11 @@ _bramble_options()
         --lookahead --server-optimizer --server-lr --server-momentum --server-beta2 --server-tau --threads --isa --case --out --force --quiet --json \
         --checkpoint --checkpoint-every --resume --stall --on-nan --help ;;
     test) echo --data --model --limit-test --normalise --tta --threads --isa --seed --json --help ;;
-    report) echo --format --by --base --rounds --ranks --trace --help ;;
+    report) echo --format --by --base --rounds --ranks --labels --trace --help ;;
     plan) echo --nodes --cores --average --local-steps --local-epochs --link --link-measured --json --help ;;
     watch) echo --patience --help ;;
     info) echo --model --dot --json --help ;;
-    data) echo --seed --json --force --help ;;
+    data) echo --seed --workers --partition --deal --json --force --help ;;
     doctor) echo --model --batch --data --threads --isa --out --force --json --help ;;
     esac
 }
@@ -109,8 +109,8 @@ _bramble_arguments()
     test | report | plan | watch | info) _bramble_files .h5 ;;
     data)
         if ((COMP_CWORD == 2)); then
-            _bramble_words info pack check synth
-        elif [[ ${COMP_WORDS[2]} == info || ${COMP_WORDS[2]} == pack ]]; then
+            _bramble_words info pack partition check synth
+        elif [[ ${COMP_WORDS[2]} == info || ${COMP_WORDS[2]} == partition || ${COMP_WORDS[2]} == pack ]]; then
             _bramble_data
         else
             _bramble_folders

@@ -56,6 +56,9 @@ const partition_rule *partition_find(const char *name);
  */
 const partition_rule *partition_parse(const char *text, double *parameter, error *err);
 
+/* partition_order - images[i] = the i-th of n training images that is dealt: by chance, or as they stand in the set */
+void partition_order(bool shuffled, uint64_t seed, uint32_t *images, size_t n);
+
 /*
  * partition - deal out a training set by a rule
  *   from    in   read for the labels, where the rule needs them; then the task's need not be set

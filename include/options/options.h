@@ -67,8 +67,8 @@ typedef struct train_options {
     uint64_t min_workers;              /* at least so many of them */
     double proximal;                   /* 0: none */
     bool normalize_steps, control_variates;
-    int server_optimizer;              /* index into outer_rules */
-    double lookahead;                  /* outer_settings' keep; 0: none */
+    int server_optimizer; /* index into outer_rules */
+    double lookahead;     /* outer_settings' keep; 0: none */
     outer_settings server;
     uint64_t threads;    /* 0: the cores the rank is bound to */
     int isa;             /* for engine_choose */
@@ -133,6 +133,7 @@ typedef struct report_options {
     char by[OPTION_TEXT_BYTES];              /* for case_keys_set */
     char base[OPTION_TEXT_BYTES];            /* for cases_finish */
     bool rounds, ranks;                      /* for report_rows, instead of cases */
+    bool labels;                             /* for report_labels, instead of cases */
     char trace[OPTION_TEXT_BYTES];           /* for trace_write, instead of a report; empty: none */
 } report_options;
 
@@ -163,17 +164,20 @@ typedef struct info_options {
     bool dot, json;
 } info_options;
 
-enum data_action { DATA_CHECK, DATA_SYNTH, DATA_INFO, DATA_PACK };
+enum data_action { DATA_CHECK, DATA_SYNTH, DATA_INFO, DATA_PACK, DATA_PARTITION };
 enum { SYNTH_MAX = 50000 }; /* training images: five files of 10,000 */
 
-/* bramble data check DIR, synth DIR [N], info DATA, pack DATA OUT.h5 */
+/* bramble data check DIR, synth DIR [N], info DATA, pack DATA OUT.h5, partition DATA */
 typedef struct data_options {
     enum data_action action;
     const char *data; /* for source_open, or a folder; points into argv */
     const char *out;  /* DATA_PACK; points into argv */
     uint64_t n;       /* DATA_SYNTH: training images; 0: as many as the data set has by default */
     uint64_t seed;
-    bool json, force; /* DATA_INFO; DATA_PACK */
+    uint64_t workers;                  /* DATA_PARTITION */
+    char partition[OPTION_TEXT_BYTES]; /* the same: for partition_parse */
+    int deal;                          /* the same: enum deal */
+    bool json, force;                  /* DATA_INFO and _PARTITION; DATA_PACK */
 } data_options;
 
 /*

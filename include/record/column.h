@@ -30,7 +30,7 @@ typedef struct record_column {
  * RECORD_COLUMN - of a member, named as it is
  * RECORD_LATER - the same, which files of former versions lack
  * RECORD_NAMED - with another name
- * RECORD_SINGLE - the only column of rows that are no struct
+ * RECORD_SINGLE - the only column of rows that are no struct; RECORD_SINGLE_LATER, which former files lack
  */
 #define RECORD_COLUMN(row, member, unit, about) RECORD_MEMBER(row, member, 0, #member, unit, about)
 #define RECORD_LATER(row, member, unit, about) RECORD_MEMBER(row, member, 1, #member, unit, about)
@@ -51,6 +51,10 @@ typedef struct record_column {
 #define RECORD_SINGLE(type, n_bytes, name, unit, about)                                            \
     {                                                                                              \
         name "\0" unit "\0" about, type, 0, n_bytes, 0                                             \
+    }
+#define RECORD_SINGLE_LATER(type, n_bytes, name, unit, about)                                      \
+    {                                                                                              \
+        name "\0" unit "\0" about, type, 0, n_bytes, 1                                             \
     }
 
 #endif

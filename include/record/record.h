@@ -154,6 +154,7 @@ record *record_create(const char *path, bool force, const record_plan *plan, err
  * record_add_weights - the present model; `round` is the 0-based round it is the result of, -1 for none;
  *                    a reader sees /model/round RECORD_NO_MODEL while the numbers are being replaced
  * record_add_confusion - n_classes x n_classes counts, [true][predicted], of the model tested last
+ * record_add_shards - of the first n_ranks ranks n_classes counts each: training images
  * record_add_summary - may be called again
  * record_add_stall - the row of a rank; may be called again
  * record_add_progress - may be called again
@@ -166,6 +167,7 @@ bool record_add_round(record *self, size_t round, const record_round *row, const
 bool record_add_test(record *self, size_t round, const record_test *row, error *err);
 bool record_add_weights(record *self, int64_t round, const float *w, error *err);
 bool record_add_confusion(record *self, const int64_t *counts, error *err);
+bool record_add_shards(record *self, const int64_t *labels, size_t n_ranks, error *err);
 bool record_add_summary(record *self, const record_summary *summary, error *err);
 bool record_add_stall(record *self, size_t rank, const record_stall *row, error *err);
 bool record_add_progress(record *self, const record_progress *progress, error *err);
@@ -192,6 +194,7 @@ typedef struct record_file {
     int64_t model_round; /* -1: initial weights; RECORD_NO_MODEL */
     char *model_text;
     int n_classes;
+    int64_t *labels;    /* n_ranks x n_classes training images; -1 when not written */
     int64_t *confusion; /* n_classes x n_classes; -1 when not written */
     char (*class_names)[32];
     record_interruption *interruptions; /* n_interruptions */

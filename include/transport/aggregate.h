@@ -22,9 +22,10 @@ typedef struct aggregate_rows {
     const double *shares;     /* of each, adding up to 1 */
     int n_rows;
     size_t n;
-    size_t n_judged; /* the first of them, by which a rule may judge a row: trained weights, not statistics */
-    int n_bad;       /* rows that may be anything */
-    double *work;    /* n_rows * (n_rows + AGGREGATE_BLOCK) numbers */
+    size_t
+        n_judged; /* the first of them, by which a rule may judge a row: trained weights, not statistics */
+    int n_bad;    /* rows that may be anything */
+    double *work; /* n_rows * (n_rows + AGGREGATE_BLOCK) numbers */
 } aggregate_rows;
 
 typedef struct aggregate_rule {

@@ -33,6 +33,8 @@ int command_data(int argc, char **argv)
         synthesize(&o, &err);
     else if (outcome == PARSE_RUN && o.action == DATA_INFO)
         data_info(&o, &err);
+    else if (outcome == PARSE_RUN && o.action == DATA_PARTITION)
+        data_partition(&o, &err);
     else if (outcome == PARSE_RUN)
         data_pack(&o, &err);
     if (err.kind == ERROR_NONE)

@@ -18,4 +18,10 @@ bool data_info(const data_options *options, error *err);
  */
 bool data_pack(const data_options *options, error *err);
 
+/*
+ * data_partition - print who would train on what: images of each worker and class
+ * Returns false with err as source_open, partition_parse and partition do.  Not collective.
+ */
+bool data_partition(const data_options *options, error *err);
+
 #endif

@@ -1,6 +1,7 @@
 #include "data/partition.h"
 
 #include "base/memory.h"
+#include "base/random.h"
 
 #include <assert.h>
 #include <math.h>
@@ -99,6 +100,15 @@ static void put_owners(const partition_task *task, size_t n_all, const uint32_t 
         owner[i] = PARTITION_NOBODY;
     for (size_t i = 0; i < task->n; i++)
         owner[task->images ? task->images[i] : i] = dealt[i];
+}
+
+void partition_order(bool shuffled, uint64_t seed, uint32_t *images, size_t n)
+{
+    if (shuffled)
+        random_shuffle(seed, random_stream(RANDOM_DEAL, 0, 0), images, n);
+    else
+        for (size_t i = 0; i < n; i++)
+            images[i] = (uint32_t)i;
 }
 
 bool partition(const partition_rule *rule, const partition_task *task, source *from,

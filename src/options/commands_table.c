@@ -2,6 +2,7 @@
 #include "engine/engine.h"
 #include "options/options.h"
 #include "transport/average.h"
+#include "words.h"
 
 #define TEST(field) OPTION_BIND(test_options, field)
 #define REPORT(field) OPTION_BIND(report_options, field)
@@ -23,11 +24,6 @@ static const char *plan_average_word(size_t i)
     if (i == 0)
         return "measured";
     return average_rules[i - 1] ? average_rules[i - 1]->name : NULL;
-}
-
-static const char *tta_word(size_t i)
-{
-    return views_names[i];
 }
 
 static const option_entry test_table[] = {
@@ -119,6 +115,10 @@ static const option_entry report_table[] = {
      .help =
          "A line for each rank: the seconds of each phase, images, loss; with --rounds for each "
          "rank of each round."},
+    {.name = "labels",
+     REPORT(labels),
+     .initial = "false",
+     .help = "A line for each worker: how many training images of each class it has."},
     {.name = "trace",
      REPORT(trace),
      .initial = "",
@@ -255,8 +255,26 @@ static const option_entry data_table[] = {
      .initial = "1",
      .metavar = "S",
      .group = "Options:",
-     .help = "Seed of the synthetic images."},
-    {.name = "json", DATA(json), .initial = "false", .help = "info: print JSON."},
+     .help = "Seed of the synthetic images, and of what partition draws."},
+    {.name = "workers",
+     DATA(workers),
+     .least = 1,
+     .most = 1000000,
+     .initial = "4",
+     .metavar = "N",
+     .help = "partition: how many workers share the images."},
+    {.name = "partition",
+     DATA(partition),
+     .least = 1,
+     .initial = "even",
+     .metavar = "RULE[:NUMBER]",
+     .help = "partition: who gets what, as train's option."},
+    {.name = "deal",
+     DATA(deal),
+     .word = deal_word,
+     .initial = "shuffled",
+     .help = "partition: in which order images are dealt, as train's option."},
+    {.name = "json", DATA(json), .initial = "false", .help = "info, partition: print JSON."},
     {.name = "force", DATA(force), .initial = "false", .help = "pack: replace an existing file."},
     {.name = NULL},
 };
@@ -337,14 +355,15 @@ const option_command option_commands[] = {
      .options = info_table},
     {.name = "data",
      .summary = "look at a data set, check CIFAR-10 files, or write synthetic ones",
-     .arguments = "info DATA\npack DATA OUT.h5\ncheck DIR\nsynth DIR [N]",
+     .arguments = "info DATA\npack DATA OUT.h5\npartition DATA\ncheck DIR\nsynth DIR [N]",
      .max_arguments = 3,
      .about =
          "info reads all images of a data set and prints their size, how many there are of each class, and "
-         "mean and deviation of each channel. pack writes a data set of any kind to an HDF5 file. check reads CIFAR-10's binary files in DIR and counts their images by class. synth "
+         "mean and deviation of each channel. pack writes a data set of any kind to an HDF5 file. partition prints how many images of each class each of N workers would train on. check reads CIFAR-10's binary files in DIR and counts their images by class. synth "
          "writes synthetic images in the same form to DIR, N of them for training and a fifth as "
          "many for testing, or as many as CIFAR-10 has.",
      .examples = "  bramble data info fashion-mnist\n"
+                 "  bramble data partition --workers 10 --partition dirichlet:0.5 data\n"
                  "  bramble data pack folder:pictures:64x64 pictures.h5\n"
                  "  bramble data check data\n"
                  "  bramble data synth /tmp/shapes 5000 --seed 7\n",

@@ -205,9 +205,15 @@ enum parse_outcome options_parse_report(int argc, char **argv, bool print, repor
                         : options->base[0]                 ? "--base"
                         : strcmp(options->by, "case") != 0 ? "--by"
                                                            : NULL;
-    if (!other || !(options->rounds || options->ranks))
+    if (options->labels && (options->rounds || options->ranks || other))
+        error_user(err, "%s does not go with --labels",
+                   options->rounds  ? "--rounds"
+                   : options->ranks ? "--ranks"
+                                    : other);
+    else if (!other || !(options->rounds || options->ranks))
         return PARSE_RUN;
-    error_user(err, "%s does not go with --rounds and --ranks", other);
+    else
+        error_user(err, "%s does not go with --rounds and --ranks", other);
     return PARSE_FAILED;
 }
 
@@ -273,7 +279,8 @@ enum parse_outcome options_parse_data(int argc, char **argv, bool print, data_op
     } actions[] = {[DATA_CHECK] = {"check", 2, 2},
                    [DATA_SYNTH] = {"synth", 2, 3},
                    [DATA_INFO] = {"info", 2, 2},
-                   [DATA_PACK] = {"pack", 3, 3}};
+                   [DATA_PACK] = {"pack", 3, 3},
+                   [DATA_PARTITION] = {"partition", 2, 2}};
     const char *word = line.n_arguments > 0 ? line.arguments[0] : "";
     const int n_actions = sizeof actions / sizeof *actions, n = (int)line.n_arguments;
     int k = 0;
@@ -282,7 +289,8 @@ enum parse_outcome options_parse_data(int argc, char **argv, bool print, data_op
         k++;
     options->n = 0;
     if (k == n_actions)
-        error_user(err, "data: expected check DIR, synth DIR [N], info DATA or pack DATA OUT.h5");
+        error_user(err, "data: expected check DIR, synth DIR [N], info DATA, pack DATA OUT.h5 or "
+                        "partition DATA");
     else if (k == DATA_SYNTH && n == 3 &&
              !option_whole(line.arguments[2], 1, SYNTH_MAX, &options->n))
         error_user(err, "data synth %.200s %.60s: expected a whole number from 1 to %d",

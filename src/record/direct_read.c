@@ -207,6 +207,7 @@ static bool new_rows(const reader *self, record_file *out)
            (out->tests = memory_new(n_rounds, sizeof *out->tests, self->err)) &&
            (out->confusion =
                 memory_new(n_classes * n_classes, sizeof *out->confusion, self->err)) &&
+           (out->labels = memory_new(out->n_ranks * n_classes, sizeof *out->labels, self->err)) &&
            (out->class_names = memory_new(n_classes, sizeof *out->class_names, self->err)) &&
            (out->model_text = memory_new(self->sizes.n_text_bytes + 1, 1, self->err));
 }
@@ -216,15 +217,11 @@ static bool read_rows(const reader *self, record_file *out)
     const struct {
         enum table_id id;
         void *rows;
-    } parts[] = {{TABLE_MACHINE, out->machines},
-                 {TABLE_ROUND, out->rounds},
-                 {TABLE_RANK, out->ranks},
-                 {TABLE_TEST, out->tests},
-                 {TABLE_CONFUSION, out->confusion},
-                 {TABLE_CLASSES, out->class_names},
-                 {TABLE_TEXT_OF_MODEL, out->model_text},
-                 {TABLE_SUMMARY, &out->summary},
-                 {TABLE_PROGRESS, &out->progress}};
+    } parts[] = {{TABLE_MACHINE, out->machines},    {TABLE_ROUND, out->rounds},
+                 {TABLE_RANK, out->ranks},          {TABLE_TEST, out->tests},
+                 {TABLE_CONFUSION, out->confusion}, {TABLE_CLASSES, out->class_names},
+                 {TABLE_SHARDS, out->labels},       {TABLE_TEXT_OF_MODEL, out->model_text},
+                 {TABLE_SUMMARY, &out->summary},    {TABLE_PROGRESS, &out->progress}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (parts[i].rows && !reader_table(self, parts[i].id, out->n_rounds, parts[i].rows))
             return false;

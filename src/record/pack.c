@@ -10,14 +10,15 @@ typedef struct block {
     size_t n, n_bytes;
 } block;
 
-enum { N_BLOCKS = 8 };
+enum { N_BLOCKS = 9 };
 
 /* false when the numbers are too large for any memory. */
 static bool list_blocks(record_file *f, block blocks[N_BLOCKS])
 {
-    size_t n_rows, n_pairs, n_classes = (size_t)f->n_classes;
+    size_t n_rows, n_pairs, n_labels, n_classes = (size_t)f->n_classes;
     if (f->n_classes < 0 || !memory_multiply(f->n_rounds, f->n_ranks, &n_rows) ||
-        !memory_multiply(n_classes, n_classes, &n_pairs))
+        !memory_multiply(n_classes, n_classes, &n_pairs) ||
+        !memory_multiply(f->n_ranks, n_classes, &n_labels))
         return false;
     const block all[N_BLOCKS] = {
         {&f->rounds, f->n_rounds, sizeof *f->rounds},
@@ -26,6 +27,7 @@ static bool list_blocks(record_file *f, block blocks[N_BLOCKS])
         {&f->machines, f->n_ranks, sizeof *f->machines},
         {&f->tensors, f->n_tensors, sizeof *f->tensors},
         {&f->confusion, n_pairs, sizeof *f->confusion},
+        {&f->labels, n_labels, sizeof *f->labels},
         {&f->class_names, n_classes, sizeof *f->class_names},
         {&f->interruptions, f->n_interruptions, sizeof *f->interruptions},
     };

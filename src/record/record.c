@@ -83,6 +83,12 @@ bool record_add_confusion(record *self, const int64_t *counts, error *err)
     return state_write(self, TABLE_CONFUSION, 0, n, counts, err);
 }
 
+bool record_add_shards(record *self, const int64_t *labels, size_t n_ranks, error *err)
+{
+    assert(n_ranks <= self->sizes.n_ranks);
+    return state_write(self, TABLE_SHARDS, 0, n_ranks * self->sizes.n_classes, labels, err);
+}
+
 bool record_add_summary(record *self, const record_summary *summary, error *err)
 {
     return state_write(self, TABLE_SUMMARY, 0, 1, summary, err) && record_sync(self, err);

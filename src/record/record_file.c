@@ -26,6 +26,7 @@ void record_file_free(record_file *self)
     memory_free(self->tensors);
     memory_free(self->model_text);
     memory_free(self->confusion);
+    memory_free(self->labels);
     memory_free(self->class_names);
     memory_free(self->interruptions);
     memory_free(self);

@@ -90,6 +90,11 @@ static const record_column confusion_columns[] = {
                   "Test images by true class (row) and class predicted (column)."),
 };
 
+static const record_column shard_columns[] = {
+    RECORD_SINGLE_LATER(RECORD_I64, 8, "labels", "images",
+                        "Training images by rank (row) and class (column)."),
+};
+
 static const record_column class_columns[] = {
     RECORD_SINGLE(RECORD_TEXT, sizeof((record_file *)0)->class_names[0], "class_names", "1",
                   "Names of the classes, in the order of their numbers."),
@@ -148,6 +153,7 @@ const schema_table schema_tables[TABLE_COUNT] = {
     [TABLE_TEST] = TABLE("/test", SHAPE_ROUNDS, record_test, test_columns),
     [TABLE_CONFUSION] = TABLE("/test", SHAPE_PAIRS, int64_t, confusion_columns),
     [TABLE_CLASSES] = TABLE("/test", SHAPE_CLASSES, char[32], class_columns),
+    [TABLE_SHARDS] = TABLE("/shards", SHAPE_RANKS_CLASSES, int64_t, shard_columns),
     [TABLE_ROUND_OF_MODEL] = TABLE(SCHEMA_MODEL, SHAPE_SCALAR, int64_t, model_round_columns),
     [TABLE_TEXT_OF_MODEL] = TABLE(SCHEMA_MODEL, SHAPE_SCALAR, char, model_text_columns),
     [TABLE_SUMMARY] = {"/summary", SHAPE_SCALAR, sizeof(record_summary), &summary_numbers->column,
@@ -163,19 +169,10 @@ _Static_assert(N_OF(rank_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
 _Static_assert((int)SUMMARY_COUNT <= (int)SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
 _Static_assert(N_OF(machine_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
 
-const char *const schema_groups[] = {SCHEMA_CONFIG,
-                                     SCHEMA_BUILD,
-                                     "/machine",
-                                     "/rounds",
-                                     "/rounds/ranks",
-                                     "/test",
-                                     SCHEMA_MODEL,
-                                     "/summary",
-                                     "/stalls",
-                                     SCHEMA_PROGRESS,
-                                     SCHEMA_INTERRUPTIONS,
-                                     SCHEMA_CHECKPOINT,
-                                     NULL};
+const char *const schema_groups[] = {
+    SCHEMA_CONFIG,     SCHEMA_BUILD, "/machine", "/rounds", "/rounds/ranks", "/test",
+    "/shards",         SCHEMA_MODEL, "/summary", "/stalls", SCHEMA_PROGRESS, SCHEMA_INTERRUPTIONS,
+    SCHEMA_CHECKPOINT, NULL};
 
 int schema_dims(enum shape shape, const schema_sizes *sizes, size_t dims[2])
 {
@@ -195,6 +192,10 @@ int schema_dims(enum shape shape, const schema_sizes *sizes, size_t dims[2])
         return 1;
     case SHAPE_PAIRS:
         dims[0] = dims[1] = sizes->n_classes;
+        return 2;
+    case SHAPE_RANKS_CLASSES:
+        dims[0] = sizes->n_ranks;
+        dims[1] = sizes->n_classes;
         return 2;
     case SHAPE_INTERRUPTIONS:
         dims[0] = sizes->n_interruptions;

@@ -30,7 +30,8 @@ enum shape {
     SHAPE_ROUNDS,
     SHAPE_ROUNDS_RANKS,
     SHAPE_CLASSES,
-    SHAPE_PAIRS,        /* of classes */
+    SHAPE_PAIRS, /* of classes */
+    SHAPE_RANKS_CLASSES,
     SHAPE_INTERRUPTIONS /* the table is missing where there are none */
 };
 
@@ -50,6 +51,7 @@ enum table_id {
     TABLE_TEST,
     TABLE_CONFUSION,      /* row: int64_t */
     TABLE_CLASSES,        /* row: char[32] */
+    TABLE_SHARDS,         /* row: int64_t */
     TABLE_ROUND_OF_MODEL, /* row: int64_t */
     TABLE_TEXT_OF_MODEL,  /* row: the text */
     TABLE_SUMMARY,

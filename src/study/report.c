@@ -142,5 +142,7 @@ bool report_print(const report_options *o, error *err)
 {
     if (o->trace[0])
         return write_trace(o, err);
+    if (o->labels)
+        return report_labels(o, err);
     return o->rounds || o->ranks ? report_rows(o, err) : print_cases(o, err);
 }

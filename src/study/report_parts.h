@@ -1,7 +1,8 @@
 /*
  * report_parts.h - what the reports have from each other
  *
- * report.c reads the runs, report_cases.c prints cases, report_rows.c the rounds and ranks of runs,
+ * report.c reads the runs, report_cases.c prints cases, report_rows.c the rounds and ranks of runs, report_labels.c
+ * who has what,
  * report_list.c rows of values in each of the formats.
  */
 #ifndef BRAMBLE_STUDY_REPORT_PARTS_H
@@ -45,6 +46,12 @@ void report_list_begin(report_list *self);
 void report_list_add(report_list *self, const report_value *values);
 bool report_list_end(report_list *self, error *err);
 
+/* ---- runs ----------------------------------------------------------------------------------------- */
+
+/* report_read - all files of o; NULL with err.  report_forget - free them */
+record_file **report_read(const report_options *o, error *err);
+void report_forget(const report_options *o, record_file **files);
+
 /* report_text - a text out of a file, at least `width` wide: no control characters, at most 40 bytes */
 void report_text(const char *text, int width);
 
@@ -58,5 +65,8 @@ bool report_cases(const cases *all, int format, error *err);
  * Also of runs that have not come to their end.  false with err, from reading or printing.
  */
 bool report_rows(const report_options *o, error *err);
+
+/* report_labels - print a line for each worker of every file: its training images by class; false with err as above */
+bool report_labels(const report_options *o, error *err);
 
 #endif

@@ -173,15 +173,28 @@ static bool print_all(const report_options *o, record_file *const *files, error 
     return report_list_end(&list, err);
 }
 
-bool report_rows(const report_options *o, error *err)
+record_file **report_read(const report_options *o, error *err)
 {
     record_file **files = memory_new(o->n_files, sizeof *files, err);
-    bool good = files != NULL;
-    for (size_t k = 0; k < o->n_files && good; k++)
-        good = (files[k] = record_read(o->files[k], err)) != NULL;
-    good = good && print_all(o, files, err);
+    for (size_t k = 0; files && k < o->n_files; k++)
+        if (!(files[k] = record_read(o->files[k], err))) {
+            report_forget(o, files);
+            return NULL;
+        }
+    return files;
+}
+
+void report_forget(const report_options *o, record_file **files)
+{
     for (size_t k = 0; files && k < o->n_files; k++)
         record_file_free(files[k]);
     memory_free(files);
+}
+
+bool report_rows(const report_options *o, error *err)
+{
+    record_file **files = report_read(o, err);
+    bool good = files && print_all(o, files, err);
+    report_forget(o, files);
     return good;
 }

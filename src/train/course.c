@@ -33,8 +33,8 @@ static uint64_t count_segments(const course *self, uint64_t average_every)
 static int count_participants(const course *self, const train_options *o)
 {
     const double share = floor(o->participation * self->n_workers + 1e-9);
-    const int least = o->min_workers < (uint64_t)self->n_workers ? (int)o->min_workers
-                                                                 : self->n_workers;
+    const int least =
+        o->min_workers < (uint64_t)self->n_workers ? (int)o->min_workers : self->n_workers;
     return share > (double)least ? (int)share : least;
 }
 

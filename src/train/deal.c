@@ -1,7 +1,6 @@
 #include "deal.h"
 
 #include "base/memory.h"
-#include "base/random.h"
 #include "data/holdout.h"
 #include "data/normalise.h"
 #include "data/partition.h"
@@ -44,11 +43,7 @@ static const partition_rule *choose_partition(const train_options *o, partition_
 static size_t list_images(const dealing *self, bool shuffled, uint64_t seed, uint32_t *images)
 {
     size_t n_all = (size_t)self->n_train, n = 0;
-    if (shuffled)
-        random_shuffle(seed, random_stream(RANDOM_DEAL, 0, 0), images, n_all);
-    else
-        for (size_t i = 0; i < n_all; i++)
-            images[i] = (uint32_t)i;
+    partition_order(shuffled, seed, images, n_all);
     for (size_t k = 0; k < self->n_held; k++)
         self->owner[self->held[k]] = 0; /* a mark, until the owners are known */
     for (size_t i = 0; i < n_all; i++)
@@ -126,13 +121,15 @@ bool deal_test(dealing *self, dataset *test, dataset *validation, error *err)
     return self->n_held == 0 || read_held(self, validation, err);
 }
 
-static bool name_classes(dealing *self, error *err)
+static bool list_classes(dealing *self, error *err)
 {
     int n_classes = source_shape(self->from).n_classes;
+    self->labels =
+        memory_new((size_t)transport_size() * (size_t)n_classes, sizeof *self->labels, err);
     self->class_names = memory_new((size_t)n_classes, sizeof *self->class_names, err);
     for (int c = 0; self->class_names && c < n_classes; c++)
         self->class_names[c] = source_class_name(self->from, c);
-    return self->class_names != NULL;
+    return self->class_names && self->labels;
 }
 
 bool deal_open(dealing *self, const train_options *options, uint64_t *images, error *err)
@@ -143,7 +140,7 @@ bool deal_open(dealing *self, const train_options *options, uint64_t *images, er
            limit("train", o->limit_train, source_count(self->from, SPLIT_TRAIN), &self->n_train,
                  err) &&
            limit("test", o->limit_test, source_count(self->from, SPLIT_TEST), &self->n_test, err) &&
-           hold_out(self, o, err) && deal_shards(self, o, images, err) && name_classes(self, err);
+           hold_out(self, o, err) && deal_shards(self, o, images, err) && list_classes(self, err);
 }
 
 /* Who goes on from a model goes on with what its images were taken by. */
@@ -181,6 +178,7 @@ void deal_release(dealing *self)
     memory_free(self->class_names);
     memory_free(self->owner);
     memory_free(self->held);
+    memory_free(self->labels);
     *self = (dealing){0};
 }
 
@@ -213,5 +211,5 @@ int64_t deal_checksum(const dealing *self)
 void deal_out(dealing *self, dataset *shard, error *err)
 {
     shards_deliver(self->from, self->owner, (size_t)self->n_train,
-                   transport_is_worker() ? shard : NULL, &self->train_sum, err);
+                   transport_is_worker() ? shard : NULL, self->labels, &self->train_sum, err);
 }

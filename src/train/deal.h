@@ -19,6 +19,7 @@ typedef struct dealing {
     uint32_t *owner;          /* n_train: the worker of each */
     uint32_t *held;           /* n_held: images that are held out, to validate with */
     size_t n_held;
+    int64_t *labels; /* [rank][class]: images of each worker, once they are dealt out */
     data_checksum train_sum, test_sum;
 } dealing;
 

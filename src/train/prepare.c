@@ -161,8 +161,8 @@ static void prepare_merge(job *to, error *err)
     merge_rules rules = {.average = average_rules[o->average],
                          .outer = then,
                          .settings = o->server,
-                         .keeps_before = o->proximal > 0.0 || o->normalize_steps ||
-                                         o->control_variates};
+                         .keeps_before =
+                             o->proximal > 0.0 || o->normalize_steps || o->control_variates};
     rules.settings.keep = o->lookahead;
     rules.settings.averages = to->course.rounds * to->course.takes;
     if (aggregate_parse(o->aggregate, &rules.aggregate, err))

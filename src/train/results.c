@@ -163,7 +163,10 @@ static bool create_record(const preparation *self, job *to, const options_pairs 
                         .past = self->from ? self->from->past : NULL,
                         .interruptions = interruptions,
                         .n_interruptions = n_interruptions};
-    return create_somewhere(self, to, &plan, err) && add_past_model(self, m, &to->server, err);
+    return create_somewhere(self, to, &plan, err) &&
+           record_add_shards(to->server.record, self->dealing.labels, (size_t)transport_size(),
+                             err) &&
+           add_past_model(self, m, &to->server, err);
 }
 
 bool results_create(preparation *self, job *to, error *err)

@@ -107,8 +107,7 @@ static double average_weights(training *t, uint64_t round, uint64_t segment)
     job *j = t->job;
     const double t_wire_s = take_variates(t);
     const merge_shares shares = {t->weights, j->options->normalize_steps ? normalize(t) : 1.0};
-    return t_wire_s +
-           merge_weights(&j->merge, j->w, &shares, round * j->course.segments + segment);
+    return t_wire_s + merge_weights(&j->merge, j->w, &shares, round * j->course.segments + segment);
 }
 
 /* Everyone takes the same step, by the mean of the gradients. */
@@ -169,8 +168,7 @@ static void add_segment(const job *j, const segment_note *mine, record_rank *row
     }
     row->steps += mine->steps;
     const size_t n = j->model->n_weights + (j->variates.of ? j->model->n_trained : 0);
-    row->bytes_sent +=
-        (double)j->merge.average.rule->bytes(n, transport_rank(), transport_size());
+    row->bytes_sent += (double)j->merge.average.rule->bytes(n, transport_rank(), transport_size());
 }
 
 static bool run_segment(training *t, uint64_t round, uint64_t segment, record_rank *row, error *err)

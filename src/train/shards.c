@@ -25,6 +25,7 @@ typedef struct delivery {
     dataset parcel;  /* those of a worker among them */
     dataset *own;    /* of a server that is also the worker, else NULL */
     size_t n_own;    /* of its images that are there */
+    int64_t *labels; /* [rank][class] images that are dealt */
     waybill bill;
 } delivery;
 
@@ -70,6 +71,14 @@ static void add_to_sum(const delivery *self, const dataset *piece, data_checksum
     }
 }
 
+static void count_labels(const delivery *self, const dataset *piece)
+{
+    const size_t n_classes = (size_t)piece->shape.n_classes, first = self->own ? 0 : 1;
+    for (size_t i = 0; i < self->n; i++)
+        if (self->owner[self->first + i] != PARTITION_NOBODY)
+            self->labels[(first + self->owner[self->first + i]) * n_classes + piece->labels[i]]++;
+}
+
 static void send_images(delivery *self, const dataset *parcel, int to)
 {
     waybill *bill = &self->bill;
@@ -92,6 +101,7 @@ static bool deliver_piece(delivery *self, data_checksum *sum, error *err)
     for (size_t i = 0; i < self->n; i++)
         piece.numbers[i] = (uint32_t)(self->first + i);
     add_to_sum(self, &piece, sum);
+    count_labels(self, &piece);
     for (uint32_t k = 0; k < (uint32_t)transport_workers(); k++) {
         size_t n = count_of(self, k);
         dataset parcel =
@@ -119,11 +129,11 @@ static void give_up(delivery *self, size_t n)
     }
 }
 
-static void serve(source *from, const uint32_t *owner, size_t n, dataset *own, data_checksum *sum,
-                  error *err)
+static void serve(source *from, const uint32_t *owner, size_t n, dataset *own, int64_t *labels,
+                  data_checksum *sum, error *err)
 {
     image_shape shape = source_shape(from);
-    delivery d = {.from = from, .owner = owner, .own = own};
+    delivery d = {.from = from, .owner = owner, .own = own, .labels = labels};
     while (n > 0 && owner[n - 1] == PARTITION_NOBODY)
         n--;
     bool good = dataset_init(&d.piece, shape, PIECE_IMAGES, err) &&
@@ -154,11 +164,11 @@ static bool receive(dataset *mine, error *err)
     return true;
 }
 
-void shards_deliver(source *from, const uint32_t *owner, size_t n, dataset *mine,
+void shards_deliver(source *from, const uint32_t *owner, size_t n, dataset *mine, int64_t *labels,
                     data_checksum *sum, error *err)
 {
     if (transport_is_server())
-        serve(from, owner, n, mine, sum, err);
+        serve(from, owner, n, mine, labels, sum, err);
     else
         receive(mine, err);
 }

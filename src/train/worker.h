@@ -48,8 +48,9 @@ void worker_release(worker *self);
 /* Gathered from all ranks at the end of a segment, and broadcast with the server's decision. */
 typedef struct segment_note {
     double images, loss_sum, correct, steps;
-    double lr;       /* of the last step; 0 without one */
-    double way;      /* that the weights would have gone, were all gradients 1: sgd's, momentum counted */
+    double lr; /* of the last step; 0 without one */
+    double
+        way; /* that the weights would have gone, were all gradients 1: sgd's, momentum counted */
     double t_wait_s; /* between the note before this in the round and its decision */
     float largest; /* magnitude in the gradient of what is trained, where gradients are averaged */
     int32_t diverged;

@@ -70,7 +70,8 @@ bool aggregate_init(aggregate *self, const aggregate_choice *choice, size_t n, e
     if (!choice->rule->combine || !transport_is_server())
         return true;
     if (n > MOST_WEIGHTS)
-        return error_user(err, "--aggregate %s: the model has %zu weights; at most %d can be collected",
+        return error_user(err,
+                          "--aggregate %s: the model has %zu weights; at most %d can be collected",
                           choice->rule->name, n, MOST_WEIGHTS);
     self->rows = memory_new((size + 1) * n, sizeof *self->rows, err);
     self->with_share = memory_new(size, sizeof *self->with_share, err);

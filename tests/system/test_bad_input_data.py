@@ -139,6 +139,7 @@ PACK = [
     Mistake("pack-label", "data pack {bad}/cifar100-label x.h5", ("label 100",), ranks=(1,)),
     Mistake("pack-picture", "data pack {bad}/pictures-text x.h5", ("train/d/x.png",), ranks=(1,)),
     Mistake("pack-nothing", "data pack {bad}/pictures", ("expected", "pack DATA OUT.h5"), ranks=(1,)),
+    Mistake("partition-sizes", "data partition --partition sizes {bad}/pictures-text", ("sizes",), ranks=(1,)),
     Mistake("info-picture", "data info {bad}/pictures-text", ("train/d/x.png",), ranks=(1,)),
 ]
 

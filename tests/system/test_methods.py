@@ -1,4 +1,6 @@
 """What stands in the mean's place, and what holds workers together (docs/methods.md), against numpy."""
+import json
+
 import numpy as np
 import pytest
 from numpy_net import Recipe, read_images, train
@@ -82,3 +84,19 @@ def test_variates_go_on(bramble, pictures):
     assert resumed.n_done == 4 and differences(expected, resumed) == []
     without = Run(bramble.train(4, *options, out="without.h5"))
     assert "fc1.weight" in differences(expected, without)
+
+
+@pytest.mark.parametrize("rule", ["even", "dirichlet:0.3", "classes:2"])
+def test_who_has_what(bramble, pictures, rule):
+    """The file, the report and `data partition` tell the same, and it is what the workers have seen."""
+    options = ["--data", pictures, *write_model(bramble.folder, LINEAR)[0], "--rounds", 1, "--threads", 1, "--partition", rule]
+    run = Run(bramble.train(4, *options, "--seed", 5, out="run.h5"))
+    labels = run["shards/labels"]
+    assert (labels[0] == 0).all() and (labels.sum(axis=1) == run["rounds/ranks/images"][0]).all()
+    told = bramble(1, "data", "partition", "--workers", 3, "--partition", rule, "--seed", 5, "--json", pictures)
+    assert json.loads(told.stdout)["labels"] == labels[1:].tolist()
+    rows = json.loads(bramble(1, "report", "--labels", "--format", "json", "run.h5").stdout)
+    assert [row["images"] for row in rows] == labels[1:].ravel().tolist()
+    drawn = bramble(1, "report", "--labels", "run.h5").stdout.splitlines()
+    counted = [[int(word.strip(".+#")) for word in line.split()[2:]] for line in drawn[1:]]
+    assert [line[1:] for line in counted] == labels[1:].tolist() and [line[0] for line in counted] == labels[1:].sum(axis=1).tolist()

@@ -15,7 +15,8 @@ static const model three = {.n_trained = N, .n_weights = N};
 static bool begin(merge *self, const average_rule *rule, const outer_rule *then, const model *of,
                   error *err)
 {
-    const merge_rules rules = {.average = rule, .aggregate = {aggregate_rules[0], 0}, .outer = then};
+    const merge_rules rules = {
+        .average = rule, .aggregate = {aggregate_rules[0], 0}, .outer = then};
     return merge_init(self, &rules, of, err);
 }
 
