@@ -150,11 +150,12 @@ def test_labels_stand_side_by_side(study):
 
 def test_every_case_file_of_ours_is_sound(study):
     for path in sorted((ROOT / "jobs" / "cases").glob("*.ini")):
-        done = study(path.stem, "--dry-run")
-        cases = re.findall(r"^\[case (\d+):(\d+)", path.read_text(), re.M)
+        done, text = study(path.stem, "--dry-run"), path.read_text()
+        repeats = int((re.findall(r"^repeats = (\d+)", text, re.M) or [3])[0])
+        cases = re.findall(r"^\[case (\d+):(\d+)", text, re.M)
         commands = [line for line in done.stdout.splitlines() if " train " in line]
-        assert len(commands) == 3 * len(cases) and not study.results.exists()
-        for (n, c), command in zip(cases, commands):
+        assert len(commands) == repeats * len(cases) and not study.results.exists()
+        for (n, c), command in zip(cases * repeats, commands):
             assert f"-n {int(n) + 1} " in command and f"--case={n}:{c}" in command
             assert f"--threads={-(-int(c) // int(n))} " in command
             assert ("capped --workers" in command) == (int(c) % int(n) != 0)
