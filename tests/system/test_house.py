@@ -29,8 +29,8 @@ BELOW = {
     "transport": {"base"},
     "record": {"base"},
     **dict.fromkeys(AROUND, ENGINE),
-    **dict.fromkeys(["train", "doctor", "study"], AROUND | ENGINE),
-    "cli": {"train", "doctor", "study"} | AROUND | ENGINE,
+    **dict.fromkeys(["train", "doctor", "study", "exchange"], AROUND | ENGINE),
+    "cli": {"train", "doctor", "study", "exchange"} | AROUND | ENGINE,
 }
 
 
