@@ -91,6 +91,15 @@ exchange_array *exchange_file_add(exchange_file *self, const char *name, int n_d
  */
 bool exchange_read(const char *path, exchange_file *out, error *err);
 
+/*
+ * exchange_fit - the weights of a model out of a file
+ *   w  out  n_weights
+ * false with err (user), which names the first array that is missing, of another shape, not finite, or that the model
+ * has no place for; num_batches_tracked of a batch norm may be there or not.  Not collective.
+ */
+bool exchange_fit(const exchange_file *file, const char *path, const model *of, float *w,
+                  error *err);
+
 /* ---- formats ----------------------------------------------------------------------------------- */
 
 enum { EXCHANGE_HEAD_BYTES = 64 };
@@ -124,16 +133,28 @@ bool exchange_write(const exchange_model *from, const char *path, bool force, er
 /*
  * exchange_pairs - what a file says besides weights, as strings: program, model (the model file), normalise,
  *                  class_names (a JSON list), input (channels height width)
+ *                  false with err: a name or text that is no UTF-8 (user), memory
  * exchange_pairs_get - the same out of a file, one pair; a name that is none of these is passed over; false with err
- *                  (user): no list of at most MODEL_MAX_CLASSES names of less than RECORD_CLASS_BYTES, no UTF-8
+ *                  (user): no list of at most MODEL_MAX_CLASSES names of less than RECORD_CLASS_BYTES bytes, no normalisation
  */
 enum { EXCHANGE_PAIRS = 5 };
 typedef struct exchange_pair {
     const char *name;
     char *value; /* memory_free it */
 } exchange_pair;
+extern const char *const exchange_pair_names[]; /* NULL-terminated */
 bool exchange_pairs(const exchange_model *from, exchange_pair pairs[EXCHANGE_PAIRS], error *err);
+void exchange_pairs_release(exchange_pair pairs[EXCHANGE_PAIRS]);
 bool exchange_pairs_get(exchange_file *to, const char *name, const char *value, error *err);
+
+/*
+ * exchange_list - all that a state_dict has, in its order: the values are the model's own, and each batch norm has its
+ *                 num_batches_tracked, a single whole number without values (it is 0: nobody counts)
+ * Returns n of them, memory_free it; NULL with err: memory.
+ * exchange_is_counter - is this the name of one of the latter?
+ */
+exchange_array *exchange_list(const exchange_model *from, size_t *n, error *err);
+bool exchange_is_counter(const model *of, const char *name);
 
 /* Numbers as files have them, little-endian, and the only ones that are read. */
 enum exchange_number { EXCHANGE_F32, EXCHANGE_F16, EXCHANGE_BF16, EXCHANGE_F64, EXCHANGE_NUMBERS };

@@ -1,4 +1,4 @@
-#include "bytes.h"
+#include "data/bytes.h"
 
 #include "base/memory.h"
 

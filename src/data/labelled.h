@@ -7,7 +7,7 @@
 #ifndef BRAMBLE_DATA_LABELLED_H
 #define BRAMBLE_DATA_LABELLED_H
 
-#include "bytes.h"
+#include "data/bytes.h"
 #include "data/source.h"
 
 /* Images that lie one behind the other: their bytes and labels. */

@@ -1,18 +1,13 @@
-/*
- * NumPy's npz: a zip file of arrays, each with a header that is a dict of Python's.
- * Source: the documentation of numpy.lib.format.
- */
+/* NumPy's npz: a zip file of arrays. */
 #include "arrays.h"
-#include "base/memory.h"
-#include "zip.h"
+#include "data/npy.h"
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { PREFIX_BYTES = 12, HEADER_MAX = 4096, LABELS_AT_ONCE = 4096, PATH_BYTES = 4096 };
+enum { LABELS_AT_ONCE = 4096, PATH_BYTES = 4096 };
 
 typedef struct npz {
     zip *members;
@@ -37,129 +32,21 @@ static bool claims(const char *spec)
     return is_zip;
 }
 
-/* ---- headers ----------------------------------------------------------------------------------- */
-
-/* What stands behind 'key': in a dict, or NULL. */
-static const char *value_of(const char *dict, const char *key)
-{
-    char quoted[32];
-    snprintf(quoted, sizeof quoted, "'%s':", key);
-    const char *at = strstr(dict, quoted);
-    return at ? at + strlen(quoted) + strspn(at + strlen(quoted), " ") : NULL;
-}
-
-/* "(60000, 28, 28)" */
-static bool parse_shape(const char *text, array *what)
-{
-    what->n_dims = 0;
-    if (!text || *text++ != '(')
-        return false;
-    while (*text && *text != ')') {
-        char *end;
-        if (*text < '0' || *text > '9')
-            return false;
-        unsigned long long size = strtoull(text, &end, 10);
-        if (what->n_dims < ARRAY_MAX_DIMS)
-            what->dims[what->n_dims] = size;
-        what->n_dims++;
-        text = end + strspn(end, ", ");
-    }
-    return *text == ')';
-}
-
-/* The size of an element in bytes; 0: no number that is known. */
-static size_t parse_type(const char *text, array *what)
-{
-    if (!text || *text != '\'')
-        return 0;
-    size_t n = strcspn(text + 1, "'");
-    snprintf(what->type, sizeof what->type, "%.*s", (int)(n < 24 ? n : 24), text + 1);
-    const char *type = what->type;
-    if (strlen(type) != 3 || !strchr("|<=", type[0]) || !strchr("ui", type[1]) ||
-        !strchr("1248", type[2]))
-        return 0;
-    what->is_whole = true;
-    what->is_bytes = strcmp(type + 1, "u1") == 0;
-    return (size_t)(type[2] - '0');
-}
-
-/* An array that was opened. */
-typedef struct member {
-    bytes *from;
-    uint64_t start; /* of the values */
-    size_t element_bytes;
-} member;
-
-static bool read_dict(member *self, char dict[HEADER_MAX], error *err)
-{
-    uint8_t head[PREFIX_BYTES];
-    if (!bytes_read(self->from, 0, head, sizeof head, err))
-        return false;
-    bool is_npy = memcmp(head, "\x93NUMPY", 6) == 0 && head[6] >= 1 && head[6] <= 3;
-    size_t at = head[6] == 1 ? 10 : 12, n = head[8] | (size_t)head[9] << 8;
-    if (head[6] > 1)
-        n |= (size_t)head[10] << 16 | (size_t)head[11] << 24;
-    if (!is_npy || n >= HEADER_MAX)
-        return error_user(err, "no array of NumPy's");
-    self->start = at + n;
-    memset(dict, 0, HEADER_MAX);
-    return bytes_read(self->from, at, dict, n, err);
-}
-
-/* Is the file as long as the shape asks for? */
-static bool check_length(member *self, const array *what, uint64_t n_bytes, error *err)
-{
-    size_t n = self->element_bytes;
-    for (int i = 0; i < what->n_dims && i < ARRAY_MAX_DIMS; i++)
-        if (what->dims[i] > SIZE_MAX || !memory_multiply(n, (size_t)what->dims[i], &n))
-            return error_user(err, "has more elements than fit in memory");
-    uint64_t length = 0;
-    if (n_bytes < self->start || n_bytes - self->start != n)
-        return error_user(err, "%llu bytes, its header promises %llu", (unsigned long long)n_bytes,
-                          (unsigned long long)(self->start + n));
-    if (!bytes_length(self->from, n_bytes, &length, err))
-        return false;
-    return length == n_bytes || error_user(err, "is cut off");
-}
-
-static bool parse_dict(member *self, const char *dict, uint64_t n_bytes, array *what, error *err)
-{
-    const char *order = value_of(dict, "fortran_order");
-    self->element_bytes = parse_type(value_of(dict, "descr"), what);
-    if (!parse_shape(value_of(dict, "shape"), what) || !order || !what->type[0])
-        return error_user(err, "no array of NumPy's");
-    if (strncmp(order, "False", 5) != 0)
-        return error_user(err, "is in Fortran's order: store numpy.ascontiguousarray of it");
-    /* Of another type it is refused for that, by who knows what it is for. */
-    return self->element_bytes == 0 || what->n_dims > ARRAY_MAX_DIMS ||
-           check_length(self, what, n_bytes, err);
-}
-
-static bool open_member(const npz *self, const char *name, member *out, array *what, error *err)
-{
-    char file[ARRAY_NAME_BYTES + 8], dict[HEADER_MAX];
-    uint64_t n_bytes = 0;
-    *what = (array){0};
-    *out = (member){0};
-    snprintf(what->name, sizeof what->name, "%s", name);
-    snprintf(file, sizeof file, "%s.npy", name);
-    out->from = zip_member(self->members, file, &n_bytes, err);
-    if (!out->from)
-        return false;
-    error own = {0};
-    if (read_dict(out, dict, &own) && parse_dict(out, dict, n_bytes, what, &own))
-        return true;
-    bytes_free(out->from);
-    out->from = NULL;
-    /* What bytes.h says names the file already. */
-    size_t length = strlen(self->path);
-    const char *text =
-        strncmp(own.text, self->path, length) == 0 ? own.text + length + 2 : own.text;
-    return (own.kind == ERROR_USER ? error_user : error_environment)(err, "%s: %s: %s", self->path,
-                                                                     name, text);
-}
-
 /* ---- arrays ------------------------------------------------------------------------------------ */
+
+static bool open_member(const npz *self, const char *name, npy *out, array *what, error *err)
+{
+    if (!npy_open(out, self->members, self->path, name, err))
+        return false;
+    *what = (array){.n_dims = out->n_dims,
+                    .is_whole = out->kind == 'u' || out->kind == 'i',
+                    .is_bytes = out->kind == 'u' && out->element_bytes == 1};
+    snprintf(what->name, sizeof what->name, "%s", name);
+    snprintf(what->type, sizeof what->type, "%s", out->type);
+    for (int i = 0; i < out->n_dims && i < ARRAY_MAX_DIMS; i++)
+        what->dims[i] = out->dims[i];
+    return true;
+}
 
 static bool has(void *state, const char *name)
 {
@@ -170,7 +57,7 @@ static bool has(void *state, const char *name)
 
 static bool describe(void *state, const char *name, array *what, error *err)
 {
-    member opened;
+    npy opened;
     if (!open_member(state, name, &opened, what, err))
         return false;
     bytes_free(opened.from);
@@ -189,7 +76,7 @@ static int64_t widen(const uint8_t *at, size_t n, bool is_signed)
 
 static bool labels(void *state, const array *what, int64_t *out, error *err)
 {
-    member opened;
+    npy opened;
     array again;
     uint8_t part[LABELS_AT_ONCE];
     if (!open_member(state, what->name, &opened, &again, err))
@@ -202,7 +89,7 @@ static bool labels(void *state, const array *what, int64_t *out, error *err)
         k = n - i < sizeof part / n_bytes ? n - i : sizeof part / n_bytes;
         good = bytes_read(opened.from, opened.start + i * n_bytes, part, k * n_bytes, err);
         for (size_t j = 0; good && j < k; j++)
-            out[i + j] = widen(part + j * n_bytes, n_bytes, what->type[1] == 'i');
+            out[i + j] = widen(part + j * n_bytes, n_bytes, opened.kind == 'i');
     }
     bytes_free(opened.from);
     return good;
@@ -211,7 +98,7 @@ static bool labels(void *state, const array *what, int64_t *out, error *err)
 static bool images(void *state, const array *what, image_shape shape, enum labelled_layout layout,
                    labelled_set *set, error *err)
 {
-    member opened;
+    npy opened;
     array again;
     return open_member(state, what->name, &opened, &again, err) &&
            labelled_from_bytes(set, opened.from, opened.start, image_bytes(shape), layout, err);

@@ -1,7 +1,7 @@
 #include "picture.h"
 
 #include "base/memory.h"
-#include "bytes.h"
+#include "data/bytes.h"
 
 #include <stdlib.h>
 

@@ -1,10 +1,10 @@
-#include "zip.h"
+#include "data/zip.h"
 
 #include "base/memory.h"
 
 #include <string.h>
 
-enum { END_BYTES = 22, END_COMMENT = 65535, ENTRY_BYTES = 46, LOCAL_BYTES = 30, ZIP64_EXTRA = 1 };
+enum { END_BYTES = 22, END_COMMENT = ZIP_MAX_COMMENT, ENTRY_BYTES = 46, LOCAL_BYTES = 30, ZIP64_EXTRA = 1 };
 enum { STORED = 0, DEFLATED = 8 };
 
 struct zip {
@@ -12,6 +12,7 @@ struct zip {
     uint64_t n_bytes; /* of the file */
     uint8_t *list;
     size_t list_bytes;
+    char *comment;
 };
 
 /* One line of the list. */
@@ -37,6 +38,14 @@ static bool refuse(const zip *self, const char *what, error *err)
 
 /* ---- the list ---------------------------------------------------------------------------------- */
 
+static bool keep_comment(zip *self, const uint8_t *text, size_t n, error *err)
+{
+    self->comment = memory_new(n + 1, 1, err);
+    if (self->comment && n > 0)
+        memcpy(self->comment, text, n);
+    return self->comment != NULL;
+}
+
 /* The end of the file says where the list is; a comment may be behind it. */
 static bool read_end(zip *self, uint8_t end[END_BYTES], error *err)
 {
@@ -47,8 +56,10 @@ static bool read_end(zip *self, uint8_t end[END_BYTES], error *err)
     for (size_t i = n; good && !found && i >= END_BYTES; i--) {
         const uint8_t *at = tail + i - END_BYTES;
         found = memcmp(at, "PK\5\6", 4) == 0;
-        if (found)
+        if (found) {
             memcpy(end, at, END_BYTES);
+            good = keep_comment(self, at + END_BYTES, n - i, err);
+        }
     }
     memory_free(tail);
     return good && (found || refuse(self, "no zip file, or its end is cut off", err));
@@ -90,6 +101,7 @@ void zip_free(zip *self)
         return;
     bytes_free(self->file);
     memory_free(self->list);
+    memory_free(self->comment);
     memory_free(self);
 }
 
@@ -151,6 +163,24 @@ bool zip_has(const zip *self, const char *name)
 {
     entry found;
     return find(self, name, &found);
+}
+
+bool zip_next(const zip *self, size_t *place, char name[ZIP_NAME_BYTES])
+{
+    entry found;
+    if (!next_entry(self, place, &found))
+        return false;
+    bool fits =
+        found.name_bytes < ZIP_NAME_BYTES && !memchr(found.name, '\0', found.name_bytes);
+    size_t n = fits ? found.name_bytes : 0;
+    memcpy(name, found.name, n);
+    name[n] = '\0';
+    return true;
+}
+
+const char *zip_comment(const zip *self)
+{
+    return self->comment;
 }
 
 bytes *zip_member(const zip *self, const char *name, uint64_t *n, error *err)

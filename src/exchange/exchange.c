@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* One line for each format; whose bytes say least is asked last. */
-#define FORMATS(FORMAT) /* none yet */
+#define FORMATS(FORMAT) FORMAT(exchange_safetensors)
 
 #define DECLARE(format) extern const exchange_format format;
 #define LIST(format) &format,

@@ -1,7 +1,7 @@
 #include "record/checkpoint.h"
 
 #include "dataset.h"
-#include "place.h"
+#include "record/place.h"
 #include "seal.h"
 #include "state.h"
 

@@ -1,6 +1,6 @@
 #include "direct.h"
 #include "hdf.h"
-#include "place.h"
+#include "record/place.h"
 #include "record/table.h"
 #include "schema.h"
 

@@ -1,6 +1,6 @@
 #include "hdf.h"
-#include "place.h"
 #include "record/images.h"
+#include "record/place.h"
 
 #include "base/memory.h"
 

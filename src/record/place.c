@@ -1,4 +1,4 @@
-#include "place.h"
+#include "record/place.h"
 
 #include "base/memory.h"
 

@@ -1,7 +1,7 @@
 #include "record/record.h"
 
 #include "hdf.h"
-#include "place.h"
+#include "record/place.h"
 #include "state.h"
 
 #include "base/memory.h"

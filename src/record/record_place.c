@@ -1,6 +1,6 @@
 #include "record/record.h"
 
-#include "place.h"
+#include "record/place.h"
 
 #include "base/memory.h"
 

@@ -1,5 +1,5 @@
 #include "dataset.h"
-#include "place.h"
+#include "record/place.h"
 #include "state.h"
 
 #include "base/memory.h"

@@ -1,7 +1,7 @@
 #include "record/table.h"
 
 #include "dataset.h"
-#include "place.h"
+#include "record/place.h"
 
 #include "base/memory.h"
 

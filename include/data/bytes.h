@@ -1,7 +1,7 @@
 /*
  * bytes.h - a run of bytes in a file, packed by deflate or not, read by place
  *
- * Private to src/data.  Packed bytes are unpacked as they are read: on from the last place, or anew from the
+ * Packed bytes are unpacked as they are read: on from the last place, or anew from the
  * start when an earlier one is wanted.  Nothing in the file is trusted.
  */
 #ifndef BRAMBLE_DATA_BYTES_H

@@ -1,7 +1,5 @@
 /*
- * place.h - where a result file is to stand: the checks, the temporary beside it, the final name
- *
- * Private to src/record.
+ * place.h - where a file is to stand: the checks, the temporary beside it, the final name
  */
 #ifndef BRAMBLE_RECORD_PLACE_H
 #define BRAMBLE_RECORD_PLACE_H

@@ -1,13 +1,12 @@
 /*
  * zip.h - where the members of a zip file lie
  *
- * Private to src/data.
  * Source: PKWARE, APPNOTE.TXT (the .ZIP file format specification).
  */
 #ifndef BRAMBLE_DATA_ZIP_H
 #define BRAMBLE_DATA_ZIP_H
 
-#include "bytes.h"
+#include "data/bytes.h"
 
 typedef struct zip zip;
 
@@ -22,6 +21,17 @@ void zip_free(zip *self);
 
 /* zip_has - is there a member of that name? */
 bool zip_has(const zip *self, const char *name);
+
+/*
+ * zip_next - the name of the member at a place of the list, which is 0 at first, and on to the next; false: no more
+ * A name that is too long, or has a NUL byte, is given as "".
+ */
+enum { ZIP_NAME_BYTES = 256 };
+bool zip_next(const zip *self, size_t *place, char name[ZIP_NAME_BYTES]);
+
+/* zip_comment - what is said of the whole file, up to its first NUL; "": nothing */
+enum { ZIP_MAX_COMMENT = 65535 };
+const char *zip_comment(const zip *self);
 
 /*
  * zip_member - the bytes of a member, and how many it promises, unpacked
