@@ -63,7 +63,7 @@ typedef struct exchange_array {
 /* What a file holds; release with exchange_file_release, also after failure. */
 typedef struct exchange_file {
     exchange_array *arrays; /* n_arrays, no name twice */
-    size_t n_arrays;
+    size_t n_arrays, n_floats; /* in all of them: at most MODEL_MAX_WEIGHTS */
     /* where the file says so, else NULL or 0: */
     char *text;      /* a model file */
     bool translated; /* made of a graph in the file: nobody has seen it yet */
@@ -100,6 +100,23 @@ bool exchange_read(const char *path, exchange_file *out, error *err);
 bool exchange_fit(const exchange_file *file, const char *path, const model *of, float *w,
                   error *err);
 
+/* A model that comes from elsewhere. */
+typedef struct exchange_import {
+    const char *from;       /* the file it comes from */
+    const model *of;
+    const char *text;       /* its model file */
+    const char *model_name; /* where that comes from */
+    const char *normalise;  /* "half", or numbers */
+    const char (*class_names)[RECORD_CLASS_BYTES]; /* of->n_classes, or NULL: none are known */
+    const float *w;         /* n_weights */
+} exchange_import;
+
+/*
+ * exchange_result - a result file of no rounds, with that model, whole or not at all; its option `imported` says from where
+ * Without force an existing file is never replaced.  false with err as record_create.  Not collective.
+ */
+bool exchange_result(const char *path, bool force, const exchange_import *what, error *err);
+
 /* ---- formats ----------------------------------------------------------------------------------- */
 
 enum { EXCHANGE_HEAD_BYTES = 64 };
@@ -127,6 +144,9 @@ const exchange_format *exchange_format_of(const char *path, error *err);
  * format's write.  Not collective.
  */
 bool exchange_write(const exchange_model *from, const char *path, bool force, error *err);
+
+/* exchange_write_text - a file of text, likewise; for a model file that was made of a graph */
+bool exchange_write_text(const char *path, bool force, const char *text, error *err);
 
 /* ---- for formats ------------------------------------------------------------------------------- */
 

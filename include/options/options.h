@@ -180,6 +180,20 @@ typedef struct data_options {
     bool json, force;                  /* DATA_INFO and _PARTITION; DATA_PACK */
 } data_options;
 
+/* bramble export RESULT.h5 OUT */
+typedef struct export_options {
+    const char *file, *out; /* for exchange_model_open and exchange_write; point into argv */
+    bool force;
+} export_options;
+
+/* bramble import IN OUT.h5 */
+typedef struct import_options {
+    const char *file, *out;            /* point into argv */
+    char model[OPTION_TEXT_BYTES];     /* a model file or a result file; empty: IN says it */
+    char normalise[OPTION_TEXT_BYTES]; /* empty: as IN or the result file says, else half */
+    bool force;
+} import_options;
+
 /*
  * options_set_train, options_set_doctor - from a command line that was read (option_read_line)
  *   text  in  what the file options_config(line) holds; NULL when there is none
@@ -212,6 +226,10 @@ enum parse_outcome options_parse_info(int argc, char **argv, bool print, info_op
                                       error *err);
 enum parse_outcome options_parse_data(int argc, char **argv, bool print, data_options *options,
                                       error *err);
+enum parse_outcome options_parse_export(int argc, char **argv, bool print, export_options *options,
+                                        error *err);
+enum parse_outcome options_parse_import(int argc, char **argv, bool print, import_options *options,
+                                        error *err);
 
 /* The effective options, for the record: name and value of every one, in the order of the table.
  * Given as a --config file, all but `config` make the same options again. */

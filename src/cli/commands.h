@@ -14,13 +14,15 @@ int command_train(int argc, char **argv);
 /* command_doctor - bramble doctor.  Collective.  0 when no problem was found, 1 when there is one. */
 int command_doctor(int argc, char **argv);
 
-/* command_test, command_report, command_plan, command_watch, command_info, command_data - one process;
- * not collective */
+/* command_test, command_report, command_plan, command_watch, command_info, command_data, command_export,
+ * command_import - one process; not collective */
 int command_test(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_plan(int argc, char **argv);
 int command_watch(int argc, char **argv);
 int command_info(int argc, char **argv);
 int command_data(int argc, char **argv);
+int command_export(int argc, char **argv);
+int command_import(int argc, char **argv);
 
 #endif

@@ -22,7 +22,8 @@ static const struct {
     {"train", command_train, true, true},     {"test", command_test, false, true},
     {"report", command_report, false, false}, {"plan", command_plan, false, false},
     {"watch", command_watch, false, false},   {"info", command_info, false, true},
-    {"data", command_data, false, false},     {"doctor", command_doctor, true, true},
+    {"data", command_data, false, false},     {"export", command_export, false, false},
+    {"import", command_import, false, false}, {"doctor", command_doctor, true, true},
 };
 
 static bool print_overview(error *err)

@@ -127,7 +127,9 @@ static void show(watching *self, const record_file *run)
 static bool conclude(watching *self, const record_file *run, error *err)
 {
     progress_stop(&self->progress);
-    if (run->summary.complete == 1.0)
+    if (run->summary.complete == 1.0 && run->n_rounds == 0)
+        error_user(err, "%s: was imported, and is no run", self->options.file);
+    else if (run->summary.complete == 1.0)
         printf("the run has come to its end: %zu round%s in %.1f s, test accuracy %.2f %%%s\n",
                run->n_rounds, PLURAL(run->n_rounds), run->summary.t_time_s,
                100.0 * run->summary.accuracy,

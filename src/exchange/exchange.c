@@ -3,7 +3,10 @@
 #include <string.h>
 
 /* One line for each format; whose bytes say least is asked last. */
-#define FORMATS(FORMAT) FORMAT(exchange_safetensors)
+#define FORMATS(FORMAT)                                                                            \
+    FORMAT(exchange_safetensors)                                                                   \
+    FORMAT(exchange_npz)                                                                           \
+    FORMAT(exchange_h5)
 
 #define DECLARE(format) extern const exchange_format format;
 #define LIST(format) &format,

@@ -46,27 +46,37 @@ static bool check_name(const exchange_file *self, const char *name, error *err)
            error_user(err, "holds more than %d arrays", EXCHANGE_MAX_ARRAYS);
 }
 
+static bool set_shape(exchange_array *self, int n_dims, const size_t *dims, error *err)
+{
+    self->n_dims = n_dims;
+    self->count = 1;
+    if (n_dims > EXCHANGE_MAX_DIMS)
+        return error_user(err, "%s: has %d dimensions, at most %d are read", self->name, n_dims,
+                          EXCHANGE_MAX_DIMS);
+    for (int i = 0; i < n_dims; i++) {
+        self->dims[i] = dims[i];
+        if (!memory_multiply(self->count, dims[i], &self->count))
+            return error_user(err, "%s: has more elements than fit in memory", self->name);
+    }
+    return true;
+}
+
 exchange_array *exchange_file_add(exchange_file *self, const char *name, int n_dims,
                                   const size_t *dims, bool floats, error *err)
 {
-    exchange_array one = {.n_dims = n_dims, .count = 1};
-    if (!check_name(self, name, err) || !make_room(self, err))
+    exchange_array one = {.n_dims = 0};
+    if (!check_name(self, name, err))
         return NULL;
-    if (n_dims > EXCHANGE_MAX_DIMS) {
-        error_user(err, "%s: has %d dimensions, at most %d are read", name, n_dims,
-                   EXCHANGE_MAX_DIMS);
-        return NULL;
-    }
     strcpy(one.name, name);
-    for (int i = 0; i < n_dims; i++) {
-        one.dims[i] = dims[i];
-        if (!memory_multiply(one.count, dims[i], &one.count)) {
-            error_user(err, "%s: has more elements than fit in memory", name);
-            return NULL;
-        }
+    if (!set_shape(&one, n_dims, dims, err) || !make_room(self, err))
+        return NULL;
+    if (floats && one.count > MODEL_MAX_WEIGHTS - self->n_floats) {
+        error_user(err, "%s: more numbers than a model may have, %d", name, MODEL_MAX_WEIGHTS);
+        return NULL;
     }
     if (floats && !(one.values = memory_new(one.count, sizeof *one.values, err)))
         return NULL;
+    self->n_floats += floats ? one.count : 0;
     self->arrays[self->n_arrays] = one;
     return &self->arrays[self->n_arrays++];
 }

@@ -304,6 +304,30 @@ enum parse_outcome options_parse_data(int argc, char **argv, bool print, data_op
     return PARSE_FAILED;
 }
 
+enum parse_outcome options_parse_export(int argc, char **argv, bool print, export_options *options,
+                                        error *err)
+{
+    option_line line;
+    enum parse_outcome outcome = parse_plain("export", argc, argv, print, &line, options, err);
+    if (outcome == PARSE_RUN) {
+        options->file = line.arguments[0];
+        options->out = line.arguments[1];
+    }
+    return outcome;
+}
+
+enum parse_outcome options_parse_import(int argc, char **argv, bool print, import_options *options,
+                                        error *err)
+{
+    option_line line;
+    enum parse_outcome outcome = parse_plain("import", argc, argv, print, &line, options, err);
+    if (outcome == PARSE_RUN) {
+        options->file = line.arguments[0];
+        options->out = line.arguments[1];
+    }
+    return outcome;
+}
+
 /* ---- the record ------------------------------------------------------------------------------ */
 
 bool options_pairs_init(options_pairs *self, const train_options *options, error *err)

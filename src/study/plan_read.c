@@ -26,7 +26,9 @@ static bool read_run(plan *self, const char *path, record_file **first, error *e
     record_file *file = record_read(path, err);
     bool good = file != NULL;
     if (good && (file->summary.complete != 1.0 || file->n_rounds == 0)) {
-        fprintf(stderr, "bramble: %s: left out: the run has not come to its end\n", path);
+        fprintf(stderr, "bramble: %s: left out: %s\n", path,
+                file->summary.complete == 1.0 ? "it was imported, and no run"
+                                              : "the run has not come to its end");
     } else if (good) {
         good = (!*first || check_alike(*first, file, path, self->runs[0].path, err)) &&
                (fit_run_read(run, file, err) || error_prefix(err, "%.200s", path));

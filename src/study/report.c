@@ -14,7 +14,7 @@ typedef struct reading {
     cases cases;
     record_file *first;       /* finished: the others are compared with it */
     bool differs[OPTION_MAX]; /* by line of option_train_table */
-    bool finished[OPTION_ARGUMENTS_MAX];
+    const char *left_out[OPTION_ARGUMENTS_MAX]; /* why; NULL: it is not */
 } reading;
 
 /* Options that make no other training of it, or that the case tells. */
@@ -71,17 +71,20 @@ static void warn_of_differences(const reading *self)
     fputc('\n', stderr);
 }
 
-/* Adds a run to its case when it has come to its end; finished says whether it has. */
-static bool read_run(const char *path, reading *self, bool *finished, error *err)
+/* Adds a run to its case when it has come to its end. */
+static bool read_run(const char *path, reading *self, const char **left_out, error *err)
 {
     record_file *file = record_read(path, err);
     if (!file)
         return false;
-    *finished = file->summary.complete == 1.0;
-    bool good = !*finished || cases_add(&self->cases, file, err);
-    if (good && *finished && self->first)
+    if (file->summary.complete != 1.0)
+        *left_out = "the run has not come to its end";
+    else if (file->n_rounds == 0)
+        *left_out = "it was imported, and no run";
+    bool good = *left_out || cases_add(&self->cases, file, err);
+    if (good && !*left_out && self->first)
         note_differences(self, file);
-    if (good && *finished && !self->first)
+    if (good && !*left_out && !self->first)
         self->first = file;
     else
         record_file_free(file);
@@ -95,20 +98,17 @@ static bool read_runs(const report_options *o, reading *self, error *err)
     if (!case_keys_set(&keys, o->by, err) || !cases_init(&self->cases, &keys, o->n_files, err))
         return false;
     for (size_t k = 0; k < o->n_files; k++)
-        if (!read_run(o->files[k], self, &self->finished[k], err))
+        if (!read_run(o->files[k], self, &self->left_out[k], err))
             return false;
     if (self->cases.n == 0 && o->n_files == 1)
-        return error_user(err,
-                          "%s: the run has not come to its end; bramble info tells how far it is",
-                          o->files[0]);
+        return error_user(err, "%s: %s; bramble info tells more", o->files[0], self->left_out[0]);
     if (self->cases.n == 0)
         return error_user(
             err, "none of the %zu files, %s and so on, holds a run that has come to its end",
             o->n_files, o->files[0]);
     for (size_t k = 0; k < o->n_files; k++)
-        if (!self->finished[k])
-            fprintf(stderr, "bramble: %s: left out: the run has not come to its end\n",
-                    o->files[k]);
+        if (self->left_out[k])
+            fprintf(stderr, "bramble: %s: left out: %s\n", o->files[k], self->left_out[k]);
     warn_of_differences(self);
     return true;
 }
