@@ -40,6 +40,18 @@ _bramble_data()
     )
 }
 
+# _bramble_exchanged - files of other programs' models
+_bramble_exchanged()
+{
+    local suffix
+    compopt -o filenames
+    mapfile -t COMPREPLY < <(
+        for suffix in safetensors npz h5; do compgen -f -X "!*.$suffix" -- "$word"; done
+        compgen -d -- "$word"
+    )
+    ((${#COMPREPLY[@]})) || mapfile -t COMPREPLY < <(compgen -f -- "$word")
+}
+
 # _bramble_value OPTION - what may follow the option; status 1 when it takes no value
 _bramble_value()
 {
@@ -47,7 +59,9 @@ _bramble_value()
     case $1 in
     --data)
         _bramble_data ;;
-    --model) _bramble_models ;;
+    --model)
+        _bramble_models
+        [[ ${COMP_WORDS[1]} != import ]] || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -X '!*.h5' -- "$word") ;;
     --config) _bramble_files .ini ;;
     --init | --out) _bramble_files .h5 ;;
     --trace) _bramble_files .json ;;
@@ -98,6 +112,8 @@ _bramble_options()
     watch) echo --patience --help ;;
     info) echo --model --dot --json --help ;;
     data) echo --seed --workers --partition --deal --json --force --help ;;
+    export) echo --force --help ;;
+    import) echo --model --normalise --force --help ;;
     doctor) echo --model --batch --data --threads --isa --out --force --json --help ;;
     esac
 }
@@ -115,7 +131,19 @@ _bramble_arguments()
         else
             _bramble_folders
         fi ;;
-    help) _bramble_words train test report plan watch info data doctor ;;
+    export) # what is read, and what is written
+        if ((COMP_CWORD == 2)); then
+            _bramble_files .h5
+        else
+            _bramble_exchanged
+        fi ;;
+    import)
+        if ((COMP_CWORD == 2)); then
+            _bramble_exchanged
+        else
+            _bramble_files .h5
+        fi ;;
+    help) _bramble_words train test report plan watch info data export import doctor ;;
     esac
 }
 
@@ -125,7 +153,7 @@ _bramble()
     local command=${COMP_WORDS[1]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        _bramble_words train test report plan watch info data doctor help --help --version
+        _bramble_words train test report plan watch info data export import doctor help --help --version
         return
     fi
     # --option=value comes as three words

@@ -86,8 +86,9 @@ typedef struct option_entry {
 #define OPTION_MAX_IMAGES UINT32_MAX
 #define OPTION_MAX_SEED UINT64_MAX
 
-/* option_train_table - the options of `bramble train` (src/options/options_table.c) */
+/* option_train_table - the options of `bramble train` (src/options/options_table.c); others have their own files, too */
 extern const option_entry option_train_table[];
+extern const option_entry option_export_table[], option_import_table[];
 
 /* A subcommand. */
 typedef struct option_command {

@@ -11,8 +11,6 @@
 #define DOCTOR(field) OPTION_BIND(doctor_options, field)
 #define INFO(field) OPTION_BIND(info_options, field)
 #define DATA(field) OPTION_BIND(data_options, field)
-#define EXPORT(field) OPTION_BIND(export_options, field)
-#define IMPORT(field) OPTION_BIND(import_options, field)
 
 static const char *format_word(size_t i)
 {
@@ -281,33 +279,6 @@ static const option_entry data_table[] = {
     {.name = NULL},
 };
 
-static const option_entry export_table[] = {
-    {.name = "force",
-     EXPORT(force),
-     .initial = "false",
-     .group = "Options:",
-     .help = "Replace an existing file."},
-    {.name = NULL},
-};
-
-static const option_entry import_table[] = {
-    {.name = "model",
-     IMPORT(model),
-     .initial = "",
-     .metavar = "FILE",
-     .group = "Options:",
-     .help = "INI file that describes the network, a bare name means models/NAME.ini; or a result "
-             "file, whose normalisation and names of classes count, too. Without it what IN says."},
-    {.name = "normalise",
-     IMPORT(normalise),
-     .initial = "",
-     .metavar = "half|M,.../D,...",
-     .help = "Mean and deviation of each channel with which the model was trained, where neither "
-             "IN nor a result file says it; without it half."},
-    {.name = "force", IMPORT(force), .initial = "false", .help = "Replace an existing file."},
-    {.name = NULL},
-};
-
 /* ---- subcommands ----------------------------------------------------------------------------- */
 
 const option_command option_commands[] = {
@@ -407,7 +378,7 @@ const option_command option_commands[] = {
               "OUT says the format.",
      .examples = "  bramble export paper-3.h5 paper.safetensors\n"
                  "  bramble export results/run.h5 weights.npz --force\n",
-     .options = export_table},
+     .options = option_export_table},
     {.name = "import",
      .summary = "make a result file of another program's model",
      .arguments = "IN.safetensors|IN.npz|IN.h5 OUT.h5",
@@ -418,7 +389,7 @@ const option_command option_commands[] = {
               "written says its model itself.",
      .examples = "  bramble import paper.safetensors paper.h5\n"
                  "  bramble import state.npz net.h5 --model net.ini --normalise 0.5/0.25\n",
-     .options = import_table},
+     .options = option_import_table},
     {.name = "doctor",
      .summary = "look at the cluster: nodes, links, and what is wrong",
      .arguments = "",

@@ -1,4 +1,4 @@
-"""What bramble test, report, plan, watch, info and data refuse, commands that are none, output nobody takes."""
+"""What bramble test, report, plan, watch, info, data, export and import refuse, commands that are none, output nobody takes."""
 import os
 import random
 

@@ -147,6 +147,7 @@ static void test_completion(void **state)
                                                               "    test)",   "    report)",
                                                               "    plan)",   "    watch)",
                                                               "    info)",   "    data)",
+                                                              "    export)", "    import)",
                                                               "    doctor)", NULL};
     static const char where[] = "tools/completion.bash";
     require(find_piece(completion, "_bramble_options()", ends, section), where, "all", "options");
