@@ -50,6 +50,10 @@ fuzz_target fuzz_weights;
 fuzz_target fuzz_checkpoint;
 fuzz_target fuzz_table;
 
+/* Weights in a safetensors file, and in an npz file. */
+fuzz_target fuzz_safetensors;
+fuzz_target fuzz_npz_weights;
+
 /* fuzz_direct - the HDF5 targets read without a process around it; replay.c clears it */
 extern bool fuzz_direct;
 

@@ -60,6 +60,43 @@ void fuzz_result(const uint8_t *data, size_t n)
     tidy();
 }
 
+static bool take_array(void *arg, const record_named *what, bool floats, float **values, error *err)
+{
+    size_t n = 1;
+    float **room = arg;
+    for (int i = 0; i < what->n_dims; i++)
+        n *= what->dims[i];
+    fuzz_need(what->n_dims <= RECORD_NAMED_DIMS && n <= RECORD_NAMED_COUNT, "an array's dims");
+    free(*room);
+    *values = *room = floats ? malloc(n * sizeof **room + 1) : NULL;
+    return !floats || *values || error_environment(err, "out of memory");
+}
+
+static bool take_pair(void *arg, const char *name, const char *value, error *err)
+{
+    (void)arg;
+    (void)err;
+    fuzz_need(strlen(name) + strlen(value) < SIZE_MAX / 2, "a pair");
+    return true;
+}
+
+/* All arrays of the root, whatever their names. */
+static void read_arrays(const char *path)
+{
+    static const char *const names[] = {"model", "class_names", NULL};
+    error err = {0};
+    float *room = NULL;
+    if (fuzz_direct) {
+        FILE *out = fopen("/dev/null", "w");
+        check(out && direct_read_arrays(path, names, out, &err), &err);
+        fclose(out);
+    } else {
+        check(record_read_arrays(path, &(record_taker){&room, take_array, take_pair, names}, &err),
+              &err);
+    }
+    free(room);
+}
+
 /* The net of the seeds. */
 void fuzz_weights(const uint8_t *data, size_t n)
 {
@@ -74,6 +111,7 @@ void fuzz_weights(const uint8_t *data, size_t n)
     const char *path = fuzz_file(data, n);
     check((fuzz_direct ? direct_read_weights : record_read_weights)(path, tensors, 4, w, &err),
           &err);
+    read_arrays(path);
     tidy();
 }
 

@@ -17,12 +17,24 @@ static const struct {
     const char *name;
     fuzz_target *run;
 } targets[] = {
-    {"cifar10", fuzz_cifar10},   {"model", fuzz_model},     {"config", fuzz_config},
-    {"options", fuzz_options},   {"value", fuzz_value},     {"ini", fuzz_ini},
-    {"result", fuzz_result},     {"weights", fuzz_weights}, {"checkpoint", fuzz_checkpoint},
-    {"table", fuzz_table},       {"images", fuzz_images},   {"idx", fuzz_idx},
-    {"cifar100", fuzz_cifar100}, {"mat", fuzz_mat},         {"npz", fuzz_npz},
+    {"cifar10", fuzz_cifar10},
+    {"model", fuzz_model},
+    {"config", fuzz_config},
+    {"options", fuzz_options},
+    {"value", fuzz_value},
+    {"ini", fuzz_ini},
+    {"result", fuzz_result},
+    {"weights", fuzz_weights},
+    {"checkpoint", fuzz_checkpoint},
+    {"table", fuzz_table},
+    {"images", fuzz_images},
+    {"idx", fuzz_idx},
+    {"cifar100", fuzz_cifar100},
+    {"mat", fuzz_mat},
+    {"npz", fuzz_npz},
     {"picture", fuzz_picture},
+    {"safetensors", fuzz_safetensors},
+    {"npz_weights", fuzz_npz_weights},
 };
 
 static void replay_file(fuzz_target *run, const char *path)

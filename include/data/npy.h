@@ -16,8 +16,8 @@ typedef struct npy {
     uint64_t start; /* of the numbers, row-major */
     int n_dims;     /* 0: a single value; may be more than dims holds */
     uint64_t dims[NPY_MAX_DIMS];
-    char type[32];        /* as the header has it: "<f4" */
-    char kind;            /* 'u', 'i', 'f': unsigned, signed, floating-point, little-endian; 0: another type */
+    char type[32]; /* as the header has it: "<f4" */
+    char kind; /* 'u', 'i', 'f': unsigned, signed, floating-point, little-endian; 0: another type */
     size_t element_bytes; /* 0: another type */
 } npy;
 

@@ -21,12 +21,14 @@
 
 /* A trained model, and all that belongs to it; release with exchange_model_free. */
 typedef struct exchange_model {
-    char *path;         /* of the result file it comes from, without a group */
-    char *text;         /* its model file */
-    model *graph;       /* model_outline of it: every layer of the file, also those that another would absorb */
-    float *w;           /* n_weights, finite: where graph->tensors says */
-    char *normalise;    /* as --normalise takes it: "half", or numbers */
-    input_values input; /* the same as numbers: x = (byte / 255 - mean) / deviation; from: the shape of an image */
+    char *path; /* of the result file it comes from, without a group */
+    char *text; /* its model file */
+    model *
+        graph; /* model_outline of it: every layer of the file, also those that another would absorb */
+    float *w;        /* n_weights, finite: where graph->tensors says */
+    char *normalise; /* as --normalise takes it: "half", or numbers */
+    input_values
+        input; /* the same as numbers: x = (byte / 255 - mean) / deviation; from: the shape of an image */
     char (*class_names)[RECORD_CLASS_BYTES]; /* graph->n_classes */
 } exchange_model;
 
@@ -62,7 +64,7 @@ typedef struct exchange_array {
 
 /* What a file holds; release with exchange_file_release, also after failure. */
 typedef struct exchange_file {
-    exchange_array *arrays; /* n_arrays, no name twice */
+    exchange_array *arrays;    /* n_arrays, no name twice */
     size_t n_arrays, n_floats; /* in all of them: at most MODEL_MAX_WEIGHTS */
     /* where the file says so, else NULL or 0: */
     char *text;      /* a model file */
@@ -102,13 +104,13 @@ bool exchange_fit(const exchange_file *file, const char *path, const model *of, 
 
 /* A model that comes from elsewhere. */
 typedef struct exchange_import {
-    const char *from;       /* the file it comes from */
+    const char *from; /* the file it comes from */
     const model *of;
-    const char *text;       /* its model file */
-    const char *model_name; /* where that comes from */
-    const char *normalise;  /* "half", or numbers */
+    const char *text;                              /* its model file */
+    const char *model_name;                        /* where that comes from */
+    const char *normalise;                         /* "half", or numbers */
     const char (*class_names)[RECORD_CLASS_BYTES]; /* of->n_classes, or NULL: none are known */
-    const float *w;         /* n_weights */
+    const float *w;                                /* n_weights */
 } exchange_import;
 
 /*

@@ -14,9 +14,9 @@
 typedef struct importing {
     import_options options;
     exchange_file file;
-    record_file *like;  /* the result file of --model, or NULL */
-    const char *text;   /* of the model file */
-    char *read;         /* the same, where it is --model's */
+    record_file *like; /* the result file of --model, or NULL */
+    const char *text;  /* of the model file */
+    char *read;        /* the same, where it is --model's */
     char where[OPTION_TEXT_BYTES + 32];
     model *model;
     float *w;
@@ -47,8 +47,8 @@ static bool read_model(importing *self, error *err)
         self->text = self->file.text;
         snprintf(self->where, sizeof self->where, "the model in %s", o->file);
     } else {
-        return error_user(err, "%s: does not say of which model its weights are; name it with --model",
-                          o->file);
+        return error_user(
+            err, "%s: does not say of which model its weights are; name it with --model", o->file);
     }
     self->model = self->text ? model_new(self->where, self->text, err) : NULL;
     return self->model != NULL;
@@ -69,8 +69,9 @@ static bool settle_normalise(importing *self, error *err)
     const char *its = normalise_of(self);
     layer_shape in = self->model->input;
     if (its && o->normalise[0] && strcmp(o->normalise, its) != 0)
-        return error_user(err, "--normalise %.60s: the model was trained with %.200s; leave the "
-                               "option out",
+        return error_user(err,
+                          "--normalise %.60s: the model was trained with %.200s; leave the "
+                          "option out",
                           o->normalise, its);
     if (its || !o->normalise[0])
         snprintf(o->normalise, sizeof o->normalise, "%s", its ? its : "half");

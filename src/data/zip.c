@@ -4,7 +4,13 @@
 
 #include <string.h>
 
-enum { END_BYTES = 22, END_COMMENT = ZIP_MAX_COMMENT, ENTRY_BYTES = 46, LOCAL_BYTES = 30, ZIP64_EXTRA = 1 };
+enum {
+    END_BYTES = 22,
+    END_COMMENT = ZIP_MAX_COMMENT,
+    ENTRY_BYTES = 46,
+    LOCAL_BYTES = 30,
+    ZIP64_EXTRA = 1
+};
 enum { STORED = 0, DEFLATED = 8 };
 
 struct zip {
@@ -170,8 +176,7 @@ bool zip_next(const zip *self, size_t *place, char name[ZIP_NAME_BYTES])
     entry found;
     if (!next_entry(self, place, &found))
         return false;
-    bool fits =
-        found.name_bytes < ZIP_NAME_BYTES && !memchr(found.name, '\0', found.name_bytes);
+    bool fits = found.name_bytes < ZIP_NAME_BYTES && !memchr(found.name, '\0', found.name_bytes);
     size_t n = fits ? found.name_bytes : 0;
     memcpy(name, found.name, n);
     name[n] = '\0';

@@ -19,8 +19,8 @@ void exchange_file_release(exchange_file *self)
 static bool make_room(exchange_file *self, error *err)
 {
     enum { FIRST = 64 };
-    bool is_full = self->n_arrays == 0 || (self->n_arrays >= FIRST &&
-                                           (self->n_arrays & (self->n_arrays - 1)) == 0);
+    bool is_full = self->n_arrays == 0 ||
+                   (self->n_arrays >= FIRST && (self->n_arrays & (self->n_arrays - 1)) == 0);
     if (!is_full)
         return true;
     size_t n = self->n_arrays < FIRST ? FIRST : 2 * self->n_arrays;

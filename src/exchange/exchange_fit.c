@@ -12,8 +12,7 @@ static const char *shape_text(char text[SHAPE_BYTES], int n_dims, const size_t *
 {
     int used = snprintf(text, SHAPE_BYTES, "%s", n_dims == 0 ? "a single value" : "");
     for (int i = 0; i < n_dims; i++)
-        used +=
-            snprintf(text + used, SHAPE_BYTES - (size_t)used, "%s%zu", i ? " x " : "", dims[i]);
+        used += snprintf(text + used, SHAPE_BYTES - (size_t)used, "%s%zu", i ? " x " : "", dims[i]);
     return text;
 }
 

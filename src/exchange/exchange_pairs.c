@@ -50,9 +50,11 @@ bool exchange_pairs(const exchange_model *from, exchange_pair pairs[EXCHANGE_PAI
     snprintf(program, sizeof program, "bramble %s", build_version());
     snprintf(input, sizeof input, "%d %d %d", in.channels, in.height, in.width);
     char *classes = write_classes(from);
-    const char *values[EXCHANGE_PAIRS] = {
-        [PROGRAM] = program,         [MODEL] = from->text, [NORMALISE] = from->normalise,
-        [CLASSES] = classes ? classes : "", [INPUT] = input};
+    const char *values[EXCHANGE_PAIRS] = {[PROGRAM] = program,
+                                          [MODEL] = from->text,
+                                          [NORMALISE] = from->normalise,
+                                          [CLASSES] = classes ? classes : "",
+                                          [INPUT] = input};
     bool good = true;
     for (int i = 0; i < EXCHANGE_PAIRS; i++) {
         pairs[i] = (exchange_pair){exchange_pair_names[i], NULL};

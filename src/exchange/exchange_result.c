@@ -50,8 +50,8 @@ static bool write_all(const char *path, const exchange_import *what, const char 
     mine.is_worker = 0;
     const record_pair config[] = {
         {"model", what->model_name}, {"normalise", what->normalise}, {"imported", what->from}};
-    const record_pair build[] = {{"version", build_version()}, {"hdf5", record_version()},
-                                 {"started", date}};
+    const record_pair build[] = {
+        {"version", build_version()}, {"hdf5", record_version()}, {"started", date}};
     record_plan plan = {.n_rounds = 1, /* the least that a result file has room for */
                         .n_ranks = 1,
                         .tensors = what->of->tensors,
@@ -66,8 +66,8 @@ static bool write_all(const char *path, const exchange_import *what, const char 
                         .machines = &mine,
                         .model_text = what->text};
     record *to = record_create(path, true, &plan, err);
-    bool good = to && record_add_weights(to, -1, what->w, err) &&
-                record_add_summary(to, &summary, err);
+    bool good =
+        to && record_add_weights(to, -1, what->w, err) && record_add_summary(to, &summary, err);
     return record_close(to, good ? err : NULL) && good;
 }
 

@@ -19,14 +19,12 @@ static bool write_all(const exchange_out *out, const exchange_array *list, size_
     record_pair attributes[EXCHANGE_PAIRS];
     record_named *arrays = memory_new(n, sizeof *arrays, err);
     for (size_t i = 0; arrays && i < n; i++)
-        arrays[i] =
-            (record_named){list[i].name, list[i].n_dims, list[i].dims, list[i].values};
+        arrays[i] = (record_named){list[i].name, list[i].n_dims, list[i].dims, list[i].values};
     for (int i = 0; i < EXCHANGE_PAIRS; i++)
         attributes[i] = (record_pair){pairs[i].name, pairs[i].value};
-    bool good =
-        arrays && record_write_arrays(out->temporary, out->path,
-                                      &(record_named_list){arrays, n, attributes, EXCHANGE_PAIRS},
-                                      err);
+    bool good = arrays && record_write_arrays(
+                              out->temporary, out->path,
+                              &(record_named_list){arrays, n, attributes, EXCHANGE_PAIRS}, err);
     memory_free(arrays);
     return good;
 }

@@ -27,9 +27,9 @@ static size_t npy_header(char header[NPY_HEADER_BYTES], const exchange_array *on
     char shape[24 * EXCHANGE_MAX_DIMS] = "";
     for (int i = 0, at = 0; i < one->n_dims; i++)
         at += snprintf(shape + at, sizeof shape - (size_t)at, "%zu%s", one->dims[i],
-                       one->n_dims == 1        ? ","
+                       one->n_dims == 1      ? ","
                        : i + 1 < one->n_dims ? ", "
-                                               : "");
+                                             : "");
     int n = snprintf(header + NPY_HEAD, NPY_HEADER_BYTES - NPY_HEAD,
                      "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }",
                      one->values ? "<f4" : "<i8", shape);

@@ -94,7 +94,8 @@ bool zip_write_member(zip_writer *self, const char *name, const zip_part *parts,
         n += parts[i].n;
     if (self->at + n > UINT32_MAX - LOCAL_BYTES - sizeof one->name)
         return error_user(err, "%s: would be larger than 4 GiB: write .safetensors", self->path);
-    *one = (member){.crc = checksum(parts, n_parts), .n_bytes = (uint32_t)n, .at = (uint32_t)self->at};
+    *one =
+        (member){.crc = checksum(parts, n_parts), .n_bytes = (uint32_t)n, .at = (uint32_t)self->at};
     strcpy(one->name, name);
     self->n++;
     memcpy(head, "PK\3\4", 4);

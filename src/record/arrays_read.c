@@ -29,8 +29,8 @@ static bool take_pair(const request *r, const direct_array_head *head, FILE *in,
     if (head->dims[0] > RECORD_PAIR_BYTES)
         return refuse(r->path, err);
     char *value = memory_new(head->dims[0] + 1, 1, err);
-    bool good = value && (fread(value, 1, head->dims[0], in) == head->dims[0] ||
-                          refuse(r->path, err)) &&
+    bool good = value &&
+                (fread(value, 1, head->dims[0], in) == head->dims[0] || refuse(r->path, err)) &&
                 r->to->pair(r->to->arg, head->name, value, err);
     memory_free(value);
     return good;

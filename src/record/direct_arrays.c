@@ -44,8 +44,8 @@ static bool put_values(listing *self, hid_t dataset, const char *name, const hdf
     bool good = values && hdf_check_written(dataset, self->path, name, shape, self->err);
     if (good && n > 0 &&
         H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
-        good = error_user(self->err, "%s: %s cannot be read: %s", self->path, name,
-                          hdf_cause(cause));
+        good =
+            error_user(self->err, "%s: %s cannot be read: %s", self->path, name, hdf_cause(cause));
     good = good && put(self, values, sizeof *values, n);
     memory_free(values);
     return good;
@@ -88,9 +88,9 @@ static bool put_arrays(listing *self)
     hid_t root = hdf_open_object(self->file, self->path, "/", self->err);
     if (root < 0)
         return false;
-    bool good = (H5Gget_info(root, &info) >= 0 && info.nlinks <= RECORD_NAMED_MAX) ||
-                error_user(self->err, "%s: holds more than %d arrays", self->path,
-                           RECORD_NAMED_MAX);
+    bool good =
+        (H5Gget_info(root, &info) >= 0 && info.nlinks <= RECORD_NAMED_MAX) ||
+        error_user(self->err, "%s: holds more than %d arrays", self->path, RECORD_NAMED_MAX);
     for (hsize_t i = 0; good && i < info.nlinks; i++) {
         char name[RECORD_NAMED_BYTES];
         ssize_t length = name_of_link(root, i, name);

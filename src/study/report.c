@@ -12,8 +12,8 @@
 
 typedef struct reading {
     cases cases;
-    record_file *first;       /* finished: the others are compared with it */
-    bool differs[OPTION_MAX]; /* by line of option_train_table */
+    record_file *first;                         /* finished: the others are compared with it */
+    bool differs[OPTION_MAX];                   /* by line of option_train_table */
     const char *left_out[OPTION_ARGUMENTS_MAX]; /* why; NULL: it is not */
 } reading;
 
