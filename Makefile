@@ -165,7 +165,7 @@ MPI_LIBS     = $(shell $(PKG) --libs ompi-c)
 endif
 HDF5_CFLAGS  = $(shell $(PKG) --cflags hdf5-serial 2>/dev/null || $(PKG) --cflags hdf5)
 HDF5_LIBS    = $(shell $(PKG) --libs hdf5-serial 2>/dev/null || $(PKG) --libs hdf5)
-OTHER_LIBS   = $(shell $(PKG) --libs jansson) -linih -lz -lm
+OTHER_LIBS   = $(shell $(PKG) --libs jansson spng libjpeg) -linih -lz -lm
 
 # ---- sources -------------------------------------------------------------------------------------
 SRC       := $(wildcard src/*/*.c)
@@ -276,7 +276,7 @@ $(B)/tests/test_engine: $(TESTED_OBJ)
 
 # Every reader, given bytes that may be anything: a libFuzzer program each, and one that reads kept files.
 FUZZ_TARGETS := cifar10 model config options value ini result weights checkpoint table images idx cifar100 mat npz \
-                safetensors npz_weights
+                safetensors npz_weights picture
 FUZZ_OBJ     := $(call obj,fuzz/common.c fuzz/cifar10.c fuzz/data.c fuzz/exchange.c fuzz/text.c fuzz/hdf5.c $(SERIAL))
 $(B)/fuzz-replay: $(call obj,fuzz/replay.c) $(FUZZ_OBJ) $(LIB)
 	@echo '  LINK    $@'

@@ -128,7 +128,7 @@ void fuzz_picture(const uint8_t *data, size_t n)
     error err = {0};
     image_shape shape = {n % 2 ? 3 : 1, 7, 9, 1};
     uint8_t image[3 * 7 * 9];
-    bool good = picture_load(fuzz_file(data, n), shape, image, &err);
+    bool good = picture_decode("p", data, n, shape, image, &err);
     fuzz_need(good == (err.kind == ERROR_NONE), "success and an error, or neither");
 }
 

@@ -31,7 +31,7 @@ fuzz_target fuzz_idx;
 fuzz_target fuzz_cifar100;
 fuzz_target fuzz_mat;
 fuzz_target fuzz_npz;
-/* A PNG or JPEG file, and images and labels in an HDF5 file: what the program reads in a process of its own. */
+/* A PNG, JPEG or BMP picture.  Images and labels in an HDF5 file, which the program reads in a process of its own. */
 fuzz_target fuzz_picture;
 fuzz_target fuzz_images;
 /* A model file: parsed, shapes inferred, weights drawn and a step made where the model is small. */

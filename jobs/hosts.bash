@@ -171,6 +171,8 @@ packages_of() { # FILES: the line that installs what has them on Debian 12 and 1
         libhdf5_serial.so.310) packages+=' libhdf5-310' ;;
         libgomp.so.1) packages+=' libgomp1' ;;
         libjansson.so.4) packages+=' libjansson4' ;;
+        libjpeg.so.62) packages+=' libjpeg62-turbo' ;;
+        libspng.so.0) packages+=' libspng0' ;;
         libinih.so.1) packages+=' libinih1' ;;
         libz.so.1) packages+=' zlib1g' ;;
         *) unknown+=" $what" ;;

@@ -1,9 +1,8 @@
 /* A folder of pictures, with a folder for each class; train and test above those, or neither. */
-#include "base/child.h"
 #include "base/memory.h"
+#include "data/picture.h"
 #include "folder_list.h"
 #include "labelled.h"
-#include "picture.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -14,7 +13,6 @@
 
 enum { PATH_BYTES = 4096, MAX_PICTURES = 1 << 24, MAX_SIDE = 4096, LOOKED_AT = 64 };
 enum { DEFAULT_SIDE = 32, DEFAULT_CHANNELS = 3 };
-enum { AT_ONCE = 64, LEAST_BYTES = 128 << 20, UNPACKED = 4 }; /* of a child */
 
 /* ---- what was asked for ------------------------------------------------------------------------ */
 
@@ -50,83 +48,21 @@ typedef struct pictures {
     size_t n;
 } pictures;
 
-/* Some of them, for a child. */
-typedef struct portion {
-    const pictures *of;
-    const uint32_t *places;
-    size_t n;
-    image_shape shape;
-} portion;
-
 static bool path_of(const pictures *self, uint32_t place, char path[PATH_BYTES], error *err)
 {
     int n = snprintf(path, PATH_BYTES, "%s%s", self->root, self->names[place]);
     return (n > 0 && n < PATH_BYTES) || error_user(err, "%.100s...: the name is too long", path);
 }
 
-static bool work(void *arg, FILE *out, error *err)
-{
-    const portion *self = arg;
-    char path[PATH_BYTES];
-    size_t n_bytes = image_bytes(self->shape);
-    uint8_t *image = memory_new(n_bytes, 1, err);
-    bool good = image;
-    for (size_t i = 0; good && i < self->n; i++) {
-        good = path_of(self->of, self->places[i], path, err) &&
-               picture_load(path, self->shape, image, err);
-        if (good)
-            fwrite(image, n_bytes, 1, out);
-    }
-    memory_free(image);
-    return good;
-}
-
-/* What the child may need: pictures unpacked, and the images that come back. */
-static size_t bytes_for(const portion *self)
-{
-    char path[PATH_BYTES];
-    struct stat is;
-    error none = {0};
-    double sum = LEAST_BYTES + (double)self->n * (double)image_bytes(self->shape);
-    for (size_t i = 0; i < self->n; i++)
-        if (path_of(self->of, self->places[i], path, &none) && stat(path, &is) == 0)
-            sum += UNPACKED * (double)is.st_size;
-    return (size_t)(sum < CHILD_MAX_BYTES ? sum : CHILD_MAX_BYTES);
-}
-
-static bool load(const portion *self, uint8_t *images, error *err)
-{
-    char path[PATH_BYTES];
-    size_t n_bytes = image_bytes(self->shape);
-    if (!path_of(self->of, self->places[0], path, err))
-        return false;
-    child_task task = {self->n == 1 ? path : self->of->root, "the decoder of pictures",
-                       bytes_for(self)};
-    FILE *in = child_run(&task, work, (void *)self, err);
-    if (!in)
-        return false;
-    bool good = fread(images, n_bytes, self->n, in) == self->n;
-    fclose(in);
-    return good || error_user(err, "%s: is damaged: pictures are missing", task.path);
-}
-
-/* Where some cannot be read, one after the other, so that the culprit is named. */
 static bool fetch(void *state, image_shape shape, const uint32_t *places, size_t n, uint8_t *images,
                   error *err)
 {
-    size_t n_bytes = image_bytes(shape);
-    for (size_t i = 0, part; i < n; i += part) {
-        error all = {0};
-        part = n - i < AT_ONCE ? n - i : AT_ONCE;
-        portion some = {state, places + i, part, shape};
-        if (load(&some, images + i * n_bytes, &all))
-            continue;
-        some.n = 1;
-        for (size_t k = 0; k < part; k++, some.places++)
-            if (!load(&some, images + (i + k) * n_bytes, err))
-                return false;
-    }
-    return true;
+    char path[PATH_BYTES];
+    bool good = true;
+    for (size_t i = 0; good && i < n; i++)
+        good = path_of(state, places[i], path, err) &&
+               picture_load(path, shape, images + i * image_bytes(shape), err);
+    return good;
 }
 
 static void close_pictures(void *state)
@@ -199,7 +135,8 @@ static bool list_class(labelled_set *set, const char *folder, const char *class,
     if (!join(path, folder, class, err) ||
         !folder_list_init(&found, path, FOLDER_PICTURES, MAX_PICTURES - to->n, err))
         return false;
-    bool good = found.n > 0 || error_user(err, "%s: a class without a PNG or JPEG picture", path);
+    bool good =
+        found.n > 0 || error_user(err, "%s: a class without a PNG, JPEG or BMP picture", path);
     good = good && add_class(set, to, class, &found, label, err);
     folder_list_release(&found);
     return good;

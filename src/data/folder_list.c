@@ -22,9 +22,12 @@ static bool is_folder(const char *path, const struct dirent *entry)
 
 static bool is_picture(const char *name)
 {
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".bmp"};
     const char *end = strrchr(name, '.');
-    return end && (strcasecmp(end, ".png") == 0 || strcasecmp(end, ".jpg") == 0 ||
-                   strcasecmp(end, ".jpeg") == 0);
+    bool found = false;
+    for (size_t i = 0; end && i < sizeof endings / sizeof *endings; i++)
+        found = found || strcasecmp(end, endings[i]) == 0;
+    return found;
 }
 
 static bool is_wanted(const char *path, const struct dirent *entry, enum folder_entry what)

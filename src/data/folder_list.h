@@ -16,7 +16,7 @@ typedef struct folder_list {
     size_t n;
 } folder_list;
 
-enum folder_entry { FOLDER_FOLDERS, FOLDER_PICTURES }; /* .png, .jpg, .jpeg, in any case */
+enum folder_entry { FOLDER_FOLDERS, FOLDER_PICTURES }; /* .png, .jpg, .jpeg, .bmp, in any case */
 
 /*
  * folder_list_init - the folders or the pictures in a folder, but for those whose name begins with a point

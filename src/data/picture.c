@@ -1,40 +1,117 @@
-#include "picture.h"
+#include "data/picture.h"
 
 #include "base/memory.h"
 #include "data/bytes.h"
+#include "picture_parts.h"
 
-#include <stdlib.h>
+#include <string.h>
 
-#define STB_IMAGE_IMPLEMENTATION
-#define STB_IMAGE_STATIC
-#define STBI_ONLY_JPEG
-#define STBI_ONLY_PNG
-#define STBI_NO_STDIO
-#define STBI_NO_SIMD /* the same bits on every machine */
-#define STBI_NO_LINEAR
-#define STBI_NO_HDR
-#define STBI_MAX_DIMENSIONS 8192
-#pragma GCC diagnostic ignored "-Wunused-function" /* declared there, and left out */
-#include <stb/stb_image.h>
+/* ---- what it is ---------------------------------------------------------------------------------- */
+
+/* How files begin: pictures, and what else comes under their names. */
+static const struct {
+    const char *magic;
+    size_t n;
+    bool (*decode)(picture *self, error *err);
+    const char *what;
+} forms[] = {
+    {"\x89PNG\r\n\x1a\n", 8, picture_png, NULL},
+    {"\xff\xd8\xff", 3, picture_jpeg, NULL},
+    {"BM", 2, picture_bmp, NULL},
+    {"GIF8", 4, NULL, "a GIF picture"},
+    {"RIFF", 4, NULL, "a WebP picture, or sound"},
+    {"II*\0", 4, NULL, "a TIFF or raw picture"},
+    {"MM\0*", 4, NULL, "a TIFF or raw picture"},
+    {"%PDF", 4, NULL, "a PDF document"},
+    {"<", 1, NULL, "a text like SVG or HTML"},
+    {"\x89HDF", 4, NULL, "an HDF5 file"},
+    {"PK\3\4", 4, NULL, "a ZIP archive"},
+};
+
+static bool refuse(const picture *self, const char *what, error *err)
+{
+    return error_user(err, "%s: no PNG, JPEG or BMP picture%s%s", self->name,
+                      what           ? ", whatever its name says: "
+                      : self->n == 0 ? ": it is empty"
+                                     : "",
+                      what ? what : "");
+}
+
+static bool decode(picture *self, error *err)
+{
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (self->n >= forms[i].n && memcmp(self->data, forms[i].magic, forms[i].n) == 0)
+            return forms[i].decode ? forms[i].decode(self, err) : refuse(self, forms[i].what, err);
+    return refuse(self, NULL, err);
+}
+
+/* ---- what becomes of it -------------------------------------------------------------------------- */
+
+/* Red, green, blue to grey, in place: ITU-R BT.601's weights in 256ths. */
+static void take_colour_out(picture *self)
+{
+    size_t n = (size_t)self->height * (size_t)self->width;
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *from = self->pixels + 3 * i;
+        self->pixels[i] = (uint8_t)((from[0] * 77 + from[1] * 150 + from[2] * 29) >> 8);
+    }
+}
+
+/* An image as a camera held otherwise has stored it; `shape` is what it becomes. */
+static void turn(int how, image_shape shape, const uint8_t *from, uint8_t *to)
+{
+    const int h = shape.height, w = shape.width;
+    const bool swaps = how > 4, from_right = how == 2 || how == 3 || how == 7 || how == 8,
+               from_below = how == 3 || how == 4 || how == 6 || how == 7;
+    for (int c = 0; c < shape.channels; c++, from += h * w)
+        for (int y = 0; y < h; y++)
+            for (int x = 0; x < w; x++) {
+                int row = swaps ? x : y, column = swaps ? y : x;
+                row = from_below ? (swaps ? w : h) - 1 - row : row;
+                column = from_right ? (swaps ? h : w) - 1 - column : column;
+                *to++ = from[row * (swaps ? h : w) + column];
+            }
+}
+
+static bool fit(picture *self, image_shape shape, uint8_t *image, error *err)
+{
+    if (shape.channels == 1)
+        take_colour_out(self);
+    if (self->turn == 1)
+        return picture_fit(self->pixels, self->height, self->width, shape, image, err);
+    image_shape stored = shape;
+    if (self->turn > 4) {
+        stored.height = shape.width;
+        stored.width = shape.height;
+    }
+    uint8_t *as_stored = memory_new(image_bytes(shape), 1, err);
+    bool good =
+        as_stored && picture_fit(self->pixels, self->height, self->width, stored, as_stored, err);
+    if (good)
+        turn(self->turn, shape, as_stored, image);
+    memory_free(as_stored);
+    return good;
+}
+
+bool picture_decode(const char *name, const uint8_t *data, size_t n, image_shape shape,
+                    uint8_t *image, error *err)
+{
+    picture self = {.name = name, .data = data, .n = n, .turn = 1};
+    bool good = decode(&self, err) && fit(&self, shape, image, err);
+    memory_free(self.pixels);
+    return good;
+}
 
 bool picture_load(const char *path, image_shape shape, uint8_t *image, error *err)
 {
     uint64_t n = 0;
-    int width = 0, height = 0, channels;
     bytes *file = bytes_open(path, err);
     uint8_t *packed = NULL;
     bool good = file && bytes_length(file, PICTURE_MAX_BYTES, &n, err) &&
                 (packed = memory_new((size_t)n, 1, err)) &&
                 bytes_read(file, 0, packed, (size_t)n, err);
     bytes_free(file);
-    stbi_uc *pixels =
-        good ? stbi_load_from_memory(packed, (int)n, &width, &height, &channels, shape.channels)
-             : NULL;
+    good = good && picture_decode(path, packed, (size_t)n, shape, image, err);
     memory_free(packed);
-    if (good && !pixels)
-        return error_user(err, "%s: no PNG or JPEG picture that can be read (%s)", path,
-                          stbi_failure_reason());
-    good = good && picture_fit(pixels, height, width, shape, image, err);
-    stbi_image_free(pixels);
     return good;
 }

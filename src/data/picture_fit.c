@@ -1,4 +1,4 @@
-#include "picture.h"
+#include "data/picture.h"
 
 #include "base/memory.h"
 
@@ -29,6 +29,8 @@ static uint16_t mean(const axis *along, int i, const uint16_t *from, size_t step
     const int64_t reach = 2 * (n > to ? n : to);
     int64_t low = (at - reach) / (2 * to) - 1, high = (at + reach) / (2 * to);
     int64_t sum = 0, weights = 0;
+    if (n == to)
+        return from[(size_t)i * step]; /* its own weight alone is not 0 */
     low = low < 0 ? 0 : low;
     high = high > n - 1 ? n - 1 : high;
     for (int64_t k = low; k <= high; k++) {

@@ -81,15 +81,43 @@ def write_svhn(folder, train, test, **form):
     return folder
 
 
-def png(pixels):
-    """[row][column] or [row][column][channel] as a PNG."""
+def exif(turn, order=">"):
+    """What tells that a picture is to be turned, behind another entry."""
+    return (b"MM" if order == ">" else b"II") + struct.pack(f"{order}HIH HHII HHIHH I", 42, 8, 2, 0x100, 4, 1, 16, 0x112, 3, 1, turn, 0, 0)
+
+
+def png(pixels, turn=0, claims=None):
+    """[row][column] or [row][column][channel] as a PNG; with EXIF where it is to be turned; claims: height and width that are none."""
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     height, width, *channels = pixels.shape
     kind = {(): 0, (3,): 2, (4,): 6}[tuple(channels)]
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    height, width = claims or (height, width)
     return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0))
-            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+            + (chunk(b"eXIf", exif(turn, "<")) if turn else b"") + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def turned_jpeg(turn):
+    data = b"Exif\0\0" + exif(turn)
+    return JPEG[:2] + b"\xff\xe1" + struct.pack(">H", 2 + len(data)) + data + JPEG[2:]
+
+
+def bmp(pixels, bits, masks=None, from_top=False):
+    """[row][column] as places in a palette that goes from blue to red (1, 4 or 8 bits), or as grey; [row][column][3] as colours."""
+    height, width = pixels.shape[:2]
+    palette = b"".join(bytes([255 - i, 0, i, 0]) for i in range(1 << bits)) if bits <= 8 else b""
+    if bits <= 8:
+        lines = np.packbits(np.unpackbits(pixels[..., None], -1)[..., -bits:].reshape(height, -1), -1)
+    else:
+        colours = np.broadcast_to(pixels.reshape(height, width, -1), (height, width, 3))
+        colours = colours if masks else colours[..., ::-1]
+        lines = np.concatenate([colours, np.zeros((height, width, bits // 8 - 3), "u1")], -1).reshape(height, -1)
+    lines = np.pad(lines, ((0, 0), (0, -lines.shape[1] % 4)))
+    head = struct.pack("<IiiHHIIiiII", 40, width, -height if from_top else height, 1, bits, 3 if masks else 0, 0, 0, 0, 0, 0)
+    head += struct.pack("<III", *masks) if masks else palette
+    data = (lines if from_top else lines[::-1]).tobytes()
+    return b"BM" + struct.pack("<IHHI", 14 + len(head) + len(data), 0, 0, 14 + len(head)) + head + data
 
 
 def write_pictures(folder, images, labels, names="cdeab"):
@@ -277,8 +305,16 @@ def bad_pictures(bad):
     put("pictures-text", train__d__x_png=b"some text that is none")
     put("pictures-empty-file", test__d__x_png=b"")
     put("pictures-cut", train__e__x_png=whole[:-600])
-    put("pictures-huge", train__e__x_png=whole.replace(struct.pack(">II", 32, 32), struct.pack(">II", 1 << 20, 1 << 20)))
-    put("pictures-bomb", train__e__x_png=whole.replace(struct.pack(">II", 32, 32), struct.pack(">II", 16000, 16000)))
+    put("pictures-huge", train__e__x_png=png(images[0, 0], claims=(8001, 8000)))
+    put("pictures-long", train__e__x_png=png(images[0, 0], claims=(2, 1 << 16)))
+    put("pictures-bomb", train__e__x_png=png(images[0, 0], claims=(8000, 8000)))
+    put("pictures-huge-jpeg", train__e__x_png=JPEG.replace(struct.pack(">HH", 16, 16), struct.pack(">HH", 65500, 65500), 1))
+    put("pictures-cut-jpeg", train__e__x_png=JPEG[:-9])
+    put("pictures-cut-bmp", train__e__x_png=bmp(images[0, 0], 24)[:-1])
+    indexed = bmp(images[0, 0], 8)
+    put("pictures-palette", train__e__x_png=indexed[:46] + struct.pack("<I", 3) + indexed[50:])
+    put("pictures-packed-bmp", train__e__x_png=bmp(images[0, 0], 32, masks=(0x1f, 0x7e0, 0xf800)))
+    put("pictures-gif", train__e__x_png=b"GIF89a" + bytes(40))
     put("pictures-other-class", test__other__x_png=whole)
     (put("pictures-empty-class") / "train/f").mkdir()
     put("pictures-no-test")

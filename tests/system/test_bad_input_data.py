@@ -122,14 +122,16 @@ PICTURES = [
     data("{bad}/pictures:8x9", "3 x 8 x 9", "3 x 32 x 32"),
     data("folder:{bad}/pictures:8x9x2", "8x9x2", "x1 for grey"),
     data("folder:{bad}/pictures:0x9", "HEIGHTxWIDTH"),
-    data("{bad}/pictures-text --model {bad}/three.ini", "train/d/x.png", "no PNG or JPEG", ranks=ALL),
-    data("{bad}/pictures-empty-file --model {bad}/three.ini", "test/d/x.png", "no PNG or JPEG"),
-    data("{bad}/pictures-cut --model {bad}/three.ini", "train/e/x.png", "no PNG or JPEG"),
-    data("{bad}/pictures-huge --model {bad}/three.ini", "train/e/x.png", "no PNG or JPEG"),
-    data("{bad}/pictures-bomb --model {bad}/three.ini", "train/e/x.png"),
+    data("{bad}/pictures-text --model {bad}/three.ini", "train/d/x.png", "no PNG, JPEG or BMP", ranks=ALL),
+    data("{bad}/pictures-empty-file --model {bad}/three.ini", "test/d/x.png", "it is empty"),
+    data("{bad}/pictures-cut --model {bad}/three.ini", "train/e/x.png", "damaged PNG"),
+    *(Mistake(f"pictures-{name}", f"data info {{bad}}/pictures-{name}", ("train/e/x.png", *words), ranks=(1,)) for name, *words in (
+        ("huge", "8000 x 8001", "64 million"), ("long", "65536 x 2", "sides of 65535"), ("bomb", "damaged PNG"),
+        ("huge-jpeg", "65500 x 65500", "64 million"), ("cut-jpeg", "damaged JPEG"), ("cut-bmp", "damaged BMP", "cut off"),
+        ("palette", "damaged BMP", "palette"), ("packed-bmp", "other than 8 bits"), ("gif", "whatever its name says", "GIF"))),
     data("{bad}/pictures-pipe --model {bad}/three.ini", "train/d/x.png", "not a regular file", ranks=ALL),
     data("{bad}/pictures-other-class", "test/other", "no folder of for training"),
-    data("{bad}/pictures-empty-class", "train/f", "without a PNG or JPEG picture"),
+    data("{bad}/pictures-empty-class", "train/f", "without a PNG, JPEG or BMP picture"),
     data("{bad}/pictures-no-test", "none for testing"),
 ]
 

@@ -2,6 +2,7 @@
 import gzip
 import json
 import re
+import shutil
 
 import datasets
 import h5py
@@ -131,6 +132,48 @@ def test_jpeg(bramble):
     with h5py.File(bramble.folder / "p.h5") as file:
         for image in file["train/images"]:
             assert abs(image.astype(int) - np.indices((16, 16)).sum(0) * 8).max() < 40
+
+
+TURNS = [lambda a: a, lambda a: a[:, ::-1], lambda a: a[::-1, ::-1], lambda a: a[::-1], lambda a: a.swapaxes(0, 1), lambda a: np.rot90(a, -1),
+         lambda a: a.swapaxes(0, 1)[::-1, ::-1], lambda a: np.rot90(a)]  # what EXIF's 1 to 8 ask for
+
+
+def packed(bramble, files, shape):
+    """Files (a list of bytes for each class) as `data pack` makes images of them: (class, file) to [row][column][channel]."""
+    for c, contents in files.items():
+        (bramble.folder / "p/train" / c).mkdir(parents=True)
+        for i, content in enumerate(contents):
+            (bramble.folder / "p/train" / c / f"{i:02}.bmp").write_bytes(content)
+    shutil.copytree(bramble.folder / "p/train", bramble.folder / "p/test")
+    done = bramble(1, "data", "pack", f"p:{shape}", "p.h5")
+    assert done.returncode == 0, done.stderr
+    with h5py.File(bramble.folder / "p.h5") as file:
+        images = iter(file["train/images"][()].transpose(0, 2, 3, 1))
+    return {(c, i): next(images) for c in sorted(files) for i in range(len(files[c]))}
+
+
+def test_pictures_are_turned(bramble):
+    """As EXIF says, in JPEG and PNG; a number beyond 8 leaves them."""
+    pixels = datasets.some(1, 16, 16, 3)[0][0]
+    told = packed(bramble, {"jpeg": [datasets.turned_jpeg(turn) for turn in range(1, 10)],
+                            "png": [datasets.png(pixels, turn) for turn in range(1, 10)]}, "16x16")
+    assert np.array_equal(told["png", 0], pixels)
+    for c in ("jpeg", "png"):
+        for i, turned in enumerate(TURNS):
+            assert np.array_equal(told[c, i], turned(told[c, 0])), (c, i + 1)
+        assert np.array_equal(told[c, 8], told[c, 0])
+
+
+def test_bmp(bramble):
+    """Palettes, grey and colours, colours by masks, rows from below and from above; of what the name says nothing is believed."""
+    pixels = datasets.some(1, 7, 13, 3)[0][0]
+    indices = {bits: pixels[..., 0] & ((1 << bits) - 1) for bits in (1, 4, 8)}
+    told = packed(bramble, {"a": [datasets.bmp(indices[bits], bits) for bits in indices],
+                            "b": [datasets.bmp(pixels, 24), datasets.bmp(pixels, 32), datasets.bmp(pixels, 24, from_top=True),
+                                  datasets.bmp(pixels, 32, masks=(0xff, 0xff00, 0xff0000)), datasets.png(pixels)]}, "7x13")
+    for i, index in enumerate(indices.values()):
+        assert np.array_equal(told["a", i], np.stack([index, 0 * index, 255 - index], -1))
+    assert all(np.array_equal(told["b", i], pixels) for i in range(5))
 
 
 def test_packed_data_train_as_the_original(bramble):

@@ -102,7 +102,7 @@ def test_depends_on_what_the_program_loads(package, tree):
     found = run(["dpkg", "-S", *(f"*/{library}" for library in libraries)]).stdout
     owners = {line.split(":")[0] for line in found.splitlines()}
     assert needed(package) - {"openmpi-bin", "python3"} <= owners  # what jobs and mpirun need
-    assert {"openmpi-bin", "libopenmpi3", "libhdf5-103-1", "libgomp1", "libinih1", "libjansson4"} <= needed(package)
+    assert {"openmpi-bin", "libopenmpi3", "libhdf5-103-1", "libgomp1", "libinih1", "libjansson4", "libjpeg62-turbo", "libspng0"} <= needed(package)
 
 
 def test_has_all_a_user_needs(package, tree):
