@@ -16,7 +16,7 @@ define newline
 
 
 endef
-$(foreach v,PREFIX DESTDIR,$(if $(findstring $(newline),$($v)),$(error $v has a line break)))
+$(foreach v,PREFIX DESTDIR PYTHON_DIR,$(if $(findstring $(newline),$($v)),$(error $v has a line break)))
 $(if $(findstring ^/,^$(PREFIX)),,$(error PREFIX=$(PREFIX): expected a folder's full path))
 
 # ---- presets: machine, optimisation, checks ------------------------------------------------------
@@ -441,17 +441,23 @@ $(B)/bench-average: $(B)/obj/bench/average.o $(call obj,$(OVER_MPI)) $(LIB)
 
 # DESTDIR goes before every path, for packages.
 TO      = $(call quoted,$(DESTDIR)$(PREFIX)/$(1))
-SHARED := jobs/* jobs/cases/* models/* notebooks/*.md notebooks/*.py notebooks/*.ipynb tools/run-notebooks tools/fetch-cifar10 tools/cifar10.md5
+# The Python package lies beside what uses it, or, for a Debian package, where python3 looks.
+PYTHON_DIR ?= $(PREFIX)/share/bramble/python
+TO_PYTHON = $(call quoted,$(DESTDIR)$(PYTHON_DIR)/bramble)
+SHARED := jobs/* jobs/cases/* models/* notebooks/*.md notebooks/*.ipynb tools/run-notebooks tools/fetch-cifar10 tools/cifar10.md5
 install: all ## install under PREFIX (default /usr/local)
 	install -D -m 755 $(B)/bramble $(call TO,bin/bramble)
 	for file in $(SHARED); do \
 	  [ ! -f "$$file" ] || [ "$$file" = jobs/hostfile ] || \
 	  install -D -m $$([ -x "$$file" ] && echo 755 || echo 644) "$$file" $(call TO,share/bramble)/"$$file" || exit 1; done
+	install -d $(TO_PYTHON)
+	install -m 644 python/bramble/*.py python/bramble/py.typed $(TO_PYTHON)
 	install -D -m 644 docs/bramble.1 $(call TO,share/man/man1/bramble.1)
 	install -D -m 644 tools/completion.bash $(call TO,share/bash-completion/completions/bramble)
 
 uninstall: ## remove what install has put there
-	rm -rf -- $(call TO,bin/bramble) $(call TO,share/bramble) $(call TO,share/man/man1/bramble.1) \
+	rm -rf -- $(call TO,bin/bramble) $(call TO,share/bramble) $(TO_PYTHON) \
+	  $(call TO,share/man/man1/bramble.1) \
 	  $(call TO,share/bash-completion/completions/bramble)
 
 dist: ## a source archive of the last commit in build/

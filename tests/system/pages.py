@@ -117,7 +117,7 @@ class Shell:
         return path.read_text(errors="replace") if path.exists() else ""
 
 
-TOP = "src include docs jobs tools tests models notebooks containers fuzz bench debian .ci".split()
+TOP = "src include docs jobs tools tests models notebooks python containers fuzz bench debian .ci".split()
 # By whoever follows the page.
 MADE = {"jobs/hostfile", "containers/ssh_key", "debian/changelog", "fuzz/regressions", "fuzz/regressions/TARGET"}
 

@@ -16,10 +16,9 @@ from conftest import BRAMBLE, ROOT, SLOW, WAIT_S, Runner
 from numpy_net import Net, read_images, softmax
 from runs import ODD, PAPER, SMALL, random_weights
 
-sys.path.insert(0, str(ROOT / "notebooks"))
+sys.path.insert(0, str(ROOT / "python"))
 import bramble as reader  # noqa: E402  (`bramble` is the fixture that runs the program)
-import net  # noqa: E402
-import study  # noqa: E402
+from bramble import net, study  # noqa: E402
 
 SKIP = None
 try:
@@ -56,7 +55,7 @@ def break_off(whole, part):
 
 @pytest.fixture(scope="module")
 def results(folder):
-    return reader.read(folder)
+    return reader.read_study(folder)
 
 
 # ---- reading ----------------------------------------------------------------------------------------------
@@ -81,9 +80,9 @@ def test_one_file(results, folder):
     run = results.run("table1-1-2-r1.h5")
     assert run.case == "1:2" and run.complete and run.confusion.sum() == 100 and len(run.class_names) == 10
     assert {name: value.shape for name, value in run.weights.items()} == Net(run.model_text).shapes()
-    assert len(reader.read(folder / "table1-1-2-r1.h5").runs) == 1
+    assert len(reader.read_study(folder / "table1-1-2-r1.h5").runs) == 1
     with pytest.raises(FileNotFoundError):
-        reader.read(folder / "missing")
+        reader.read_study(folder / "missing")
 
 
 def test_columns_come_and_go(folder, tmp_path):
@@ -98,7 +97,7 @@ def test_columns_come_and_go(folder, tmp_path):
     with h5py.File(sub / "new.h5", "r+") as file:
         file["rounds/ranks/dance_s"] = np.ones_like(file["rounds/ranks/train_s"])
         file["summary/joy"] = 7.0
-    both = reader.read(tmp_path)
+    both = reader.read_study(tmp_path)
     runs = both.runs.set_index("file")
     assert set(runs["set"]) == {"mine"} and runs.joy["mine/new.h5"] == 7
     assert np.isnan(runs.joy["mine/old.h5"]) and np.isnan(runs.images_per_s["mine/old.h5"])
@@ -109,7 +108,7 @@ def test_columns_come_and_go(folder, tmp_path):
 def test_no_result_file(tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["x"] = 1
-    found = reader.read(tmp_path)
+    found = reader.read_study(tmp_path)
     assert len(found.runs) == 0 and list(found.skipped.why) == ["no result file of bramble"]
 
 
@@ -175,7 +174,7 @@ def test_steps_in_sequence(results, folder):
 
 def test_what_the_kept_results_say_of_accuracy():
     """Nodes cost accuracy with the study's recipe, and none with jobs/cases/accuracy.ini; in steps lies why."""
-    table1, recipe = reader.read(ROOT / "results" / "paper-emulated"), reader.read(ROOT / "results" / "accuracy")
+    table1, recipe = reader.read_study(ROOT / "results" / "paper-emulated"), reader.read_study(ROOT / "results" / "accuracy")
     nodes, more = study.cases(study.of_table(table1.runs, "table1"), "1:2"), study.cases(recipe.runs, "1:1")
     assert list(more.case) == ["1:1", "2:2", "3:3"] and list(more.repeats) == [3, 3, 3]
     assert study.change_of_accuracy(nodes) == -1 and study.change_of_accuracy(more) == 0
@@ -271,17 +270,17 @@ def test_verdicts_follow_the_numbers(verdict, arguments, words):
 def test_forward_pass(text, pictures):
     """The same probabilities as the oracle of the other system tests."""
     w = random_weights(Net(text))
-    images, labels = net.read_test_images(pictures, 20)
+    images, labels = reader.read_test_images(pictures, 20)
     x, expected_labels = read_images(pictures, "test")
     logits = Net(text).logits({name: value.astype(float) for name, value in w.items()}, x[:20])
-    assert np.allclose(net.predict(text, w, images, chunk=7), softmax(logits, labels)[0], atol=1e-5)
+    assert np.allclose(reader.predict(text, w, images, chunk=7), softmax(logits, labels)[0], atol=1e-5)
     assert list(labels) == list(expected_labels[:20])
 
 
 def test_predictions_are_those_of_the_run(results, pictures):
     run = results.run("table1-2-4-r1.h5")
-    images, labels = net.read_test_images(pictures, 100)
-    guesses = net.predict(run.model_text, run.weights, images).argmax(axis=1)
+    images, labels = reader.read_test_images(pictures, 100)
+    guesses = reader.predict(run.model_text, run.weights, images).argmax(axis=1)
     confusion = np.zeros((10, 10), int)
     np.add.at(confusion, (labels, guesses), 1)
     assert np.abs(confusion - run.confusion).sum() <= 2  # one image may stand on the edge between two classes

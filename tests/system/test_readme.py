@@ -6,7 +6,8 @@ import pages
 import pytest
 from conftest import BRAMBLE, PRESET, ROOT, WAIT_S
 
-ELSEWHERE = {"docs/results.md": "test_record_readers.py", "docs/exchange.md": "test_exchange.py", "notebooks/README.md": "test_notebooks.py"}
+ELSEWHERE = {"docs/results.md": "test_record_readers.py", "docs/exchange.md": "test_exchange.py",
+             "notebooks/README.md": "test_notebooks.py", "python/README.md": "test_python.py"}
 PAGES = [name for name in pages.pages() if name not in ELSEWHERE]
 
 

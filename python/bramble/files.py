@@ -1,24 +1,22 @@
-"""Read Bramble's result files into data frames; the paper's numbers; how figures look.
+"""Result files as data frames.
 
-    import bramble
-    study = bramble.read("../results/paper-emulated")    # a folder, or one file
-    study.runs                                           # a row per file
-    study.rounds, study.ranks, study.tests, study.machine
-    run = bramble.Run("../results/run.h5")               # one file: weights and confusion matrix too
-
-Needs h5py and pandas, and matplotlib for `style`.  What a column means, and in which unit, is in
-docs/results.md.  Columns a file does not have are NaN; columns this module does not know are read like
-the others.  Incomplete runs are read as far as they came; `runs.complete` tells them apart.
+What a column means, and in which unit, is in docs/results.md.  Columns a file does not have are NaN; columns this
+module does not know are read like the others.  Incomplete runs are read as far as they came, and so are those that
+still go on; `runs.complete` tells them apart.
 """
+from __future__ import annotations
+
+import faulthandler
+import os
 import re
+import resource
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Iterable, Optional, Sequence, Union
 
 import h5py
 import numpy as np
 import pandas as pd
-
-# ---- reading ------------------------------------------------------------------------------------
 
 # The phases in the order in which timelines show them: at every moment a rank is in exactly one.  average_s is
 # what older files have instead of pack_s and wire_s.
@@ -26,13 +24,17 @@ PHASES = ["train_s", "input_s", "pack_s", "average_s", "wire_s", "wait_s", "serv
           "other_s"]
 # How jobs/study names its files: SET-N-C-LABEL-rREPEAT.h5, the label only where a case needs one.
 STUDY_NAME = re.compile(r"(?P<set>.+?)-\d+-\d+(-(?P<label>\w+))?-r(?P<repeat>\d+)")
+# A result file has 4 GiB at most (docs/results.md); what claims more, or a thousand times its own size, is none.
+MOST_BYTES, MOST_TIMES = 4 << 30, 1000
+
+PathLike = Union[str, "os.PathLike[str]"]
 
 
-def _text(value):
+def _text(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def _number(text):
+def _number(text: str) -> Union[int, float, str]:
     """A number where the text is one."""
     for kind in (int, float):
         try:
@@ -42,7 +44,22 @@ def _number(text):
     return text
 
 
-def _frame(group, rows, ndim=1):
+def _check_size(name: str, item: h5py.Dataset) -> None:
+    """ValueError for a dataset that no result file can have, before memory is taken for it."""
+    size = item.size * item.dtype.itemsize if item.shape is not None else 0
+    if size > min(MOST_BYTES, MOST_TIMES * (item.file.id.get_filesize() + 1)):
+        raise ValueError(f"{name} has {size} bytes, more than a result file can")
+
+
+def _check_sizes(file: h5py.File) -> None:
+    def check(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            _check_size(name, item)
+
+    file.visititems(check)
+
+
+def _frame(group: Optional[h5py.Group], rows: Optional[int], ndim: int = 1) -> pd.DataFrame:
     """The columns of a group that have `rows` first dimensions, cut to the rows that count."""
     columns = {}
     for name, item in (group or {}).items():
@@ -68,14 +85,32 @@ class Run:
     weights       {"conv1.weight": array, ...}, empty when the file has none; model_text its INI file
     """
 
-    def __init__(self, path):
+    path: Path
+    name: str
+    config: dict[str, str]
+    build: dict[str, str]
+    summary: dict[str, float]
+    complete: bool
+    machine: pd.DataFrame
+    rounds: pd.DataFrame
+    ranks: pd.DataFrame
+    tests: pd.DataFrame
+    confusion: Optional[np.ndarray]
+    class_names: list[str]
+    model_round: int
+    model_text: str
+    weights: dict[str, np.ndarray]
+
+    def __init__(self, path: PathLike):
+        """Reads the file; OSError where it cannot be read, ValueError where it is no result file."""
         self.path, self.name = Path(path), Path(path).name
         with h5py.File(path, "r") as file:
             if _text(file.attrs.get("format", "")) != "bramble":
                 raise ValueError("no result file of bramble")
+            _check_sizes(file)
             self._read(file)
 
-    def _read(self, file):
+    def _read(self, file: h5py.File) -> None:
         self.config = {k: _text(v) for k, v in file["config"].attrs.items()} if "config" in file else {}
         self.build = {k: _text(v) for k, v in file["build"].attrs.items()} if "build" in file else {}
         self.machine = _frame(file.get("machine"), None)
@@ -101,7 +136,7 @@ class Run:
         self._read_summary(file.get("summary"))
         self._read_model(file.get("model"))
 
-    def _read_summary(self, group):
+    def _read_summary(self, group: Optional[h5py.Group]) -> None:
         self.summary = {k: float(v[()]) for k, v in (group or {}).items() if v.shape == ()}
         self.complete = self.summary.get("complete", 0) == 1
         if "is_worker" in self.machine:
@@ -110,20 +145,28 @@ class Run:
                 if not np.isfinite(self.summary.get(name, np.nan)):
                     self.summary[name] = float(value)
 
-    def _read_model(self, group):
+    def _read_model(self, group: Optional[h5py.Group]) -> None:
         group = group or {}
         self.model_round = int(group["round"][()]) if "round" in group else -2
         self.model_text = _text(group["ini"][()]) if "ini" in group else ""
         self.weights = {}
         if self.model_round > -2:
-            self.weights = {k: v[()] for k, v in group.items() if v.dtype.kind == "f"}
+            self.weights = {k: v[()] for k, v in group.items() if v.dtype == np.float32}
 
     @property
-    def case(self):
+    def case(self) -> str:
         """The case as the paper writes it, N:C; ? for what is not known."""
         return ":".join(case_number(self.summary.get(name, np.nan)) for name in ("nodes", "cores"))
 
-    def case_set(self, folder=None):
+    def roles(self) -> dict[int, str]:
+        """What each rank is: {0: "server", 1: "worker", ...}; empty where the file does not tell."""
+        machine = self.machine
+        if not {"rank", "is_server", "is_worker"} <= set(machine):
+            return {}
+        return {int(rank): "server and worker" if server and worker else "server" if server else "worker"
+                for rank, server, worker in zip(machine["rank"], machine.is_server, machine.is_worker)}
+
+    def case_set(self, folder: Optional[PathLike] = None) -> tuple[str, str]:
         """The set of cases the run belongs to and its label, as jobs/study names files; else its folder below
         `folder`, and no label."""
         name = STUDY_NAME.fullmatch(self.path.stem)
@@ -134,14 +177,14 @@ class Run:
         return "", ""
 
 
-def case_number(value):
+def case_number(value: float) -> str:
     """3 for 3.0, 0.75 for 0.75, ? for NaN."""
     return f"{value:g}" if np.isfinite(value) else "?"
 
 
 @dataclass
 class Results:
-    """What `read` returns; every frame has a column `file`.
+    """What `read_study` returns; every frame has a column `file`.
 
     runs      a row per file: file, set, label, case, nodes, cores, complete, the summary, config.*, build.*
     rounds, ranks, tests, machine     as in Run
@@ -153,14 +196,14 @@ class Results:
     tests: pd.DataFrame
     machine: pd.DataFrame
     skipped: pd.DataFrame
-    paths: dict = field(default_factory=dict)
+    paths: dict[str, Path] = field(default_factory=dict)
 
-    def run(self, file):
+    def run(self, file: str) -> Run:
         """The Run of a name in the column `file`."""
-        return Run(self.paths[file])
+        return read_run(self.paths[file])
 
 
-def _files(path):
+def _files(path: PathLike) -> list[tuple[Path, Path]]:
     """(folder, file) of every result file in a folder and the folders in it, or of one file."""
     path = Path(path)
     if not path.exists():
@@ -170,19 +213,27 @@ def _files(path):
     return [(path, p) for p in sorted(path.rglob("*.h5")) if not p.name.startswith(".")]
 
 
-def read(*where):
+def read_run(path: PathLike) -> Run:
+    """One result file.  OSError when it cannot be read, ValueError when it is none of Bramble's."""
+    try:
+        return Run(path)
+    except (KeyError, TypeError, AttributeError, RuntimeError) as problem:
+        raise ValueError(f"damaged result file: {problem}") from problem
+
+
+def read_study(*where: PathLike) -> Results:
     """All result files (*.h5) in folders and the folders in them, or files, as Results.
 
     The name of a file begins in its folder; with several places, with the folder's name.  A file that cannot be
     read, or is no result file, is named in `skipped`; it is no error.  FileNotFoundError when a path does not exist.
     """
-    frames = {name: [] for name in ("rounds", "ranks", "tests", "machine")}
+    frames: dict[str, list[pd.DataFrame]] = {name: [] for name in ("rounds", "ranks", "tests", "machine")}
     rows, skipped, paths = [], [], {}
     for folder, p in (found for path in where for found in _files(path)):
         name = str(p.relative_to(folder if len(where) == 1 else folder.parent))
         try:
-            run = Run(p)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+            run = read_run(p)
+        except (OSError, ValueError) as problem:
             skipped.append({"file": name, "why": str(problem).split("(")[0].strip()})
             continue
         paths[name] = p
@@ -201,70 +252,57 @@ def read(*where):
     return Results(runs, **tables, skipped=pd.DataFrame(skipped, columns=["file", "why"]), paths=paths)
 
 
-def phases(ranks):
+def phases(ranks: pd.DataFrame) -> list[str]:
     """The columns of a frame of ranks that are phases, in the order of PHASES, unknown ones last."""
     return [p for p in PHASES if p in ranks] + [c for c in ranks if c.endswith("_s") and c not in PHASES]
 
 
-# ---- the paper ----------------------------------------------------------------------------------
+# ---- files that HDF5 crashes over ---------------------------------------------------------------
 
-# The study that Bramble follows: PyTorch's tutorial CNN, CIFAR-10, Flower and Docker Swarm on four Raspberry
-# Pi 4.  Means of three runs, as printed in its Table 1 (nodes) and Table 2 (cores), but for the speedup of
-# 1:2, which is printed as 0.00.  Its own T and W give 0.155 for the O% of 3:6, where 0.18 is printed.
-PAPER = pd.DataFrame(
-    [("table1", 1, 2, 936.3, 936.3, 1.00, 0.00, 1.00, 0.56),
-     ("table1", 2, 4, 478.8, 437.6, 0.91, 0.09, 1.96, 0.55),
-     ("table1", 3, 6, 387.0, 327.0, 0.84, 0.18, 2.42, 0.56),
-     ("table2", 3, 1, 2205.5, 1856.9, 0.84, 0.16, 1.00, 0.57),
-     ("table2", 3, 2, 1247.9, 1086.4, 0.87, 0.13, 1.77, 0.56),
-     ("table2", 3, 3, 815.0, 726.8, 0.89, 0.11, 2.71, 0.59),
-     ("table2", 3, 4, 628.8, 561.8, 0.89, 0.11, 3.51, 0.58),
-     ("table2", 3, 5, 503.2, 453.0, 0.90, 0.10, 4.38, 0.60),
-     ("table2", 3, 6, 387.0, 327.0, 0.84, 0.18, 5.70, 0.61)],
-    columns=["set", "nodes", "cores", "t_time_s", "w_time_s", "work_fraction", "overhead_fraction", "speedup",
-             "accuracy"])
-PAPER["case"] = PAPER.nodes.astype(str) + ":" + PAPER.cores.astype(str)
-PAPER["o_time_s"] = PAPER.t_time_s - PAPER.w_time_s
-PAPER_ACCURACY = (0.57, 0.017)  # mean and standard deviation over all its cases
-PAPER_CROSSING = (4, 5)         # nodes at which, extrapolated, overhead overtakes work
+CHECK_CPU_S, CHECK_BYTES = 120, 16 << 30
 
 
-# ---- figures ------------------------------------------------------------------------------------
+def check_files(paths: Iterable[PathLike]) -> dict[str, str]:
+    """What is wrong with files that end the process that reads them: {path: why}, empty when all can be read.
 
-# Okabe and Ito's colours, told apart by the colour-blind; markers and lines differ too, for print.
-BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
-    "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
-HERE = dict(color=BLUE, marker="o", linestyle="-")
-THEIRS = dict(color=RED, marker="s", linestyle="--", markerfacecolor="white")
-PHASE_COLOURS = {"train_s": BLUE, "input_s": SKY, "pack_s": ORANGE, "average_s": RED, "wire_s": RED, "wait_s": YELLOW,
-                 "serve_s": PURPLE, "evaluate_s": GREEN, "output_s": BLACK, "other_s": "#999999"}
-PHASE_HATCHES = {"wait_s": "///", "wire_s": "...", "average_s": "...", "evaluate_s": "xxx", "serve_s": "\\\\\\"}
-
-
-def style():
-    """Set matplotlib's defaults: white ground, thin grid, no box, series told apart without colour."""
-    import matplotlib as mpl
-    from cycler import cycler
-    cycle = (cycler(color=[BLUE, RED, GREEN, ORANGE, PURPLE, SKY, BLACK])
-             + cycler(marker=["o", "s", "^", "D", "v", "P", "X"])
-             + cycler(linestyle=["-", "--", "-.", ":", "-", "--", "-."]))
-    mpl.rcParams.update({
-        "figure.figsize": (9, 3.6), "figure.dpi": 100, "figure.facecolor": "white", "savefig.facecolor": "white",
-        "figure.constrained_layout.use": True, "axes.prop_cycle": cycle, "axes.grid": True,
-        "axes.axisbelow": True, "grid.color": "#dddddd", "grid.linewidth": 0.7, "axes.spines.top": False,
-        "axes.spines.right": False, "axes.titlesize": 11, "axes.titleweight": "bold", "axes.titlelocation": "left",
-        "axes.labelsize": 10, "font.size": 10, "legend.frameon": False, "legend.fontsize": 9,
-        "lines.markersize": 6, "lines.linewidth": 1.6, "errorbar.capsize": 3})
+    The HDF5 library crashes over some damaged files, or reads them for ever.  Here they are read in a forked process
+    with limits; what it raises is an error like any other, and no concern of this function.  For programs of one
+    thread.
+    """
+    bad: dict[str, str] = {}
+    todo = [os.fspath(path) for path in paths]
+    while todo:
+        done, signal = _read_in_child(todo)
+        if done >= len(todo):
+            break
+        bad[todo[done]] = f"a damaged file: reading it ends with signal {signal}"
+        todo = todo[done + 1:]
+    return bad
 
 
-def whole_ticks(axis):
-    """Ticks of an axis (ax.xaxis) at whole numbers only, also where it shows a single one."""
-    from matplotlib.ticker import MaxNLocator
-    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-
-
-def label_points(ax, x, y, texts, below=False, **kwargs):
-    """Write a text above (or below) each point."""
-    for xi, yi, text in zip(x, y, texts):
-        ax.annotate(text, (xi, yi), xytext=(0, -8 if below else 8), textcoords="offset points", ha="center",
-                    va="top" if below else "bottom", fontsize=9, **kwargs)
+def _read_in_child(paths: Sequence[str]) -> tuple[int, int]:
+    """How many files a process of its own has read before it ended, and by which signal; 0: it did not break down."""
+    came, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            faulthandler.disable()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the C library's last words
+            for what, limit in ((resource.RLIMIT_CPU, CHECK_CPU_S), (resource.RLIMIT_AS, CHECK_BYTES), (resource.RLIMIT_CORE, 0)):
+                hard = resource.getrlimit(what)[1]
+                resource.setrlimit(what, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+            for path in paths:
+                try:
+                    read_run(path)
+                except Exception:  # the one who reads it next is told
+                    pass
+                os.write(tell, b".")
+        finally:
+            os._exit(0)
+    os.close(tell)
+    with os.fdopen(came, "rb") as pipe:
+        done = len(pipe.read())
+    status = os.waitpid(child, 0)[1]
+    if os.WIFSIGNALED(status):
+        return done, os.WTERMSIG(status)
+    return len(paths), 0

@@ -3,10 +3,18 @@
 A verdict is a sentence chosen by the numbers; every function that returns one has a text for each way the
 numbers may come out.  T, W and O in seconds, N nodes, C cores, S speedup; shares are 0 to 1.
 """
+from __future__ import annotations
+
+from typing import Any, Callable, Optional, Sequence
+
 import numpy as np
 import pandas as pd
 
-from bramble import PAPER, PAPER_ACCURACY, PAPER_CROSSING
+from .files import Results
+from .paper import PAPER, PAPER_ACCURACY, PAPER_CROSSING
+
+ArrayLike = Any  # a list, an array, or a column
+Fit = Callable[[ArrayLike, ArrayLike], "tuple[float, float]"]
 
 MEASURES = ["t_time_s", "w_time_s", "o_time_s", "work_fraction", "overhead_fraction", "accuracy", "images_per_s"]
 LIMIT = 1000       # nodes; extrapolations go no further
@@ -15,12 +23,12 @@ RESAMPLES = 1000
 
 # ---- cases --------------------------------------------------------------------------------------
 
-def in_set(runs, name):
+def in_set(runs: pd.DataFrame, name: str) -> pd.DataFrame:
     """The runs of a case set, such as jobs/cases/table1.ini, table2, strong, weak, averaging."""
     return runs[runs["set"] == name]
 
 
-def of_table(runs, name):
+def of_table(runs: pd.DataFrame, name: str) -> pd.DataFrame:
     """The complete runs for the paper's table1 or table2.
 
     By case set; a case of the paper's that has no run there is taken by its N:C from the other table's set, or
@@ -33,7 +41,7 @@ def of_table(runs, name):
     return pd.concat([own, pool[pool.case.isin(wanted)]])
 
 
-def cases(runs, base=None, by=("nodes", "cores")):
+def cases(runs: pd.DataFrame, base: Optional[str] = None, by: Sequence[str] = ("nodes", "cores")) -> pd.DataFrame:
     """A row per case, with mean and sd (NAME_sd) over its repeats, and the speedup over the base case.
 
     base: the case "N:C" with speedup 1; without it the one with the fewest cores, then nodes.  The numbers are
@@ -44,7 +52,8 @@ def cases(runs, base=None, by=("nodes", "cores")):
     have = [m for m in MEASURES if m in runs]
     if runs.empty or not have:
         both = [name + sd for name in [*MEASURES, "speedup"] for sd in ("", "_sd")]
-        return pd.DataFrame({"case": [], **{name: np.array([]) for name in [*by, "repeats", *both]}})
+        columns: dict[str, Any] = {name: np.array([]) for name in [*by, "repeats", *both]}
+        return pd.DataFrame({"case": [], **columns})
     runs = runs.assign(inverse=1 / runs.t_time_s)
     groups = runs.groupby(list(by))[[*have, "inverse"]]
     table = groups.mean().join(groups.std(ddof=1).add_suffix("_sd"))
@@ -66,7 +75,7 @@ def cases(runs, base=None, by=("nodes", "cores")):
     return table
 
 
-def plus_minus(mean, sd, digits, scale=1.0):
+def plus_minus(mean: float, sd: float, digits: int, scale: float = 1.0) -> str:
     """12.3 ± 0.4; without ± for a single run; a dash for what is not known."""
     if not np.isfinite(mean):
         return "–"
@@ -74,7 +83,7 @@ def plus_minus(mean, sd, digits, scale=1.0):
     return text + (f" ± {sd * scale:.{digits}f}" if np.isfinite(sd) else "")
 
 
-def beside_paper(table, name):
+def beside_paper(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """The paper's table `name`: each of its columns here (mean ± sd of the repeats) and in the paper."""
     paper = PAPER[PAPER["set"] == name].set_index("case")
     here = table.set_index("case")
@@ -97,7 +106,7 @@ PARTS = {"o_pack_s": "pack", "o_wire_s": "wire", "o_wait_s": "wait", "o_serve_s"
 PARTS_OF_OLD = {"average_s": "average", "wait_s": "wait"}
 
 
-def overhead_parts(results, runs):
+def overhead_parts(results: Results, runs: pd.DataFrame) -> pd.DataFrame:
     """A row per run, by file: the parts of its overhead in seconds, mean over the workers; they add up to o_time_s.
 
     pack: sums and conversions of the average; wire: in MPI; wait: for the slowest worker; server: for the server;
@@ -117,7 +126,7 @@ def overhead_parts(results, runs):
     return parts
 
 
-def karp_flatt(speedup, p):
+def karp_flatt(speedup: ArrayLike, p: ArrayLike) -> np.ndarray:
     """The serial fraction that explains the speedup on p times the base: (1/S - 1/p) / (1 - 1/p); NaN for p = 1."""
     speedup, p = np.asarray(speedup, float), np.asarray(p, float)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -126,25 +135,25 @@ def karp_flatt(speedup, p):
 
 # ---- fits ---------------------------------------------------------------------------------------
 
-def fit_linear(x, y):
+def fit_linear(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
     """y = a + b x by least squares: (a, b)."""
     b, a = np.polyfit(x, y, 1)
     return a, b
 
 
-def fit_exponential(x, y):
+def fit_exponential(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
     """y = a exp(-b x) by least squares on log y: (a, b)."""
     slope, a = np.polyfit(x, np.log(y), 1)
     return np.exp(a), -slope
 
 
-def fit_power(x, y):
+def fit_power(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
     """y = a x^-b by least squares on log x, log y: (a, b)."""
     slope, a = np.polyfit(np.log(x), np.log(y), 1)
     return np.exp(a), -slope
 
 
-def r_squared(y, fitted):
+def r_squared(y: ArrayLike, fitted: ArrayLike) -> float:
     """Share of the variance of y that the fit explains."""
     y = np.asarray(y, float)
     return 1 - ((y - fitted) ** 2).sum() / ((y - y.mean()) ** 2).sum()
@@ -153,7 +162,7 @@ def r_squared(y, fitted):
 NODES = np.arange(1, LIMIT + 1, dtype=float)
 
 
-def crossing(n, w, o, work=fit_power):
+def crossing(n: ArrayLike, w: ArrayLike, o: ArrayLike, work: Fit = fit_power) -> float:
     """The first whole number of nodes at which a line through O(N) is at or above the fitted W(N); inf: up to
     LIMIT nodes never."""
     a, b = work(n, w)
@@ -164,7 +173,7 @@ def crossing(n, w, o, work=fit_power):
     return NODES[above[0]] if len(above) else np.inf
 
 
-def crossings(runs, work=fit_power, seed=1):
+def crossings(runs: pd.DataFrame, work: Fit = fit_power, seed: int = 1) -> np.ndarray:
     """`crossing` for RESAMPLES draws of the repeats of each N, with replacement: an array, inf where never."""
     draw = np.random.default_rng(seed)
     groups = [(n, g.w_time_s.to_numpy(), g.o_time_s.to_numpy()) for n, g in runs.groupby("nodes")]
@@ -173,23 +182,25 @@ def crossings(runs, work=fit_power, seed=1):
     for k in range(RESAMPLES):
         at = [draw.integers(len(w), size=len(w)) for _, w, _ in groups]
         means = [(w[i].mean(), o[i].mean()) for (_, w, o), i in zip(groups, at)]
-        found[k] = crossing(n, *np.array(means).T, work)
+        w, o = np.array(means).T
+        found[k] = crossing(n, w, o, work)
     return found
 
 
 # ---- verdicts -----------------------------------------------------------------------------------
 
-def line_text(a, b, factor):
+def line_text(a: float, b: float, factor: str) -> str:
     """a + b x as a text, with seconds and true minus signs: 1730 s − 276 s · C for factor " · C"."""
     a, b, sign = *(f"{v:.0f}" if abs(v) >= 100 else f"{v:.3g}" for v in (a, abs(b))), "−" if b < 0 else "+"
     return f"{a} s {sign} {b} s{factor}".replace("-", "−")
 
 
-def percent(share, digits=1):
+def percent(share: float, digits: int = 1) -> str:
+    """12.3 % for 0.123."""
     return f"{100 * share:.{digits}f} %"
 
 
-def speedup_spread(table):
+def speedup_spread(table: pd.DataFrame) -> float:
     """The sd of the last case's speedup when the base case varies too; 0 where nothing is known."""
     first, last = table.iloc[0], table.iloc[-1]
     of_base = 0.0 if np.isnan(first.speedup_sd) else first.speedup_sd / first.speedup
@@ -197,12 +208,12 @@ def speedup_spread(table):
     return last.speedup * np.hypot(of_base, of_last)
 
 
-def compare(here, paper, tolerance):
+def compare(here: float, paper: float, tolerance: float) -> int:
     """-1, 0 or 1: here is below, within `tolerance` of, or above the paper."""
     return 0 if abs(here - paper) <= tolerance else int(np.sign(here - paper))
 
 
-def verdict_speedup(table, name):
+def verdict_speedup(table: pd.DataFrame, name: str) -> str:
     """The speedup of a table's last case over its base, beside the paper's and the ideal."""
     paper = PAPER[PAPER["set"] == name].set_index("case")
     what = "nodes" if name == "table1" else "cores"
@@ -224,7 +235,7 @@ def verdict_speedup(table, name):
     return " ".join(filter(None, [word, numbers, more]))
 
 
-def verdict_overhead(table):
+def verdict_overhead(table: pd.DataFrame) -> str:
     """Whether overhead grows with the nodes, and how large it is at the most nodes."""
     if table.nodes.nunique() < 2:
         return "No verdict: it takes runs on two numbers of nodes."
@@ -245,7 +256,7 @@ def verdict_overhead(table):
     return f"{word} {numbers}, where the paper printed {percent(theirs, 0)}: {how}."
 
 
-def verdict_crossing(found, most):
+def verdict_crossing(found: np.ndarray, most: float) -> str:
     """Where overhead overtakes work, from `crossings`; most: the largest N that was measured."""
     low, middle, high = np.quantile(found, [0.05, 0.5, 0.95], method="lower")
     low_paper, high_paper = PAPER_CROSSING
@@ -269,19 +280,20 @@ def verdict_crossing(found, most):
     return f"{word} {lie}; {theirs}.{far}"
 
 
-def verdict_curve(x, t):
+def verdict_curve(x: ArrayLike, t: ArrayLike) -> tuple[str, dict[str, tuple[Callable, str, float]]]:
     """Which of a line, an exponential and a + b/C describes T over C best: (text, fits).
 
-    fits: {name: (function of C, R squared)}.
+    fits: {name: (function of C, formula, R squared)}.
     """
     x, t = np.asarray(x, float), np.asarray(t, float)
     a, b = fit_linear(x, t)
     c, d = fit_exponential(x, t)
     e, f = fit_linear(1 / x, t)
-    fits = {"linear": (lambda C: a + b * C, f"T = {line_text(a, b, ' · C')}"),
-            "exponential": (lambda C: c * np.exp(-d * C), f"T = {c:.4g} s · exp(−{d:.3g} C)"),
-            "a + b/C": (lambda C: e + f / C, f"T = {line_text(e, f, ' / C')}")}
-    fits = {name: (g, formula, r_squared(t, g(x))) for name, (g, formula) in fits.items()}
+    curves: dict[str, tuple[Callable, str]] = {
+        "linear": (lambda C: a + b * C, f"T = {line_text(a, b, ' · C')}"),
+        "exponential": (lambda C: c * np.exp(-d * C), f"T = {c:.4g} s · exp(−{d:.3g} C)"),
+        "a + b/C": (lambda C: e + f / C, f"T = {line_text(e, f, ' / C')}")}
+    fits = {name: (g, formula, r_squared(t, g(x))) for name, (g, formula) in curves.items()}
     best = max(fits, key=lambda name: fits[name][2])
     numbers = ", ".join(f"{name} R² = {fit[2]:.3f}" for name, fit in fits.items())
     text = {"linear": "a straight line: every core takes away the same time, which cannot go on",
@@ -290,7 +302,7 @@ def verdict_curve(x, t):
     return f"best described by {text} ({numbers})", fits
 
 
-def verdict_nodes_or_cores(nodes, cores):
+def verdict_nodes_or_cores(nodes: pd.DataFrame, cores: pd.DataFrame) -> str:
     """Whether nodes or cores give more speedup for what they multiply; both are tables from `cases`."""
     if len(nodes) < 2 or len(cores) < 2:
         return "No verdict: it takes both tables."
@@ -306,14 +318,14 @@ def verdict_nodes_or_cores(nodes, cores):
             f"cores: {last_c.speedup:.2f} times ({percent(e_c, 0)}). In the paper 2.42 of 3 (81 %) and 5.70 of 6 (95 %).")
 
 
-def change_of_accuracy(table):
+def change_of_accuracy(table: pd.DataFrame) -> int:
     """-1, 0 or 1: the last case's accuracy is below, within the spread of the repeats of, or above the first's."""
     first, last = table.iloc[0], table.iloc[-1]
     sd = np.nan_to_num(np.hypot(first.accuracy_sd, last.accuracy_sd))
     return compare(last.accuracy, first.accuracy, max(2 * sd, 0.005))
 
 
-def accuracies_text(table, what):
+def accuracies_text(table: pd.DataFrame, what: str) -> str:
     """65.7 ± 0.9, 62.3 ± 0.2 % with 1, 2 nodes; of many cases the lowest and the highest."""
     if len(table) > 3:
         low, high = 100 * table.accuracy.min(), 100 * table.accuracy.max()
@@ -323,14 +335,14 @@ def accuracies_text(table, what):
     return f"{numbers} % with {', '.join(f'{v:g}' for v in table[what])} {what}"
 
 
-def steps_in_sequence(results):
+def steps_in_sequence(results: Results) -> pd.Series:
     """Steps one after the other in each run, by file: those of a worker, mean over the workers."""
     workers = results.machine[results.machine.is_worker == 1][["file", "rank"]]
     ranks = results.ranks.merge(workers, on=["file", "rank"])
     return ranks.groupby(["file", "rank"]).steps.sum().groupby("file").mean()
 
 
-def why_accuracy(steps):
+def why_accuracy(steps: Sequence[float]) -> str:
     """Why nodes cost accuracy; steps: in sequence, of the first and the last number of nodes."""
     first, last = steps
     if not last < 0.95 * first:
@@ -340,7 +352,7 @@ def why_accuracy(steps):
             "times the steps.")
 
 
-def verdict_accuracy(nodes, cores, steps=None):
+def verdict_accuracy(nodes: pd.DataFrame, cores: pd.DataFrame, steps: Optional[Sequence[float]] = None) -> str:
     """Whether nodes, or cores, cost accuracy; and where all cases lie beside the paper's 57 ± 1.7 %.
 
     nodes, cores: tables from `cases`; steps: in sequence, of the first and the last case of nodes, when known.
@@ -359,7 +371,7 @@ def verdict_accuracy(nodes, cores, steps=None):
     return f"{word} {beside_paper_accuracy(pd.concat([nodes, cores]).drop_duplicates('case'))}"
 
 
-def beside_paper_accuracy(table):
+def beside_paper_accuracy(table: pd.DataFrame) -> str:
     """Where the accuracies of the cases lie beside the paper's 57 ± 1.7 %."""
     mean, sd = PAPER_ACCURACY
     known = table[table.accuracy.notna()]
@@ -378,7 +390,7 @@ def beside_paper_accuracy(table):
     return f"{word} {where} {goal}"
 
 
-def verdict_parts(parts):
+def verdict_parts(parts: pd.Series) -> str:
     """Which part of the overhead is the largest; parts: a series of seconds, one case."""
     total = parts.sum()
     if not total > 0:
@@ -388,7 +400,7 @@ def verdict_parts(parts):
             f"then {largest.index[1]}, {percent(largest.iloc[1] / total, 0)}.")
 
 
-def verdict_serial(p, fraction):
+def verdict_serial(p: ArrayLike, fraction: ArrayLike) -> str:
     """What the Karp-Flatt fraction says when it grows, stays or shrinks with p."""
     p, fraction = np.asarray(p, float), np.asarray(fraction, float)
     known = np.isfinite(fraction)
