@@ -2,6 +2,7 @@
 
 PRESET  ?= native
 PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
 VERSION := $(shell cat VERSION)
 B       := build/$(PRESET)
 Q       := $(if $(V),,@)
@@ -16,8 +17,8 @@ define newline
 
 
 endef
-$(foreach v,PREFIX DESTDIR PYTHON_DIR,$(if $(findstring $(newline),$($v)),$(error $v has a line break)))
-$(if $(findstring ^/,^$(PREFIX)),,$(error PREFIX=$(PREFIX): expected a folder's full path))
+$(foreach v,PREFIX LIBDIR DESTDIR PYTHON_DIR,$(if $(findstring $(newline),$($v)),$(error $v has a line break)))
+$(foreach v,PREFIX LIBDIR,$(if $(findstring ^/,^$($v)),,$(error $v=$($v): expected a folder's full path)))
 
 # ---- presets: machine, optimisation, checks ------------------------------------------------------
 # native  this machine       debug  no optimisation       asan  AddressSanitizer and UBSan
@@ -120,7 +121,7 @@ WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pro
 # ---- a program that is hard to turn against its user, and small ----------------------------------
 # Not under a checker: its own checks come first, and it needs the tables for unwinding.
 SANITIZED := $(filter asan fuzz tsan memcheck coverage,$(PRESET))
-HARD    := -fPIE $(if $(SANITIZED),,-fstack-protector-strong -fstack-clash-protection \
+HARD    := $(if $(PIC),-fPIC -fvisibility=hidden,-fPIE) $(if $(SANITIZED),,-fstack-protector-strong -fstack-clash-protection \
            -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 # Kernels read and write where the model's checked shapes say, nothing from outside is copied there; a canary
 # in each tile would cost registers and instructions in the innermost functions.
@@ -133,7 +134,7 @@ SMALL   := -ffunction-sections -fdata-sections \
 RELR    := $(shell $(CC) -Wl,--help 2>/dev/null | grep -q pack-relative-relocs && \
            grep -q GLIBC_ABI_DT_RELR "$$($(CC) -print-file-name=libc.so.6)" && echo -Wl,-z,pack-relative-relocs)
 # Raspberry Pi OS has pages of 4 or 16 KiB; linkers pad Arm programs for 64.
-HARD_LD := -pie $(if $(CLANG),-fno-openmp-implicit-rpath) -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections $(RELR) \
+HARD_LD := $(if $(PIC),-shared,-pie) $(if $(CLANG),-fno-openmp-implicit-rpath) -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections $(RELR) \
            $(if $(filter rpi%,$(PRESET)),-Wl$(comma)-z$(comma)max-page-size=16384)
 CFLAGS  ?=
 # gnu11, not c11: ISO mode turns the contraction to fused multiply-adds off.  GCC, tuned for some machines,
@@ -260,12 +261,42 @@ $(B)/obj/%.o: %.c $(B)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
 
 # Changed when any flag has changed, so that everything is built anew then.
-FLAGS_TEXT := $(CC) $(MPICC) $(ALL_CFLAGS) $(foreach e,$(COMPILED),$e $(FLAGS_$e)) $(HOT) $(COLD) $(EXACT) $(BARE) $(ALL_LDFLAGS) $(VERSION) $(PREFIX)
+FLAGS_TEXT := $(CC) $(MPICC) $(ALL_CFLAGS) $(foreach e,$(COMPILED),$e $(FLAGS_$e)) $(HOT) $(COLD) $(EXACT) $(BARE) $(ALL_LDFLAGS) $(VERSION) $(if $(PIC),,$(PREFIX))
 $(B)/flags: force | $(if $(CROSS),$(filter $(OWN_SYSROOT)/%,$(SYSROOT)/.complete))
 	$(if $(CROSS),@command -v $(firstword $(CC)) >/dev/null || { echo "no $(CC): make sysroot-arm64 installs it" >&2; exit 1; })
 	@mkdir -p $(@D)
 	@printf '%s\n' $(call quoted,$(FLAGS_TEXT)) | cmp -s - $@ || printf '%s\n' $(call quoted,$(FLAGS_TEXT)) > $@
 .PHONY: force
+
+# ---- the library (docs/library.md) -----------------------------------------------------------------
+# Code that may lie anywhere in another's program is a little slower than a program's own: so it is compiled once more,
+# by this Makefile, under build/PRESET/pic, with PIC=1.
+ABI     := $(shell sed -n 's/^.define BRAMBLE_ABI //p' include/bramble.h)
+API     := $(shell sed -nE 's/^BRAMBLE_API [a-z0-9_ ]+[ *](bramble_[a-z_]+).*/\1/p' include/bramble.h)
+LIB_OUT := $(B)/lib
+HDF5_PC  = $(shell $(PKG) --exists hdf5-serial && echo hdf5-serial || echo hdf5)
+# The engines that are there for tests alone are left out.
+FOR_HERE = $(if $(filter native,$(PRESET)),ENGINES='$(filter-out avx2_8 sse2_4,$(ENGINES))')
+.PHONY: lib
+lib: ## build libbramble.a and libbramble.so.N for other programs (docs/library.md)
+	@$(MAKE) --no-print-directory PIC=1 B=$(B)/pic LIB_OUT=$(LIB_OUT) $(FOR_HERE) $(LIB_OUT)/libbramble.a $(LIB_OUT)/libbramble.so.$(ABI)
+
+ifdef PIC
+$(B)/parts.a: $(call obj,$(filter $(foreach r,api base data engine host kernels layers model record,src/$r/%),$(LIB_SRC))) $(ENGINE_OBJ)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+# What the public functions need, as one object that has no other names: neither ours nor another's can be mixed up.
+$(B)/library.o: $(B)/parts.a
+	@echo '  JOIN    $@'
+	$(Q)$(LD) -r --gc-sections $(API:%=-u %) -o $@ $< && $(OBJCOPY) -w --keep-global-symbol='bramble_*' $@
+$(LIB_OUT)/libbramble.a: $(B)/library.o
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $<
+$(LIB_OUT)/libbramble.so.$(ABI): $(B)/library.o src/api/bramble.map
+	@mkdir -p $(@D)
+	@echo '  LINK    $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -Wl,-soname,$(@F),--version-script=src/api/bramble.map$(if $(SANITIZED),,$(comma)-z$(comma)defs) \
+	  -o $@ $< $(HDF5_LIBS) -linih -lz -lm
+endif
 
 unit: $(UNIT) $(B)/fuzz-replay ## build the unit tests
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,$(SERIAL)) $(LIB)
@@ -341,7 +372,7 @@ coverage: ## share of the lines of src/ that `make test` runs: build/coverage/in
 	  --print-summary build/coverage/obj/src
 
 # ---- for users -----------------------------------------------------------------------------------
-.PHONY: demo test test-long test-debian13 soak fuzz data notebooks packages sysroot-arm64 bench bench-peers bench-static install uninstall dist deb
+.PHONY: demo test test-long test-debian13 soak fuzz data notebooks packages sysroot-arm64 bench bench-peers bench-static install install-program install-library uninstall dist deb
 .PHONY: container-test
 
 demo: ## install what is missing, build, get CIFAR-10 or Fashion-MNIST, train and test a CNN
@@ -354,7 +385,7 @@ packages: ## install the Debian packages that building and testing need
 
 test: ## build and run every test (PRESET=asan: with the sanitizers)
 	@tools/install-packages build test
-	@$(MAKE) --no-print-directory all unit mpi-tests
+	@$(MAKE) --no-print-directory all lib unit mpi-tests
 	@tests/run --preset $(PRESET)
 
 test-long: ## the tests that take minutes: jobs that Slurm queues again, the package for arm64
@@ -444,8 +475,24 @@ TO      = $(call quoted,$(DESTDIR)$(PREFIX)/$(1))
 # The Python package lies beside what uses it, or, for a Debian package, where python3 looks.
 PYTHON_DIR ?= $(PREFIX)/share/bramble/python
 TO_PYTHON = $(call quoted,$(DESTDIR)$(PYTHON_DIR)/bramble)
+TO_LIB  = $(call quoted,$(DESTDIR)$(LIBDIR)/$(1))
+define PC
+prefix=$(PREFIX)
+libdir=$(LIBDIR)
+includedir=$${prefix}/include
+
+Name: Bramble
+Description: Convolutional networks on small computers: predict, train, exchange weights
+Version: $(VERSION)
+Requires.private: $(HDF5_PC), inih, zlib
+Libs: -L$${libdir} -lbramble
+Libs.private: -fopenmp -lm
+Cflags: -I$${includedir}
+endef
 SHARED := jobs/* jobs/cases/* models/* notebooks/*.md notebooks/*.ipynb tools/run-notebooks tools/fetch-cifar10 tools/cifar10.md5
-install: all ## install under PREFIX (default /usr/local)
+install: install-program install-library ## install under PREFIX (default /usr/local)
+
+install-program: all ## the program, models, jobs, notebooks, manual and completion alone
 	install -D -m 755 $(B)/bramble $(call TO,bin/bramble)
 	for file in $(SHARED); do \
 	  [ ! -f "$$file" ] || [ "$$file" = jobs/hostfile ] || \
@@ -455,10 +502,21 @@ install: all ## install under PREFIX (default /usr/local)
 	install -D -m 644 docs/bramble.1 $(call TO,share/man/man1/bramble.1)
 	install -D -m 644 tools/completion.bash $(call TO,share/bash-completion/completions/bramble)
 
+install-library: lib ## the library alone, with header, bramble.pc and examples
+	install -D -m 644 include/bramble.h $(call TO,include/bramble.h)
+	install -D -m 644 $(LIB_OUT)/libbramble.a $(call TO_LIB,libbramble.a)
+	install -D -m 644 $(LIB_OUT)/libbramble.so.$(ABI) $(call TO_LIB,libbramble.so.$(ABI))
+	ln -sf libbramble.so.$(ABI) $(call TO_LIB,libbramble.so)
+	install -d $(call TO_LIB,pkgconfig)
+	printf '%b\n' $(call quoted,$(subst $(newline),\n,$(subst \,\\,$(PC)))) > $(call TO_LIB,pkgconfig/bramble.pc)
+	install -d $(call TO,share/bramble/examples)
+	install -m 644 examples/*.c examples/README.md $(call TO,share/bramble/examples)
+
 uninstall: ## remove what install has put there
 	rm -rf -- $(call TO,bin/bramble) $(call TO,share/bramble) $(TO_PYTHON) \
 	  $(call TO,share/man/man1/bramble.1) \
-	  $(call TO,share/bash-completion/completions/bramble)
+	  $(call TO,share/bash-completion/completions/bramble) $(call TO,include/bramble.h) $(call TO_LIB,libbramble.a) \
+	  $(call TO_LIB,libbramble.so.$(ABI)) $(call TO_LIB,libbramble.so) $(call TO_LIB,pkgconfig/bramble.pc)
 
 dist: ## a source archive of the last commit in build/
 	@mkdir -p build

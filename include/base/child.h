@@ -1,8 +1,9 @@
 /*
- * child.h - read a file that may be anything in a process of its own
+ * child.h - read a file that may be anything in a process of its own, or write one
  *
  * Libraries that read others' files do not survive every damaged one.  What one does here cannot hurt the
- * program: a crash, too much memory and too much time become an error line.
+ * program: a crash, too much memory and too much time become an error line.  Nor does what a library leaves behind
+ * in a process, its settings and locks, concern a program that is not ours (src/api).
  */
 #ifndef BRAMBLE_BASE_CHILD_H
 #define BRAMBLE_BASE_CHILD_H
@@ -36,5 +37,8 @@ typedef struct child_task {
 enum { CHILD_BYTES = 128 << 20, CHILD_SHARE = 3, CHILD_CPU_S = 10, CHILD_BYTES_PER_S = 16 << 20 };
 #define CHILD_MAX_BYTES 4294967296.0
 FILE *child_run(const child_task *task, child_work *work, void *arg, error *err);
+
+/* child_write - the same to write the file at path, of about n_bytes > 0: what the work prints is dropped */
+bool child_write(const child_task *task, child_work *work, void *arg, error *err);
 
 #endif

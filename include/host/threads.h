@@ -28,4 +28,11 @@ bool threads_choose(uint64_t asked, int *n_threads, threads_advice *advice, erro
 /* threads_alone - the same for a process that is no rank.  Not collective. */
 bool threads_alone(uint64_t asked, int *n_threads, error *err);
 
+/*
+ * threads_start - do so many start?  Not collective.
+ *   option  in  what asked for them, in messages
+ * Returns false with err as threads_choose.
+ */
+bool threads_start(int n_threads, const char *option, error *err);
+
 #endif

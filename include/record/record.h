@@ -122,6 +122,7 @@ typedef struct record_plan {
     const record_interruption *interruptions; /* n_interruptions */
     size_t n_interruptions;
     const struct checkpoint_plan *checkpoint; /* checkpoint.h; for checkpoint_new, else NULL */
+    const char *option; /* what names the file's place, in messages; NULL: --out */
 } record_plan;
 
 /* /model/round while there is no whole model: before the first, and while one replaces another. */

@@ -96,26 +96,39 @@ static void run_child(const child_task *task, child_work *work, void *arg, FILE 
 
 /* ---- the parent ------------------------------------------------------------------------------ */
 
-static bool judge(const child_task *task, const outcome *shared, int status, error *err)
+/* What becomes of the file, for messages. */
+typedef struct purpose {
+    const char *present, *past;
+    bool writes;
+} purpose;
+
+static const purpose reading = {"read", "read", false}, writing = {"write", "wrote", true};
+
+static bool judge(const child_task *task, const purpose *of, const outcome *shared, int status,
+                  error *err)
 {
     if (shared->ended && shared->err.kind == ERROR_NONE)
         return true;
     int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    const char *text = shared->err.text;
+    const char *text = shared->err.text, *cause = number > 0 ? strsignal(number) : "without a word";
     int length = (int)strnlen(text, sizeof shared->err.text - 1);
     if (shared->ended)
         return (shared->err.kind == ERROR_USER ? error_user : error_environment)(err, "%.*s",
                                                                                  length, text);
     if (number == SIGKILL)
-        return error_environment(err, "%s: the process that read it was killed", task->path);
+        return error_environment(err, "%s: the process that %s it was killed", task->path,
+                                 of->past);
+    if (of->writes)
+        return error_environment(err, "%s: cannot be written: %s fails over it (%s)", task->path,
+                                 task->reader, cause);
     if (number == SIGXCPU)
         return error_user(err, "%s: is damaged: %s does not come to an end with it", task->path,
                           task->reader);
     return error_user(err, "%s: is damaged: %s fails over it (%s)", task->path, task->reader,
-                      number > 0 ? strsignal(number) : "without a word");
+                      cause);
 }
 
-FILE *child_run(const child_task *task, child_work *work, void *arg, error *err)
+static FILE *run(const child_task *task, const purpose *of, child_work *work, void *arg, error *err)
 {
     int fd = memfd_create("bramble", MFD_CLOEXEC), status = 0;
     FILE *out = fd >= 0 ? fdopen(fd, "w+") : NULL;
@@ -126,12 +139,12 @@ FILE *child_run(const child_task *task, child_work *work, void *arg, error *err)
     if (pid == 0)
         run_child(task, work, arg, out, shared);
     if (!good)
-        error_environment(err, "%s: no process can be started to read it: %s", task->path,
-                          strerror(errno));
+        error_environment(err, "%s: no process can be started to %s it: %s", task->path,
+                          of->present, strerror(errno));
     /* Where the user has SIGCHLD ignored there is no status, but this waits all the same. */
     while (good && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    good = good && judge(task, shared, status, err);
+    good = good && judge(task, of, shared, status, err);
     if (shared != MAP_FAILED)
         (void)munmap(shared, sizeof *shared);
     if (good) {
@@ -143,4 +156,17 @@ FILE *child_run(const child_task *task, child_work *work, void *arg, error *err)
     else if (fd >= 0)
         close(fd);
     return NULL;
+}
+
+FILE *child_run(const child_task *task, child_work *work, void *arg, error *err)
+{
+    return run(task, &reading, work, arg, err);
+}
+
+bool child_write(const child_task *task, child_work *work, void *arg, error *err)
+{
+    FILE *out = run(task, &writing, work, arg, err);
+    if (out)
+        fclose(out);
+    return out != NULL;
 }

@@ -7,7 +7,6 @@
 #include "transport/transport.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -238,49 +237,6 @@ static void advise(place *all, place **room, threads_advice *advice)
 
 /* ---- that many run -------------------------------------------------------------------------------- */
 
-static void *pass_gate(void *gate)
-{
-    pthread_rwlock_rdlock(gate);
-    pthread_rwlock_unlock(gate);
-    return NULL;
-}
-
-/* OpenMP ends the process when it cannot start a thread. */
-static bool try_threads(int n_threads, error *err)
-{
-    pthread_t *threads = memory_new((size_t)n_threads, sizeof *threads, err);
-    if (!threads)
-        return false;
-    pthread_rwlock_t gate = PTHREAD_RWLOCK_INITIALIZER;
-    pthread_rwlock_wrlock(&gate); /* all of them at once */
-    int n = 1, status = 0;        /* this one is the first */
-    while (n < n_threads && (status = pthread_create(&threads[n], NULL, pass_gate, &gate)) == 0)
-        n++;
-    pthread_rwlock_unlock(&gate);
-    for (int k = 1; k < n; k++)
-        pthread_join(threads[k], NULL);
-    memory_free(threads);
-    if (status != 0)
-        return error_environment(err,
-                                 "no more than %d of %d threads can be started: %s; choose fewer "
-                                 "--threads",
-                                 n, n_threads, strerror(status));
-    n = team_come(n_threads);
-    return n == n_threads ||
-           error_environment(err, "OpenMP starts %d of %d threads; unset what begins with OMP_", n,
-                             n_threads);
-}
-
-static bool start_threads(int n_threads, error *err)
-{
-    int limit = team_limit();
-    if (n_threads > limit)
-        return error_user(err,
-                          "--threads %d: OMP_THREAD_LIMIT allows %d; unset it, or choose no more",
-                          n_threads, limit);
-    return try_threads(n_threads, err);
-}
-
 bool threads_choose(uint64_t asked, int *n_threads, threads_advice *advice, error *err)
 {
     size_t size = (size_t)transport_size();
@@ -300,7 +256,7 @@ bool threads_choose(uint64_t asked, int *n_threads, threads_advice *advice, erro
         *n_threads = own->is_worker ? own->threads : server_threads(&here, own);
         if (advice)
             advise(all, room, advice);
-        if (!start_threads(*n_threads, err))
+        if (!threads_start(*n_threads, "--threads", err))
             error_prefix(err, "rank %d on %s", transport_rank(), transport_host());
         good = transport_agree(err);
     }
@@ -317,5 +273,5 @@ bool threads_alone(uint64_t asked, int *n_threads, error *err)
     *n_threads = asked > 0
                      ? (int)asked
                      : least_of(count_cores(mine.mask), quota_share(&here, &mine), mine.limit);
-    return start_threads(*n_threads, err);
+    return threads_start(*n_threads, "--threads", err);
 }

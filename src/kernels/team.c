@@ -23,10 +23,13 @@ void team_run(int n_threads, team_work *work, void *arg)
         return;
     }
     struct team_meeting meeting = {0};
+    int dynamic = omp_get_dynamic(), levels = omp_get_max_active_levels(); /* the caller's own */
     omp_set_dynamic(0); /* whatever OMP_DYNAMIC says: as many as asked for */
-    omp_set_max_active_levels(1);
+    omp_set_max_active_levels(omp_get_active_level() + 1); /* within a team of the caller, too */
 #pragma omp parallel num_threads(n_threads)
     work(&(team){omp_get_thread_num(), omp_get_num_threads(), &meeting}, arg);
+    omp_set_dynamic(dynamic);
+    omp_set_max_active_levels(levels);
 }
 
 void team_barrier(const team *self)

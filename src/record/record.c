@@ -14,8 +14,9 @@
 record *record_create(const char *path, bool force, const record_plan *plan, error *err)
 {
     char *temporary;
+    const char *option = plan->option ? plan->option : "--out";
     record *self =
-        place_check(path, force, "--out", err) ? state_new(path, plan, &temporary, err) : NULL;
+        place_check(path, force, option, err) ? state_new(path, plan, &temporary, err) : NULL;
     if (!self)
         return NULL;
     bool good = record_sync(self, err);

@@ -35,12 +35,15 @@ def test_install_and_uninstall_touch_their_own_alone(tmp_path, where):
     make_name = str(place).replace("$", "$$")
     names = [f"PREFIX={make_name}"] if where != "DESTDIR" else [f"DESTDIR={make_name}", "PREFIX=/usr"]
     prefix = place / "usr" if where == "DESTDIR" else place
-    assert make("-o", "all", "install", *names).returncode == 0
+    assert make("-o", "all", "-o", "lib", "install", *names).returncode == 0
     for name in ("bin/bramble", "share/bramble/jobs/study", "share/bramble/models/paper.ini", "share/man/man1/bramble.1",
-                 "share/bramble/notebooks/paper.ipynb", "share/bash-completion/completions/bramble"):
+                 "share/bramble/notebooks/paper.ipynb", "share/bash-completion/completions/bramble", "include/bramble.h",
+                 "lib/libbramble.a", "lib/libbramble.so", "share/bramble/examples/predict.c"):
         assert (prefix / name).is_file(), name
     assert os.access(prefix / "share/bramble/jobs/study", os.X_OK)
     assert not os.access(prefix / "share/bramble/models/paper.ini", os.X_OK)
+    first = (prefix / "lib/pkgconfig/bramble.pc").read_text().splitlines()[0]
+    assert first == f"prefix={'/usr' if where == 'DESTDIR' else prefix}"
     done = subprocess.run([prefix / "bin/bramble", "data", "check", "data"], cwd=tmp_path, capture_output=True, text=True,
                           timeout=WAIT_S)
     assert done.returncode == 2 and f"`{prefix}/share/bramble/tools/fetch-cifar10 data` fetches" in done.stderr

@@ -12,6 +12,7 @@ from runs import SMALL, Run, differences, write_model
 pytestmark = pytest.mark.alone  # dpkg-buildpackage has ended without a word beside other tests
 
 TOOLS = ("dpkg-buildpackage", "dh", "lintian", "git")
+PACKAGES = ["bramble", "libbramble-dev", "libbramble0"]
 VERSION = (ROOT / "VERSION").read_text().strip()
 SYSROOT = ROOT / "build/sysroot-arm64"
 HERE = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine)
@@ -32,8 +33,13 @@ def build(arch):
             pytest.skip(f"{tool} is not installed: tools/install-packages deb")
     done = run(["tools/deb", arch], timeout=900)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"build/deb/bramble_{VERSION}_{arch}.deb\n"
-    return ROOT / done.stdout.strip()
+    assert done.stdout.splitlines() == [f"build/deb/{name}_{VERSION}_{arch}.deb" for name in PACKAGES]
+    return ROOT / f"build/deb/bramble_{VERSION}_{arch}.deb"
+
+
+def beside(package, name):
+    """Another one of those built with it."""
+    return package.with_name(package.name.replace("bramble", name, 1))
 
 
 def unpack(package, folder):
@@ -86,14 +92,16 @@ def judge(package):
 
 
 def test_lintian_has_nothing_to_say(package):
-    done = judge(package)
-    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+    for name in PACKAGES:
+        done = judge(beside(package, name))
+        assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
 @pytest.mark.long
 def test_lintian_has_nothing_to_say_on_arm(arm_package):
-    done = judge(arm_package)
-    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+    for name in PACKAGES:
+        done = judge(beside(arm_package, name))
+        assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
 def test_depends_on_what_the_program_loads(package, tree):
@@ -114,6 +122,24 @@ def test_has_all_a_user_needs(package, tree):
         if os.access(script, os.X_OK) and script.is_file():
             assert os.access(tree / "usr/share/bramble/jobs" / script.name, os.X_OK), script
     assert (field(package, "Version"), field(package, "Architecture")) == (VERSION, HERE)
+
+
+def test_a_program_is_built_with_the_library_packages(package, tmp_path):
+    """The shared library knows no MPI; with the other package a program finds it, and it runs."""
+    assert {"libhdf5-103-1", "libgomp1", "libinih1", "zlib1g"} <= needed(beside(package, "libbramble0"))
+    assert not needed(beside(package, "libbramble0")) & {"libopenmpi3", "libjansson4"}
+    assert {"libbramble0", "libhdf5-dev", "libinih-dev", "zlib1g-dev"} == needed(beside(package, "libbramble-dev"))
+    for name in PACKAGES[1:]:
+        unpack(beside(package, name), tmp_path)
+    triplet = run(["dpkg-architecture", "-qDEB_HOST_MULTIARCH"]).stdout.strip()
+    lib, examples = tmp_path / "usr/lib" / triplet, tmp_path / "usr/share/doc/libbramble-dev/examples"
+    assert f"libdir=/usr/lib/{triplet}\n" in (lib / "pkgconfig/bramble.pc").read_text()
+    program = tmp_path / "predict"
+    done = run(["cc", "-o", program, examples / "predict.c", f"-I{tmp_path}/usr/include", f"-L{lib}", "-lbramble"])
+    assert done.returncode == 0, done.stderr
+    done = run([program], env={**os.environ, "LD_LIBRARY_PATH": str(lib)})
+    assert done.returncode == 2 and "usage: predict" in done.stderr
+    assert str(ROOT).encode() not in (lib / "libbramble.so.0").read_bytes()
 
 
 def test_changelog_is_the_news(tree):

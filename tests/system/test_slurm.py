@@ -129,7 +129,7 @@ def test_a_share_where_numbers_have_commas(slurm, comma):
 def test_installed_scripts_in_an_empty_folder(slurm, tmp_path, script):
     """Nothing there but a way to the program; a job may have any name."""
     prefix, folder = tmp_path / "usr", tmp_path / "my work"
-    subprocess.run(["make", "-s", "-o", "all", "install", f"PRESET={PRESET}", f"PREFIX={prefix}"], cwd=ROOT, check=True, timeout=WAIT_S,
+    subprocess.run(["make", "-s", "-o", "all", "install-program", f"PRESET={PRESET}", f"PREFIX={prefix}"], cwd=ROOT, check=True, timeout=WAIT_S,
                    stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     folder.mkdir()
     words = {"train": ["--job-name=a/b $c"], "table1": ["--array=0"], "study": []}[script]
