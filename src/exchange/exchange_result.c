@@ -45,7 +45,10 @@ static bool write_all(const char *path, const exchange_import *what, const char 
     record_machine mine;
     record_summary summary = new_summary();
     clock_date(date);
-    machine_describe(1, &mine);
+    const computing with = {engine_choose(0, err), 1};
+    if (!with.engine)
+        return false;
+    machine_describe(&with, &mine);
     mine.is_server = 1;
     mine.is_worker = 0;
     const record_pair config[] = {
