@@ -153,25 +153,43 @@ static bool waits_in_vain(const uint32_t *owner)
     return false;
 }
 
+/* Of each worker as many as it has images. */
+static void check_labels(const int64_t *labels, const uint64_t *counts)
+{
+    const int first = transport_size() > 1;
+    for (int k = 0; k < transport_workers(); k++) {
+        int64_t sum = 0;
+        for (int c = 0; c < shape.n_classes; c++)
+            sum += labels[(k + first) * shape.n_classes + c];
+        CHECK(sum == (int64_t)counts[k]);
+    }
+}
+
 static void deliver(source *from, const uint32_t *owner, const uint64_t *counts)
 {
     error err = {0};
     data_checksum sum = {0};
     dataset mine = {0};
     bool server = transport_is_server(), worker = transport_is_worker();
+    int64_t *labels =
+        memory_new((size_t)transport_size() * (size_t)shape.n_classes, sizeof *labels, &err);
+    CHECK(labels);
     if (worker)
         CHECK(dataset_init(&mine, shape, (size_t)counts[transport_worker()], &err));
     shards_deliver(server ? from : NULL, server ? owner : NULL, server ? n_images : 0,
-                   worker ? &mine : NULL, &sum, &err);
+                   worker ? &mine : NULL, labels, &sum, &err);
     CHECK((err.kind != ERROR_NONE) == (bad_image < n_images && (server || waits_in_vain(owner))));
     if (transport_agree(&err)) {
         if (worker)
             check_shard(&mine, owner);
-        if (server)
+        if (server) {
             check_sum(&sum, owner);
+            check_labels(labels, counts);
+        }
     } else { /* everybody has the server's error */
         CHECK(err.kind == ERROR_USER && strstr(err.text, "is bad"));
     }
+    memory_free(labels);
     dataset_release(&mine);
 }
 

@@ -644,6 +644,15 @@ static void case_feedback(char **arguments)
     memory_free(weights);
 }
 
+static bool merge_begin_with(merge *self, const average_rule *rule, const outer_rule *then,
+                             const outer_settings *settings, const model *of, error *err)
+{
+    merge_rules rules = {.average = rule, .aggregate = {aggregate_rules[0], 0}, .outer = then};
+    if (settings)
+        rules.settings = *settings;
+    return merge_init(self, &rules, of, err);
+}
+
 /* Behind each rule: the same bits on every rank, and what the formula says. */
 static void case_outer(char **arguments)
 {
@@ -659,7 +668,7 @@ static void case_outer(char **arguments)
     for (size_t k = 0; average_rules[k]; k++) {
         merge both;
         error err = {0};
-        if (!merge_init(&both, average_rules[k], outer_rules[1], &settings, &of, &err))
+        if (!merge_begin_with(&both, average_rules[k], outer_rules[1], &settings, &of, &err))
             transport_abort(&err);
         memset(w, 0, N * sizeof *w);
         merge_begin(&both, w);
@@ -667,7 +676,7 @@ static void case_outer(char **arguments)
         for (int t = 0; t < TIMES; t++) {
             for (size_t i = 0; i < N; i++)
                 w[i] += 0.001F * (float)(i % 7) * (float)(transport_rank() + t);
-            merge_weights(&both, w, weights, (uint64_t)t);
+            merge_weights(&both, w, &(merge_shares){weights, 1.0}, (uint64_t)t);
             check_same_everywhere(w, N);
             double way = 0;
             for (int r = 0; r < transport_size(); r++)
@@ -702,7 +711,7 @@ static void case_gradients(char **arguments)
             merge both;
             error err = {0};
             float largest = 0;
-            if (!merge_init(&both, average_rules[k], outer_rules[0], NULL, &of, &err))
+            if (!merge_begin_with(&both, average_rules[k], outer_rules[0], NULL, &of, &err))
                 transport_abort(&err);
             for (size_t i = 0; i < N; i++) {
                 double x = (1.0 + (double)(i % 97) / 97.0) * pow(10, -(double)(i % 8));
@@ -750,7 +759,7 @@ static void case_resume(char **arguments)
     for (int has = 0; has < 2; has++) {
         job to = {.options = &options, .model = &of, .w = w};
         error err = {0};
-        CHECK(merge_init(&to.merge, &coarse, outer_rules[0], NULL, &of, &err));
+        CHECK(merge_begin_with(&to.merge, &coarse, outer_rules[0], NULL, &of, &err));
         file.n_vectors = 1 + (size_t)has;
         for (int i = 0; i < N; i++)
             saved[i] = (float)(has + i);
