@@ -88,7 +88,7 @@ typedef struct option_entry {
 
 /* option_train_table - the options of `bramble train` (src/options/options_table.c); others have their own files, too */
 extern const option_entry option_train_table[];
-extern const option_entry option_export_table[], option_import_table[];
+extern const option_entry option_export_table[], option_import_table[], option_data_table[];
 
 /* A subcommand. */
 typedef struct option_command {

@@ -10,7 +10,7 @@
 #define WATCH(field) OPTION_BIND(watch_options, field)
 #define DOCTOR(field) OPTION_BIND(doctor_options, field)
 #define INFO(field) OPTION_BIND(info_options, field)
-#define DATA(field) OPTION_BIND(data_options, field)
+#define FLAG(of, field) of(field), .initial = "false"
 
 static const char *format_word(size_t i)
 {
@@ -80,7 +80,7 @@ static const option_entry test_table[] = {
      .initial = "1",
      .metavar = "S",
      .help = "Seed of synthetic images."},
-    {.name = "json", TEST(json), .initial = "false", .help = "Print JSON."},
+    {.name = "json", FLAG(TEST, json), .help = "Print JSON."},
     {.name = NULL},
 };
 
@@ -105,19 +105,16 @@ static const option_entry report_table[] = {
      .help = "The case that the speedup of all others refers to, as N:C or what --by says; without "
              "it the one with the fewest cores, and among these the fewest nodes."},
     {.name = "rounds",
-     REPORT(rounds),
-     .initial = "false",
+     FLAG(REPORT, rounds),
      .help = "A line for each round of each file: time, speed, loss, accuracy; also of a run that "
              "is going on."},
     {.name = "ranks",
-     REPORT(ranks),
-     .initial = "false",
+     FLAG(REPORT, ranks),
      .help =
          "A line for each rank: the seconds of each phase, images, loss; with --rounds for each "
          "rank of each round."},
     {.name = "labels",
-     REPORT(labels),
-     .initial = "false",
+     FLAG(REPORT, labels),
      .help = "A line for each worker: how many training images of each class it has."},
     {.name = "trace",
      REPORT(trace),
@@ -173,7 +170,7 @@ static const option_entry plan_table[] = {
      .initial = "1000",
      .metavar = "MBIT",
      .help = "Speed of the links the runs were measured with."},
-    {.name = "json", PLAN(json), .initial = "false", .help = "Print JSON."},
+    {.name = "json", FLAG(PLAN, json), .help = "Print JSON."},
     {.name = NULL},
 };
 
@@ -230,8 +227,8 @@ static const option_entry doctor_table[] = {
      .metavar = "FILE.h5",
      .help = "Store everything in this file. Its folder, or without it the present one, is where "
              "results would go."},
-    {.name = "force", DOCTOR(force), .initial = "false", .help = "Replace an existing file."},
-    {.name = "json", DOCTOR(json), .initial = "false", .help = "Print JSON."},
+    {.name = "force", FLAG(DOCTOR, force), .help = "Replace an existing file."},
+    {.name = "json", FLAG(DOCTOR, json), .help = "Print JSON."},
     {.name = NULL},
 };
 
@@ -243,39 +240,8 @@ static const option_entry info_table[] = {
      .group = "Options:",
      .help = "About a model file: its layers and their settings, sizes, weights. NAME means "
              "models/NAME.ini."},
-    {.name = "dot", INFO(dot), .initial = "false", .help = "Print its graph for Graphviz's dot."},
-    {.name = "json", INFO(json), .initial = "false", .help = "Print JSON."},
-    {.name = NULL},
-};
-
-static const option_entry data_table[] = {
-    {.name = "seed",
-     DATA(seed),
-     .most = OPTION_MAX_SEED,
-     .initial = "1",
-     .metavar = "S",
-     .group = "Options:",
-     .help = "Seed of the synthetic images, and of what partition draws."},
-    {.name = "workers",
-     DATA(workers),
-     .least = 1,
-     .most = 1000000,
-     .initial = "4",
-     .metavar = "N",
-     .help = "partition: how many workers share the images."},
-    {.name = "partition",
-     DATA(partition),
-     .least = 1,
-     .initial = "even",
-     .metavar = "RULE[:NUMBER]",
-     .help = "partition: who gets what, as train's option."},
-    {.name = "deal",
-     DATA(deal),
-     .word = deal_word,
-     .initial = "shuffled",
-     .help = "partition: in which order images are dealt, as train's option."},
-    {.name = "json", DATA(json), .initial = "false", .help = "info, partition: print JSON."},
-    {.name = "force", DATA(force), .initial = "false", .help = "pack: replace an existing file."},
+    {.name = "dot", FLAG(INFO, dot), .help = "Print its graph for Graphviz's dot."},
+    {.name = "json", FLAG(INFO, json), .help = "Print JSON."},
     {.name = NULL},
 };
 
@@ -367,7 +333,7 @@ const option_command option_commands[] = {
                  "  bramble data pack folder:pictures:64x64 pictures.h5\n"
                  "  bramble data check data\n"
                  "  bramble data synth /tmp/shapes 5000 --seed 7\n",
-     .options = data_table},
+     .options = option_data_table},
     {.name = "export",
      .summary = "write a trained model for other programs",
      .arguments = "RESULT.h5[:/GROUP] OUT.safetensors|OUT.npz|OUT.h5",
