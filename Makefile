@@ -5,6 +5,8 @@ PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
 VERSION := $(shell cat VERSION)
 B       := build/$(PRESET)
+# What a target here builds by a make of its own is built on all cores, where no -j says otherwise.
+JOBS     = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 Q       := $(if $(V),,@)
 
 # A name from outside as one word of the shell, and as a C string in one.
@@ -331,8 +333,8 @@ COMPILERS ?= gcc clang
 check-compilers: ## all programs and tests by gcc and clang, every warning an error
 	@tools/install-packages build test checks
 	@for cc in $(COMPILERS); do \
-	  $(MAKE) --no-print-directory WERROR=-Werror PRESET=native CC=$$cc B=build/check-$$cc check-everything || exit 1; \
-	  $(MAKE) --no-print-directory WERROR=-Werror PRESET=debug CC=$$cc B=build/check-$$cc-debug check-everything || exit 1; done
+	  $(MAKE) $(JOBS) --no-print-directory WERROR=-Werror PRESET=native CC=$$cc B=build/check-$$cc check-everything || exit 1; \
+	  $(MAKE) $(JOBS) --no-print-directory WERROR=-Werror PRESET=debug CC=$$cc B=build/check-$$cc-debug check-everything || exit 1; done
 .PHONY: check-everything
 check-everything: $(B)/bramble $(UNIT) $(MPI_TESTS) $(B)/bench-kernels $(B)/bench-average $(B)/bench-tiles $(B)/bench-elementwise ## what check-compilers builds
 
@@ -341,17 +343,17 @@ READERS  := ini cifar10 data_files record_garbage record_read record_weights mod
 # record_faults starts a process for every system call that may fail: minutes under a sanitizer.
 check-asan: ## unit tests, runs and mistakes under AddressSanitizer, UBSan and its leak check
 	@tools/install-packages build test
-	@$(MAKE) --no-print-directory PRESET=asan all unit
+	@$(MAKE) $(JOBS) --no-print-directory PRESET=asan all unit
 	@tests/checks/run asan $(filter-out record_faults,$(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c)))
 
 check-tsan: ## threaded unit tests and runs under ThreadSanitizer (clang)
 	@tools/install-packages build test checks
-	@$(MAKE) --no-print-directory PRESET=tsan all $(THREADED:%=build/tsan/tests/test_%)
+	@$(MAKE) $(JOBS) --no-print-directory PRESET=tsan all $(THREADED:%=build/tsan/tests/test_%)
 	@tests/checks/run tsan $(THREADED)
 
 check-memcheck: ## unit tests of the readers and runs under valgrind
 	@tools/install-packages build test checks
-	@$(MAKE) --no-print-directory PRESET=memcheck all $(READERS:%=build/memcheck/tests/test_%)
+	@$(MAKE) $(JOBS) --no-print-directory PRESET=memcheck all $(READERS:%=build/memcheck/tests/test_%)
 	@tests/checks/run memcheck $(READERS)
 
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck (.clang-format, .clang-tidy, tools/cppcheck.suppress)
@@ -364,7 +366,7 @@ rooms: all ## draw docs/rooms.svg from the includes; print sizes, and files that
 
 coverage: ## share of the lines of src/ that `make test` runs: build/coverage/index.html
 	@tools/install-packages build test checks
-	@$(MAKE) --no-print-directory PRESET=coverage all unit mpi-tests
+	@$(MAKE) $(JOBS) --no-print-directory PRESET=coverage all unit mpi-tests
 	@find build/coverage -name '*.gcda' -delete
 	@tests/run --preset coverage || true
 	@gcovr --root . --object-directory build/coverage --filter src/ --exclude src/cli/main.c \
@@ -377,7 +379,7 @@ coverage: ## share of the lines of src/ that `make test` runs: build/coverage/in
 
 demo: ## install what is missing, build, get CIFAR-10 or Fashion-MNIST, train and test a CNN
 	@tools/install-packages build
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) $(JOBS) --no-print-directory all
 	@tools/demo
 
 packages: ## install the Debian packages that building and testing need
@@ -385,12 +387,12 @@ packages: ## install the Debian packages that building and testing need
 
 test: ## build and run every test (PRESET=asan: with the sanitizers)
 	@tools/install-packages build test
-	@$(MAKE) --no-print-directory all lib unit mpi-tests
+	@$(MAKE) $(JOBS) --no-print-directory all lib unit mpi-tests
 	@tests/run --preset $(PRESET)
 
 test-long: ## the tests that take minutes: jobs that Slurm queues again, the package for arm64
 	@tools/install-packages build test cross cluster deb
-	@$(MAKE) --no-print-directory all sysroot-arm64
+	@$(MAKE) $(JOBS) --no-print-directory all sysroot-arm64
 	@tests/run --long
 
 test-debian13: ## build and run the tests in a Debian 13 made in build/debian13 (root; minutes, 1 GB)
@@ -400,15 +402,15 @@ test-debian13: ## build and run the tests in a Debian 13 made in build/debian13 
 SOAK_N ?= 200
 soak: ## kill or stop a rank at SOAK_N=200 random moments; each run must come to the same bits
 	@tools/install-packages build test
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) $(JOBS) --no-print-directory all
 	@tests/soak $(call quoted,$(SOAK_N))
 
 # Of the seconds each target gets its share.
 FUZZ_S ?= 60
 fuzz: ## give every reader bytes that may be anything, FUZZ_S=60 seconds in all
 	@tools/install-packages build fuzz
-	@$(MAKE) --no-print-directory all
-	@$(MAKE) --no-print-directory PRESET=fuzz $(addprefix build/fuzz/fuzz-,$(FUZZ_TARGETS)) build/fuzz/fuzz-replay
+	@$(MAKE) $(JOBS) --no-print-directory all
+	@$(MAKE) $(JOBS) --no-print-directory PRESET=fuzz $(addprefix build/fuzz/fuzz-,$(FUZZ_TARGETS)) build/fuzz/fuzz-replay
 	@fuzz/run $(call quoted,$(FUZZ_S)) $(FUZZ_TARGETS)
 
 sysroot-arm64: ## the compiler and the libraries for PRESET=rpi3, rpi4 and rpi5 (build/sysroot-arm64)
@@ -425,7 +427,7 @@ data: ## download CIFAR-10 (162 MiB) into data/ and check it
 # BRAMBLE_RESULTS=FOLDER, BRAMBLE_RUN=FILE, BRAMBLE_DATA=FOLDER: see tools/run-notebooks
 notebooks: ## execute the notebooks on results/paper-emulated/, or on BRAMBLE_RESULTS=FOLDER
 	@tools/install-packages build notebooks
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) $(JOBS) --no-print-directory all
 	@tools/run-notebooks
 
 BENCH := $(B)/bench-kernels $(B)/bench-average
@@ -443,7 +445,7 @@ OPENMPI5 := build/openmpi5
 .PHONY: openmpi5
 openmpi5: $(OPENMPI5)/bin/mpicc ## Open MPI 5, from the Python package index, and build/ulfm/bramble with it
 	@tools/install-packages build
-	@$(MAKE) --no-print-directory MPICC=$(OPENMPI5)/bin/mpicc B=build/ulfm build/ulfm/bramble
+	@$(MAKE) $(JOBS) --no-print-directory MPICC=$(OPENMPI5)/bin/mpicc B=build/ulfm build/ulfm/bramble
 
 $(OPENMPI5)/bin/mpicc:
 	$(call one_word,CURDIR)
@@ -455,7 +457,7 @@ $(OPENMPI5)/bin/mpicc:
 ARCH ?= rpi4
 bench-static: ## predicted share of a Pi's peak for each kernel (ARCH=rpi3, rpi4 or rpi5)
 	@tools/install-packages cross
-	@$(MAKE) --no-print-directory PRESET=$(ARCH) build/$(ARCH)/bench-tiles
+	@$(MAKE) $(JOBS) --no-print-directory PRESET=$(ARCH) build/$(ARCH)/bench-tiles
 	@tools/bench-static --arch $(ARCH)
 
 $(B)/bench-tiles $(B)/bench-elementwise: $(B)/bench-%: $(B)/obj/bench/%.o $(LIB)
