@@ -6,19 +6,18 @@
 #include "host/machine.h"
 #include "record/place.h"
 #include "record/record.h"
+#include "record/summary.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 /* Nothing was trained, and what there is to it is done. */
 static record_summary new_summary(void)
 {
-    record_summary all;
-    const double nan_value = NAN;
-    for (size_t i = 0; i < sizeof all; i += sizeof nan_value)
-        memcpy((char *)&all + i, &nan_value, sizeof nan_value);
+    record_summary all = {0};
+    for (const summary_number *n = summary_numbers; n < summary_numbers + SUMMARY_COUNT; n++)
+        *summary_member(n, &all) = NAN;
     all.rounds = 0.0;
     all.complete = 1.0;
     return all;

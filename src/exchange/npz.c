@@ -24,6 +24,7 @@ enum { NPY_HEAD = 10, NPY_ALIGNMENT = 64, NPY_HEADER_BYTES = 256 };
 /* What is before the numbers: padded so that these begin at a multiple of 64 bytes. */
 static size_t npy_header(char header[NPY_HEADER_BYTES], const exchange_array *one)
 {
+    static const uint8_t magic[] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
     char shape[24 * EXCHANGE_MAX_DIMS] = "";
     for (int i = 0, at = 0; i < one->n_dims; i++)
         at += snprintf(shape + at, sizeof shape - (size_t)at, "%zu%s", one->dims[i],
@@ -37,7 +38,7 @@ static size_t npy_header(char header[NPY_HEADER_BYTES], const exchange_array *on
     size_t padded = (end + NPY_ALIGNMENT - 1) / NPY_ALIGNMENT * NPY_ALIGNMENT;
     memset(header + end - 1, ' ', padded - end);
     header[padded - 1] = '\n';
-    memcpy(header, "\x93NUMPY\1\0", 8);
+    memcpy(header, magic, sizeof magic);
     header[8] = (char)((padded - NPY_HEAD) & 0xff);
     header[9] = (char)((padded - NPY_HEAD) >> 8);
     return padded;
