@@ -65,7 +65,7 @@ _bramble_value()
     --config) _bramble_files .ini ;;
     --init | --out) _bramble_files .h5 ;;
     --trace) _bramble_files .json ;;
-    --checkpoint | --resume) _bramble_files '' ;;
+    --checkpoint | --resume | --classes) _bramble_files '' ;;
     --order) _bramble_words shuffle sequential ;;
     --augment) _bramble_words flip flip:alternate crop: cutout: color: rotate: mixup: ;;
     --normalise) _bramble_words half measured ;;
@@ -89,7 +89,7 @@ _bramble_value()
         --clip-norm | --weight-decay | --participation | --min-workers | --proximal | \
         --target-accuracy | --eval-every | --checkpoint-every | --stall | --threads | --case | --base | \
         --server-lr | --server-momentum | --server-beta2 | --server-tau | \
-        --workers | --patience | --nodes | --cores | --link | --link-measured) ;;
+        --workers | --patience | --top | --nodes | --cores | --link | --link-measured) ;;
     *) return 1 ;;
     esac
     return 0
@@ -107,6 +107,7 @@ _bramble_options()
         --lookahead --server-optimizer --server-lr --server-momentum --server-beta2 --server-tau --threads --isa --case --out --force --quiet --json \
         --checkpoint --checkpoint-every --resume --stall --on-nan --help ;;
     test) echo --data --model --limit-test --normalise --tta --threads --isa --seed --json --help ;;
+    predict) echo --top --tta --evaluate --classes --model --normalise --threads --isa --json --csv --help ;;
     report) echo --format --by --base --rounds --ranks --labels --trace --help ;;
     plan) echo --nodes --cores --average --local-steps --local-epochs --link --link-measured --json --help ;;
     watch) echo --patience --help ;;
@@ -123,6 +124,12 @@ _bramble_arguments()
 {
     case $1 in
     test | report | plan | watch | info) _bramble_files .h5 ;;
+    predict)
+        if ((COMP_CWORD == 2)); then
+            _bramble_files .h5
+        else
+            _bramble_files ''
+        fi ;;
     data)
         if ((COMP_CWORD == 2)); then
             _bramble_words info pack partition check synth
@@ -143,7 +150,7 @@ _bramble_arguments()
         else
             _bramble_files .h5
         fi ;;
-    help) _bramble_words train test report plan watch info data export import doctor ;;
+    help) _bramble_words train test predict report plan watch info data export import doctor ;;
     esac
 }
 
@@ -153,7 +160,7 @@ _bramble()
     local command=${COMP_WORDS[1]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        _bramble_words train test report plan watch info data export import doctor help --help --version
+        _bramble_words train test predict report plan watch info data export import doctor help --help --version
         return
     fi
     # --option=value comes as three words

@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [
     ("what users say", [("cli", "main, a file per command", 0, 12)]),
     ("what is done", [("train", "a running training", 0, 3), ("doctor", "a look at a cluster", 3, 6),
-                      ("study", "files in, numbers out", 6, 8), ("exchange", "others' files", 8, 10),
-                      ("api", "for programs", 10, 12)]),
+                      ("predict", "pictures", 6, 7), ("study", "files in", 7, 9), ("exchange", "others' files", 9, 11),
+                      ("api", "library", 11, 12)]),
     ("what they share", [("options", "tables, parsing, presets", 0, 4), ("host", "machine, files, build", 4, 8),
                          ("show", "output, progress", 8, 12)]),
     ("per processor", [("engine", "all below that computes, per instruction set", 0, 6)]),
@@ -29,7 +29,7 @@ FLOORS = [
     ("its arithmetic", [("kernels", "arrays and threads", 0, 6), ("transport", "", 6, 9), ("record", "", 9, 12)]),
     ("ground", [("base", "errors, memory, clock, random numbers, text, tensors", 0, 12)]),
 ]
-COLOURS = {"cli": "#33475b", "train": "#b8336a", "doctor": "#8a5a00", "study": "#2e6f95", "exchange": "#00796b", "options": "#7a3e9d",
+COLOURS = {"cli": "#33475b", "train": "#b8336a", "doctor": "#8a5a00", "predict": "#00796b", "study": "#2e6f95", "exchange": "#00796b", "options": "#7a3e9d",
            "host": "#00796b", "show": "#a3472c", "model": "#b8336a", "layers": "#8a5a00", "data": "#2e6f95",
            "transport": "#00796b", "record": "#7a3e9d", "engine": "#33475b", "kernels": "#a3472c", "base": "#33475b",
            "api": "#7a3e9d"}

@@ -41,4 +41,20 @@ bool picture_decode(const char *name, const uint8_t *data, size_t n, image_shape
 bool picture_fit(const uint8_t *pixels, int height, int width, image_shape shape, uint8_t *image,
                  error *err);
 
+/* Where a picture ends that more bytes follow, looked for as they come; begins with {0}. */
+typedef struct picture_end {
+    size_t at; /* all before was looked at */
+    bool in_scan;
+} picture_end;
+
+/*
+ * picture_end_find - the length of the picture that data begins with
+ *   data  in   n bytes, at least those of the last call; more may come
+ *   name  in   for messages
+ *   length out 0: it does not end here
+ * Returns false with err (user): no PNG, JPEG or BMP picture begins here, it is damaged, or longer than PICTURE_MAX_BYTES.
+ */
+bool picture_end_find(picture_end *self, const char *name, const uint8_t *data, size_t n,
+                      size_t *length, error *err);
+
 #endif

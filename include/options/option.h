@@ -90,6 +90,9 @@ typedef struct option_entry {
 extern const option_entry option_train_table[];
 extern const option_entry option_export_table[], option_import_table[], option_data_table[];
 
+/* option_predict_table - those of `bramble predict` (src/options/predict_table.c) */
+extern const option_entry option_predict_table[];
+
 /* A subcommand. */
 typedef struct option_command {
     const char *name;

@@ -113,6 +113,20 @@ typedef struct test_options {
     bool json;
 } test_options;
 
+/* bramble predict */
+typedef struct predict_options {
+    const char *file; /* FILE.h5 or FILE.h5:/group; points into argv */
+    size_t n_pictures;
+    const char
+        *pictures[OPTION_ARGUMENTS_MAX]; /* files, folders; "-" alone: standard input; into argv */
+    char model[OPTION_TEXT_BYTES], normalise[OPTION_TEXT_BYTES]; /* as for test */
+    char classes[OPTION_TEXT_BYTES]; /* a file of names; empty: the model's own */
+    uint64_t top, threads;           /* >= 1; 0: as for test */
+    int tta;                         /* enum views_kind */
+    int isa;                         /* for engine_choose */
+    bool evaluate, json, csv;
+} predict_options;
+
 /* bramble doctor; as for train */
 typedef struct doctor_options {
     char model[OPTION_TEXT_BYTES]; /* never empty */
@@ -216,6 +230,8 @@ bool options_set_doctor(const option_line *line, doctor_options *options, error 
  */
 enum parse_outcome options_parse_test(int argc, char **argv, bool print, test_options *options,
                                       error *err);
+enum parse_outcome options_parse_predict(int argc, char **argv, bool print,
+                                         predict_options *options, error *err);
 enum parse_outcome options_parse_report(int argc, char **argv, bool print, report_options *options,
                                         error *err);
 enum parse_outcome options_parse_plan(int argc, char **argv, bool print, plan_options *options,

@@ -45,6 +45,16 @@ void progress_show(progress *self, const progress_state *state);
  * the time old */
 void progress_within(progress *self, const progress_state *state);
 
+/*
+ * progress_count - of `all` things `done` are, after t_s seconds: how many a second, what is left; all 0: nobody knows
+ *   what  in  they are, as "pictures"
+ * Not before a second is over, then on a terminal at once, else every 10 seconds.  n_rounds is not looked at.
+ */
+void progress_count(progress *self, const char *what, uint64_t done, uint64_t all, double t_s);
+
+/* progress_break - end the live line, so that something else may be said below; another may follow */
+void progress_break(progress *self);
+
 /* progress_stop - leave the live line */
 void progress_stop(progress *self);
 

@@ -14,9 +14,10 @@ int command_train(int argc, char **argv);
 /* command_doctor - bramble doctor.  Collective.  0 when no problem was found, 1 when there is one. */
 int command_doctor(int argc, char **argv);
 
-/* command_test, command_report, command_plan, command_watch, command_info, command_data, command_export,
+/* command_test, command_predict, command_report, command_plan, command_watch, command_info, command_data, command_export,
  * command_import - one process; not collective */
 int command_test(int argc, char **argv);
+int command_predict(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_plan(int argc, char **argv);
 int command_watch(int argc, char **argv);

@@ -19,11 +19,12 @@ static const struct {
     bool by_all;   /* ranks of a job together; of the others one process does the work */
     bool computes; /* with threads, or tells about them */
 } commands[] = {
-    {"train", command_train, true, true},     {"test", command_test, false, true},
-    {"report", command_report, false, false}, {"plan", command_plan, false, false},
-    {"watch", command_watch, false, false},   {"info", command_info, false, true},
-    {"data", command_data, false, false},     {"export", command_export, false, false},
-    {"import", command_import, false, false}, {"doctor", command_doctor, true, true},
+    {"train", command_train, true, true},      {"test", command_test, false, true},
+    {"predict", command_predict, false, true}, {"report", command_report, false, false},
+    {"plan", command_plan, false, false},      {"watch", command_watch, false, false},
+    {"info", command_info, false, true},       {"data", command_data, false, false},
+    {"export", command_export, false, false},  {"import", command_import, false, false},
+    {"doctor", command_doctor, true, true},
 };
 
 static bool print_overview(error *err)
@@ -31,7 +32,7 @@ static bool print_overview(error *err)
     printf("Usage: bramble COMMAND [OPTION...] [ARGUMENT...]\n"
            "Train convolutional networks on a cluster of small computers, and time it.\n\n");
     for (const option_command *command = option_commands; command->name; command++)
-        printf("  %-8s%s\n", command->name, command->summary);
+        printf("  %-9s%s\n", command->name, command->summary);
     printf("\n  bramble COMMAND --help    options of a command; bramble help COMMAND, too\n"
            "  bramble --version         version of the program\n\n"
            "Examples:\n"

@@ -1,4 +1,4 @@
-#include "folder_list.h"
+#include "data/folder_list.h"
 
 #include "base/memory.h"
 

@@ -270,6 +270,19 @@ const option_command option_commands[] = {
      .examples = "  bramble test paper-3.h5 --data data\n"
                  "  bramble test weights.h5:/epoch5 --model paper --json\n",
      .options = test_table},
+    {.name = "predict",
+     .summary = "tell what is on pictures",
+     .arguments = "FILE.h5[:/GROUP] PICTURE|FOLDER...\nFILE.h5[:/GROUP] -",
+     .min_arguments = 2,
+     .max_arguments = OPTION_ARGUMENTS_MAX,
+     .about =
+         "Print the most probable classes of PNG, JPEG and BMP pictures, of files, of folders, or from standard "
+         "input one behind the other. Each is resized and normalised as the model wants it. A picture that "
+         "cannot be read is named and left out, and the status is 1 in the end.",
+     .examples = "  bramble predict paper-3.h5 cat.jpg holidays/\n"
+                 "  bramble predict paper-3.h5 --evaluate pictures/test\n"
+                 "  rpicam-still -o - | bramble predict paper-3.h5 --top 1 -\n",
+     .options = option_predict_table},
     {.name = "report",
      .summary = "summarise runs in a table",
      .arguments = "FILE.h5...",

@@ -192,6 +192,38 @@ enum parse_outcome options_parse_test(int argc, char **argv, bool print, test_op
     return outcome;
 }
 
+/* What does not go together; NULL where all does. */
+static const char *predict_conflict(const predict_options *o)
+{
+    if (o->json && o->csv)
+        return "--json and --csv exclude each other";
+    if (o->evaluate && o->csv)
+        return "--csv does not go with --evaluate";
+    if (o->evaluate && (o->n_pictures != 1 || strcmp(o->pictures[0], "-") == 0))
+        return "--evaluate: expected one folder that has a folder for each class";
+    for (size_t i = 0; o->n_pictures > 1 && i < o->n_pictures; i++)
+        if (strcmp(o->pictures[i], "-") == 0)
+            return "-: pictures from standard input do not go with others";
+    return NULL;
+}
+
+enum parse_outcome options_parse_predict(int argc, char **argv, bool print,
+                                         predict_options *options, error *err)
+{
+    option_line line;
+    enum parse_outcome outcome = parse_plain("predict", argc, argv, print, &line, options, err);
+    if (outcome != PARSE_RUN)
+        return outcome;
+    options->file = line.arguments[0];
+    options->n_pictures = line.n_arguments - 1;
+    memcpy(options->pictures, line.arguments + 1, options->n_pictures * sizeof *options->pictures);
+    const char *conflict = predict_conflict(options);
+    if (!conflict)
+        return PARSE_RUN;
+    error_user(err, "%s", conflict);
+    return PARSE_FAILED;
+}
+
 enum parse_outcome options_parse_report(int argc, char **argv, bool print, report_options *options,
                                         error *err)
 {

@@ -133,14 +133,41 @@ void progress_within(progress *self, const progress_state *s)
         show(self, s, true);
 }
 
-void progress_stop(progress *self)
+void progress_count(progress *self, const char *what, uint64_t done, uint64_t all, double t_s)
+{
+    char line[160], left[32] = "";
+    const double begin_s = 1.0;
+    if (self->quiet || done == 0 || t_s < begin_s ||
+        (!self->live && clock_now() - self->t_line_s < PAUSE_S))
+        return;
+    int n = snprintf(line, sizeof line, "%llu", (unsigned long long)done);
+    if (all > 0) {
+        n += snprintf(line + n, sizeof line - (size_t)n, "/%llu", (unsigned long long)all);
+        format_left(t_s / (double)done * (double)(all - done), left, sizeof left);
+    }
+    n += snprintf(line + n, sizeof line - (size_t)n, " %s  %.0f %s/s%s", what, (double)done / t_s,
+                  what, left);
+    if (self->live)
+        show_live(self, line, n);
+    else
+        fprintf(self->to, "%s\n", line);
+    fflush(self->to);
+    self->t_line_s = clock_now();
+}
+
+void progress_break(progress *self)
 {
     if (self->width > 0)
         fputc('\n', self->to);
+    self->width = 0;
+}
+
+void progress_stop(progress *self)
+{
+    progress_break(self);
     if (self->live && fileno(self->to) == self->terminal)
         fclose(self->to);
     else if (self->live)
         close(self->terminal);
     self->live = false;
-    self->width = 0;
 }

@@ -163,10 +163,15 @@ static bool create_record(const preparation *self, job *to, const options_pairs 
                         .past = self->from ? self->from->past : NULL,
                         .interruptions = interruptions,
                         .n_interruptions = n_interruptions};
-    return create_somewhere(self, to, &plan, err) &&
-           record_add_shards(to->server.record, self->dealing.labels, (size_t)transport_size(),
-                             err) &&
-           add_past_model(self, m, &to->server, err);
+    return create_somewhere(self, to, &plan, err);
+}
+
+/* What is known before the first step. */
+static bool fill_record(const preparation *self, job *to, error *err)
+{
+    const int64_t *labels = self->dealing.labels;
+    return record_add_shards(to->server.record, labels, (size_t)transport_size(), err) &&
+           add_past_model(self, to->model, &to->server, err);
 }
 
 bool results_create(preparation *self, job *to, error *err)
@@ -182,8 +187,8 @@ bool results_create(preparation *self, job *to, error *err)
     if (transport_is_server() && options_pairs_init(&config, to->options, err)) {
         size_t n = 0;
         record_interruption *all = list_interruptions(self, &n, err);
-        if (all)
-            create_record(self, to, &config, all, n, err);
+        if (all && create_record(self, to, &config, all, n, err))
+            fill_record(self, to, err);
         memory_free(all);
         options_pairs_release(&config);
     }

@@ -29,9 +29,9 @@ BELOW = {
     "transport": {"base"},
     "record": {"base"},
     **dict.fromkeys(AROUND, ENGINE),
-    **dict.fromkeys(["train", "doctor", "study", "exchange"], AROUND | ENGINE),
+    **dict.fromkeys(["train", "doctor", "predict", "study", "exchange"], AROUND | ENGINE),
     "api": {"host", "engine", "model", "layers", "kernels", "data", "record", "base"},
-    "cli": {"train", "doctor", "study", "exchange"} | AROUND | ENGINE,
+    "cli": {"train", "doctor", "predict", "study", "exchange"} | AROUND | ENGINE,
 }
 
 

@@ -78,7 +78,7 @@ def test_names_in_the_map_exist():
 
 # ---- commands, options, targets ---------------------------------------------------------------------------
 
-COMMANDS = ["train", "test", "report", "plan", "watch", "info", "data", "export", "import", "doctor"]
+COMMANDS = ["train", "test", "predict", "report", "plan", "watch", "info", "data", "export", "import", "doctor"]
 
 
 def manual_of(command):

@@ -144,11 +144,12 @@ static void test_completion(void **state)
 {
     (void)state;
     static const char *const ends[] = {"    esac", NULL}, *const next[] = {
-                                                              "    test)",   "    report)",
-                                                              "    plan)",   "    watch)",
-                                                              "    info)",   "    data)",
-                                                              "    export)", "    import)",
-                                                              "    doctor)", NULL};
+                                                              "    test)",   "    predict)",
+                                                              "    report)", "    plan)",
+                                                              "    watch)",  "    info)",
+                                                              "    data)",   "    export)",
+                                                              "    import)", "    doctor)",
+                                                              NULL};
     static const char where[] = "tools/completion.bash";
     require(find_piece(completion, "_bramble_options()", ends, section), where, "all", "options");
     for (const option_command *command = option_commands; command->name; command++) {

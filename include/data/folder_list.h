@@ -1,7 +1,5 @@
 /*
  * folder_list.h - what is in a folder
- *
- * Private to src/data.
  */
 #ifndef BRAMBLE_DATA_FOLDER_LIST_H
 #define BRAMBLE_DATA_FOLDER_LIST_H

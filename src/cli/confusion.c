@@ -1,0 +1,45 @@
+#include "confusion.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static int64_t count(const confusion *self, int row, int column)
+{
+    return self->counts[(size_t)row * (size_t)self->n + (size_t)column];
+}
+
+/* Share of class c recognised; NaN when the set has none of it. */
+static double class_accuracy(const confusion *self, int c)
+{
+    int64_t sum = 0;
+    for (int k = 0; k < self->n; k++)
+        sum += count(self, c, k);
+    return sum > 0 ? (double)count(self, c, c) / (double)sum : NAN;
+}
+
+void confusion_print(const confusion *self)
+{
+    printf("%-12s %8s   confusion: rows are true classes, columns what the model said\n", "class",
+           "accuracy");
+    for (int c = 0; c < self->n; c++) {
+        printf("%-12.12s %6.1f %% ", self->name(self->of, c), 100.0 * class_accuracy(self, c));
+        for (int k = 0; k < self->n; k++)
+            printf(" %5lld", (long long)count(self, c, k));
+        putchar('\n');
+    }
+}
+
+void confusion_put(const confusion *self, json_t *to)
+{
+    json_t *classes = json_object(), *rows = json_array();
+    for (int c = 0; c < self->n; c++) {
+        json_t *row = json_array();
+        for (int k = 0; k < self->n; k++)
+            json_array_append_new(row, json_integer(count(self, c, k)));
+        json_array_append_new(rows, row);
+        json_object_set_new(classes, self->name(self->of, c),
+                            output_number(class_accuracy(self, c)));
+    }
+    json_object_set_new(to, "class_accuracy", classes);
+    json_object_set_new(to, "confusion", rows);
+}

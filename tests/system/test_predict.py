@@ -1,0 +1,230 @@
+"""bramble predict: pictures against numpy and against `bramble test`, from files, folders and a pipe; bad ones among good."""
+import csv
+import io
+import json
+import subprocess
+
+import datasets
+import h5py
+import numpy as np
+import pytest
+from conftest import WAIT_S, Runner
+from numpy_net import read_images
+from runs import HEAD, SMALL, Run, write_model
+
+N = 120
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, pictures):
+    """A model, and its test images as pictures: set/CLASS/NUMBER.png, numbers as in the file."""
+    folder = tmp_path_factory.mktemp("predict")
+    bramble = Runner(folder)
+    start, net, _ = write_model(folder, SMALL)
+    path = bramble.train(1, "--data", pictures, *start, "--batch", 8, "--lr", 0.02, "--rounds", 2, "--normalise", "measured",
+                         out="m.h5")
+    with h5py.File(path) as file:
+        names = [name.decode() for name in file["test/class_names"][()]]
+    raw = np.fromfile(pictures / "test_batch.bin", np.uint8).reshape(-1, 3073)
+    for i, (label, *pixels) in enumerate(raw.tolist()):
+        place = folder / "set" / names[label]
+        place.mkdir(parents=True, exist_ok=True)
+        image = np.array(pixels, np.uint8).reshape(3, 32, 32).transpose(1, 2, 0).copy()
+        (place / f"{i:03}.png").write_bytes(datasets.png(image) if i % 3 else datasets.bmp(image, 24))
+    return folder, net, Run(path), names
+
+
+@pytest.fixture
+def bramble(made):
+    return Runner(made[0])
+
+
+def normalise_of(run):
+    return run.config["normalise"].decode()
+
+
+def normalised(run, pictures):
+    mean, deviation = (np.array([float(x) for x in part.split(",")]) for part in normalise_of(run).split("/"))
+    x = (read_images(pictures, "test")[0] * 0.5 + 0.5 - mean[:, None, None]) / deviation[:, None, None]
+    return x
+
+
+def shares(logits):
+    e = np.exp(logits - logits.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def predicted(done, names):
+    """[picture by its number][class]: from JSON."""
+    found = {}
+    for one in json.loads(done.stdout):
+        by_name = {c["class"]: c["probability"] for c in one["classes"]}
+        assert list(by_name.values()) == sorted(by_name.values(), reverse=True)
+        found[int(one["picture"].split("/")[-1][:3])] = [by_name[name] for name in names]
+    return np.array([found[i] for i in sorted(found)])
+
+
+def test_probabilities(bramble, made, pictures):
+    """Those of numpy, whatever the number of threads; with views, those of the mean logits."""
+    folder, net, run, names = made
+    x = normalised(run, pictures)
+    done = bramble(1, "predict", "m.h5", "set", "--top", 10, "--json", "--threads", 1)
+    assert done.returncode == 0 and done.stderr == ""
+    found = predicted(done, names)
+    assert found.shape == (N, 10)
+    assert np.abs(found - shares(net.logits(run.weights, x))).max() < 1e-5
+    assert bramble(1, "predict", "m.h5", "set/", "--top", 10, "--json", "--threads", 3).stdout == done.stdout
+    mean = (net.logits(run.weights, x) + net.logits(run.weights, x[..., ::-1])) / 2
+    found = predicted(bramble(1, "predict", "m.h5", "set", "--top", 10, "--json", "--tta", "mirror"), names)
+    assert np.abs(found - shares(mean)).max() < 1e-5
+
+
+def test_evaluate_is_what_test_says(bramble, pictures):
+    options = ["--json", "--tta", "shifts"]
+    told = json.loads(bramble(1, "predict", "m.h5", "--evaluate", "set", *options).stdout)
+    tested = json.loads(bramble(1, "test", "m.h5", "--data", pictures, *options).stdout)
+    for key in ("accuracy", "accuracy_tta", "images", "class_accuracy", "confusion"):
+        assert told[key] == tested[key], key
+    assert told["skipped"] == 0 and 0 < told["accuracy"] < 1
+    said = bramble(1, "predict", "m.h5", "--evaluate", "set").stdout.splitlines()
+    lines = bramble(1, "test", "m.h5", "--data", pictures).stdout.splitlines()
+    assert said[0].split()[:3] == lines[0].split()[:3] and said[2:] == lines[3:]
+
+
+def test_forms(bramble, made):
+    """Text and CSV say what JSON says; names that CSV and terminals would stumble over."""
+    folder, _, _, names = made
+    odd = folder / "odd"
+    odd.mkdir(exist_ok=True)
+    strange = 'a,"b"\nc.png'
+    (odd / strange).write_bytes((next((folder / "set" / names[0]).iterdir())).read_bytes())
+    (one,) = json.loads(bramble(1, "predict", "m.h5", "odd", "--json", "--top", 2).stdout)
+    assert one["picture"] == f"odd/{strange}" and len(one["classes"]) == 2
+    rows = list(csv.DictReader(io.StringIO(bramble(1, "predict", "m.h5", "odd", "--csv", "--top", 2).stdout)))
+    for rank, (row, of) in enumerate(zip(rows, one["classes"], strict=True), 1):
+        assert (row["picture"], row["rank"], row["class"]) == (f"odd/{strange}", str(rank), of["class"])
+        assert float(row["probability"]) == pytest.approx(of["probability"], rel=1e-7)
+    (line,) = bramble(1, "predict", "m.h5", "odd").stdout.splitlines()
+    best = one["classes"][0]
+    assert line.startswith(f'odd/a,"b"?c.png') and f"  {best['class']} {100 * best['probability']:.2f} %" in line
+    assert line.count("%") == 3  # without --top
+
+
+def test_bad_among_good(bramble, made):
+    """Named, left out, status 1; with none that is good status 2, and a line for each."""
+    folder = made[0]
+    good = sorted((folder / "set").rglob("*.png"))[:70]
+    bad = {"text.png": b"some text", "empty.jpg": b"", "cut.png": good[1].read_bytes()[:-30],
+           "large.png": datasets.png(np.zeros((2, 2), np.uint8), claims=(8001, 8000)), "web.jpg": b"RIFF....WEBP" + bytes(20)}
+    for name, data in bad.items():
+        (folder / name).write_bytes(data)
+    done = bramble(1, "predict", "m.h5", *good[:3], *bad, *good[3:], "nowhere.png", "--json")
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert [one["picture"] for one in told if "classes" in one] == [str(path) for path in good]
+    assert [one["picture"] for one in told if "error" in one] == [*bad, "nowhere.png"]
+    lines = done.stderr.splitlines()
+    assert len(lines) == 6 and all(line.startswith(f"bramble: {name}: ") for line, name in zip(lines, [*bad, "nowhere.png"]))
+    assert "whatever its name says" in lines[4] and "64 million" in lines[3]
+    alone = bramble(1, "predict", "m.h5", "text.png")
+    assert (alone.returncode, alone.stdout) == (2, "") and len(alone.stderr.splitlines()) == 1
+
+
+def test_evaluate_leaves_out_what_is_bad(bramble, made):
+    folder, _, _, names = made
+    some = folder / "some" / names[1]
+    some.mkdir(parents=True)
+    for path in sorted((folder / "set" / names[1]).iterdir())[:4]:
+        (some / path.name).write_bytes(path.read_bytes())
+    (some / "bad.png").write_bytes(b"no")
+    done = bramble(1, "predict", "m.h5", "--evaluate", "some", "--json")
+    told = json.loads(done.stdout)
+    assert done.returncode == 1 and (told["images"], told["skipped"]) == (4, 1) and "bad.png" in done.stderr
+    assert np.sum(told["confusion"]) == 4 == np.sum(told["confusion"][1])
+
+
+def from_pipe(bramble, *args):
+    return subprocess.Popen(bramble.command(1, "predict", "m.h5", *args, "-"), cwd=bramble.folder, env=bramble.env,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_from_a_pipe(bramble, made):
+    """One behind the other, of all forms, with filling between them; in pieces; what follows that is none ends it."""
+    pictures = [datasets.png(np.full((5, 5, 3), 90, np.uint8)), datasets.JPEG, datasets.turned_jpeg(6),
+                datasets.bmp(np.full((4, 4), 7, np.uint8), 24)] * 20
+    process = from_pipe(bramble, "--csv", "--top", "1")
+    out, err = process.communicate(b"\0\0".join(pictures), timeout=WAIT_S)
+    rows = out.decode().splitlines()[1:]
+    assert process.returncode == 0 and err == b"" and [row.split(",")[0] for row in rows] == [f"-:{i}" for i in range(1, 81)]
+    assert rows[0].split(",")[2:] == rows[4].split(",")[2:] and rows[2].split(",")[2:] == rows[78].split(",")[2:]
+    for more, word in ((b"and no picture", b"no PNG, JPEG or BMP"), (pictures[1][:-2], b"cut off"), (b"BM" + bytes(30), b"cannot be told")):
+        process = from_pipe(bramble)
+        out, err = process.communicate(pictures[0] + more, timeout=WAIT_S)
+        assert (process.returncode, len(out.splitlines())) == (1, 1)
+        assert word in err and f"byte {len(pictures[0])}:".encode() in err and len(err.splitlines()) == 1
+    process = from_pipe(bramble)
+    out, err = process.communicate(b"", timeout=WAIT_S)
+    assert (process.returncode, out) == (2, b"") and b"no picture came" in err
+
+
+def test_a_camera_is_answered_at_once(bramble, made):
+    """Before the next picture comes, and before the pipe is closed."""
+    process = from_pipe(bramble)
+    try:
+        for i in (1, 2):
+            process.stdin.write(datasets.JPEG)
+            process.stdin.flush()
+            assert process.stdout.readline().startswith(f"-:{i} ".encode())
+        process.stdin.close()
+        assert process.wait(WAIT_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_weights_of_other_programs(bramble, made):
+    """Without names of classes refused, with them read."""
+    folder, _, run, names = made
+    with h5py.File(folder / "w.h5", "w") as file:
+        for name, value in run.weights.items():
+            file[name] = value
+    picture = next((folder / "set").rglob("*.png")).relative_to(folder)
+    (folder / "names.txt").write_text("".join(f"{name.upper()}\r\n" for name in names) + "\n")
+    line = ("predict", "w.h5", "--model", "net.ini", "--normalise", normalise_of(run), picture, "--json")
+    refused = bramble(1, *line)
+    assert (refused.returncode, refused.stdout) == (2, "") and "--classes FILE" in refused.stderr
+    found = json.loads(bramble(1, *line, "--classes", "names.txt").stdout)[0]["classes"]
+    expected = json.loads(bramble(1, "predict", "m.h5", picture, "--json").stdout)[0]["classes"]
+    assert found == [{**one, "class": one["class"].upper()} for one in expected]
+
+
+@pytest.mark.parametrize("line, words", [
+    ("m.h5", ("expected",)),
+    ("nowhere.h5 set", ("nowhere.h5",)),
+    ("m.h5 set --json --csv", ("--json and --csv",)),
+    ("m.h5 set --evaluate --csv", ("--csv does not go with --evaluate",)),
+    ("m.h5 set set --evaluate", ("one folder",)),
+    ("m.h5 - --evaluate", ("one folder",)),
+    ("m.h5 set -", ("standard input",)),
+    ("m.h5 set --top 0", ("--top 0",)),
+    ("m.h5 nothing", ("nothing", "no PNG, JPEG or BMP picture")),
+    ("m.h5 nothing --evaluate", ("has no folders",)),
+    ("m.h5 empty --evaluate", ("empty/", "without a PNG")),
+    ("m.h5 strange --evaluate", ("strange/unheard", "no class of this name")),
+    ("m.h5 set --classes few.txt", ("few.txt", "2 names", "10 apart")),
+    ("m.h5 set --normalise half", ("--normalise half", "leave the option out")),
+    ("m.h5 set --tta sideways", ("sideways",)),
+    ("five.h5 set --model five.ini --classes ten.txt", ("5 channels", "1 or 3")),
+])
+def test_mistakes(bramble, made, line, words):
+    folder, _, _, names = made
+    for name in ("nothing", f"empty/{names[0]}", "strange/unheard"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "few.txt").write_text("one\ntwo\n")
+    (folder / "ten.txt").write_text("\n".join("abcdefghij"))
+    (folder / "five.ini").write_text(HEAD.replace("3 32 32", "5 2 2") + "[fc1]\nkind = dense\nunits = 10\n")
+    with h5py.File(folder / "five.h5", "w") as file:
+        file["fc1.weight"], file["fc1.bias"] = np.zeros((10, 20), "f4"), np.zeros(10, "f4")
+    done = bramble(1, "predict", *line.split())
+    assert (done.returncode, done.stdout) == (2, "") and len(done.stderr.splitlines()) == 1
+    assert all(word in done.stderr for word in words), done.stderr
