@@ -157,7 +157,8 @@ bool exchange_write_text(const char *path, bool force, const char *text, error *
  *                  class_names (a JSON list), input (channels height width)
  *                  false with err: a name or text that is no UTF-8 (user), memory
  * exchange_pairs_get - the same out of a file, one pair; a name that is none of these is passed over; false with err
- *                  (user): no list of at most MODEL_MAX_CLASSES names of less than RECORD_CLASS_BYTES bytes, no normalisation
+ *                  (user): no list of at most MODEL_MAX_CLASSES names of less than RECORD_CLASS_BYTES bytes, no
+ *                  normalisation, a model file that is too long
  */
 enum { EXCHANGE_PAIRS = 5 };
 typedef struct exchange_pair {

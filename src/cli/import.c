@@ -68,6 +68,9 @@ static bool settle_normalise(importing *self, error *err)
     input_values values = {.mean = NULL};
     const char *its = normalise_of(self);
     layer_shape in = self->model->input;
+    if (self->like && its && self->file.normalise && strcmp(its, self->file.normalise) != 0)
+        return error_user(err, "%s: was trained with %.100s, the model in %s with %.100s", o->file,
+                          self->file.normalise, o->model, its);
     if (its && o->normalise[0] && strcmp(o->normalise, its) != 0)
         return error_user(err,
                           "--normalise %.60s: the model was trained with %.200s; leave the "

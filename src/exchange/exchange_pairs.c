@@ -1,5 +1,6 @@
 #include "exchange/exchange.h"
 
+#include "base/ini.h"
 #include "base/memory.h"
 #include "data/normalise.h"
 #include "host/build.h"
@@ -82,12 +83,16 @@ void exchange_pairs_release(exchange_pair pairs[EXCHANGE_PAIRS])
 
 /* ---- in ---------------------------------------------------------------------------------------- */
 
+/* Names are printed: one is not to move the cursor. */
 static bool read_class(const json_t *from, char name[RECORD_CLASS_BYTES])
 {
     const char *text = json_string_value(from);
     if (!text || !*text || strlen(text) >= RECORD_CLASS_BYTES)
         return false;
     strcpy(name, text);
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return false;
     return true;
 }
 
@@ -106,7 +111,7 @@ static bool read_classes(exchange_file *to, const char *value, error *err)
     json_decref(list);
     return good || error_user(err,
                               "class_names: expected a list in JSON of 1 to %d names of 1 to %d "
-                              "bytes",
+                              "bytes without control characters",
                               MODEL_MAX_CLASSES, RECORD_CLASS_BYTES - 1);
 }
 
@@ -122,7 +127,10 @@ bool exchange_pairs_get(exchange_file *to, const char *name, const char *value, 
     if (is(name, NORMALISE) && !to->normalise)
         return (normalise_check(value, err) || error_prefix(err, "normalise")) &&
                (to->normalise = copy_text(value, err));
-    if (is(name, MODEL) && !to->text)
-        return (to->text = copy_text(value, err)) != NULL;
-    return true;
+    if (!is(name, MODEL) || to->text)
+        return true;
+    if (strlen(value) >= INI_TEXT_MAX_BYTES)
+        return error_user(err, "model: has %zu bytes; a model file has less than %d", strlen(value),
+                          INI_TEXT_MAX_BYTES);
+    return (to->text = copy_text(value, err)) != NULL;
 }

@@ -86,6 +86,8 @@ def small(tmp_path_factory):
               out="run.h5")
     for suffix in FORMATS:
         good(run(1, "export", "run.h5", f"state.{suffix}"))
+    write_state(folder / "x.npz", some_state())
+    good(run(1, "import", "x.npz", "other.h5", "--model", "small.ini"))
     return folder
 
 
@@ -216,6 +218,7 @@ MISTAKES = {
     "infinite": ({**some_state(), "fc.bias": np.full(3, 1e300)}, "import bad.npz out.h5 --model small.ini", ["fc.bias", "infinite"]),
     "no model": (some_state(), "import bad.npz out.h5", ["bad.npz", "--model"]),
     "normalise": (None, "import state.npz out.h5 --normalise half", ["--normalise half", "0.4"]),
+    "normalise of two": (None, "import state.npz out.h5 --model other.h5", ["state.npz", "0.4", "other.h5", "half"]),
     "channels": (some_state(), "import bad.npz out.h5 --model small.ini --normalise 0.5,0.5/1,1", ["0.5,0.5/1,1", "1"]),
     "measured": (some_state(), "import bad.npz out.h5 --model small.ini --normalise measured", ["measured"]),
     "there": (None, "import state.npz run.h5", ["run.h5: exists", "--force"]),

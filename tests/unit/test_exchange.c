@@ -354,6 +354,7 @@ static void hostile_safetensors(void **state)
         {"{\"__metadata__\":[]}", "no object", 0},
         {"{\"__metadata__\":{\"class_names\":\"[\\\"a\\\",7]\"}}", "class_names: expected a list",
          0},
+        {"{\"__metadata__\":{\"class_names\":\"[\\\"\\\\u001b\\\"]\"}}", "control characters", 0},
         {"{\"__metadata__\":{\"class_names\":\"[]\"}}", "class_names: expected a list", 0},
         {"{\"__metadata__\":{\"normalise\":\"2/0\"}}", "normalise", 0},
         {"{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{}}}}}}}}}", "no list of arrays",
@@ -367,6 +368,22 @@ static void hostile_safetensors(void **state)
         put_safetensors(bad[k].header, strlen(bad[k].header), bad[k].n_data);
         refuse("x.safetensors", bad[k].says);
     }
+}
+
+static void a_model_file_has_its_limit(void **state)
+{
+    (void)state;
+    enum { LIMIT = 1 << 20 };
+    static char text[LIMIT + 1];
+    error err = {0};
+    exchange_file file = {0};
+    memset(text, ';', LIMIT);
+    assert_false(exchange_pairs_get(&file, "model", text, &err));
+    assert_user_error(&err, "model", "1048576 bytes");
+    text[LIMIT - 1] = '\0';
+    assert_true(exchange_pairs_get(&file, "model", text, &err));
+    assert_true(exchange_pairs_get(&file, "colour", text, &err)); /* others' */
+    exchange_file_release(&file);
 }
 
 static void lengths_of_a_header(void **state)
@@ -531,6 +548,7 @@ int main(void)
         TEST(arrays_have_limits),
         TEST(the_first_that_does_not_fit_is_named),
         TEST(hostile_safetensors),
+        TEST(a_model_file_has_its_limit),
         TEST(lengths_of_a_header),
         TEST(zeros_and_single_values_have_their_place),
         TEST(hostile_npz),
