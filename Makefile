@@ -491,7 +491,7 @@ Libs: -L$${libdir} -lbramble
 Libs.private: -fopenmp -lm
 Cflags: -I$${includedir}
 endef
-SHARED := jobs/* jobs/cases/* models/* notebooks/*.md notebooks/*.ipynb tools/run-notebooks tools/fetch-cifar10 tools/cifar10.md5
+SHARED := jobs/* jobs/cases/* models/* notebooks/*.md notebooks/*.ipynb python/bramble-* tools/run-notebooks tools/fetch-cifar10 tools/cifar10.md5
 install: install-program install-library ## install under PREFIX (default /usr/local)
 
 install-program: all ## the program, models, jobs, notebooks, manual and completion alone
@@ -501,7 +501,9 @@ install-program: all ## the program, models, jobs, notebooks, manual and complet
 	  install -D -m $$([ -x "$$file" ] && echo 755 || echo 644) "$$file" $(call TO,share/bramble)/"$$file" || exit 1; done
 	install -d $(TO_PYTHON)
 	install -m 644 python/bramble/*.py python/bramble/py.typed $(TO_PYTHON)
-	install -D -m 644 docs/bramble.1 $(call TO,share/man/man1/bramble.1)
+	ln -sf ../share/bramble/python/bramble-plot $(call TO,bin/bramble-plot)
+	for page in bramble bramble-plot; do install -D -m 644 docs/$$page.1 $(call TO,share/man/man1)/$$page.1 || exit 1; done
+	install -D -m 644 tools/completion-plot.bash $(call TO,share/bash-completion/completions/bramble-plot)
 	install -D -m 644 tools/completion.bash $(call TO,share/bash-completion/completions/bramble)
 
 install-library: lib ## the library alone, with header, bramble.pc and examples
@@ -515,9 +517,10 @@ install-library: lib ## the library alone, with header, bramble.pc and examples
 	install -m 644 examples/*.c examples/README.md $(call TO,share/bramble/examples)
 
 uninstall: ## remove what install has put there
-	rm -rf -- $(call TO,bin/bramble) $(call TO,share/bramble) $(TO_PYTHON) \
-	  $(call TO,share/man/man1/bramble.1) \
-	  $(call TO,share/bash-completion/completions/bramble) $(call TO,include/bramble.h) $(call TO_LIB,libbramble.a) \
+	rm -rf -- $(call TO,bin/bramble) $(call TO,bin/bramble-plot) $(call TO,share/bramble) $(TO_PYTHON) \
+	  $(call TO,share/man/man1/bramble.1) $(call TO,share/man/man1/bramble-plot.1) \
+	  $(call TO,share/bash-completion/completions/bramble) $(call TO,share/bash-completion/completions/bramble-plot) \
+	  $(call TO,include/bramble.h) $(call TO_LIB,libbramble.a) \
 	  $(call TO_LIB,libbramble.so.$(ABI)) $(call TO_LIB,libbramble.so) $(call TO_LIB,pkgconfig/bramble.pc)
 
 dist: ## a source archive of the last commit in build/

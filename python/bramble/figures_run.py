@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from .files import Run, phases
 from .look import (BLUE, NARROW, ON, ORANGE, PHASE_COLOURS, PHASE_HATCHES, RED, empty, figure_legend, panels,
-                   plt, styled, whole_ticks)
+                   plain, plt, styled, whole_ticks)
 from .net import predict
 
 PIECES = 40      # a timeline's: of long runs several rounds are one piece
@@ -86,7 +86,7 @@ def confusion_shares(run: Run) -> Optional[np.ndarray]:
 
 def classes_of(run: Run, n: int) -> list[str]:
     """Names of the classes, numbers where the file has none."""
-    return run.class_names or [str(k) for k in range(n)]
+    return list(run.class_names) if len(run.class_names) == n else [str(k) for k in range(n)]
 
 
 @styled
@@ -97,7 +97,7 @@ def plot_confusion(run: Run, narrow: bool = False) -> Figure:
     if share is None:
         empty(ax, "no model was tested yet")
         return fig
-    classes = classes_of(run, len(share))
+    classes = [plain(name) for name in classes_of(run, len(share))]
     image = ax.imshow(share, cmap="Blues", vmin=0, vmax=100)
     for i, j in np.ndindex(*share.shape if len(share) <= MOST_CLASSES else (0,)):
         ax.text(j, i, f"{share[i, j]:.0f}", ha="center", va="center", fontsize=6.5 if narrow else 8,
@@ -176,7 +176,7 @@ def plot_examples(run: Run, images: np.ndarray, labels: np.ndarray, narrow: bool
     images: bytes [n][3][rows][columns]; labels: [n].  UnknownLayer where the run's model is not known here.
     """
     p = predict(run.model_text, run.weights, images, normalise=run.config.get("normalise", "half"))
-    guess, sure, classes = p.argmax(axis=1), p.max(axis=1), classes_of(run, p.shape[1])
+    guess, sure, classes = p.argmax(axis=1), p.max(axis=1), [plain(name) for name in classes_of(run, p.shape[1])]
     fig, axes = plt.subplots(2, len(classes), figsize=(1.05 * len(classes), 3.1), squeeze=False)
     for line, right in enumerate((True, False)):
         for c, ax in enumerate(axes[line]):

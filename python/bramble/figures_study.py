@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from . import study
 from .files import Results
-from .look import (BLACK, BLUE, GREEN, GREY, HERE, INK, ON, ORANGE, PAPER_WHITE, PURPLE, RED, SKY, THEIRS, YELLOW, below, draw,
+from .look import (BLACK, BLUE, GREEN, GREY, HERE, ON, ORANGE, PAPER_WHITE, PURPLE, RED, SKY, THEIRS, YELLOW, below, draw,
                    empty, figure_legend, label_points, panels, styled, whole_ticks)
 from .paper import PAPER, PAPER_ACCURACY, PAPER_CROSSING
 
@@ -80,8 +80,8 @@ def plot_shares(results: Results, narrow: bool = False) -> Figure:
             continue
         digits = 1 if table is t.nodes else 0
         work, overhead = 100 * table.work_fraction, 100 * table.overhead_fraction
-        ax.bar(table.nodes, work, width=0.6, color=SKY, edgecolor=INK, linewidth=0.7, label="W% work")
-        ax.bar(table.nodes, overhead, bottom=work, width=0.6, color=RED, edgecolor=INK, linewidth=0.7, hatch="///",
+        ax.bar(table.nodes, work, width=0.6, color=SKY, edgecolor=ON, linewidth=0.7, label="W% work")
+        ax.bar(table.nodes, overhead, bottom=work, width=0.6, color=RED, edgecolor=ON, linewidth=0.7, hatch="///",
                label="O% overhead")
         for n, w, o in zip(table.nodes, work, overhead):
             ax.text(n, w / 2, f"W {w:.{digits}f} %", ha="center", va="center", color=ON)
@@ -253,7 +253,7 @@ def _draw_parts(ax: Axes, shares: pd.DataFrame, xlabel: str = "share of T_time (
     for name in shares:
         width = shares[name].clip(lower=0).to_numpy()
         ax.barh(range(len(shares)), width, left=left, height=0.7, color=PART_LOOKS[name][0], hatch=PART_LOOKS[name][1],
-                edgecolor=INK, linewidth=0.6, label=name)
+                edgecolor=ON, linewidth=0.6, label=name)
         left += width
     for k, total in enumerate(left):
         ax.text(total, k, f" {total:.2f} %" if total < 0.995 else f" {total:.1f} %", va="center")

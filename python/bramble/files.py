@@ -203,7 +203,7 @@ class Results:
         return read_run(self.paths[file])
 
 
-def _files(path: PathLike) -> list[tuple[Path, Path]]:
+def files_in(path: PathLike) -> list[tuple[Path, Path]]:
     """(folder, file) of every result file in a folder and the folders in it, or of one file."""
     path = Path(path)
     if not path.exists():
@@ -229,7 +229,7 @@ def read_study(*where: PathLike) -> Results:
     """
     frames: dict[str, list[pd.DataFrame]] = {name: [] for name in ("rounds", "ranks", "tests", "machine")}
     rows, skipped, paths = [], [], {}
-    for folder, p in (found for path in where for found in _files(path)):
+    for folder, p in (found for path in where for found in files_in(path)):
         name = str(p.relative_to(folder if len(where) == 1 else folder.parent))
         try:
             run = read_run(p)

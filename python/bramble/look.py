@@ -69,6 +69,12 @@ def panels(*titles: str, narrow: bool = False, size: Optional[tuple[float, float
     return fig, list(axes.ravel())
 
 
+def plain(text: str) -> str:
+    """A name from a file as matplotlib shows it letter by letter: no formula, nothing unprintable, not too long."""
+    shown = "".join(c if c.isprintable() else "?" for c in text)
+    return (shown if len(shown) <= 40 else shown[:39] + "…").replace("$", r"\$")
+
+
 def empty(ax: Axes, why: str = "no runs of these cases") -> None:
     """Say in a panel why there is nothing in it."""
     ax.text(0.5, 0.5, why, ha="center", va="center", transform=ax.transAxes, color=GREY)

@@ -79,7 +79,7 @@ class Shell:
 
     def __init__(self, folder, pictures):
         self.folder, self.said = folder, folder / ".said"
-        for name in ("jobs", "models", "tools", "docs"):
+        for name in ("jobs", "models", "tools", "docs", "python"):
             shutil.copytree(ROOT / name, folder / name)
         self.said.mkdir()
         (folder / "bramble").symlink_to(BRAMBLE)

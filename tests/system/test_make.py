@@ -38,12 +38,17 @@ def test_install_and_uninstall_touch_their_own_alone(tmp_path, where):
     assert make("-o", "all", "-o", "lib", "install", *names).returncode == 0
     for name in ("bin/bramble", "share/bramble/jobs/study", "share/bramble/models/paper.ini", "share/man/man1/bramble.1",
                  "share/bramble/notebooks/paper.ipynb", "share/bash-completion/completions/bramble", "include/bramble.h",
-                 "lib/libbramble.a", "lib/libbramble.so", "share/bramble/examples/predict.c"):
+                 "lib/libbramble.a", "lib/libbramble.so", "share/bramble/examples/predict.c",
+                 "share/bramble/python/bramble/py.typed", "bin/bramble-plot", "share/man/man1/bramble-plot.1"):
         assert (prefix / name).is_file(), name
     assert os.access(prefix / "share/bramble/jobs/study", os.X_OK)
     assert not os.access(prefix / "share/bramble/models/paper.ini", os.X_OK)
     first = (prefix / "lib/pkgconfig/bramble.pc").read_text().splitlines()[0]
     assert first == f"prefix={'/usr' if where == 'DESTDIR' else prefix}"
+    plot = subprocess.run([prefix / "bin/bramble-plot", ROOT / "results/accuracy/accuracy-1-1-r1.h5", "-o", place / "a.png"],
+                          cwd=tmp_path, capture_output=True, text=True, timeout=WAIT_S, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    assert plot.returncode == 0, plot.stderr
+    (place / "a.png").unlink()
     done = subprocess.run([prefix / "bin/bramble", "data", "check", "data"], cwd=tmp_path, capture_output=True, text=True,
                           timeout=WAIT_S)
     assert done.returncode == 2 and f"`{prefix}/share/bramble/tools/fetch-cifar10 data` fetches" in done.stderr

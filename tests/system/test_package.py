@@ -33,7 +33,8 @@ def build(arch):
             pytest.skip(f"{tool} is not installed: tools/install-packages deb")
     done = run(["tools/deb", arch], timeout=900)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [f"build/deb/{name}_{VERSION}_{arch}.deb" for name in PACKAGES]
+    names = [f"{name}_{VERSION}_{arch}" for name in PACKAGES] + [f"python3-bramble_{VERSION}_all"]
+    assert done.stdout.splitlines() == [f"build/deb/{name}.deb" for name in names]
     return ROOT / f"build/deb/bramble_{VERSION}_{arch}.deb"
 
 

@@ -1,0 +1,228 @@
+"""bramble-plot: figures and pages of result files, and one line for each mistake."""
+import contextlib
+import html.parser
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+from conftest import BRAMBLE, ROOT, WAIT_S
+
+sys.path.insert(0, str(ROOT / "python"))
+import bramble as package  # noqa: E402
+from bramble import plotting, study  # noqa: E402
+
+STUDY, RUN = ROOT / "results/paper-emulated", ROOT / "results/paper-emulated/table1-3-6-r1.h5"
+PLOT = ROOT / "python/bramble-plot"
+MAN = (ROOT / "docs/bramble-plot.1").read_text()
+
+
+def plot(folder, *words, **env):
+    """The program in this process, which starts ten times as fast."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+        for name, value in {"BRAMBLE": str(BRAMBLE), **env}.items():
+            patch.setenv(name, value)
+        try:
+            status = plotting.main(list(map(str, words)))
+        except SystemExit as left:
+            status = left.code
+    done = subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
+    print("$ bramble-plot", *words, done.stdout, done.stderr, sep="\n")
+    return done
+
+
+def test_as_a_program(tmp_path):
+    """Also from elsewhere, by a link; a mistake is one line there too."""
+    (tmp_path / "plot").symlink_to(PLOT)
+    for words, status in (([RUN, "-o", "x.svg"], 0), (["none.h5"], 2)):
+        done = subprocess.run([tmp_path / "plot", *words], cwd=tmp_path, text=True, capture_output=True, stdin=subprocess.DEVNULL,
+                              timeout=2 * WAIT_S, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+        assert (done.returncode, done.stdout.count("\n") + done.stderr.count("\n")) == (status, 1), done.stderr
+    assert (tmp_path / "x.svg").read_bytes().startswith(b"<?xml")
+
+
+class Page(html.parser.HTMLParser):
+    """Pictures, headings and links of a page; nothing may be fetched or run."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.text = path.read_text()
+        self.images, self.open, self.ids, self.links, self.sources = [], [], set(), set(), 0
+        self.feed(self.text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        a = dict(attributes)
+        assert tag not in ("script", "link", "iframe", "object") and not any(name.startswith("on") for name in a)
+        self.ids |= {a["id"]} if "id" in a else set()
+        if tag == "a":
+            self.links.add(a["href"])
+        if tag == "img":
+            self.images.append(a)
+        if tag == "source":
+            self.sources += 1
+            assert a["srcset"].startswith("data:image/svg+xml;base64,")
+        if tag not in ("meta", "img", "source", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def check(path):
+    page = Page(path)
+    assert page.open == [] and page.links == {f"#{name}" for name in page.ids}
+    assert len(page.images) == page.sources
+    assert all(image["src"].startswith("data:image/svg+xml;base64,") and len(image["alt"]) > 20 for image in page.images)
+    assert 'name="viewport"' in page.text and "prefers-color-scheme: dark" in page.text and '<html lang="en">' in page.text
+    return page
+
+
+def test_a_study_as_a_page(tmp_path):
+    """All figures with alternative texts, the tables, and verdicts that are those of the notebooks."""
+    done = plot(tmp_path, STUDY)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "paper-emulated.html\n", "")
+    page = check(tmp_path / "paper-emulated.html")
+    results = package.read_study(STUDY)
+    nodes = study.cases(study.of_table(results.runs, "table1"), "1:2")
+    assert len(page.images) == 11 and page.text.count("<table") == 5
+    for text in (study.verdict_speedup(nodes, "table1"), study.verdict_overhead(nodes)):
+        assert text.split("**")[1] in page.text and text.split("**")[2].strip()[:60] in page.text
+    assert "27 result files, 27 of complete runs" in page.text and "2205.5" in page.text
+    assert "Overhead takes more time than work from" in page.text
+    assert str(ROOT) not in page.text
+
+
+def test_a_study_without_the_paper(odd):
+    """Runs of other cases have their table; what cannot be read is left out, and told of."""
+    for k in (1, 2):
+        shutil.copy(ROOT / f"results/accuracy/accuracy-1-1-r{k}.h5", odd)
+    done = plot(odd, odd, "-o", "x.html")
+    assert done.returncode == 0 and done.stderr.count(": skipped: ") == 3
+    text = check(odd / "x.html").text
+    assert "other.h5" in text and "<td>1:1</td>" in text and "No plan: " in text and "Table 1" not in text
+
+
+@pytest.mark.parametrize("words, start", [
+    ((STUDY, "-o", "x.png"), b"\x89PNG"), ((RUN, "-o", "x.png", "--figure", "timeline", "--dpi", 60), b"\x89PNG"),
+    ((RUN, "-o", "x.pdf"), b"%PDF"), ((STUDY, "-o", "x.svg", "--figure", "plan", "--narrow"), b"<?xml")])
+def test_kinds_of_files(words, start, tmp_path):
+    done = plot(tmp_path, *words)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{words[2]}\n", "")
+    data = (tmp_path / words[2]).read_bytes()
+    assert data.startswith(start) and len(data) > 5000 and os.listdir(tmp_path) == [words[2]]
+    assert (tmp_path / words[2]).stat().st_mode & 0o777 == 0o666 & ~os.umask(os.umask(0o22))
+    if start == b"%PDF":
+        assert data.count(b"/Type /Page\n") + data.count(b"/Type /Page ") == len(plotting.OF_RUN)
+
+
+def test_the_same_figure_is_the_same_file():
+    """What `make figures` writes changes when the results do."""
+    import matplotlib
+    matplotlib.use("Agg")
+    from bramble.page import svg_of
+    results = package.read_study(STUDY)
+    first, second = (svg_of(package.plot_overview(results)) for _ in range(2))
+    assert first == second and b"prefers-color-scheme: dark" in first
+    shares = study.cases(study.of_table(results.runs, "table1"), "1:2").overhead_fraction
+    assert f">{100 * shares.iloc[-1]:.1f} %<".encode() in first
+
+
+def test_a_run_that_was_broken_off(tmp_path):
+    """No round done yet, no test: its page says so."""
+    (tmp_path / "run.h5").write_bytes(RUN.read_bytes())
+    with h5py.File(tmp_path / "run.h5", "r+") as file:
+        file["rounds/n_done"][()] = 0
+        file["summary/complete"][()] = 0
+        file["test/confusion"][...] = 0
+    assert plot(tmp_path, "run.h5").returncode == 0
+    text = check(tmp_path / "run.html").text
+    assert "No round is finished yet" in text and "incomplete" in text
+    done = plot(tmp_path, "run.h5", "run.h5", "-o", "x.png")
+    assert done.returncode == 2 and "no complete run" in done.stderr
+
+
+def test_names_from_files_are_no_markup(tmp_path):
+    """Options, hosts and classes with signs of HTML and of formulas."""
+    (tmp_path / "run.h5").write_bytes(RUN.read_bytes())
+    with h5py.File(tmp_path / "run.h5", "r+") as file:
+        names = file["test/class_names"][:]
+        names[0], names[1], names[2] = b"<b>$x_{$", b"a\x01b\"'", b"n" * 200
+        del file["test/class_names"]
+        file["test/class_names"] = [name if isinstance(name, bytes) else name.encode() for name in names]
+        file["config"].attrs["model"] = np.bytes_(b"<script>alert(1)</script>")
+    assert plot(tmp_path, "run.h5").returncode == 0
+    text = check(tmp_path / "run.html").text
+    assert "&lt;script&gt;" in text
+    import xml.etree.ElementTree as tree
+    import base64
+    for svg in re.findall(r'data:image/svg\+xml;base64,([\w+/=]+)', text):
+        tree.fromstring(base64.b64decode(svg))
+
+
+# ---- mistakes ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def odd(tmp_path):
+    """A folder with what is no result file."""
+    (tmp_path / "text.h5").write_text("text")
+    (tmp_path / "there.png").write_text("mine")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "folder.html").mkdir()
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = 1
+    (tmp_path / "torn.h5").write_bytes(RUN.read_bytes()[:3000])
+    return tmp_path
+
+
+@pytest.mark.parametrize("words, says", [
+    (["none.h5"], "none.h5: no such file or folder"), (["text.h5"], "text.h5: "), (["other.h5"], "other.h5: no result file of bramble"),
+    (["torn.h5"], "torn.h5: "), (["empty"], "empty: no result files"), ([RUN, "text.h5", "-o", "x.png"], "text.h5: "),
+    ([RUN, "-o", "x.gif"], "x.gif: expected a name that ends with .html, .pdf, .png, .svg"), ([RUN, "-o", "x"], "x: expected a name"),
+    ([RUN, "-o", "there.png"], "there.png: exists already: --force replaces it"), ([RUN, "-o", "no/x.png"], "there is no folder no"),
+    ([RUN, "-o", "folder.html", "--force"], "folder.html: is no ordinary file"), ([RUN, "--figure", "curves"], "a page has all figures"),
+    ([RUN, "-o", "x.png", "--figure", "time"], "--figure time: expected one of curves, timeline"),
+    ([STUDY, "-o", "x.png", "--figure", "filters"], "--figure filters: expected one of overview"),
+    ([RUN, "-o", "x.png", "--dpi", "7"], "--dpi 7: expected"), ([RUN, "-o", "x.png", "--dpi", "many"], "--dpi"),
+    ([], "required: RESULT"), ([RUN, "--wrong"], "--wrong")])
+def test_mistakes(words, says, odd):
+    """One line, status 2, and no file touched."""
+    before = {path: path.stat().st_mtime_ns for path in odd.iterdir()}
+    done = plot(odd, *words)
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("bramble-plot: ") and says in done.stderr
+    assert {path: path.stat().st_mtime_ns for path in odd.iterdir()} == before
+
+
+def test_force_replaces(odd):
+    assert plot(odd, RUN, "-o", "there.png", "--force", "--figure", "filters").returncode == 0
+    assert (odd / "there.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_full_disk(tmp_path):
+    """The environment's failure is status 1, and leaves nothing."""
+    done = plot(tmp_path, RUN, "-o", "/proc/x.png")
+    assert done.returncode == 1 and done.stderr.startswith("bramble-plot: ") and done.stderr.count("\n") == 1
+
+
+# ---- what is written about it -----------------------------------------------------------------------------
+
+
+def test_manual_help_and_completion_agree(tmp_path):
+    help_text = plot(tmp_path, "--help").stdout
+    options = set(re.findall(r"--([a-z]+)", help_text))
+    assert options == set(re.findall(r"^\.It .*Fl -([a-z]+)", MAN, re.M)) == {"out", "figure", "narrow", "dpi", "force", "help"}
+    completion = (ROOT / "tools/completion-plot.bash").read_text()
+    assert all(f"--{name}" in completion for name in options)
+    for name in plotting.OF_STUDY + plotting.OF_RUN:
+        assert re.search(rf"\b{name}\b", MAN) and re.search(rf"\b{name}\b", completion) and name in help_text
+        assert callable(getattr(package, f"plot_{name}"))
+    lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", ROOT / "docs/bramble-plot.1"], text=True, capture_output=True)
+    assert lint.stdout == ""
