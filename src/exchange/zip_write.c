@@ -86,7 +86,7 @@ static uint32_t checksum(const zip_part *parts, int n_parts)
 bool zip_write_member(zip_writer *self, const char *name, const zip_part *parts, int n_parts,
                       error *err)
 {
-    uint8_t head[LOCAL_BYTES];
+    uint8_t head[LOCAL_BYTES] = "PK\3\4";
     uint64_t n = 0;
     member *one = &self->members[self->n];
     assert(self->n < self->room && strlen(name) < sizeof one->name);
@@ -98,7 +98,6 @@ bool zip_write_member(zip_writer *self, const char *name, const zip_part *parts,
         (member){.crc = checksum(parts, n_parts), .n_bytes = (uint32_t)n, .at = (uint32_t)self->at};
     strcpy(one->name, name);
     self->n++;
-    memcpy(head, "PK\3\4", 4);
     describe(head + 4, one);
     put(self, head, sizeof head);
     put(self, name, strlen(name));
