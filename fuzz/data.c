@@ -128,7 +128,19 @@ void fuzz_picture(const uint8_t *data, size_t n)
     error err = {0};
     image_shape shape = {n % 2 ? 3 : 1, 7, 9, 1};
     uint8_t image[3 * 7 * 9];
-    bool good = picture_decode("p", data, n, shape, image, &err);
+    picture_end end = {0}, at_once = {0};
+    size_t length = 0, all = 0, part = n / 2;
+    bool good = picture_end_find(&end, "p", data, part, &length, &err);
+    if (good && length == 0) { /* in two pieces as in one */
+        good = picture_end_find(&end, "p", data, n, &length, &err);
+        err = (error){0};
+        fuzz_need(picture_end_find(&at_once, "p", data, n, &all, &err) == good &&
+                      (!good || all == length),
+                  "another end");
+    }
+    fuzz_need(!good || length <= n, "an end beyond the end");
+    err = (error){0};
+    good = picture_decode("p", data, n, shape, image, &err);
     fuzz_need(good == (err.kind == ERROR_NONE), "success and an error, or neither");
 }
 

@@ -65,6 +65,7 @@ _bramble_value()
     --config) _bramble_files .ini ;;
     --init | --out) _bramble_files .h5 ;;
     --trace) _bramble_files .json ;;
+    --sheet) _bramble_files .png ;;
     --checkpoint | --resume | --classes) _bramble_files '' ;;
     --order) _bramble_words shuffle sequential ;;
     --augment) _bramble_words flip flip:alternate crop: cutout: color: rotate: mixup: ;;
@@ -107,7 +108,7 @@ _bramble_options()
         --lookahead --server-optimizer --server-lr --server-momentum --server-beta2 --server-tau --threads --isa --case --out --force --quiet --json \
         --checkpoint --checkpoint-every --resume --stall --on-nan --help ;;
     test) echo --data --model --limit-test --normalise --tta --threads --isa --seed --json --help ;;
-    predict) echo --top --tta --evaluate --classes --model --normalise --threads --isa --json --csv --help ;;
+    predict) echo --top --tta --evaluate --classes --model --normalise --threads --isa --json --csv --sheet --force --help ;;
     report) echo --format --by --base --rounds --ranks --labels --trace --help ;;
     plan) echo --nodes --cores --average --local-steps --local-epochs --link --link-measured --json --help ;;
     watch) echo --patience --help ;;
@@ -132,8 +133,9 @@ _bramble_arguments()
         fi ;;
     data)
         if ((COMP_CWORD == 2)); then
-            _bramble_words info pack partition check synth
-        elif [[ ${COMP_WORDS[2]} == info || ${COMP_WORDS[2]} == partition || ${COMP_WORDS[2]} == pack ]]; then
+            _bramble_words info pack partition pictures check synth
+        elif [[ ${COMP_WORDS[2]} == info || ${COMP_WORDS[2]} == partition || ${COMP_WORDS[2]} == pack ]] ||
+            { [[ ${COMP_WORDS[2]} == pictures ]] && ((COMP_CWORD == 3)); }; then
             _bramble_data
         else
             _bramble_folders

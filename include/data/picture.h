@@ -41,6 +41,12 @@ bool picture_decode(const char *name, const uint8_t *data, size_t n, image_shape
 bool picture_fit(const uint8_t *pixels, int height, int width, image_shape shape, uint8_t *image,
                  error *err);
 
+/*
+ * picture_write - an image, planes of 1 or 3 channels, as a PNG file of a new name
+ * Returns false with err (environment): memory is out, or it cannot be written.
+ */
+bool picture_write(const char *path, const uint8_t *image, image_shape shape, error *err);
+
 /* Where a picture ends that more bytes follow, looked for as they come; begins with {0}. */
 typedef struct picture_end {
     size_t at; /* all before was looked at */

@@ -125,6 +125,8 @@ typedef struct predict_options {
     int tta;                         /* enum views_kind */
     int isa;                         /* for engine_choose */
     bool evaluate, json, csv;
+    char sheet[OPTION_TEXT_BYTES]; /* empty: none */
+    bool force;                    /* replace it */
 } predict_options;
 
 /* bramble doctor; as for train */
@@ -178,15 +180,23 @@ typedef struct info_options {
     bool dot, json;
 } info_options;
 
-enum data_action { DATA_CHECK, DATA_SYNTH, DATA_INFO, DATA_PACK, DATA_PARTITION };
+enum data_action {
+    DATA_CHECK,
+    DATA_SYNTH,
+    DATA_INFO,
+    DATA_PACK,
+    DATA_PARTITION,
+    DATA_PICTURES
+};
 enum { SYNTH_MAX = 50000 }; /* training images: five files of 10,000 */
 
-/* bramble data check DIR, synth DIR [N], info DATA, pack DATA OUT.h5, partition DATA */
+/* bramble data check DIR, synth DIR [N], info DATA, pack DATA OUT.h5, partition DATA, pictures DATA DIR [N] */
 typedef struct data_options {
     enum data_action action;
     const char *data; /* for source_open, or a folder; points into argv */
-    const char *out;  /* DATA_PACK; points into argv */
-    uint64_t n;       /* DATA_SYNTH: training images; 0: as many as the data set has by default */
+    const char *out;  /* DATA_PACK, DATA_PICTURES; points into argv */
+    /* DATA_SYNTH: training images; 0: as many as the data set has by default.  DATA_PICTURES: of each split; 0: all */
+    uint64_t n;
     uint64_t seed;
     uint64_t workers;                  /* DATA_PARTITION */
     char partition[OPTION_TEXT_BYTES]; /* the same: for partition_parse */

@@ -56,6 +56,10 @@ void predictor_run(predictor *self, predictor_picture *pictures, size_t n);
 /* predictor_shares - of picture k of the last group, one that could be read: the probability of each class, 1 together */
 void predictor_shares(const predictor *self, size_t k, double *shares);
 
+/* predictor_share - of one class; predictor_image - as the model saw it, image_bytes(images.shape) */
+double predictor_share(const predictor *self, size_t k, int class_number);
+const uint8_t *predictor_image(const predictor *self, size_t k);
+
 /* predictor_guess - the class that is most probable, of several the first; predictor_plain - by the image alone */
 int predictor_guess(const predictor *self, size_t k);
 int predictor_plain(const predictor *self, size_t k);

@@ -35,6 +35,8 @@ int command_data(int argc, char **argv)
         data_info(&o, &err);
     else if (outcome == PARSE_RUN && o.action == DATA_PARTITION)
         data_partition(&o, &err);
+    else if (outcome == PARSE_RUN && o.action == DATA_PICTURES)
+        data_pictures(&o, &err);
     else if (outcome == PARSE_RUN)
         data_pack(&o, &err);
     if (err.kind == ERROR_NONE)

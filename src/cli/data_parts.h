@@ -24,4 +24,12 @@ bool data_pack(const data_options *options, error *err);
  */
 bool data_partition(const data_options *options, error *err);
 
+/*
+ * data_pictures - write a data set, or so many images of each split, as PNG pictures into a new folder, whole or not
+ *                 at all, and say so
+ * Returns false with err: as source_open and source_read; the folder exists, images that are no pictures (user); it
+ * cannot be written (environment).  Not collective.
+ */
+bool data_pictures(const data_options *options, error *err);
+
 #endif

@@ -5,6 +5,7 @@
 #include "host/threads.h"
 #include "predict/listing.h"
 #include "predict/predictor.h"
+#include "predict/sheet.h"
 #include "predict/stream.h"
 #include "predict_parts.h"
 #include "show/progress.h"
@@ -24,7 +25,8 @@ typedef struct predicting {
     progress progress;
     double t_start_s;
     listing list;
-    stream *in; /* instead of the list, standard input */
+    stream *in;   /* instead of the list, standard input */
+    sheet *sheet; /* NULL: none */
 
     size_t n_good, n_bad, n_correct, n_correct_tta;
     int64_t *confusion; /* with --evaluate */
@@ -43,9 +45,20 @@ static void leave_out(predicting *p, const char *name, const error *err)
         predict_print_bad(&p->print, name, err);
 }
 
+static void put_on_sheet(predicting *p, size_t k)
+{
+    char lines[SHEET_LINES][SHEET_LINE_BYTES];
+    int guess = predictor_guess(&p->by, k);
+    snprintf(lines[0], sizeof lines[0], "%.23s", predict_names_name(&p->names, guess));
+    snprintf(lines[1], sizeof lines[1], "%.1f %%", 100.0 * predictor_share(&p->by, k, guess));
+    sheet_add(p->sheet, predictor_image(&p->by, k), lines);
+}
+
 static void take_in(predicting *p, size_t k, const char *name, uint16_t label)
 {
     p->n_good++;
+    if (p->sheet)
+        put_on_sheet(p, k);
     if (!p->options.evaluate) {
         predict_print_picture(&p->print, &p->by, k, name);
         return;
@@ -140,6 +153,8 @@ static bool prepare(predicting *p, error *err)
         return false;
     const size_t n = o->evaluate ? (size_t)p->names.n : 0;
     p->confusion = memory_new(n * n, sizeof *p->confusion, err);
+    if (o->sheet[0] && !(p->sheet = sheet_new(o->sheet, o->force, p->by.images.shape, err)))
+        return false;
     return p->confusion && (o->evaluate || predict_print_init(&p->print, o, &p->names, err));
 }
 
@@ -185,12 +200,14 @@ static bool predict(predicting *p, error *err)
         good = good && (p->n_good == 0 || show_evaluation(p, err));
     else
         predict_print_end(&p->print);
+    good = good && (!p->sheet || sheet_write(p->sheet, err));
     return output_finish(good ? err : NULL) && good;
 }
 
 static void release(predicting *p)
 {
     stream_free(p->in);
+    sheet_free(p->sheet);
     listing_release(&p->list);
     predict_print_release(&p->print);
     predict_names_release(&p->names);

@@ -334,11 +334,12 @@ const option_command option_commands[] = {
      .options = info_table},
     {.name = "data",
      .summary = "look at a data set, check CIFAR-10 files, or write synthetic ones",
-     .arguments = "info DATA\npack DATA OUT.h5\npartition DATA\ncheck DIR\nsynth DIR [N]",
-     .max_arguments = 3,
+     .arguments =
+         "info DATA\npack DATA OUT.h5\npartition DATA\npictures DATA DIR [N]\ncheck DIR\nsynth DIR [N]",
+     .max_arguments = 4,
      .about =
          "info reads all images of a data set and prints their size, how many there are of each class, and "
-         "mean and deviation of each channel. pack writes a data set of any kind to an HDF5 file. partition prints how many images of each class each of N workers would train on. check reads CIFAR-10's binary files in DIR and counts their images by class. synth "
+         "mean and deviation of each channel. pack writes a data set of any kind to an HDF5 file. partition prints how many images of each class each of N workers would train on. pictures writes it, or N images for training and N for testing, as PNG files to a new folder DIR. check reads CIFAR-10's binary files in DIR and counts their images by class. synth "
          "writes synthetic images in the same form to DIR, N of them for training and a fifth as "
          "many for testing, or as many as CIFAR-10 has.",
      .examples = "  bramble data info fashion-mnist\n"

@@ -308,11 +308,9 @@ enum parse_outcome options_parse_data(int argc, char **argv, bool print, data_op
     static const struct {
         const char *word;
         int least, most; /* arguments, itself counted */
-    } actions[] = {[DATA_CHECK] = {"check", 2, 2},
-                   [DATA_SYNTH] = {"synth", 2, 3},
-                   [DATA_INFO] = {"info", 2, 2},
-                   [DATA_PACK] = {"pack", 3, 3},
-                   [DATA_PARTITION] = {"partition", 2, 2}};
+    } actions[] = {[DATA_CHECK] = {"check", 2, 2},         [DATA_SYNTH] = {"synth", 2, 3},
+                   [DATA_INFO] = {"info", 2, 2},           [DATA_PACK] = {"pack", 3, 3},
+                   [DATA_PARTITION] = {"partition", 2, 2}, [DATA_PICTURES] = {"pictures", 3, 4}};
     const char *word = line.n_arguments > 0 ? line.arguments[0] : "";
     const int n_actions = sizeof actions / sizeof *actions, n = (int)line.n_arguments;
     int k = 0;
@@ -321,16 +319,20 @@ enum parse_outcome options_parse_data(int argc, char **argv, bool print, data_op
         k++;
     options->n = 0;
     if (k == n_actions)
-        error_user(err, "data: expected check DIR, synth DIR [N], info DATA, pack DATA OUT.h5 or "
-                        "partition DATA");
+        error_user(err, "data: expected check DIR, synth DIR [N], info DATA, pack DATA OUT.h5, "
+                        "partition DATA or pictures DATA DIR [N]");
     else if (k == DATA_SYNTH && n == 3 &&
              !option_whole(line.arguments[2], 1, SYNTH_MAX, &options->n))
         error_user(err, "data synth %.200s %.60s: expected a whole number from 1 to %d",
                    line.arguments[1], line.arguments[2], SYNTH_MAX);
+    else if (k == DATA_PICTURES && n == 4 &&
+             !option_whole(line.arguments[3], 1, OPTION_MAX_IMAGES, &options->n))
+        error_user(err, "data pictures ... %.60s: expected a whole number from 1",
+                   line.arguments[3]);
     else {
         options->action = (enum data_action)k;
         options->data = line.arguments[1];
-        options->out = k == DATA_PACK ? line.arguments[2] : NULL;
+        options->out = k == DATA_PACK || k == DATA_PICTURES ? line.arguments[2] : NULL;
         return PARSE_RUN;
     }
     return PARSE_FAILED;

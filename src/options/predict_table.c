@@ -62,5 +62,13 @@ const option_entry option_predict_table[] = {
      PREDICT(csv),
      .initial = "false",
      .help = "Print CSV: picture, rank, class, probability."},
+    {.name = "sheet",
+     PREDICT(sheet),
+     .initial = "",
+     .metavar = "FILE.png",
+     .help =
+         "Write a picture of the first 256 pictures, as the model sees them, with what it takes "
+         "them for below."},
+    {.name = "force", PREDICT(force), .initial = "false", .help = "Replace an existing sheet."},
     {.name = NULL},
 };

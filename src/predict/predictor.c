@@ -138,13 +138,33 @@ int predictor_plain(const predictor *self, size_t k)
     return self->plain[k];
 }
 
+/* In the order of classes, so that both functions give the same bits. */
+static double sum_of(const predictor *self, size_t k, double most)
+{
+    const double *logits = self->logits + k * (size_t)self->model->n_classes;
+    double sum = 0.0;
+    for (int c = 0; c < self->model->n_classes; c++)
+        sum += exp(logits[c] - most);
+    return sum;
+}
+
+double predictor_share(const predictor *self, size_t k, int class_number)
+{
+    const double *logits = self->logits + k * (size_t)self->model->n_classes,
+                 most = logits[predictor_guess(self, k)];
+    return exp(logits[class_number] - most) / sum_of(self, k, most);
+}
+
 void predictor_shares(const predictor *self, size_t k, double *shares)
 {
     const int n = self->model->n_classes;
-    const double *logits = self->logits + k * (size_t)n, most = logits[predictor_guess(self, k)];
-    double sum = 0.0;
+    const double *logits = self->logits + k * (size_t)n, most = logits[predictor_guess(self, k)],
+                 sum = sum_of(self, k, most);
     for (int c = 0; c < n; c++)
-        sum += shares[c] = exp(logits[c] - most);
-    for (int c = 0; c < n; c++)
-        shares[c] /= sum;
+        shares[c] = exp(logits[c] - most) / sum;
+}
+
+const uint8_t *predictor_image(const predictor *self, size_t k)
+{
+    return self->images.images + k * image_bytes(self->images.shape);
 }

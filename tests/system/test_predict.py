@@ -2,7 +2,9 @@
 import csv
 import io
 import json
+import struct
 import subprocess
+import zlib
 
 import datasets
 import h5py
@@ -228,3 +230,67 @@ def test_mistakes(bramble, made, line, words):
     done = bramble(1, "predict", *line.split())
     assert (done.returncode, done.stdout) == (2, "") and len(done.stderr.splitlines()) == 1
     assert all(word in done.stderr for word in words), done.stderr
+
+
+def read_png(path):
+    """[row][column][3] of what the program writes: 8 bits, three colours, filters of any kind."""
+    data, at, packed = path.read_bytes(), 8, b""
+    while at < len(data):
+        n, kind = struct.unpack(">I4s", data[at:at + 8])
+        if kind == b"IHDR":
+            width, height, bits, colours = struct.unpack(">IIBB", data[at + 8:at + 18])
+        packed += data[at + 8:at + 8 + n] if kind == b"IDAT" else b""
+        at += n + 12
+    assert (bits, colours) == (8, 2)
+    lines = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(height, 1 + 3 * width)
+    out = np.zeros((height + 1, 3 * width + 3), int)
+    for y, (how, *line) in enumerate(lines.tolist(), 1):
+        for x, byte in enumerate(line, 3):
+            left, up, corner = out[y, x - 3], out[y - 1, x], out[y - 1, x - 3]
+            nearest = min((abs(up - corner), 0, left), (abs(left - corner), 1, up), (abs(left + up - 2 * corner), 2, corner))[2]
+            out[y, x] = (byte + (0, left, up, (left + up) // 2, nearest)[how]) % 256
+    return out[1:, 3:].reshape(height, width, 3)
+
+
+def test_sheet(bramble, made):
+    """The pictures enlarged, words below that are those of their classes; an existing file stays."""
+    folder = made[0]
+    some = [sorted((folder / "set" / name).glob("*.png"))[0] for name in made[3][:2]]
+    line = ("predict", "m.h5", some[0], some[1], some[0], "--json", "--sheet", "sheet.png")
+    done = bramble(1, *line)
+    assert done.returncode == 0, done.stderr
+    sheet = read_png(folder / "sheet.png")
+    cell, side = 6 + 32 * 4, 32 * 4  # 4: the least by which 32 comes to 100
+    assert sheet.shape == (6 + side + 2 * 11 + 3 + 6, 6 + 3 * cell, 3)
+    for k, path in enumerate((some[0], some[1], some[0])):
+        shown = sheet[6:6 + side:4, 6 + k * cell:6 + k * cell + side:4]
+        assert np.array_equal(shown, read_png(path)) and np.array_equal(shown, sheet[9:9 + side:4, 9 + k * cell:9 + k * cell + side:4])
+    words = [sheet[6 + side:, 6 + k * cell:6 + k * cell + side] for k in range(3)]
+    assert set(np.unique(words)) == {0, 255}
+    assert np.array_equal(words[0], words[2]) and not np.array_equal(words[0], words[1])
+    before = (folder / "sheet.png").read_bytes()
+    refused = bramble(1, *line)
+    assert refused.returncode == 2 and "sheet.png" in refused.stderr and "--force" in refused.stderr
+    assert bramble(1, *line[:3], "--sheet", "sheet.png", "--force").returncode == 0
+    assert (folder / "sheet.png").read_bytes() != before and not list(folder.glob("*.part-*"))
+
+
+def test_data_as_pictures(bramble, made, pictures):
+    """The first of each split, each byte and label; read as a data set and by predict; whole or not at all."""
+    done = bramble(1, "data", "pictures", pictures, "png/", 50)
+    assert done.returncode == 0 and "50 training and 50 test pictures of 32 x 32" in done.stdout
+    told = json.loads(bramble(1, "data", "info", "png", "--json").stdout)
+    assert (told["kind"], told["train"], told["test"]) == ("folder", 50, 50)
+    assert bramble(1, "data", "pack", "png", "png.h5").returncode == 0
+    raw = np.fromfile(pictures / "test_batch.bin", np.uint8).reshape(-1, 3073)[:50]
+    with h5py.File(bramble.folder / "png.h5") as file:
+        images, labels = file["test/images"][()], file["test/labels"][()]
+    paths = sorted((bramble.folder / "png/test").rglob("*.png"), key=lambda path: path.parts[-2:])
+    numbers = [int(path.stem) for path in paths]
+    assert np.array_equal(images.reshape(50, -1), raw[numbers, 1:])
+    assert [path.parent.name for path in paths] == [made[3][label] for label in raw[numbers, 0]]
+    assert (np.diff(labels) >= 0).all() and len(set(labels)) == len(set(raw[:, 0]))
+    again = bramble(1, "data", "pictures", pictures, "png", 50)
+    assert again.returncode == 2 and "exists already" in again.stderr
+    assert bramble(1, "data", "pictures", "synthetic:5", "none/there").returncode == 1
+    assert not list(bramble.folder.glob("*.part-*"))

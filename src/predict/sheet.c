@@ -1,0 +1,164 @@
+#include "predict/sheet.h"
+
+#include "base/memory.h"
+#include "data/picture.h"
+#include "letters.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* In pixels: a cell has a picture of at least SIDE, a margin around it, and lines below. */
+enum { SIDE = 100, MARGIN = 6, LINE = LETTERS_HIGH + 4, COLUMNS = 8, PATH_BYTES = 4096 + 32 };
+
+struct sheet {
+    const char *path;
+    bool force;
+    image_shape shape;
+    int scale; /* pixels of the sheet for one of the image */
+    size_t n;
+    uint8_t *images; /* SHEET_MOST */
+    char (*lines)[SHEET_LINES][SHEET_LINE_BYTES];
+};
+
+sheet *sheet_new(const char *path, bool force, image_shape shape, error *err)
+{
+    struct stat is;
+    if (!force && lstat(path, &is) == 0) {
+        error_user(err, "--sheet %s: exists already; --force replaces it", path);
+        return NULL;
+    }
+    sheet *self = memory_new(1, sizeof *self, err);
+    if (!self)
+        return NULL;
+    int larger = shape.height > shape.width ? shape.height : shape.width;
+    self->path = path;
+    self->force = force;
+    self->shape = shape;
+    self->scale = larger >= SIDE ? 1 : (SIDE + larger - 1) / larger;
+    self->images = memory_new(SHEET_MOST, image_bytes(shape), err);
+    self->lines = self->images ? memory_new(SHEET_MOST, sizeof *self->lines, err) : NULL;
+    if (self->lines)
+        return self;
+    sheet_free(self);
+    return NULL;
+}
+
+void sheet_free(sheet *self)
+{
+    if (!self)
+        return;
+    memory_free(self->images);
+    memory_free(self->lines);
+    memory_free(self);
+}
+
+void sheet_add(sheet *self, const uint8_t *image, const char lines[SHEET_LINES][SHEET_LINE_BYTES])
+{
+    if (self->n == SHEET_MOST)
+        return;
+    memcpy(self->images + self->n * image_bytes(self->shape), image, image_bytes(self->shape));
+    memcpy(self->lines[self->n++], lines, sizeof *self->lines);
+}
+
+/* ---- drawing --------------------------------------------------------------------------------------- */
+
+/* The sheet as an image of three planes, and its part for a picture. */
+typedef struct canvas {
+    image_shape shape;
+    uint8_t *image;
+    int top, left, width; /* of the cell */
+} canvas;
+
+static void set(const canvas *on, int c, int y, int x, uint8_t value)
+{
+    const image_shape *s = &on->shape;
+    on->image[((size_t)c * (size_t)s->height + (size_t)y) * (size_t)s->width + (size_t)x] = value;
+}
+
+static void draw_image(const sheet *self, const canvas *on, const uint8_t *image)
+{
+    const image_shape *s = &self->shape;
+    const int height = s->height * self->scale, width = s->width * self->scale;
+    for (int c = 0; c < 3; c++)
+        for (int y = 0; y < height; y++)
+            for (int x = 0; x < width; x++) {
+                int of = s->channels == 1 ? 0 : c;
+                size_t row = (size_t)(of * s->height + y / self->scale);
+                set(on, c, on->top + y, on->left + x,
+                    image[row * (size_t)s->width + (size_t)(x / self->scale)]);
+            }
+}
+
+static void draw_line(const canvas *on, int top, const char *text)
+{
+    const int pace = LETTERS_WIDE + 1;
+    for (int k = 0; text[k] && (k + 1) * pace <= on->width; k++) {
+        const uint8_t *rows = letters_find((char)tolower((unsigned char)text[k]));
+        for (int y = 0; y < LETTERS_HIGH; y++)
+            for (int x = 0; x < LETTERS_WIDE; x++)
+                for (int c = 0; c < 3 && rows[y] >> (LETTERS_WIDE - 1 - x) & 1; c++)
+                    set(on, c, top + y, on->left + k * pace + x, 0);
+    }
+}
+
+static void draw(const sheet *self, canvas *on, int columns, int cell_height)
+{
+    memset(on->image, 255, image_bytes(on->shape));
+    on->width = self->shape.width * self->scale;
+    for (size_t k = 0; k < self->n; k++) {
+        on->top = MARGIN + (int)k / columns * cell_height;
+        on->left = MARGIN + (int)k % columns * (on->width + MARGIN);
+        draw_image(self, on, self->images + k * image_bytes(self->shape));
+        for (int line = 0; line < SHEET_LINES; line++)
+            draw_line(on, on->top + self->shape.height * self->scale + 3 + line * LINE,
+                      self->lines[k][line]);
+    }
+}
+
+/* Nothing is replaced unasked; without hard links (exFAT) a file that came meanwhile would be. */
+static bool name_it(const sheet *self, const char *part)
+{
+    if (self->force)
+        return rename(part, self->path) == 0;
+    if (link(part, self->path) == 0)
+        return true;
+    return (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS) &&
+           rename(part, self->path) == 0;
+}
+
+/* Beside it, and then by its name. */
+static bool publish(const sheet *self, const canvas *from, error *err)
+{
+    char part[PATH_BYTES];
+    int n = snprintf(part, sizeof part, "%s.part-%ld", self->path, (long)getpid());
+    if (n < 0 || (size_t)n >= sizeof part)
+        return error_user(err, "--sheet %.100s...: the name is too long", self->path);
+    bool good = picture_write(part, from->image, from->shape, err);
+    if (good && !name_it(self, part))
+        good = error_environment(err, "--sheet %s: cannot be written: %s", self->path,
+                                 strerror(errno));
+    (void)unlink(part); /* not there any more where it was renamed */
+    return good;
+}
+
+bool sheet_write(const sheet *self, error *err)
+{
+    if (self->n == 0)
+        return true;
+    const int columns = self->n < COLUMNS ? (int)self->n : COLUMNS,
+              rows = ((int)self->n + columns - 1) / columns,
+              cell_height = self->shape.height * self->scale + SHEET_LINES * LINE + 3 + MARGIN;
+    canvas on = {.shape = {3, MARGIN + rows * cell_height,
+                           MARGIN + columns * (self->shape.width * self->scale + MARGIN), 1}};
+    on.image = memory_new(1, image_bytes(on.shape), err);
+    if (!on.image)
+        return false;
+    draw(self, &on, columns, cell_height);
+    bool good = publish(self, &on, err);
+    memory_free(on.image);
+    return good;
+}
