@@ -90,7 +90,7 @@ _bramble_value()
         --clip-norm | --weight-decay | --participation | --min-workers | --proximal | \
         --target-accuracy | --eval-every | --checkpoint-every | --stall | --threads | --case | --base | \
         --server-lr | --server-momentum | --server-beta2 | --server-tau | \
-        --workers | --patience | --top | --nodes | --cores | --link | --link-measured) ;;
+        --workers | --patience | --bind | --top | --nodes | --cores | --link | --link-measured) ;;
     *) return 1 ;;
     esac
     return 0
@@ -111,7 +111,7 @@ _bramble_options()
     predict) echo --top --tta --evaluate --classes --model --normalise --threads --isa --json --csv --sheet --force --help ;;
     report) echo --format --by --base --rounds --ranks --labels --trace --help ;;
     plan) echo --nodes --cores --average --local-steps --local-epochs --link --link-measured --json --help ;;
-    watch) echo --patience --help ;;
+    watch) echo --patience --web --bind --help ;;
     info) echo --model --dot --json --help ;;
     data) echo --seed --workers --partition --deal --json --force --help ;;
     export) echo --force --help ;;

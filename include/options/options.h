@@ -171,6 +171,9 @@ typedef struct plan_options {
 typedef struct watch_options {
     const char *file; /* points into argv */
     double patience;  /* seconds without a file, or without a round while nobody writes it */
+    bool web;         /* as a page in a browser */
+    uint64_t port;    /* of the page; 0: one that is free */
+    char bind[OPTION_TEXT_BYTES]; /* the address it listens on */
 } watch_options;
 
 /* bramble info */

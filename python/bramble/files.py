@@ -25,7 +25,7 @@ PHASES = ["train_s", "input_s", "pack_s", "average_s", "wire_s", "wait_s", "serv
 # How jobs/study names its files: SET-N-C-LABEL-rREPEAT.h5, the label only where a case needs one.
 STUDY_NAME = re.compile(r"(?P<set>.+?)-\d+-\d+(-(?P<label>\w+))?-r(?P<repeat>\d+)")
 # A result file has 4 GiB at most (docs/results.md); what claims more, or a thousand times its own size, is none.
-MOST_BYTES, MOST_TIMES = 4 << 30, 1000
+MOST_BYTES, MOST_TIMES, MOST_ITEMS = 4 << 30, 1000, 10000
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -51,12 +51,24 @@ def _check_size(name: str, item: h5py.Dataset) -> None:
         raise ValueError(f"{name} has {size} bytes, more than a result file can")
 
 
-def _check_sizes(file: h5py.File) -> None:
-    def check(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            _check_size(name, item)
-
-    file.visititems(check)
+def check_contents(file: h5py.File) -> None:
+    """ValueError for what no result file has: links, bytes in other files, too many or too large datasets."""
+    groups, seen = [file["/"]], 0
+    while groups:
+        group = groups.pop()
+        for name in group:
+            seen += 1
+            if seen > MOST_ITEMS:
+                raise ValueError("more groups and datasets than a result file can have")
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"{name} is a link, which no result file has")
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                groups.append(item)
+            elif isinstance(item, h5py.Dataset):
+                if item.external or item.is_virtual:
+                    raise ValueError(f"{name} lies in another file")
+                _check_size(name, item)
 
 
 def _frame(group: Optional[h5py.Group], rows: Optional[int], ndim: int = 1) -> pd.DataFrame:
@@ -107,7 +119,7 @@ class Run:
         with h5py.File(path, "r") as file:
             if _text(file.attrs.get("format", "")) != "bramble":
                 raise ValueError("no result file of bramble")
-            _check_sizes(file)
+            check_contents(file)
             self._read(file)
 
     def _read(self, file: h5py.File) -> None:

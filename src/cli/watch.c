@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "commands.h"
+#include "host/files.h"
 #include "options/options.h"
 #include "show/output.h"
 #include "show/progress.h"
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 typedef struct watching {
     watch_options options;
@@ -169,12 +171,29 @@ static bool look(watching *self, error *err)
     return !last && output_finish(err);
 }
 
+/* The page is the Python package's, which takes this process's place; returns only with err. */
+static void become_page(const watch_options *options, error *err)
+{
+    char path[4096], file[4200], port[16], patience[40];
+    if (!files_find_tool("bramble-watch-web", path, sizeof path, err))
+        return;
+    bool may_look_like_option = options->file[0] == '-';
+    snprintf(file, sizeof file, "%s%s", may_look_like_option ? "./" : "", options->file);
+    snprintf(port, sizeof port, "%u", (unsigned)options->port);
+    snprintf(patience, sizeof patience, "%.17g", options->patience);
+    execl(path, path, file, "--port", port, "--bind", options->bind, "--patience", patience,
+          (char *)NULL);
+    error_environment(err, "cannot start %s: %m", path);
+}
+
 int command_watch(int argc, char **argv)
 {
     error err = {0};
     static watching self; /* zero */
     enum parse_outcome outcome = options_parse_watch(argc, argv, true, &self.options, &err);
-    if (outcome == PARSE_RUN) {
+    if (outcome == PARSE_RUN && self.options.web) {
+        become_page(&self.options, &err);
+    } else if (outcome == PARSE_RUN) {
         self.t_news_s = clock_now();
         wait_for_file(&self);
         while (look(&self, &err))

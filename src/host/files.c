@@ -46,6 +46,24 @@ bool files_find_model(const char *name, char *path, size_t n_bytes, error *err)
         name, name, build_datadir());
 }
 
+bool files_find_tool(const char *name, char *path, size_t n_bytes, error *err)
+{
+    char folder[2048];
+    program_folder(folder, sizeof folder);
+    const char *const places[][2] = {
+        {folder, "/../../python"}, /* build/PRESET/bramble of a checkout */
+        {folder, "/../share/bramble/python"},
+        {build_datadir(), "/python"},
+    };
+    for (size_t k = 0; k < sizeof places / sizeof *places; k++) {
+        int n = snprintf(path, n_bytes, "%s%s/%s", places[k][0], places[k][1], name);
+        if (n > 0 && (size_t)n < n_bytes && access(path, X_OK) == 0)
+            return true;
+    }
+    return error_environment(err, "%s is not installed: it is part of the package python3-bramble",
+                             name);
+}
+
 void files_tell_fetch(void)
 {
     static char command[PATH_MAX + 8];

@@ -183,6 +183,17 @@ static const option_entry watch_table[] = {
      .group = "Options:",
      .help =
          "Give up after S seconds without the file, or without a new round in one that no run is writing."},
+    {.name = "web",
+     WATCH(web),
+     .initial = "false",
+     .help = "Show the run on a page in a browser; PORT is a free one without. Ends with Ctrl-C."},
+    {.name = "bind",
+     WATCH(bind),
+     .least = 1,
+     .initial = "127.0.0.1",
+     .metavar = "ADDRESS",
+     .help =
+         "With --web: listen there, for other machines to see the page; 0.0.0.0 is everywhere."},
     {.name = NULL},
 };
 
@@ -312,14 +323,15 @@ const option_command option_commands[] = {
      .options = plan_table},
     {.name = "watch",
      .summary = "follow a run that is going on",
-     .arguments = "FILE.h5",
+     .arguments = "FILE.h5\n--web [PORT] FILE.h5",
      .min_arguments = 1,
-     .max_arguments = 1,
+     .max_arguments = 2,
      .about =
          "Print a line for each round of a run as it is finished, or keep one line up to date on a "
          "terminal, from the run's result file. Ends with the run: status 0 when the run came to its "
          "end, 1 when nobody goes on with it.",
-     .examples = "  bramble watch results/run.h5\n",
+     .examples = "  bramble watch results/run.h5\n"
+                 "  bramble watch --web 8080 results/run.h5\n",
      .options = watch_table},
     {.name = "info",
      .summary = "about this build and machine, a result file or a model",

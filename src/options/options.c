@@ -269,9 +269,22 @@ enum parse_outcome options_parse_watch(int argc, char **argv, bool print, watch_
 {
     option_line line;
     enum parse_outcome outcome = parse_plain("watch", argc, argv, print, &line, options, err);
-    if (outcome == PARSE_RUN)
-        options->file = line.arguments[0];
-    return outcome;
+    if (outcome != PARSE_RUN)
+        return outcome;
+    options->port = 0;
+    bool port_first =
+        line.n_arguments == 2 && option_whole(line.arguments[0], 0, 65535, &options->port);
+    options->file = line.arguments[port_first ? 1 : 0];
+    if (line.n_arguments == 2 && !options->web)
+        error_user(err, "%s: watch follows one file at a time", line.arguments[1]);
+    else if (line.n_arguments == 2 && !port_first &&
+             !option_whole(line.arguments[1], 0, 65535, &options->port))
+        error_user(err, "--web %s: expected a port, 0 to 65535, and one file", line.arguments[0]);
+    else if (strcmp(options->bind, "127.0.0.1") != 0 && !options->web)
+        error_user(err, "--bind %s goes with --web", options->bind);
+    else
+        return PARSE_RUN;
+    return PARSE_FAILED;
 }
 
 bool options_set_doctor(const option_line *line, doctor_options *options, error *err)

@@ -93,9 +93,22 @@ def judge(package):
 
 
 def test_lintian_has_nothing_to_say(package):
-    for name in PACKAGES:
-        done = judge(beside(package, name))
+    for one in [*(beside(package, name) for name in PACKAGES), ROOT / f"build/deb/python3-bramble_{VERSION}_all.deb"]:
+        done = judge(one)
         assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+def test_the_python_package(package, tmp_path):
+    """Of any architecture; its program finds the module where Python looks."""
+    one = ROOT / f"build/deb/python3-bramble_{VERSION}_all.deb"
+    tree = unpack(one, tmp_path / "python") / "usr"
+    assert field(one, "Architecture") == "all" and {"python3-h5py", "python3-matplotlib", "python3-pandas"} <= needed(one)
+    for name in ("lib/python3/dist-packages/bramble/py.typed", "share/man/man1/bramble-plot.1.gz", "share/bramble/python/bramble-watch-web",
+                 "share/bash-completion/completions/bramble-plot"):
+        assert (tree / name).is_file(), name
+    done = run([tree / "bin/bramble-plot", "--help"], env={**os.environ, "PYTHONPATH": tree / "lib/python3/dist-packages"})
+    assert done.returncode == 0 and "RESULT" in done.stdout
+    assert not (unpack(package, tmp_path / "program") / "usr/share/bramble/python").exists()
 
 
 @pytest.mark.long

@@ -166,12 +166,30 @@ def huge(file):
     file.create_dataset("rounds/loss", (1 << 40,), "f8", chunks=(1024,))
 
 
+def linked(file):
+    file.attrs["format"] = "bramble"
+    file["summary/complete"] = 1
+    file["summary/other"] = h5py.ExternalLink("other.h5", "/x")
+
+
+def elsewhere(file):
+    file.attrs["format"] = "bramble"
+    file.create_dataset("summary/other", (4,), "f8", external=[("/etc/passwd", 0, 32)])
+
+
+def endless(file):
+    file.attrs["format"] = "bramble"
+    file.create_group("a")
+    file["a/b"] = file["a"]
+
+
 def odd_shapes(file):
     file.attrs["format"] = "bramble"
     file["rounds/n_done"] = "many"
 
 
 @pytest.mark.parametrize("make, says", [(lambda file: None, "no result file"), (huge, "more than a result file can"),
+                                        (linked, "is a link"), (elsewhere, "lies in another file"), (endless, "more groups"),
                                         (odd_shapes, "")])
 def test_no_result_file(make, says, tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:

@@ -232,7 +232,15 @@ static void test_other_commands(void **state)
     assert_string_equal(report.trace, "t.json");
     assert_int_equal(PARSE(watch, "watch a.h5 --patience 0.5", &watch, NULL), PARSE_RUN);
     assert_true(strcmp(watch.file, "a.h5") == 0 && watch.patience == 0.5);
+    assert_true(!watch.web && watch.port == 0 && strcmp(watch.bind, "127.0.0.1") == 0);
     assert_int_equal(PARSE(watch, "watch a.h5 b.h5", &watch, NULL), PARSE_FAILED);
+    assert_int_equal(PARSE(watch, "watch --web 8080 a.h5", &watch, NULL), PARSE_RUN);
+    assert_true(watch.web && watch.port == 8080 && strcmp(watch.file, "a.h5") == 0);
+    assert_int_equal(PARSE(watch, "watch 80.h5 --web --bind ::1 8080", &watch, NULL), PARSE_RUN);
+    assert_true(watch.port == 8080 && strcmp(watch.file, "80.h5") == 0 && watch.bind[0] == ':');
+    assert_int_equal(PARSE(watch, "watch --web 8080", &watch, NULL), PARSE_RUN); /* a file */
+    assert_int_equal(PARSE(watch, "watch --web 65536 a.h5", &watch, NULL), PARSE_FAILED);
+    assert_int_equal(PARSE(watch, "watch a.h5 --bind ::1", &watch, NULL), PARSE_FAILED);
     assert_int_equal(PARSE(info, "info", &info, NULL), PARSE_RUN);
     assert_true(!info.file && !info.json);
     assert_int_equal(PARSE(info, "info a.h5 --json", &info, NULL), PARSE_RUN);
