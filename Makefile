@@ -374,7 +374,7 @@ coverage: ## share of the lines of src/ that `make test` runs: build/coverage/in
 	  --print-summary build/coverage/obj/src
 
 # ---- for users -----------------------------------------------------------------------------------
-.PHONY: demo test test-long test-debian13 soak fuzz data notebooks packages sysroot-arm64 bench bench-peers bench-static install install-program install-library uninstall dist deb
+.PHONY: demo test test-long test-debian13 soak fuzz data notebooks figures packages sysroot-arm64 bench bench-peers bench-static install install-program install-library uninstall dist deb
 .PHONY: container-test
 
 demo: ## install what is missing, build, get CIFAR-10 or Fashion-MNIST, train and test a CNN
@@ -429,6 +429,10 @@ notebooks: ## execute the notebooks on results/paper-emulated/, or on BRAMBLE_RE
 	@tools/install-packages build notebooks
 	@$(MAKE) $(JOBS) --no-print-directory all
 	@tools/run-notebooks
+
+figures: ## draw the picture in README.md (docs/study.svg) of results/paper-emulated/
+	@tools/install-packages notebooks
+	@PYTHONDONTWRITEBYTECODE=1 python/bramble-plot results/paper-emulated --figure overview -o docs/study.svg --force
 
 BENCH := $(B)/bench-kernels $(B)/bench-average
 bench: all $(BENCH) ## speed against this machine's measured peak: a table, and results/bench.json

@@ -134,6 +134,16 @@ def test_the_same_figure_is_the_same_file():
     assert f">{100 * shares.iloc[-1]:.1f} %<".encode() in first
 
 
+def test_the_picture_in_readme():
+    """It has the numbers of the kept results, and so has its alternative text; another matplotlib draws other curves."""
+    nodes = study.cases(study.of_table(package.read_study(STUDY).runs, "table1"), "1:2").iloc[-1]
+    picture, readme = (ROOT / "docs/study.svg").read_text(), (ROOT / "README.md").read_text()
+    alt = re.search(r"!\[([^]]*)\]\(docs/study\.svg\)", readme)[1]
+    for text in (f"{100 * nodes.overhead_fraction:.1f} %", f"{nodes.speedup:.2f}", "18 %", "2.42"):
+        assert f">{text}<" in picture and text in alt, text
+    assert len(picture) < 100000 and "prefers-color-scheme: dark" in picture
+
+
 def test_a_run_that_was_broken_off(tmp_path):
     """No round done yet, no test: its page says so."""
     (tmp_path / "run.h5").write_bytes(RUN.read_bytes())
