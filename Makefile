@@ -123,7 +123,9 @@ WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pro
 # ---- a program that is hard to turn against its user, and small ----------------------------------
 # Not under a checker: its own checks come first, and it needs the tables for unwinding.
 SANITIZED := $(filter asan fuzz tsan memcheck coverage,$(PRESET))
-HARD    := $(if $(PIC),-fPIC -fvisibility=hidden,-fPIE) $(if $(SANITIZED),,-fstack-protector-strong -fstack-clash-protection \
+# The same objects make the program and the library: with names that nobody outside sees, code for a library is, in the
+# kernels instruction by instruction, what it would be for a program (-fPIE), on x86-64 and Arm, by gcc and clang.
+HARD    := -fPIC -fvisibility=hidden $(if $(SANITIZED),,-fstack-protector-strong -fstack-clash-protection \
            -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 # Kernels read and write where the model's checked shapes say, nothing from outside is copied there; a canary
 # in each tile would cost registers and instructions in the innermost functions.
@@ -136,7 +138,7 @@ SMALL   := -ffunction-sections -fdata-sections \
 RELR    := $(shell $(CC) -Wl,--help 2>/dev/null | grep -q pack-relative-relocs && \
            grep -q GLIBC_ABI_DT_RELR "$$($(CC) -print-file-name=libc.so.6)" && echo -Wl,-z,pack-relative-relocs)
 # Raspberry Pi OS has pages of 4 or 16 KiB; linkers pad Arm programs for 64.
-HARD_LD := $(if $(PIC),-shared,-pie) $(if $(CLANG),-fno-openmp-implicit-rpath) -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections $(RELR) \
+HARD_LD := -pie $(if $(CLANG),-fno-openmp-implicit-rpath) -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections $(RELR) \
            $(if $(filter rpi%,$(PRESET)),-Wl$(comma)-z$(comma)max-page-size=16384)
 CFLAGS  ?=
 # gnu11, not c11: ISO mode turns the contraction to fused multiply-adds off.  GCC, tuned for some machines,
@@ -263,7 +265,7 @@ $(B)/obj/%.o: %.c $(B)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
 
 # Changed when any flag has changed, so that everything is built anew then.
-FLAGS_TEXT := $(CC) $(MPICC) $(ALL_CFLAGS) $(foreach e,$(COMPILED),$e $(FLAGS_$e)) $(HOT) $(COLD) $(EXACT) $(BARE) $(ALL_LDFLAGS) $(VERSION) $(if $(PIC),,$(PREFIX))
+FLAGS_TEXT := $(CC) $(MPICC) $(ALL_CFLAGS) $(foreach e,$(COMPILED),$e $(FLAGS_$e)) $(HOT) $(COLD) $(EXACT) $(BARE) $(ALL_LDFLAGS) $(VERSION) $(PREFIX)
 $(B)/flags: force | $(if $(CROSS),$(filter $(OWN_SYSROOT)/%,$(SYSROOT)/.complete))
 	$(if $(CROSS),@command -v $(firstword $(CC)) >/dev/null || { echo "no $(CC): make sysroot-arm64 installs it" >&2; exit 1; })
 	@mkdir -p $(@D)
@@ -271,34 +273,26 @@ $(B)/flags: force | $(if $(CROSS),$(filter $(OWN_SYSROOT)/%,$(SYSROOT)/.complete
 .PHONY: force
 
 # ---- the library (docs/library.md) -----------------------------------------------------------------
-# Code that may lie anywhere in another's program is a little slower than a program's own: so it is compiled once more,
-# by this Makefile, under build/PRESET/pic, with PIC=1.
+# BRAMBLE_ABI and the names of all functions, of the header.
 ABI     := $(shell sed -n 's/^.define BRAMBLE_ABI //p' include/bramble.h)
 API     := $(shell sed -nE 's/^BRAMBLE_API [a-z0-9_ ]+[ *](bramble_[a-z_]+).*/\1/p' include/bramble.h)
-LIB_OUT := $(B)/lib
+SO      := $(B)/lib/libbramble.so.$(ABI)
 HDF5_PC  = $(shell $(PKG) --exists hdf5-serial && echo hdf5-serial || echo hdf5)
-# The engines that are there for tests alone are left out.
-FOR_HERE = $(if $(filter native,$(PRESET)),ENGINES='$(filter-out avx2_8 sse2_4,$(ENGINES))')
 .PHONY: lib
-lib: ## build libbramble.a and libbramble.so.N for other programs (docs/library.md)
-	@$(MAKE) --no-print-directory PIC=1 B=$(B)/pic LIB_OUT=$(LIB_OUT) $(FOR_HERE) $(LIB_OUT)/libbramble.a $(LIB_OUT)/libbramble.so.$(ABI)
+lib: $(B)/lib/libbramble.a $(SO) ## build libbramble.a and libbramble.so.N for other programs (docs/library.md)
 
-ifdef PIC
-$(B)/parts.a: $(call obj,$(filter $(foreach r,api base data engine host kernels layers model record,src/$r/%),$(LIB_SRC))) $(ENGINE_OBJ)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
 # What the public functions need, as one object that has no other names: neither ours nor another's can be mixed up.
-$(B)/library.o: $(B)/parts.a
+$(B)/library.o: $(LIB) include/bramble.h
 	@echo '  JOIN    $@'
 	$(Q)$(LD) -r --gc-sections $(API:%=-u %) -o $@ $< && $(OBJCOPY) -w --keep-global-symbol='bramble_*' $@
-$(LIB_OUT)/libbramble.a: $(B)/library.o
+$(B)/lib/libbramble.a: $(B)/library.o
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && $(AR) rcs $@ $<
-$(LIB_OUT)/libbramble.so.$(ABI): $(B)/library.o src/api/bramble.map
+$(SO): $(B)/library.o src/api/bramble.map
 	@mkdir -p $(@D)
 	@echo '  LINK    $@'
-	$(Q)$(CC) $(ALL_LDFLAGS) -Wl,-soname,$(@F),--version-script=src/api/bramble.map$(if $(SANITIZED),,$(comma)-z$(comma)defs) \
-	  -o $@ $< $(HDF5_LIBS) -linih -lz -lm
-endif
+	$(Q)$(CC) $(filter-out -pie,$(ALL_LDFLAGS)) -shared -Wl,-soname,$(@F),--version-script=src/api/bramble.map \
+	  $(if $(SANITIZED),,-Wl$(comma)-z$(comma)defs) -o $@ $< $(HDF5_LIBS) -linih -lz -lm
 
 unit: $(UNIT) $(B)/fuzz-replay ## build the unit tests
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,$(SERIAL)) $(LIB)
@@ -512,8 +506,8 @@ install-program: all ## the program, models, jobs, notebooks, manual and complet
 
 install-library: lib ## the library alone, with header, bramble.pc and examples
 	install -D -m 644 include/bramble.h $(call TO,include/bramble.h)
-	install -D -m 644 $(LIB_OUT)/libbramble.a $(call TO_LIB,libbramble.a)
-	install -D -m 644 $(LIB_OUT)/libbramble.so.$(ABI) $(call TO_LIB,libbramble.so.$(ABI))
+	install -D -m 644 $(B)/lib/libbramble.a $(call TO_LIB,libbramble.a)
+	install -D -m 644 $(SO) $(call TO_LIB,libbramble.so.$(ABI))
 	ln -sf libbramble.so.$(ABI) $(call TO_LIB,libbramble.so)
 	install -d $(call TO_LIB,pkgconfig)
 	printf '%b\n' $(call quoted,$(subst $(newline),\n,$(subst \,\\,$(PC)))) > $(call TO_LIB,pkgconfig/bramble.pc)
