@@ -46,7 +46,7 @@ _bramble_exchanged()
     local suffix
     compopt -o filenames
     mapfile -t COMPREPLY < <(
-        for suffix in safetensors npz h5; do compgen -f -X "!*.$suffix" -- "$word"; done
+        for suffix in safetensors npz h5 onnx; do compgen -f -X "!*.$suffix" -- "$word"; done
         compgen -d -- "$word"
     )
     ((${#COMPREPLY[@]})) || mapfile -t COMPREPLY < <(compgen -f -- "$word")

@@ -6,7 +6,8 @@
 #define FORMATS(FORMAT)                                                                            \
     FORMAT(exchange_safetensors)                                                                   \
     FORMAT(exchange_npz)                                                                           \
-    FORMAT(exchange_h5)
+    FORMAT(exchange_h5)                                                                            \
+    FORMAT(exchange_onnx)
 
 #define DECLARE(format) extern const exchange_format format;
 #define LIST(format) &format,
