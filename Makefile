@@ -303,8 +303,8 @@ $(B)/tests/test_engine: $(TESTED_OBJ)
 
 # Every reader, given bytes that may be anything: a libFuzzer program each, and one that reads kept files.
 FUZZ_TARGETS := cifar10 model config options value ini result weights checkpoint table images idx cifar100 mat npz \
-                safetensors npz_weights picture
-FUZZ_OBJ     := $(call obj,fuzz/common.c fuzz/cifar10.c fuzz/data.c fuzz/exchange.c fuzz/text.c fuzz/hdf5.c $(SERIAL))
+                safetensors npz_weights picture onnx
+FUZZ_OBJ     := $(call obj,fuzz/common.c fuzz/cifar10.c fuzz/data.c fuzz/exchange.c fuzz/text.c fuzz/hdf5.c fuzz/onnx.c $(SERIAL))
 $(B)/fuzz-replay: $(call obj,fuzz/replay.c) $(FUZZ_OBJ) $(LIB)
 	@echo '  LINK    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(HDF5_LIBS) $(OTHER_LIBS)

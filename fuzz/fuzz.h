@@ -53,6 +53,8 @@ fuzz_target fuzz_table;
 /* Weights in a safetensors file, and in an npz file. */
 fuzz_target fuzz_safetensors;
 fuzz_target fuzz_npz_weights;
+/* An ONNX file: its graph as a model file, which is parsed, and its weights. */
+fuzz_target fuzz_onnx;
 
 /* fuzz_direct - the HDF5 targets read without a process around it; replay.c clears it */
 extern bool fuzz_direct;

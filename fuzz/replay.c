@@ -35,6 +35,7 @@ static const struct {
     {"picture", fuzz_picture},
     {"safetensors", fuzz_safetensors},
     {"npz_weights", fuzz_npz_weights},
+    {"onnx", fuzz_onnx},
 };
 
 static void replay_file(fuzz_target *run, const char *path)
