@@ -1,7 +1,7 @@
 /* A folder of pictures, with a folder for each class; train and test above those, or neither. */
 #include "base/memory.h"
-#include "data/picture.h"
 #include "data/folder_list.h"
+#include "data/picture.h"
 #include "labelled.h"
 
 #include <ctype.h>
