@@ -20,6 +20,9 @@ static bool read_names(predict_names *self, const char *path, error *err)
         if (next)
             *next++ = '\0';
         line[strcspn(line, "\r")] = '\0';
+        for (char *at = line; *at; at++) /* names go to terminals */
+            if ((unsigned char)*at < 0x20 || *at == 0x7f)
+                *at = '?';
         if (line[0])
             snprintf(self->names[self->n++], sizeof *self->names, "%s", line);
     }
