@@ -24,7 +24,7 @@ typedef struct window {
 static bool square(onnx_translation *self, int node, const char *name, int64_t fallback,
                    int64_t *to)
 {
-    int64_t sides[2];
+    int64_t sides[2] = {0, 0};
     int n = onnx_wholes_of(onnx_node_of(self, node), name, sides, 2);
     *to = n < 0 ? fallback : sides[0];
     if (n >= 0 && n != 2)

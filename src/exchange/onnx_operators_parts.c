@@ -10,7 +10,7 @@
 
 static bool concat_wholes(onnx_translation *self, int node)
 {
-    int64_t row[ONNX_SHAPE], all[ONNX_SHAPE];
+    int64_t row[ONNX_SHAPE], all[ONNX_SHAPE] = {0};
     int n_all = 0;
     for (int i = 0; i < onnx_node_of(self, node)->n_inputs; i++) {
         int n = onnx_wholes_in(self, node, i, row);
