@@ -80,6 +80,7 @@ endif
 AR      := $(CROSS)ar
 LD      := $(CROSS)ld
 OBJCOPY := $(CROSS)objcopy
+NM      := $(CROSS)nm
 CLANG   := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
 
 # GCC 12 for Arm ends in an internal error where it makes a vector loop of fmax.  Its usual scheduler moves
@@ -281,10 +282,12 @@ HDF5_PC  = $(shell $(PKG) --exists hdf5-serial && echo hdf5-serial || echo hdf5)
 .PHONY: lib
 lib: $(B)/lib/libbramble.a $(SO) ## build libbramble.a and libbramble.so.N for other programs (docs/library.md)
 
-# What the public functions need, as one object that has no other names: neither ours nor another's can be mixed up.
+# What the public functions need, as one object that has no other names: neither ours nor another's can be mixed up, and
+# what is left of libraries that only the rest needs is gone.
 $(B)/library.o: $(LIB) include/bramble.h
 	@echo '  JOIN    $@'
-	$(Q)$(LD) -r --gc-sections $(API:%=-u %) -o $@ $< && $(OBJCOPY) -w --keep-global-symbol='bramble_*' $@
+	$(Q)$(LD) -r --gc-sections $(API:%=-u %) -o $@ $< && $(NM) -uP $@ | cut -d ' ' -f 1 > $(B)/library.wanted && \
+	  $(OBJCOPY) -w --keep-global-symbol='bramble_*' --strip-unneeded-symbols=$(B)/library.wanted $@
 $(B)/lib/libbramble.a: $(B)/library.o
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && $(AR) rcs $@ $<
@@ -292,7 +295,7 @@ $(SO): $(B)/library.o src/api/bramble.map
 	@mkdir -p $(@D)
 	@echo '  LINK    $@'
 	$(Q)$(CC) $(filter-out -pie,$(ALL_LDFLAGS)) -shared -Wl,-soname,$(@F),--version-script=src/api/bramble.map \
-	  $(if $(SANITIZED),,-Wl$(comma)-z$(comma)defs) -o $@ $< $(HDF5_LIBS) -linih -lz -lm
+	  $(if $(SANITIZED),,-Wl$(comma)-z$(comma)defs) -o $@ $< $(HDF5_LIBS) -linih -lm
 
 unit: $(UNIT) $(B)/fuzz-replay ## build the unit tests
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,$(SERIAL)) $(LIB)
@@ -484,7 +487,7 @@ includedir=$${prefix}/include
 Name: Bramble
 Description: Convolutional networks on small computers: predict, train, exchange weights
 Version: $(VERSION)
-Requires.private: $(HDF5_PC), inih, zlib
+Requires.private: $(HDF5_PC), inih
 Libs: -L$${libdir} -lbramble
 Libs.private: -fopenmp -lm
 Cflags: -I$${includedir}

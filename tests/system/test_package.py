@@ -140,9 +140,9 @@ def test_has_all_a_user_needs(package, tree):
 
 def test_a_program_is_built_with_the_library_packages(package, tmp_path):
     """The shared library knows no MPI; with the other package a program finds it, and it runs."""
-    assert {"libhdf5-103-1", "libgomp1", "libinih1", "zlib1g"} <= needed(beside(package, "libbramble0"))
-    assert not needed(beside(package, "libbramble0")) & {"libopenmpi3", "libjansson4"}
-    assert {"libbramble0", "libhdf5-dev", "libinih-dev", "zlib1g-dev"} == needed(beside(package, "libbramble-dev"))
+    assert {"libhdf5-103-1", "libgomp1", "libinih1"} <= needed(beside(package, "libbramble0"))
+    assert not needed(beside(package, "libbramble0")) & {"libopenmpi3", "libjansson4", "zlib1g"}
+    assert {"libbramble0", "libhdf5-dev", "libinih-dev"} == needed(beside(package, "libbramble-dev"))
     for name in PACKAGES[1:]:
         unpack(beside(package, name), tmp_path)
     triplet = run(["dpkg-architecture", "-qDEB_HOST_MULTIARCH"]).stdout.strip()
