@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import WAIT_S, open_mpi
 from runs import LINEAR, PAPER, Run, averaging_rules, differences, write_model
-from test_kill import ranks_of, rounds_done, wait_for
+from test_kill import PATIENT, ranks_of, rounds_done, wait_for
 
 STOPPED = 3
 
@@ -43,9 +43,7 @@ TARGETS = [(1, 0, signal.SIGINT), (1, 0, signal.SIGTERM), (1, 0, signal.SIGUSR1)
                          ids=[f"{n.name} to {'mpirun' if v is None else f'rank {v} of {r}'}" for r, v, n in TARGETS])
 def test_stops_and_goes_on(bramble, pictures, tmp_path, ranks, victim, number):
     passed_on = victim is None and number != signal.SIGUSR1  # mpirun makes SIGTERM of both, and ends with 1
-    # It gives its ranks a second, and sleeps for it; a machine that is busy with other tests may need more.
-    patient = {f"{who}_MCA_odls_base_sigkill_timeout": "8" for who in ("OMPI", "PRTE") if passed_on}
-    with start(bramble, pictures, ranks, *SHORT, "--checkpoint", "c.h5", env=patient) as process:
+    with start(bramble, pictures, ranks, *SHORT, "--checkpoint", "c.h5", env=PATIENT if passed_on else None) as process:
         wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 4)
         if victim is None:
             process.send_signal(number)
