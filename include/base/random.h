@@ -14,17 +14,17 @@
 
 /* What a stream is used for; two uses never share numbers. */
 enum random_use {
-    RANDOM_INIT = 1,  /* initial weights; major: number of the tensor */
-    RANDOM_SHUFFLE,   /* order of a shard; major: client, minor: epoch */
-    RANDOM_SYNTHETIC, /* synthetic images; major: split, minor: image */
-    RANDOM_TEST,      /* tests and benchmarks */
-    RANDOM_PLAN,      /* bramble plan; minor: number of the draw */
-    RANDOM_AUGMENT,   /* changed images; major: which change, minor: epoch */
-    RANDOM_DEAL,      /* order in which images are dealt to the workers */
-    RANDOM_HOLDOUT,   /* images held out */
-    RANDOM_PARTITION, /* who trains on what; major: what is drawn, minor: class, or try */
-    RANDOM_PARTICIPATION,     /* who takes part; minor: round */
-    RANDOM_SPLIT = 20 /* images set aside for testing; major: class */
+    RANDOM_INIT = 1,      /* initial weights; major: number of the tensor */
+    RANDOM_SHUFFLE,       /* order of a shard; major: client, minor: epoch */
+    RANDOM_SYNTHETIC,     /* synthetic images; major: split, minor: image */
+    RANDOM_TEST,          /* tests and benchmarks */
+    RANDOM_PLAN,          /* bramble plan; minor: number of the draw */
+    RANDOM_AUGMENT,       /* changed images; major: which change, minor: epoch */
+    RANDOM_DEAL,          /* order in which images are dealt to the workers */
+    RANDOM_HOLDOUT,       /* images held out */
+    RANDOM_PARTITION,     /* who trains on what; major: what is drawn, minor: class, or try */
+    RANDOM_PARTICIPATION, /* who takes part; minor: round */
+    RANDOM_SPLIT = 20     /* images set aside for testing; major: class */
 };
 
 /* random_stream - the name of a stream; major < 2^24, minor < 2^32 */

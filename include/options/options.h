@@ -183,14 +183,7 @@ typedef struct info_options {
     bool dot, json;
 } info_options;
 
-enum data_action {
-    DATA_CHECK,
-    DATA_SYNTH,
-    DATA_INFO,
-    DATA_PACK,
-    DATA_PARTITION,
-    DATA_PICTURES
-};
+enum data_action { DATA_CHECK, DATA_SYNTH, DATA_INFO, DATA_PACK, DATA_PARTITION, DATA_PICTURES };
 enum { SYNTH_MAX = 50000 }; /* training images: five files of 10,000 */
 
 /* bramble data check DIR, synth DIR [N], info DATA, pack DATA OUT.h5, partition DATA, pictures DATA DIR [N] */

@@ -35,7 +35,7 @@ static bool dealt_init(dealt *self, const data_options *o, error *err)
     self->names = memory_new(self->n_classes, sizeof *self->names, err);
     for (size_t c = 0; self->names && c < self->n_classes; c++)
         self->names[c] = source_class_name(self->from, (int)c);
-    return err->kind == ERROR_NONE;
+    return self->labels && self->order && self->owner && self->sizes && self->counts && self->names;
 }
 
 static void dealt_release(dealt *self)

@@ -62,18 +62,18 @@ static void krum(const aggregate_rows *of, float *out)
     memcpy(out, of->rows[smallest(scores(of), of->n_rows)], of->n * sizeof *out);
 }
 
-/* The mean, by images, of the rows that are marked. */
-static void mean_of(const aggregate_rows *of, const bool *marked, float *out)
+/* The mean, by images, of the rows that are marked with 1. */
+static void mean_of(const aggregate_rows *of, const double *marked, float *out)
 {
     int64_t sum[AGGREGATE_BLOCK];
     double total = 0.0;
     for (int r = 0; r < of->n_rows; r++)
-        total += marked[r] ? of->shares[r] : 0.0;
+        total += marked[r] * of->shares[r];
     for (size_t first = 0; first < of->n; first += AGGREGATE_BLOCK) {
         size_t n = of->n - first < AGGREGATE_BLOCK ? of->n - first : AGGREGATE_BLOCK;
         memset(sum, 0, sizeof sum);
         for (int r = 0; r < of->n_rows; r++)
-            if (marked[r])
+            if (marked[r] > 0.0)
                 fixed_add_floats(sum, of->rows[r] + first, n, of->shares[r] / total);
         fixed_to_floats(out + first, sum, n);
     }
@@ -81,12 +81,11 @@ static void mean_of(const aggregate_rows *of, const bool *marked, float *out)
 
 static void multikrum(const aggregate_rows *of, float *out)
 {
-    double *all = scores(of);
-    bool *marked = (bool *)(all + of->n_rows);
-    memset(marked, 0, (size_t)of->n_rows);
+    double *all = scores(of), *marked = all + of->n_rows;
+    memset(marked, 0, (size_t)of->n_rows * sizeof *marked);
     for (int k = 0; k < of->n_rows - of->n_bad; k++) {
         const int best = smallest(all, of->n_rows);
-        marked[best] = true;
+        marked[best] = 1.0;
         all[best] = INFINITY;
     }
     mean_of(of, marked, out);
