@@ -50,5 +50,27 @@ const option_preset option_presets[] = {
                 {"rounds", "10"},
             },
     },
+    {
+        .name = "speed94",
+        .about = "94 % on CIFAR-10, soon: airbench94's net, and Muon as in its successor",
+        .settings =
+            {
+                {"model", "airbench94"},
+                {"normalise", "measured"},
+                {"augment", "flip:alternate,crop:2:reflect"},
+                {"optimizer", "muon"},
+                {"batch", "2000"},
+                {"lr", "1.66"},
+                {"momentum", "0.85"},
+                {"muon-lr", "0.24"},
+                {"muon-momentum", "0.6"},
+                {"weight-decay", "0.0024"},
+                {"label-smoothing", "0.2"},
+                {"keep-momentum", "true"},
+                {"schedule", "linear"},
+                {"tta", "shifts"},
+                {"rounds", "8"},
+            },
+    },
     {.name = NULL},
 };
