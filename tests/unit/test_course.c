@@ -8,6 +8,9 @@
 
 #include <cmocka.h>
 
+/* As by default. */
+#define EVERYBODY .participation = 1.0, .min_workers = 1
+
 static course cut(const uint64_t *images, int n_workers, const train_options *options)
 {
     course c;
@@ -22,7 +25,7 @@ static course cut(const uint64_t *images, int n_workers, const train_options *op
 static void test_epochs(void **state)
 {
     (void)state;
-    train_options o = {.batch = 8, .rounds = 5, .local_epochs = 2, .average_every = 3};
+    train_options o = {EVERYBODY, .batch = 8, .rounds = 5, .local_epochs = 2, .average_every = 3};
     course c = cut((uint64_t[]){17, 8, 1}, 3, &o);
     assert_int_equal(c.n_train, 26);
     assert_int_equal(c.rounds_before, 2);
@@ -42,7 +45,7 @@ static void test_epochs(void **state)
 static void test_steps(void **state)
 {
     (void)state;
-    train_options o = {.batch = 8, .rounds = 5, .local_steps = 2};
+    train_options o = {EVERYBODY, .batch = 8, .rounds = 5, .local_steps = 2};
     course c = cut((uint64_t[]){60, 8}, 2, &o);
     assert_int_equal(course_steps(&c, 0), 2);
     assert_int_equal(course_steps(&c, 1), 2);
@@ -60,7 +63,7 @@ static void test_steps(void **state)
 static void test_segments(void **state)
 {
     (void)state;
-    train_options o = {.batch = 1, .rounds = 1, .local_epochs = 1, .average_every = 4};
+    train_options o = {EVERYBODY, .batch = 1, .rounds = 1, .local_epochs = 1, .average_every = 4};
     course c = cut((uint64_t[]){30, 11, 3}, 3, &o);
     assert_int_equal(c.segments, 8);
     for (int k = 0; k < 3; k++) {
@@ -74,7 +77,8 @@ static void test_segments(void **state)
     }
     course_release(&c);
     /* the product of steps and segments is larger than 64 bits */
-    o = (train_options){.batch = 1, .rounds = 1, .local_steps = UINT64_MAX / 2, .average_every = 1};
+    o = (train_options){EVERYBODY, .batch = 1, .rounds = 1, .local_steps = UINT64_MAX / 2,
+                        .average_every = 1};
     c = cut((uint64_t[]){1}, 1, &o);
     assert_true(course_steps_before(&c, 0, c.segments / 2 + 1) == UINT64_MAX / 4 + 1);
     course_release(&c);
@@ -84,8 +88,8 @@ static void test_segments(void **state)
 static void test_takes(void **state)
 {
     (void)state;
-    train_options o = {
-        .batch = 1, .rounds = 1, .local_epochs = 1, .average_every = 4, .sync = SYNC_GRADIENTS};
+    train_options o = {EVERYBODY,         .batch = 1,         .rounds = 1,
+                       .local_epochs = 1, .average_every = 4, .sync = SYNC_GRADIENTS};
     course c = cut((uint64_t[]){11, 30, 3}, 3, &o);
     uint64_t take, next = 0, gap = 0;
     assert_int_equal(course_longest(&c), 1);
@@ -108,13 +112,40 @@ static void test_takes(void **state)
     course_release(&c);
 }
 
+/* So many take part in each round, others each time, and all come in turn. */
+static void test_participation(void **state)
+{
+    (void)state;
+    enum { N = 7, ROUNDS = 200 };
+    train_options o = {.batch = 8, .rounds = 5, .local_epochs = 1, .participation = 0.5};
+    course c = cut((uint64_t[N]){8, 8, 8, 8, 8, 8, 8}, N, &o);
+    int times[N] = {0};
+    assert_int_equal(c.participants, 3);
+    assert_true(course_images(&c) == 24.0);
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        int n = 0;
+        for (int k = 0; k < N; k++)
+            if (course_takes_part(&c, k, round)) {
+                n++;
+                times[k]++;
+            }
+        assert_int_equal(n, 3);
+    }
+    for (int k = 0; k < N; k++)
+        assert_in_range(times[k], ROUNDS * 3 / N - 40, ROUNDS * 3 / N + 40);
+    course_release(&c);
+    o.min_workers = 5;
+    c = cut((uint64_t[N]){8, 8, 8, 8, 8, 8, 8}, N, &o);
+    assert_int_equal(c.participants, 5);
+    course_release(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_takes),
-        cmocka_unit_test(test_epochs),
-        cmocka_unit_test(test_steps),
-        cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_takes),         cmocka_unit_test(test_epochs),
+        cmocka_unit_test(test_steps),         cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_participation),
     };
     return cmocka_run_group_tests_name("course", tests, NULL, NULL);
 }
