@@ -4,8 +4,8 @@
 usage: bench/bench.py [--threads T] [--out FILE.json] [--peers]
 
 Uses ./bramble and build/native/bench-*; CIFAR-10 from BRAMBLE_DATA or data/, else synthetic images (then
-without the time to 57 %).  --peers compares with PyTorch where /usr/bin/python3 has it, and
-with Flower where pip can fetch it.  Ratios are taken
+without the time to 57 %).  --peers compares whole nets with the current PyTorch and the paper's with Flower, where
+pip can fetch them, and single layers with the PyTorch of /usr/bin/python3, if it has one.  Ratios are taken
 within one run, pair by pair where two programs are compared; nothing else should run meanwhile.
 """
 import argparse
@@ -57,9 +57,10 @@ def mpirun(ranks, *args):
         return json.loads(out), ranks_of
 
 
-def steps(batch, threads, seconds=0.3):
+def steps(batch, threads, seconds=0.3, model="paper"):
     """Images/s of bare training steps."""
-    return float(run(BUILD / "bench-kernels", "--threads", threads, "--step", batch, "--seconds", seconds))
+    return float(run(BUILD / "bench-kernels", "--threads", threads, "--step", batch, "--seconds", seconds,
+                     "--model", f"models/{model}.ini"))
 
 
 def kernels(table, threads):
@@ -124,23 +125,80 @@ def torch(table, threads, rows):
             table.add(f"{name} {what}: Bramble over PyTorch", float(t_s) / ours, "x", 1)
 
 
-def flower_python():
-    """The interpreter of build/flower, made when missing: Debian has PyTorch, but not Flower."""
-    folder = ROOT / "build/flower"
+def python_with(name, *packages, system=False):
+    """The interpreter of build/NAME, a virtual environment made when missing; None where pip cannot."""
+    folder = ROOT / "build" / name
     python = folder / "bin/python"
     if not (folder / ".complete").exists():
         try:
-            run("/usr/bin/python3", "-m", "venv", "--clear", "--system-site-packages", folder,
+            run("/usr/bin/python3", "-m", "venv", "--clear", *["--system-site-packages"] * system, folder,
                 stderr=subprocess.DEVNULL, timeout=60)
-            run(python, "-m", "pip", "install", "-q", "flwr==1.0.0", stderr=subprocess.DEVNULL, timeout=300)
+            run(python, "-m", "pip", "install", "-q", *packages, stderr=subprocess.DEVNULL, timeout=1200)
             (folder / ".complete").touch()
         except (subprocess.SubprocessError, OSError):
             return None
     return python
 
 
+# Float32 in the better of its layouts, and bfloat16, which computes with less.
+LAYOUTS = {"float32": ("", "channels_last"), "bf16": ("bf16", "channels_last bf16")}
+NETS = {"paper": (4, 8, 16, 32, 512), "vgg-small": (128,), "resnet20": (128,), "airbench94": (128,)}
+
+
+def peak(threads):
+    """FLOP/s of so many cores, multiply-adds alone."""
+    return 1e9 * threads * float(run(BUILD / "bench-kernels", "--peak", "--seconds", 0.3))
+
+
+def net(table, threads, model, python):
+    """Whole training steps of a model, beside those of PyTorch where there is one."""
+    flops = json.loads(run("./bramble", "info", "--model", model, "--json"))["flops_step"]
+    with tempfile.TemporaryDirectory() as folder:
+        peer = None
+        if python:
+            run("./bramble", "train", "--quiet", "--model", model, "--data", "synthetic:64", "--limit-test", 10, "--batch", 16,
+                "--rounds", 1, "--out", f"{folder}/net.h5", stderr=subprocess.DEVNULL)
+            peer = subprocess.Popen([python, "bench/peer_torch.py", str(threads), f"{folder}/net.h5"], cwd=ROOT, text=True,
+                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+        def theirs(batch, how):
+            peer.stdin.write(f"{batch} 2.0 {how}\n")
+            peer.stdin.flush()
+            return float(peer.stdout.readline())
+
+        for batch in NETS[model]:
+            turns = [(steps(batch, threads, 1.0, model), peak(threads),
+                      {kind: max(theirs(batch, how) for how in hows) for kind, hows in LAYOUTS.items()} if peer else {})
+                     for _ in range(3)]
+            ours = statistics.median(images for images, *_ in turns)
+            table.add(f"{model}, batch {batch}: Bramble's step", ours, "images/s")
+            table.add("  share of the FMA peak", statistics.median(flops * images / most for images, most, _ in turns), "")
+            for kind in LAYOUTS if peer else ():
+                table.add(f"  PyTorch's, {kind}", statistics.median(them[kind] for *_, them in turns), "images/s")
+                table.add(f"  Bramble over PyTorch, {kind}",
+                          statistics.median(images / them[kind] for images, _, them in turns), "x", REACH.get((model, batch, kind)))
+        if peer:
+            peer.stdin.close()
+            peer.wait()
+
+
+REACH = {("paper", 4, "float32"): 6, ("vgg-small", 128, "float32"): 2.3, ("vgg-small", 128, "bf16"): 1.3,
+         ("resnet20", 128, "float32"): 2, ("resnet20", 128, "bf16"): 1.2,
+         ("airbench94", 128, "float32"): 2.1, ("airbench94", 128, "bf16"): 1.3}
+
+
+def nets(table, threads, peers):
+    """What a user waits for stands first."""
+    python = python_with("peers", "torch", "h5py", "pandas") if peers else None
+    if python:
+        version = run(python, "-c", "import torch; print(torch.__version__)").strip()
+        table.add(f"PyTorch {version}", None, "the better of two layouts counts")
+    for model in NETS:
+        net(table, threads, model, python)
+
+
 def flower(table, data, ours):
-    python = flower_python()
+    python = python_with("flower", "flwr==1.0.0", system=True)  # Debian has PyTorch, but not Flower
     if not python or subprocess.run([python, "-c", "import flwr, torch"], capture_output=True).returncode:
         table.add("Flower", None, "skipped: needs python3-venv python3-torch and the network, for pip")
         return
@@ -204,6 +262,7 @@ def main():
     table = Table()
     if not real:
         table.add("CIFAR-10", None, "not here (make data): synthetic images instead")
+    nets(table, args.threads, args.peers)
     rows = kernels(table, args.threads)
     if args.threads > 1:
         scaling(table, args.threads)

@@ -1,10 +1,14 @@
 #!/usr/bin/python3
-"""Training steps of the paper's net in PyTorch, to compare with.
+"""Training steps in PyTorch, to compare with: of the paper's net, or of the net of a result file.
 
-usage: peer_torch.py THREADS     then, for each line `B SECONDS` on stdin, prints images/s at batch B
+usage: peer_torch.py THREADS [RESULT.h5]
+
+then, for each line `B SECONDS [channels_last] [bf16]` on stdin, prints images/s at batch B: float32 in PyTorch's own
+layout, or pixels with all their channels side by side; bf16: autocast.
 """
 import sys
 import time
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -23,24 +27,43 @@ class Net(nn.Module):
         return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
 
 
+def net_of(words):
+    """The net, and the shape of its images."""
+    if not words:
+        return Net(), (3, 32, 32)
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "python"))
+    import bramble
+    from bramble.net import read_graph
+    run = bramble.read_run(words[0])
+    return bramble.to_torch(run).train(), read_graph(run.model_text).input
+
+
+def measure(net, shape, batch, seconds, layout, bf16):
+    """Images a second."""
+    net = net.to(memory_format=layout)
+    sgd = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=1e-3, momentum=0.9)
+    x, y = torch.randn(batch, *shape).to(memory_format=layout), torch.randint(0, 10, (batch,))
+    steps, start = -3, 0.0  # the first three warm up
+    while True:
+        if steps == 0:
+            start = time.perf_counter()
+        if steps > 0 and time.perf_counter() - start > seconds:
+            return steps * batch / (time.perf_counter() - start)
+        sgd.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = F.cross_entropy(net(x), y)
+        loss.backward()
+        sgd.step()
+        steps += 1
+
+
 def main():
     torch.set_num_threads(int(sys.argv[1]))
-    net = Net()
-    sgd = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
+    net, shape = net_of(sys.argv[2:])
     for line in sys.stdin:
-        batch, seconds = int(line.split()[0]), float(line.split()[1])
-        x, y = torch.randn(batch, 3, 32, 32), torch.randint(0, 10, (batch,))
-        steps, start = -3, 0.0  # the first three warm up
-        while True:
-            if steps == 0:
-                start = time.perf_counter()
-            if steps > 0 and time.perf_counter() - start > seconds:
-                break
-            sgd.zero_grad()
-            F.cross_entropy(net(x), y).backward()
-            sgd.step()
-            steps += 1
-        print(steps * batch / (time.perf_counter() - start), flush=True)
+        batch, seconds, *how = line.split()
+        layout = torch.channels_last if "channels_last" in how else torch.contiguous_format
+        print(measure(net, shape, int(batch), float(seconds), layout, "bf16" in how), flush=True)
 
 
 if __name__ == "__main__":
