@@ -389,7 +389,7 @@ test: ## build and run every test (PRESET=asan: with the sanitizers)
 
 test-long: ## the tests that take minutes: jobs that Slurm queues again, the package for arm64
 	@tools/install-packages build test cross cluster deb
-	@$(MAKE) $(JOBS) --no-print-directory all sysroot-arm64
+	@$(MAKE) $(JOBS) --no-print-directory all lib sysroot-arm64
 	@tests/run --long
 
 test-debian13: ## build and run the tests in a Debian 13 made in build/debian13 (root; minutes, 1 GB)
