@@ -24,9 +24,10 @@ static bool dealt_init(dealt *self, const data_options *o, error *err)
     self->n = source_count(self->from, SPLIT_TRAIN);
     self->n_workers = (size_t)o->workers;
     self->n_classes = (size_t)source_shape(self->from).n_classes;
-    if (self->n_workers > self->n)
-        return error_user(err, "--workers %zu: there are %zu training images", self->n_workers,
-                          self->n);
+    if (self->n_workers > self->n) {
+        error_user(err, "--workers %zu: there are %zu training images", self->n_workers, self->n);
+        return false;
+    }
     self->labels = memory_new(self->n, sizeof *self->labels, err);
     self->order = memory_new(self->n, sizeof *self->order, err);
     self->owner = memory_new(self->n, sizeof *self->owner, err);
