@@ -1,13 +1,8 @@
-#include "data/views.h"
 #include "engine/engine.h"
 #include "options/options.h"
+#include "words.h"
 
 #define PREDICT(field) OPTION_BIND(predict_options, field)
-
-static const char *tta_word(size_t i)
-{
-    return views_names[i];
-}
 
 const option_entry option_predict_table[] = {
     {.name = "top",
