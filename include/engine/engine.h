@@ -66,6 +66,15 @@ const engine *engine_for_batch(const engine *self, size_t n_images);
 network *engine_network_new(const engine *self, const model *of, size_t max_images, bool training,
                             int n_threads, error *err);
 
+/* Images of a set, as a rule makes them; engine_load - network_input's load, where arg is such */
+typedef struct engine_images {
+    const engine *engine;
+    const input_rule *input;
+    const dataset *set;
+    samples batch;
+} engine_images;
+void engine_load(void *arg, size_t first, size_t n, float *x, uint16_t *labels);
+
 /* What a rank computes with. */
 typedef struct computing {
     const engine *engine; /* the widest of its instruction set */

@@ -99,3 +99,9 @@ network *engine_network_new(const engine *self, const model *of, size_t max_imag
     memory_free(mine.layers); /* a network has its own copy */
     return net;
 }
+
+void engine_load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
+{
+    const engine_images *of = arg;
+    of->engine->batch_load_block(of->input, of->set, &of->batch, first, n, x, labels);
+}

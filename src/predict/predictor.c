@@ -72,25 +72,12 @@ static void decode(const team *self, void *arg)
     }
 }
 
-typedef struct loading {
-    const engine *engine;
-    const input_rule *input;
-    const dataset *set;
-    samples batch;
-} loading;
-
-static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
-{
-    const loading *from = arg;
-    from->engine->batch_load_block(from->input, from->set, &from->batch, first, n, x, labels);
-}
-
 /* Adds the logits of one view to those of each picture. */
 static void look(predictor *self, const input_rule *how, double share, size_t n)
 {
     const size_t n_classes = (size_t)self->model->n_classes;
-    loading from = {self->with.engine, how, &self->images, {.indices = self->places, .n = n}};
-    const network_input images = {.load = load, .arg = &from};
+    engine_images from = {self->with.engine, how, &self->images, {.indices = self->places, .n = n}};
+    const network_input images = {.load = engine_load, .arg = &from};
     (void)self->with.engine->network_forward(self->net, self->w, &images, n);
     for (size_t k = 0; k < n; k++) {
         double *to = self->logits + self->places[k] * n_classes;

@@ -76,25 +76,11 @@ void evaluation_begin(evaluation *self, const float *w)
     self->running = self->of[EVALUATION_TEST].images->n > 0;
 }
 
-/* Images of a set, as a rule makes them. */
-typedef struct loading {
-    const engine *engine;
-    const input_rule *input;
-    const dataset *set;
-    samples batch;
-} loading;
-
-static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
-{
-    const loading *from = arg;
-    from->engine->batch_load_block(from->input, from->set, &from->batch, first, n, x, labels);
-}
-
 static void forward(evaluation *self, const input_rule *input, const dataset *set, size_t first,
                     size_t n)
 {
-    loading from = {self->engine, input, set, {.first = first, .n = n}};
-    const network_input images = {.load = load, .arg = &from};
+    engine_images from = {self->engine, input, set, {.first = first, .n = n}};
+    const network_input images = {.load = engine_load, .arg = &from};
     (void)self->engine->network_forward(self->net, self->w, &images, n);
 }
 

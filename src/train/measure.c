@@ -41,25 +41,13 @@ void measure_begin(measure *self)
         memset(self->sums, 0, self->of->n_weights * sizeof *self->sums);
 }
 
-typedef struct loading {
-    const measure_with *with;
-    const dataset *images;
-    samples group;
-} loading;
-
-static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
-{
-    const loading *from = arg;
-    from->with->engine->batch_load_block(from->with->input, from->images, &from->group, first, n, x,
-                                         labels);
-}
-
 void measure_go_on(measure *self, const measure_with *with, float *w)
 {
     const size_t left = self->images->n - self->position,
                  n = left < MEASURE_GROUP ? left : MEASURE_GROUP;
-    loading from = {with, self->images, {.first = self->position, .n = n}};
-    const network_input input = {.load = load, .arg = &from};
+    engine_images from = {
+        with->engine, with->input, self->images, {.first = self->position, .n = n}};
+    const network_input input = {.load = engine_load, .arg = &from};
     with->engine->network_measure(with->net, w, self->group, &input, n);
     model_to_moments(self->of, self->group, self->group);
     for (size_t k = self->of->n_trained; k < self->of->n_weights; k++)
