@@ -73,9 +73,14 @@ number_of() { # I OPTION: what run I has for it, given, from its preset, or by d
     if [[ $number =~ ^[0-9]{1,9}$ ]]; then number=$((10#$number)); else number=0; fi
 }
 
-# How much run I has to do; sets rounds, images (of a round), cores (that it has here) and amount (images for a core).
+# How much run I has to do; sets rounds, stock (images that there are), images (of a round), cores (that it has here) and
+# amount (images for a core).
 amount_of() { # I
     local steps epochs
+    stock=50000
+    [[ ! ${run_options[$1]} =~ --data=synthetic:([0-9]{1,9}) ]] || stock=$((10#${BASH_REMATCH[1]}))
+    number_of "$1" limit-train
+    [ "$number" = 0 ] || [ "$number" -gt $stock ] || stock=$number
     number_of "$1" rounds && rounds=$number
     number_of "$1" local-steps && steps=$number
     number_of "$1" local-epochs && epochs=$number
@@ -83,11 +88,7 @@ amount_of() { # I
         number_of "$1" batch
         images=$((steps * number * run_nodes[$1]))
     else
-        images=50000
-        [[ ! ${run_options[$1]} =~ --data=synthetic:([0-9]{1,9}) ]] || images=$((10#${BASH_REMATCH[1]}))
-        number_of "$1" limit-train
-        [ "$number" = 0 ] || [ "$number" -gt $images ] || images=$number
-        [ "$epochs" = 0 ] || images=$((images * epochs))
+        images=$((stock * (epochs ? epochs : 1)))
     fi
     cores=${run_cores[$1]}
     [ "$where" != local ] || [ "$cores" -le "$n_cores" ] || cores=$n_cores
@@ -165,11 +166,11 @@ try() { # I IMAGES ROUNDS
 trial() { # I; sets how
     local left=0 n r more
     amount_of "$1"
-    n=$((images < 2000 ? images : 2000))
+    n=$((stock < 2000 ? stock : 2000))
     r=$(((2000 + n - 1) / n))
     [ $r -le "$rounds" ] || r=$rounds
     [ $((images * rounds * $(count waiting))) -ge $((100 * n * r)) ] || return 1
-    local all_images=$images all_rounds=$rounds
+    local all_images=$stock all_rounds=$rounds
     try "$1" "$n" "$r" || return 1
     expect_all
     more=$((2000 / (trial_ms + trial_round_ms * r + 1)))

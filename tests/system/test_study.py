@@ -181,7 +181,7 @@ def test_what_a_dry_run_prints_can_be_run(study):
 
 def test_how_long_it_takes_is_said_before(study):
     """By a trial, aside and gone afterwards; later by what is done, which --dry-run knows too."""
-    cases = study.cases("[study]\nrepeats = 2\nrounds = 400\nlr = 1e-5\n[case 1:1]\n[case 2:2]\n")
+    cases = study.cases("[study]\nrepeats = 2\nrounds = 40\nlocal-epochs = 10\nlr = 1e-5\n[case 1:1]\n[case 2:2]\n")
     line = study.line(cases, "--data", "synthetic:1000", tiny=False)
     assert "is said before the first run" in study(*line[3:], "--dry-run", tiny=False).stderr
     with subprocess.Popen(line, cwd=study.folder, env=study.env, text=True, stdin=subprocess.DEVNULL,
