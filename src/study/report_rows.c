@@ -18,8 +18,23 @@ static const report_column round_columns[] = {
     {"accuracy", REPORT_REAL, "Acc %", 6, 2, 100.0},
     {"test_loss", REPORT_REAL, "test loss", 9, 4, 0},
     {"test_accuracy", REPORT_REAL, "test Acc %", 10, 2, 100.0},
+    {"validation_loss", REPORT_REAL, "val. loss", 9, 4, 0},
+    {"validation_accuracy", REPORT_REAL, "val. Acc %", 10, 2, 100.0},
 };
 enum { N_ROUND = sizeof round_columns / sizeof *round_columns };
+
+/* A table has the columns of --validate where a run has held images out; other formats have them always. */
+static void hide_unused(report_column columns[N_ROUND], const report_options *o,
+                        record_file *const *files)
+{
+    bool used = false;
+    for (size_t k = 0; k < o->n_files; k++)
+        for (size_t r = 0; r < files[k]->n_rounds; r++)
+            used |= !isnan(files[k]->tests[r].accuracy_validation);
+    for (size_t j = 0; j < N_ROUND && !used; j++)
+        if (strncmp(columns[j].name, "validation_", 11) == 0)
+            columns[j].title = NULL;
+}
 
 static void add_rounds(report_list *list, const char *path, const record_file *file)
 {
@@ -35,7 +50,9 @@ static void add_rounds(report_list *list, const char *path, const record_file *f
                                         {row->loss, NULL},
                                         {row->accuracy, NULL},
                                         {file->tests[r].loss, NULL},
-                                        {file->tests[r].accuracy, NULL}};
+                                        {file->tests[r].accuracy, NULL},
+                                        {file->tests[r].loss_validation, NULL},
+                                        {file->tests[r].accuracy_validation, NULL}};
         report_list_add(list, values);
     }
 }
@@ -158,9 +175,11 @@ static void print_title(const report_options *o, size_t k)
 
 static bool print_all(const report_options *o, record_file *const *files, error *err)
 {
-    report_list list = {o->format, o->ranks ? rank_columns : round_columns,
-                        o->ranks ? N_RANK : N_ROUND, o->ranks && !o->rounds ? AT_ROUND : SIZE_MAX,
-                        NULL};
+    report_column rounds[N_ROUND];
+    memcpy(rounds, round_columns, sizeof rounds);
+    hide_unused(rounds, o, files);
+    report_list list = {o->format, o->ranks ? rank_columns : rounds, o->ranks ? N_RANK : N_ROUND,
+                        o->ranks && !o->rounds ? AT_ROUND : SIZE_MAX, NULL};
     for (size_t k = 0; k < o->n_files; k++) {
         print_title(o, k);
         if (k == 0 || o->format == REPORT_TABLE)

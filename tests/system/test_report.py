@@ -182,8 +182,9 @@ def test_rounds(bramble, study):
     assert [row["test_loss"] for row in rows[2:]] == pytest.approx(list(run["test/loss"]))
     ends = run["rounds/t_end_s"]
     assert [row["images_per_s"] for row in rows[2:]] == pytest.approx([100 / ends[0], 100 / (ends[1] - ends[0])])
+    assert [row["validation_accuracy"] for row in rows] == [None] * 4
     text = bramble(1, "report", "--rounds", files[1]).stdout.splitlines()
-    assert text[0].split()[:3] == ["round", "time", "s"] and len(text) == 3
+    assert text[0].split()[:3] == ["round", "time", "s"] and "val." not in text[0] and len(text) == 3
     assert [line.split()[0] for line in text[1:]] == ["1", "2"] and f"{100 * run['test/accuracy'][1]:.2f}" in text[2]
 
 
