@@ -15,7 +15,7 @@ from .net import UnknownLayer, normalise, predict, read_graph, read_test_images,
 from .paper import PAPER, PAPER_ACCURACY, PAPER_CROSSING
 
 __all__ = ["PAPER", "PAPER_ACCURACY", "PAPER_CROSSING", "PHASES", "Results", "Run", "UnknownLayer", "case_number",
-           "check_files",           "normalise", "phases", "predict", "read_graph", "read_run", "read_study", "read_test_images", "state_dict"]
+           "check_files", "normalise", "phases", "predict", "read_graph", "read_run", "read_study", "read_test_images", "state_dict"]
 
 _LATER: dict[str, str] = {}  # name -> module: matplotlib and PyTorch are loaded when somebody asks for what needs them
 for _module, _names in (
@@ -24,6 +24,7 @@ for _module, _names in (
         ("figures_study", "plot_accuracy plot_cores plot_crossing plot_efficiency plot_overhead plot_overview plot_scaling"
                        " plot_shares plot_speedup plot_time"),
         ("figures_run", "plot_confusion plot_curves plot_examples plot_filters plot_temperature plot_timeline"),
+        ("figures_methods", "plot_labels plot_methods plot_methods_bytes plot_methods_time plot_partitions"),
         ("figures_plan", "NoPlan ask_plan plot_plan plot_plan_parts"),
         ("torch_net", "to_torch")):
     _LATER.update(dict.fromkeys(_names.split(), _module))

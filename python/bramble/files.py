@@ -94,6 +94,7 @@ class Run:
     ranks         a row per finished round and rank
     tests         a row per evaluated round: round, accuracy, loss
     confusion     test images [true class][predicted class], or None; class_names
+    labels        training images by rank and class, [rank][class], -1 where it is not known, or None
     weights       {"conv1.weight": array, ...}, empty when the file has none; model_text its INI file
     """
 
@@ -108,6 +109,7 @@ class Run:
     ranks: pd.DataFrame
     tests: pd.DataFrame
     confusion: Optional[np.ndarray]
+    labels: Optional[np.ndarray]
     class_names: list[str]
     model_round: int
     model_text: str
@@ -143,6 +145,7 @@ class Run:
         if "accuracy" in self.tests:
             self.tests = self.tests[self.tests.accuracy.notna()].reset_index(drop=True)
         self.confusion = file["test/confusion"][()] if "test/confusion" in file else None
+        self.labels = file["shards/labels"][()] if "shards/labels" in file else None
         names = file.get("test/class_names")
         self.class_names = [] if names is None else list(names.asstr(errors="replace")[:])
         self._read_summary(file.get("summary"))

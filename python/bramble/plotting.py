@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Callable, NoReturn, Optional, Sequence
 
 SUFFIXES = (".html", ".pdf", ".png", ".svg")
-OF_STUDY = ("overview", "time", "shares", "crossing", "cores", "speedup", "accuracy", "overhead", "efficiency", "scaling", "plan",
-            "plan_parts")
-OF_RUN = ("curves", "timeline", "confusion", "filters", "temperature")
+OF_STUDY = ("overview", "time", "shares", "crossing", "cores", "speedup", "accuracy", "overhead", "efficiency", "scaling",
+            "methods", "methods_time", "methods_bytes", "partitions", "plan", "plan_parts")
+OF_RUN = ("curves", "timeline", "confusion", "filters", "temperature", "labels")
 
 
 class Mistake(Exception):
@@ -91,14 +91,16 @@ def check_files(paths: Sequence[Path]) -> None:
 
 def run_figures(run: Any) -> dict[str, Callable[..., Any]]:
     """A run's figures by name."""
-    from . import figures_run
-    return {name: partial(getattr(figures_run, f"plot_{name}"), run) for name in OF_RUN}
+    import bramble
+    return {name: partial(getattr(bramble, f"plot_{name}"), run) for name in OF_RUN}
 
 
 def study_figures(results: Any) -> dict[str, Callable[..., Any]]:
     """A study's figures by name; the plan's ask the program."""
-    from . import figures_plan, figures_study
-    figures = {name: partial(getattr(figures_study, f"plot_{name}"), results) for name in OF_STUDY if not name.startswith("plan")}
+    import bramble
+
+    from . import figures_plan
+    figures = {name: partial(getattr(bramble, f"plot_{name}"), results) for name in OF_STUDY if not name.startswith("plan")}
 
     def plan(plot: Callable[..., Any], narrow: bool = False) -> Any:
         try:
@@ -142,7 +144,8 @@ def write_figures(figures: dict[str, Callable[..., Any]], args: argparse.Namespa
 def write(args: argparse.Namespace, paths: Sequence[Path], suffix: str, to: Path) -> None:
     """Read everything, and draw it into the file."""
     from .files import read_run, read_study
-    from .page import run_page, study_page
+    from .page_run import run_page
+    from .page_study import study_page
     title = ", ".join(Path(os.path.abspath(name)).name for name in args.results[:3]) + (", ..." if len(args.results) > 3 else "")
     if len(paths) == 1:
         run = read(read_run, paths[0])

@@ -176,6 +176,94 @@ def test_names_from_files_are_no_markup(tmp_path):
         tree.fromstring(base64.b64decode(svg))
 
 
+# ---- ways to average ------------------------------------------------------------------------------------------------
+
+
+def made(folder, label, repeat, accuracy, labels, **config):
+    """A result file of three workers, four rounds: a kept one with other numbers."""
+    path = folder / f"niid-3-6-{label}-r{repeat}.h5"
+    shutil.copy(ROOT / "results/paper-emulated/table1-3-6-r2.h5", path)
+    with h5py.File(path, "r+") as file:
+        n = len(accuracy)
+        file["rounds/n_done"][()] = n
+        file["test/accuracy"][:n], file["test/accuracy"][n:] = accuracy, np.nan
+        file["summary/accuracy"][()] = accuracy[-1]
+        file["rounds/t_end_s"][:n] = 10.0 * (1 + np.arange(n))
+        file["rounds/ranks/bytes_sent"][:n] = 1e6 if "control_variates" not in config else 2e6
+        file.create_group("shards")["labels"] = np.vstack([np.zeros(10, int), labels])
+        for name, value in config.items():
+            file["config"].attrs[name.replace("_", "-")] = np.bytes_(str(value))
+    return path
+
+
+@pytest.fixture(scope="module")
+def unlike(tmp_path_factory):
+    """FedAvg twice and SCAFFOLD on alike and on unlike workers, and FedProx on unlike ones."""
+    folder = tmp_path_factory.mktemp("unlike") / "niid"
+    folder.mkdir()
+    even, two = np.full((3, 10), 500), np.repeat(np.eye(5, dtype=int)[:3] * 2500, 2, axis=1)
+    for partition, labels, base in (("even", even, 0.5), ("classes:2", two, 0.2)):
+        name = partition[:4]
+        made(folder, name + "Avg", 1, base + np.array([0, 0.1, 0.1, 0.12]), labels, partition=partition)
+        made(folder, name + "Avg", 2, base + np.array([0, 0.1, 0.1, 0.14]), labels, partition=partition)
+        made(folder, name + "Scaffold", 1, base + np.array([0, 0.1, 0.2, 0.3]), labels, partition=partition, control_variates="true")
+    made(folder, "clasProx", 1, 0.2 + np.array([0, 0.1, 0.2, 0.31]), two, partition="classes:2", proximal=0.01)
+    return folder
+
+
+def test_methods_are_told_apart(unlike):
+    """Names by options, curves against what they cost, the spread of repeats, and a verdict that knows of chance."""
+    from bramble import methods
+    results = package.read_study(unlike)
+    assert methods.several(results) and not methods.several(package.read_study(STUDY))
+    table = methods.methods(results)
+    assert list(table.partition.unique()) == ["even", "classes:2"]
+    assert set(table.method) == {"FedAvg", "SCAFFOLD", "FedProx 0.01"}
+    curves = methods.curves(results).set_index(["partition", "method", "round"])
+    at = curves.loc["even", "FedAvg", 4]
+    assert np.allclose(at[["t_end_s", "bytes", "accuracy", "low", "high"]].astype(float), [40, 4 * 4e6, 0.63, 0.62, 0.64])
+    assert curves.loc["classes:2", "SCAFFOLD", 2].bytes == 2 * 8e6
+    shown = methods.accuracy_table(results)
+    assert shown.loc["even", "FedAvg"] == "63.0 ± 1.4" and shown.loc["even", "FedProx 0.01"] == "–"
+    verdict = methods.verdict_methods(results)
+    assert "even: SCAFFOLD is ahead with 80.0 %" in verdict and "classes:2: FedProx 0.01 is ahead with 51.0 %" in verdict
+
+
+def test_settings_that_differ_are_in_the_name(unlike, tmp_path):
+    """Two runs of a method with other rates are two methods; one that differs from another method alone is none."""
+    from bramble import methods
+    even = np.full((3, 10), 500)
+    for k, rate in enumerate((0.01, 0.1), 1):
+        made(tmp_path, f"a{k}", 1, [0.1, 0.2], even, partition="even", lr=rate)
+    made(tmp_path, "b", 1, [0.1, 0.2], even, partition="even", lr=0.3, server_optimizer="adam")
+    assert set(methods.methods(package.read_study(tmp_path)).method) == {"FedAvg, lr 0.01", "FedAvg, lr 0.1", "FedAdam"}
+
+
+def test_a_study_of_methods_as_a_page(unlike, tmp_path):
+    done = plot(tmp_path, unlike, "-o", "x.html")
+    assert (done.returncode, done.stderr) == (0, "")
+    text = check(tmp_path / "x.html").text
+    for words in ("Methods of averaging", "Methods against time", "Methods against bytes", "Who had which images", "63.0 ± 1.4",
+                  "SCAFFOLD is ahead", "classes:2: a worker has 2 of 10 classes"):
+        assert words in text, words
+
+
+def test_what_the_figures_of_methods_show(unlike):
+    """Lines from the files' numbers; marks and lines tell methods apart; the heat maps are the files' tables."""
+    import matplotlib
+    matplotlib.use("Agg")
+    results = package.read_study(unlike)
+    figure = package.plot_methods_bytes(results)
+    line = figure.axes[0].lines[1]
+    assert figure.axes[0].get_title(loc="left") == "even" and np.allclose(line.get_xydata(), [[8, 50], [16, 60], [24, 70], [32, 80]])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["FedAvg", "SCAFFOLD", "FedProx 0.01"]
+    maps = package.plot_partitions(results, narrow=True).axes
+    assert np.array_equal(maps[1].images[0].get_array(), np.repeat(np.eye(5, dtype=int)[:3] * 2500, 2, axis=1))
+    assert len(package.plot_labels(results.run(results.runs.file[0])).axes[0].get_yticks()) == 3
+    for empty in (package.plot_methods(package.read_study(STUDY)), package.plot_labels(package.read_run(RUN))):
+        assert len(empty.axes) == 1 and len(empty.axes[0].texts) == 1
+
+
 # ---- mistakes ---------------------------------------------------------------------------------------------
 
 
