@@ -66,7 +66,7 @@ typedef struct train_options {
     double participation;              /* share of the workers in a round, above 0 */
     uint64_t min_workers;              /* at least so many of them */
     double proximal;                   /* 0: none */
-    bool normalize_steps, control_variates;
+    bool normalize_steps, control_variates, local_statistics;
     int server_optimizer; /* index into outer_rules */
     double lookahead;     /* outer_settings' keep; 0: none */
     outer_settings server;

@@ -28,6 +28,7 @@ static const companion companions[] = {
     {"normalize-steps", "optimizer", {"sgd"}},
     {"control-variates", "sync", {"weights"}},
     {"control-variates", "optimizer", {"sgd"}},
+    {"local-statistics", "sync", {"weights"}},
 };
 
 static const option_entry *entry_of(const char *name)
@@ -97,7 +98,8 @@ typedef struct exclusion {
     const char *name, *other;
 } exclusion;
 
-/* Ways are compared, or divided by steps, from one average to the next, with momentum that begins there. */
+/* Ways are compared, or divided by steps, from one average to the next, with momentum that begins there; and they begin
+ * where everybody's do, which a worker's own numbers do not. */
 static const exclusion exclusions[] = {
     {"ema", "tail-average"},
     {"lookahead", "server-optimizer"},
@@ -110,6 +112,8 @@ static const exclusion exclusions[] = {
     {"control-variates", "normalize-steps"},
     {"control-variates", "keep-momentum"},
     {"control-variates", "average-every"},
+    {"local-statistics", "proximal"},
+    {"local-statistics", "control-variates"},
 };
 
 static bool check_exclusions(const train_options *o, error *err)

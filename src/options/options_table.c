@@ -258,6 +258,10 @@ const option_entry option_train_table[] = {
      FLAG(control_variates),
      .help = "Correct each worker's steps by how its gradients differ from everybody's "
              "(SCAFFOLD)."},
+    {.name = "local-statistics",
+     FLAG(local_statistics),
+     .help = "Batch norm stays each worker's own, its scale and shift, too (FedBN); the tested "
+             "model has the mean."},
     {.name = "lookahead",
      REAL(lookahead, BELOW_ONE, "0", "D"),
      .help =

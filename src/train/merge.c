@@ -13,7 +13,8 @@ bool merge_init(merge *self, const merge_rules *rules, const model *of, error *e
     *self = (merge){.of = of};
     if (rules->average->uses_before || rules->outer->apply || rules->keeps_before)
         self->before = memory_new(n, sizeof *self->before, err);
-    return average_init(&self->average, rules->average, n, err) &&
+    return (!rules->keeps_local || local_init(&self->local, of, err)) &&
+           average_init(&self->average, rules->average, n, err) &&
            aggregate_init(&self->aggregate, &rules->aggregate, n, err) &&
            outer_init(&self->outer, rules->outer, &rules->settings, of->n_trained, err);
 }
@@ -23,16 +24,24 @@ void merge_release(merge *self)
     average_release(&self->average);
     aggregate_release(&self->aggregate);
     outer_release(&self->outer);
+    local_release(&self->local);
     memory_free(self->before);
     self->before = NULL;
 }
 
-void merge_begin(merge *self, const float *w)
+/* The same on every rank. */
+static void keep_before(merge *self, const float *w)
 {
     if (!self->before)
         return;
     memcpy(self->before, w, self->average.n * sizeof *w);
     model_to_moments(self->of, w, self->before);
+}
+
+void merge_begin(merge *self, float *w, bool resumed)
+{
+    keep_before(self, w);
+    local_begin(&self->local, w, resumed);
 }
 
 /* What takes the place of the statistics while they are averaged; kept below what an average can hold. */
@@ -55,7 +64,8 @@ static bool of_several(const double *weights)
 void merge_outer(merge *self, float *w, uint64_t round)
 {
     outer_apply(&self->outer, w, self->before, round);
-    merge_begin(self, w);
+    local_share(&self->local, w);
+    keep_before(self, w);
 }
 
 /* Statistics as moments, which may be averaged. */
@@ -86,10 +96,13 @@ static void stretch(const merge *self, float *w, double factor)
 
 double merge_weights(merge *self, float *w, const merge_shares *by, uint64_t round)
 {
+    local_take(&self->local, w);
     double t_wire_s = combine(self, w, by->weights);
+    local_mean(&self->local, w);
     if (by->stretch != 1.0)
         stretch(self, w, by->stretch);
     merge_outer(self, w, round);
+    local_give(&self->local, w, by->lost);
     return t_wire_s;
 }
 

@@ -7,6 +7,7 @@
 #ifndef BRAMBLE_TRAIN_MERGE_H
 #define BRAMBLE_TRAIN_MERGE_H
 
+#include "local.h"
 #include "model/model.h"
 #include "model/outer.h"
 #include "transport/aggregate.h"
@@ -20,6 +21,7 @@ typedef struct merge {
     outer outer;         /* of the trained ones: statistics are none */
     /* what everyone went on from the last time, as it is averaged; NULL where neither rule asks for it */
     float *before;
+    local local; /* what is not averaged */
 } merge;
 
 /*
@@ -34,21 +36,24 @@ typedef struct merge_rules {
     const outer_rule *outer;
     outer_settings settings; /* of the outer rule */
     bool keeps_before;       /* others ask for it */
+    bool keeps_local;        /* batch norm stays each worker's own */
 } merge_rules;
 bool merge_init(merge *self, const merge_rules *rules, const model *of, error *err);
 void merge_release(merge *self);
 
-/* merge_begin - these are the weights everyone begins with, or goes on from when resumed.  Not collective. */
-void merge_begin(merge *self, const float *w);
+/* merge_begin - these are the weights everyone begins with, or goes on from when resumed: then a worker's become its own,
+ * where it has such.  Not collective. */
+void merge_begin(merge *self, float *w, bool resumed);
 
 /* Whose weights count how much; the same on every rank. */
 typedef struct merge_shares {
     const double *weights; /* of the ranks, as transport_average wants them */
     double stretch;        /* of the way from before to the mean; 1 or, where before is kept, any */
+    bool lost;             /* this rank's w are of no use: nothing of them is kept */
 } merge_shares;
 
 /*
- * merge_weights - replace w on every rank by what everyone goes on from
+ * merge_weights - replace w on every rank by what everyone goes on from, but for what is a worker's own
  *   round    in  how many averages have been before, over all rounds
  * Returns the seconds of it that were spent in MPI.  Collective.
  */

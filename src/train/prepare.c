@@ -59,6 +59,12 @@ static bool check_workers(const course *on, const train_options *o, error *err)
                       o->aggregate, least, on->participants, on->participants > 1 ? "" : "s");
 }
 
+/* Has the model what the options are about? */
+static bool check_model(const model *of, const train_options *o, error *err)
+{
+    return !o->local_statistics || local_check(of, err);
+}
+
 static bool prepare_model(preparation *self, job *to, error *err)
 {
     char path[OPTION_TEXT_BYTES] = "";
@@ -73,6 +79,8 @@ static bool prepare_model(preparation *self, job *to, error *err)
     self->model_text = transport_broadcast_text(self->model_text);
     transport_broadcast(path, sizeof path, 0, TRANSPORT_SLEEP);
     to->model = model_new(path, self->model_text, err);
+    if (to->model)
+        check_model(to->model, to->options, err);
     return transport_agree(err);
 }
 
@@ -162,7 +170,8 @@ static void prepare_merge(job *to, error *err)
                          .outer = then,
                          .settings = o->server,
                          .keeps_before =
-                             o->proximal > 0.0 || o->normalize_steps || o->control_variates};
+                             o->proximal > 0.0 || o->normalize_steps || o->control_variates,
+                         .keeps_local = o->local_statistics};
     rules.settings.keep = o->lookahead;
     rules.settings.averages = to->course.rounds * to->course.takes;
     if (aggregate_parse(o->aggregate, &rules.aggregate, err))
@@ -242,7 +251,7 @@ static bool prepare_weights(preparation *self, job *to, error *err)
         resume_vectors(self, to);
     else
         transport_broadcast(to->w, m->n_weights * sizeof *to->w, 0, TRANSPORT_SLEEP);
-    merge_begin(&to->merge, to->w);
+    merge_begin(&to->merge, to->w, to->options->resume[0] != '\0');
     variates_begin(&to->variates);
     return true;
 }

@@ -106,7 +106,8 @@ static double average_weights(training *t, uint64_t round, uint64_t segment)
 {
     job *j = t->job;
     const double t_wire_s = take_variates(t);
-    const merge_shares shares = {t->weights, j->options->normalize_steps ? normalize(t) : 1.0};
+    const merge_shares shares = {t->weights, j->options->normalize_steps ? normalize(t) : 1.0,
+                                 t->notes[transport_rank()].diverged != 0};
     return t_wire_s + merge_weights(&j->merge, j->w, &shares, round * j->course.segments + segment);
 }
 

@@ -37,7 +37,7 @@ size_t saved_list(const job *of, saved_vector list[SAVED_MAX])
     const outer *then = &of->merge.outer;
     const average *mean = &of->merge.average;
     listing all = {list, 0};
-    _Static_assert(6 + OPTIMIZER_STATES + OUTER_STATES <= SAVED_MAX, "SAVED_MAX");
+    _Static_assert(7 + OPTIMIZER_STATES + OUTER_STATES <= SAVED_MAX, "SAVED_MAX");
     add(&all, true,
         (saved_vector){"w", "Weights from which training goes on.", .n = n, .at = of->w});
     add_optimizer(&all, of);
@@ -51,6 +51,9 @@ size_t saved_list(const job *of, saved_vector list[SAVED_MAX])
         add(&all, true,
             (saved_vector){then->rule->states[k].name, "State of the server optimizer.",
                            .n = then->n, .at = then->states[k]});
+    add(&all, of->options->local_statistics,
+        (saved_vector){"local", "Batch norm of each worker.", .per_worker = true,
+                       .n = of->merge.local.n, .at = of->merge.local.own});
     add(&all, of->options->control_variates,
         (saved_vector){"variate", "Control variate of each worker.", .per_worker = true,
                        .n = of->model->n_trained, .at = of->variates.own});

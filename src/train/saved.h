@@ -9,7 +9,7 @@
 #include "job.h"
 #include "record/checkpoint.h"
 
-enum { SAVED_MAX = 12 };
+enum { SAVED_MAX = 14 };
 
 /* A vector as the list has it. */
 typedef struct saved_vector {

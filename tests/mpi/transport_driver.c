@@ -671,12 +671,12 @@ static void case_outer(char **arguments)
         if (!merge_begin_with(&both, average_rules[k], outer_rules[1], &settings, &of, &err))
             transport_abort(&err);
         memset(w, 0, N * sizeof *w);
-        merge_begin(&both, w);
+        merge_begin(&both, w, false);
         double come = 0, speed = 0;
         for (int t = 0; t < TIMES; t++) {
             for (size_t i = 0; i < N; i++)
                 w[i] += 0.001F * (float)(i % 7) * (float)(transport_rank() + t);
-            merge_weights(&both, w, &(merge_shares){weights, 1.0}, (uint64_t)t);
+            merge_weights(&both, w, &(merge_shares){weights, 1.0, false}, (uint64_t)t);
             check_same_everywhere(w, N);
             double way = 0;
             for (int r = 0; r < transport_size(); r++)

@@ -497,6 +497,7 @@ class Recipe:
     proximal: float = 0.0
     normalize_steps: bool = False
     control_variates: bool = False
+    local_statistics: bool = False
     server_optimizer: str = "none"
     server_lr: float = 0.0
     server_momentum: float = 0.9
@@ -529,7 +530,7 @@ class Worker:
         self.place = self.taken = 0
         self.velocity = self.anchor = None
         self.push = self.way = 0.0
-        self.shift = None
+        self.shift, self.norms = None, {}
         epoch = -(-len(labels) // recipe.batch)  # the last, smaller batch counts
         self.steps = recipe.local_steps or recipe.local_epochs * epoch
 
@@ -673,7 +674,7 @@ def train(net, w, x, labels, shards, recipe):
     books = np.zeros((recipe.rounds, len(shards), 4))
     rates, rounds = np.zeros(recipe.rounds), []
     w = {name: np.asarray(value, float) for name, value in w.items()}
-    server = Server(recipe)
+    server, norms = Server(recipe), {name.rpartition(".")[0] for name in w if name.endswith(".running_var")}
     for r in range(recipe.rounds):
         for worker in workers:
             if not recipe.keep_momentum:
@@ -684,7 +685,7 @@ def train(net, w, x, labels, shards, recipe):
             results, seen = [], np.zeros((len(workers), 3))
             for k, worker in enumerate(workers):
                 worker.anchor = w
-                mine, from_, to = dict(w), worker.steps * part // parts, worker.steps * (part + 1) // parts
+                mine, from_, to = {**w, **worker.norms}, worker.steps * part // parts, worker.steps * (part + 1) // parts
                 for _ in range(from_, to):
                     *values, rates[r] = worker.step(net, mine)
                     seen[k] += values
@@ -699,6 +700,10 @@ def train(net, w, x, labels, shards, recipe):
             if recipe.control_variates:
                 vary(w, results, workers)
             w = server.step(w, mean)
+            if recipe.local_statistics:  # FedBN: workers go on from their own, the model has the mean
+                for worker, mine in zip(workers, results):
+                    worker.norms = {name: mine[name] for name in mine if name.rpartition(".")[0] in norms}
+                w.update((name, mean[name]) for name in worker.norms)
             averages.append(w)
             books[r, :, :3] += seen
         tail = averages[int((1 - recipe.tail_average) * parts):] or [w]

@@ -258,7 +258,7 @@ def test_config_holds_every_option(bramble, pictures, tmp_path):
              "normalise": "0.5,0.4,0.3/0.25,0.2,0.3", "server-optimizer": "adam",
              "aggregate": "median", "participation": "1", "min-workers": "2", "proximal": "0",
              "server-lr": "0.02", "server-momentum": "0.8", "server-beta2": "0.95", "server-tau": "0.01"}
-    switched = {"normalize-steps": "false", "control-variates": "false"}  # exclude others of these
+    switched = {"normalize-steps": "false", "control-variates": "false", "local-statistics": "false"}  # exclude others of these
     flags = ["nesterov", "decoupled", "keep-momentum", "force", "quiet", "json"]
     write_model(tmp_path, PAPER)
     (tmp_path / "run.ini").write_text("[train]\nmomentum = 0.85\nlr = 0.5\n")

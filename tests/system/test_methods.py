@@ -1,10 +1,11 @@
 """What stands in the mean's place, and what holds workers together (docs/methods.md), against numpy."""
 import json
 
+import h5py
 import numpy as np
 import pytest
 from numpy_net import Recipe, read_images, train
-from runs import LINEAR, SMALL, Run, differences, largest_error, write_model
+from runs import LINEAR, NORMS, SMALL, Run, differences, largest_error, write_model
 
 SHARDS = [33, 21, 12, 40, 28]
 CASES = {
@@ -15,6 +16,8 @@ CASES = {
     "proximal": Recipe(proximal=2.0, average_every=3),
     "normalize": Recipe(normalize_steps=True, local_epochs=2),
     "normalize, nesterov": Recipe(normalize_steps=True, nesterov=True, server_optimizer="nesterov"),
+    "local": Recipe(local_statistics=True, average_every=2),
+    "local, nesterov": Recipe(local_statistics=True, server_optimizer="nesterov"),
     "variates": Recipe(control_variates=True),
     "variates, nesterov, falling": Recipe(control_variates=True, nesterov=True, schedule="linear", local_epochs=2),
 }
@@ -23,15 +26,15 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_against_numpy(bramble, pictures, tmp_path, case):
     recipe = CASES[case]
-    recipe.batch, recipe.rounds, recipe.lr = 8, 3, 0.02
-    start, net, w = write_model(tmp_path, SMALL)
+    recipe.batch, recipe.rounds, recipe.lr = 7 if recipe.local_statistics else 8, 3, 0.02  # no batch of one image
+    start, net, w = write_model(tmp_path, NORMS if recipe.local_statistics else SMALL)
     shards = ",".join(map(str, SHARDS))
     run = Run(bramble.train(6, "--data", pictures, *start, "--shards", shards, "--threads", 1, *recipe.arguments()))
     images = read_images(pictures)
     history = train(net, w, *images, SHARDS, recipe)
     error, where = largest_error(run.weights, history.rounds[-1])
     assert error < 2e-4, where
-    plain = train(net, w, *images, SHARDS, Recipe(batch=8, rounds=3, lr=0.02, average_every=recipe.average_every,
+    plain = train(net, w, *images, SHARDS, Recipe(batch=recipe.batch, rounds=3, lr=0.02, average_every=recipe.average_every,
                                                   local_epochs=recipe.local_epochs, nesterov=recipe.nesterov, schedule=recipe.schedule,
                                                   server_optimizer=recipe.server_optimizer, server_momentum=recipe.server_momentum))
     assert largest_error(history.rounds[-1], plain.rounds[-1])[0] > 2e-3, "the case would not tell"
@@ -84,6 +87,22 @@ def test_variates_go_on(bramble, pictures):
     assert resumed.n_done == 4 and differences(expected, resumed) == []
     without = Run(bramble.train(4, *options, out="without.h5"))
     assert "fc1.weight" in differences(expected, without)
+
+
+def test_local_goes_on(bramble, pictures):
+    """Each worker's batch norm is in the checkpoint, its scale and shift as well: n numbers of each; a run that went on
+    is the run that never stopped, also where one has had no part in a round or its weights are lost."""
+    options = ["--data", pictures, *write_model(bramble.folder, NORMS)[0], "--batch", 8, "--limit-train", 96, "--threads", 1,
+               "--rounds", 4, "--partition", "classes:3", "--participation", 0.7, "--lr", 0.05, "--on-nan", "skip"]
+    env = {"BRAMBLE_TEST_FAULT": "nan:1:0:0"}
+    expected = Run(bramble.train(4, *options, "--local-statistics", "--checkpoint", "c.h5", "--checkpoint-every", 2, out="whole.h5", env=env))
+    resumed = Run(bramble.train(4, "--resume", "c.h5.previous", "--checkpoint", "d.h5", out="resumed.h5"))
+    assert resumed.n_done == 4 and differences(expected, resumed) == []
+    with h5py.File(bramble.folder / "c.h5") as file:
+        local = file["checkpoint/local"][()]
+    assert local.shape == (3, 4 * 6 + 3 * 6) and len(np.unique(local, axis=0)) == 3
+    without = Run(bramble.train(4, *options, out="without.h5", env=env))
+    assert "conv1.weight" in differences(expected, without), "own norms are trained with"
 
 
 @pytest.mark.parametrize("rule", ["even", "dirichlet:0.3", "classes:2"])

@@ -33,8 +33,8 @@ static void test_none(void **state)
     assert_true(begin(&both, average_rules[0], outer_rules[0], &three, &err));
     assert_null(both.before);
     assert_null(both.outer.states[0]);
-    merge_begin(&both, w);
-    merge_weights(&both, w, &(merge_shares){&weight, 1.0}, 0);
+    merge_begin(&both, w, false);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0, false}, 0);
     assert_memory_equal(w, same, sizeof w);
     merge_release(&both);
 }
@@ -71,12 +71,12 @@ static void test_states(void **state)
     for (int i = 0; i < N; i++)
         assert_true(both.outer.states[0][i] == 5 && both.outer.states[1][i] == 0);
     assert_null(both.outer.states[2]);
-    merge_begin(&both, w);
+    merge_begin(&both, w, false);
     w[1] = 5;
-    merge_weights(&both, w, &(merge_shares){&weight, 1.0}, 0);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0, false}, 0);
     assert_true(w[0] == 0 && w[1] == 3 && w[2] == 2);
     w[1] = 7; /* four from where it went on, not six from where it began */
-    merge_weights(&both, w, &(merge_shares){&weight, 1.0}, 1);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0, false}, 1);
     assert_true(w[0] == 1 && w[1] == 6 && w[2] == 3);
     assert_true(both.outer.states[0][0] == 7 && both.outer.states[1][1] == 4);
     merge_release(&both);
@@ -100,10 +100,10 @@ static void test_statistics(void **state)
     assert_int_equal(m->n_weights, ALL);
     assert_true(begin(&both, average_rules[0], &half, m, &err));
     assert_int_equal(both.outer.n, MEAN);
-    merge_begin(&both, w);
+    merge_begin(&both, w, false);
     w[SCALE] = 4;
     w[MEAN] = 2000.1F;
-    merge_weights(&both, w, &(merge_shares){&weight, 1.0}, 0);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0, false}, 0);
     assert_true(w[SCALE] == 2 && w[MEAN] == 2000.1F && w[VAR] == 1e-3F);
     assert_true(both.before[SCALE] == 2 && both.before[MEAN] == 2000.1F);
     merge_release(&both);
