@@ -24,6 +24,7 @@ enum random_use {
     RANDOM_HOLDOUT,       /* images held out */
     RANDOM_PARTITION,     /* who trains on what; major: what is drawn, minor: class, or try */
     RANDOM_PARTICIPATION, /* who takes part; minor: round */
+    RANDOM_NOISE,         /* on averages; minor: round */
     RANDOM_SPLIT = 20     /* images set aside for testing; major: class */
 };
 
@@ -38,6 +39,13 @@ uint64_t random_below(uint64_t seed, uint64_t stream, uint64_t index, uint64_t n
 
 /* random_uniform - a float in [low, high), low < high, on a grid of 2^-24 of the interval, rounded */
 float random_uniform(uint64_t seed, uint64_t stream, uint64_t index, float low, float high);
+
+/*
+ * random_normal - of the normal distribution with mean 0 and deviation 1; below 10 in magnitude; index < 2^56
+ * Made of operations that round alike everywhere: no function of the C library but the square root.
+ * Source: Marsaglia and Bray's polar method, SIAM Review 6, 1964.
+ */
+double random_normal(uint64_t seed, uint64_t stream, uint64_t index);
 
 /* random_shuffle - order becomes 0 .. n - 1 in an order of chance (Fisher-Yates); numbers 1 .. n - 1 of the stream */
 void random_shuffle(uint64_t seed, uint64_t stream, uint32_t *order, size_t n);

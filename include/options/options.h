@@ -67,8 +67,9 @@ typedef struct train_options {
     uint64_t min_workers;              /* at least so many of them */
     double proximal;                   /* 0: none */
     bool normalize_steps, control_variates, local_statistics;
-    int server_optimizer; /* index into outer_rules */
-    double lookahead;     /* outer_settings' keep; 0: none */
+    double clip_update, noise; /* as in privacy; 0: none */
+    int server_optimizer;      /* index into outer_rules */
+    double lookahead;          /* outer_settings' keep; 0: none */
     outer_settings server;
     uint64_t threads;    /* 0: the cores the rank is bound to */
     int isa;             /* for engine_choose */

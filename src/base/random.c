@@ -45,6 +45,34 @@ float random_uniform(uint64_t seed, uint64_t stream, uint64_t index, float low, 
     return x < high ? x : nextafterf(high, low); /* where floats are wider apart than the grid */
 }
 
+/* ln x, x > 0, to some 1e-16: 2 artanh((x - 1) / (x + 1)) of what is left without a power of two. */
+static double logarithm(double x)
+{
+    int exponent;
+    double m = frexp(x, &exponent), sum = 0.0;
+    if (m < 0.7071) {
+        m *= 2.0;
+        exponent--;
+    }
+    const double s = (m - 1.0) / (m + 1.0);
+    for (int k = 23; k > 0; k -= 2)
+        sum = sum * s * s + 1.0 / k;
+    return 2.0 * s * sum + exponent * 0.69314718055994531;
+}
+
+double random_normal(uint64_t seed, uint64_t stream, uint64_t index)
+{
+    for (uint64_t draw = index << 8;;
+         draw++) { /* a point in the circle: more than three of four are */
+        const uint64_t bits = random_u64(seed, stream, draw);
+        const double x = ((double)(bits >> 32) + 0.5) * 0x1p-31 - 1.0,
+                     y = ((double)(bits & 0xFFFFFFFFU) + 0.5) * 0x1p-31 - 1.0,
+                     square = x * x + y * y;
+        if (square < 1.0)
+            return x * sqrt(-2.0 * logarithm(square) / square);
+    }
+}
+
 void random_shuffle(uint64_t seed, uint64_t stream, uint32_t *order, size_t n)
 {
     for (size_t i = 0; i < n; i++)

@@ -29,6 +29,8 @@ static const companion companions[] = {
     {"control-variates", "sync", {"weights"}},
     {"control-variates", "optimizer", {"sgd"}},
     {"local-statistics", "sync", {"weights"}},
+    {"clip-update", "sync", {"weights"}},
+    {"noise", "sync", {"weights"}},
 };
 
 static const option_entry *entry_of(const char *name)
@@ -99,7 +101,7 @@ typedef struct exclusion {
 } exclusion;
 
 /* Ways are compared, or divided by steps, from one average to the next, with momentum that begins there; and they begin
- * where everybody's do, which a worker's own numbers do not. */
+ * where everybody's do, which a worker's own numbers do not.  What epsilon counts are means, one a round. */
 static const exclusion exclusions[] = {
     {"ema", "tail-average"},
     {"lookahead", "server-optimizer"},
@@ -114,6 +116,11 @@ static const exclusion exclusions[] = {
     {"control-variates", "average-every"},
     {"local-statistics", "proximal"},
     {"local-statistics", "control-variates"},
+    {"clip-update", "normalize-steps"},
+    {"clip-update", "control-variates"},
+    {"clip-update", "local-statistics"},
+    {"noise", "aggregate"},
+    {"noise", "average-every"},
 };
 
 static bool check_exclusions(const train_options *o, error *err)
@@ -133,9 +140,18 @@ static bool check_participation(const train_options *o, error *err)
            error_user(err, "--participation 0: expected more than 0, the share of the workers");
 }
 
+static bool check_noise(const train_options *o, error *err)
+{
+    return o->resume[0] || o->noise == 0.0 || o->clip_update > 0.0 ||
+           error_user(err,
+                      "--noise %g: is a multiple of the longest update there may be; give that, "
+                      "too, with --clip-update",
+                      o->noise);
+}
+
 bool check_options(const train_options *options, error *err)
 {
     return check_companions(options, err) && check_averages(options, err) &&
            check_exclusions(options, err) && check_aggregate(options, err) &&
-           check_participation(options, err);
+           check_participation(options, err) && check_noise(options, err);
 }

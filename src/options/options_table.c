@@ -262,6 +262,14 @@ const option_entry option_train_table[] = {
      FLAG(local_statistics),
      .help = "Batch norm stays each worker's own, its scale and shift, too (FedBN); the tested "
              "model has the mean."},
+    {.name = "clip-update",
+     REAL(clip_update, 1e6, "0", "C"),
+     .help = "Shorten what a worker adds to the weights to an L2 norm of C; all workers count "
+             "alike; 0: do not."},
+    {.name = "noise",
+     REAL(noise, 1000, "0", "S"),
+     .help = "Add noise of deviation S C / n to the mean of n workers, with --clip-update C "
+             "(DP-FedAvg, as a lesson: who knows the seed knows the noise); 0: none."},
     {.name = "lookahead",
      REAL(lookahead, BELOW_ONE, "0", "D"),
      .help =

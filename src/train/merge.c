@@ -10,8 +10,9 @@
 bool merge_init(merge *self, const merge_rules *rules, const model *of, error *err)
 {
     size_t n = of->n_weights;
-    *self = (merge){.of = of};
-    if (rules->average->uses_before || rules->outer->apply || rules->keeps_before)
+    *self = (merge){.of = of, .privacy = rules->privacy};
+    if (rules->average->uses_before || rules->outer->apply || rules->keeps_before ||
+        rules->privacy.clip > 0.0)
         self->before = memory_new(n, sizeof *self->before, err);
     return (!rules->keeps_local || local_init(&self->local, of, err)) &&
            average_init(&self->average, rules->average, n, err) &&
@@ -52,13 +53,13 @@ static void to_moments(const merge *self, float *w)
         w[k] = w[k] < AVERAGE_LIMIT ? w[k] : nextafterf(AVERAGE_LIMIT, 0.0F);
 }
 
-/* Does more than one rank have a part in it? */
-static bool of_several(const double *weights)
+/* How many ranks have a part in it. */
+static int count(const double *weights)
 {
     int n = 0;
     for (int r = 0; r < transport_size(); r++)
         n += weights[r] > 0.0;
-    return n > 1;
+    return n;
 }
 
 void merge_outer(merge *self, float *w, uint64_t round)
@@ -71,7 +72,7 @@ void merge_outer(merge *self, float *w, uint64_t round)
 /* Statistics as moments, which may be averaged. */
 static double mean_of_weights(merge *self, float *w, const double *weights)
 {
-    bool several = of_several(weights); /* one's statistics are as they are */
+    bool several = count(weights) > 1; /* one's statistics are as they are */
     if (several)
         to_moments(self, w);
     double t_wire_s = transport_average(&self->average, w, self->before, weights);
@@ -96,11 +97,17 @@ static void stretch(const merge *self, float *w, double factor)
 
 double merge_weights(merge *self, float *w, const merge_shares *by, uint64_t round)
 {
+    const size_t n = self->of->n_trained;
+    const int n_updates = count(by->weights);
     local_take(&self->local, w);
+    if (self->privacy.clip > 0.0 && by->weights[transport_rank()] > 0.0)
+        privacy_clip(&self->privacy, w, self->before, n);
     double t_wire_s = combine(self, w, by->weights);
     local_mean(&self->local, w);
     if (by->stretch != 1.0)
         stretch(self, w, by->stretch);
+    if (self->privacy.noise > 0.0 && n_updates > 0)
+        privacy_noise(&self->privacy, w, n, n_updates, round);
     merge_outer(self, w, round);
     local_give(&self->local, w, by->lost);
     return t_wire_s;
@@ -118,7 +125,7 @@ double merge_gradients(merge *self, float *g, size_t n_trained, float largest,
 {
     if (self->aggregate.choice.rule->combine)
         return combine(self, g, weights);
-    bool several = of_several(weights);
+    bool several = count(weights) > 1;
     int exponent = exponent_of(largest);
     if (several)
         to_moments(self, g); /* behind the gradient stand the batch's statistics */

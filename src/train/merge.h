@@ -10,6 +10,7 @@
 #include "local.h"
 #include "model/model.h"
 #include "model/outer.h"
+#include "privacy.h"
 #include "transport/aggregate.h"
 #include "transport/average.h"
 
@@ -22,6 +23,7 @@ typedef struct merge {
     /* what everyone went on from the last time, as it is averaged; NULL where neither rule asks for it */
     float *before;
     local local; /* what is not averaged */
+    privacy privacy;
 } merge;
 
 /*
@@ -37,6 +39,7 @@ typedef struct merge_rules {
     outer_settings settings; /* of the outer rule */
     bool keeps_before;       /* others ask for it */
     bool keeps_local;        /* batch norm stays each worker's own */
+    privacy privacy;
 } merge_rules;
 bool merge_init(merge *self, const merge_rules *rules, const model *of, error *err);
 void merge_release(merge *self);

@@ -62,6 +62,11 @@ static bool check_workers(const course *on, const train_options *o, error *err)
 /* Has the model what the options are about? */
 static bool check_model(const model *of, const train_options *o, error *err)
 {
+    if (o->noise > 0.0 && of->n_weights > of->n_trained)
+        return error_user(err,
+                          "--noise: model %s has batchnorm layers, whose statistics would be "
+                          "averaged without noise; take another kind of norm, such as groupnorm",
+                          of->name);
     return !o->local_statistics || local_check(of, err);
 }
 
@@ -171,7 +176,8 @@ static void prepare_merge(job *to, error *err)
                          .settings = o->server,
                          .keeps_before =
                              o->proximal > 0.0 || o->normalize_steps || o->control_variates,
-                         .keeps_local = o->local_statistics};
+                         .keeps_local = o->local_statistics,
+                         .privacy = {o->clip_update, o->noise, o->seed}};
     rules.settings.keep = o->lookahead;
     rules.settings.averages = to->course.rounds * to->course.takes;
     if (aggregate_parse(o->aggregate, &rules.aggregate, err))

@@ -139,14 +139,21 @@ static bool take_step(training *t, uint64_t round, uint64_t segment, error *err)
                                (unsigned long long)round + 1);
 }
 
-/* Those that have diverged are left out. */
+/* How much a worker counts: not at all where it has diverged; as much as others where none may stand out. */
+static double share_of(const training *t, const segment_note *its)
+{
+    if (its->diverged)
+        return 0.0;
+    return t->job->merge.privacy.clip > 0.0 && its->images > 0.0 ? 1.0 : its->images;
+}
+
 static bool end_segment(training *t, uint64_t round, uint64_t segment, error *err)
 {
     job *j = t->job;
     const bool gradients = j->options->sync == SYNC_GRADIENTS;
     phases_enter(&t->phases, PHASE_PACK);
     for (int k = 0; k < transport_size(); k++) {
-        t->weights[k] = t->notes[k].diverged ? 0.0 : t->notes[k].images;
+        t->weights[k] = share_of(t, &t->notes[k]);
         present_note(&t->present, k, t->notes[k].images);
     }
     double t_wire_s = gradients ? average_gradients(t) : average_weights(t, round, segment);

@@ -498,6 +498,7 @@ class Recipe:
     normalize_steps: bool = False
     control_variates: bool = False
     local_statistics: bool = False
+    clip_update: float = 0.0
     server_optimizer: str = "none"
     server_lr: float = 0.0
     server_momentum: float = 0.9
@@ -628,6 +629,12 @@ def average(weights, images):
     return mean
 
 
+def clipped(before, w, norm):
+    """Of the way from before to w no more than a length of norm."""
+    length = np.sqrt(sum(((w[name] - x) ** 2).sum() for name, x in before.items()))
+    return {name: x + min(1, norm / length) * (w[name] - x) for name, x in before.items()}
+
+
 def normalized(before, weights, images, ways):
     """FedNova: x - (sum p_i a_i) sum p_i (x - y_i) / a_i."""
     share, ways = np.array(images) / sum(images), np.array(ways)
@@ -691,12 +698,15 @@ def train(net, w, x, labels, shards, recipe):
                     seen[k] += values
                 results.append(mine)
                 books[r, k, 3] += to - from_
+            counted = seen[:, 0]
+            if recipe.clip_update:  # all count alike
+                results, counted = [clipped(w, mine, recipe.clip_update) for mine in results], np.ones(len(workers))
             if recipe.aggregate != "mean":
-                mean = robust(recipe.aggregate, results, seen[:, 0])
+                mean = robust(recipe.aggregate, results, counted)
             elif recipe.normalize_steps:
                 mean = normalized(w, results, seen[:, 0], [worker.way for worker in workers])
             else:
-                mean = average(results, seen[:, 0])
+                mean = average(results, counted)
             if recipe.control_variates:
                 vary(w, results, workers)
             w = server.step(w, mean)

@@ -18,6 +18,8 @@ CASES = {
     "normalize, nesterov": Recipe(normalize_steps=True, nesterov=True, server_optimizer="nesterov"),
     "local": Recipe(local_statistics=True, average_every=2),
     "local, nesterov": Recipe(local_statistics=True, server_optimizer="nesterov"),
+    "clip": Recipe(clip_update=0.1, average_every=3),
+    "clip, nesterov": Recipe(clip_update=0.2, server_optimizer="nesterov"),
     "variates": Recipe(control_variates=True),
     "variates, nesterov, falling": Recipe(control_variates=True, nesterov=True, schedule="linear", local_epochs=2),
 }
@@ -87,6 +89,40 @@ def test_variates_go_on(bramble, pictures):
     assert resumed.n_done == 4 and differences(expected, resumed) == []
     without = Run(bramble.train(4, *options, out="without.h5"))
     assert "fc1.weight" in differences(expected, without)
+
+
+def flat(weights):
+    return np.concatenate([w.ravel() for name, w in sorted(weights.items())]).astype(float)
+
+
+def test_noise(bramble, pictures):
+    """What comes to the mean of m updates is normal, with deviation S C / m, and a function of seed and round alone."""
+    start, _, w = write_model(bramble.folder, SMALL)
+    options = ["--data", pictures, *start, "--batch", 8, "--limit-train", 96, "--threads", 1, "--participation", 0.7, "--clip-update", 0.3]
+    deviation = 0.3 * 1.5 / 2
+    clean = Run(bramble.train(4, *options, "--rounds", 1, "--lr", 0.02, out="clean.h5"))
+    noisy = flat(Run(bramble.train(4, *options, "--rounds", 1, "--lr", 0.02, "--noise", 1.5, out="noisy.h5")).weights)
+    z = (noisy - flat(clean.weights)) / deviation
+    n = len(z)
+    assert abs(z.mean()) < 5 / np.sqrt(n) and abs(z.std() - 1) < 5 / np.sqrt(2 * n) and abs((z ** 4).mean() - 3) < 5 * np.sqrt(96 / n)
+    assert abs(np.corrcoef(z[1:], z[:-1])[0, 1]) < 5 / np.sqrt(n)
+    assert np.mean(np.abs(z) > 2) == pytest.approx(0.0455, abs=5 * np.sqrt(0.0455 / n))
+    still = [*options, "--noise", 1.5, "--lr", 1e-30]  # only the noise moves
+    once = Run(bramble.train(4, *still, "--rounds", 1, "--average", "slices", out="once.h5"))
+    expected = Run(bramble.train(4, *still, "--rounds", 3, "--checkpoint", "c.h5", "--checkpoint-every", 1, out="noise.h5"))
+    other = Run(bramble.train(4, *still, "--rounds", 1, "--seed", 2, out="other.h5"))
+    resumed = Run(bramble.train(4, "--resume", "c.h5.previous", "--checkpoint", "d.h5", out="resumed.h5"))
+    assert resumed.n_done == 3 and differences(expected, resumed) == []
+    first, rest, others = (flat(run) - flat(before) for run, before in
+                           ((once.weights, w), (expected.weights, once.weights), (other.weights, w)))
+    assert np.abs(first / deviation - z).max() < 1e-4, "the same numbers, whatever was trained"
+    assert rest.std() == pytest.approx(np.sqrt(2) * deviation, rel=0.05)
+    assert max(abs(np.corrcoef(first, them)[0, 1]) for them in (rest, others)) < 5 / np.sqrt(n)
+
+
+def test_noise_needs_no_statistics(bramble, pictures):
+    done = bramble(4, "train", "--data", pictures, *write_model(bramble.folder, NORMS)[0], "--clip-update", 1, "--noise", 1)
+    assert done.returncode == 2 and "--noise: model small has batchnorm" in done.stderr and done.stderr.count("bramble:") == 1
 
 
 def test_local_goes_on(bramble, pictures):

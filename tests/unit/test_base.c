@@ -70,6 +70,34 @@ static void test_random_below(void **state)
     }
 }
 
+/* Against the C library's logarithm: x and y, where the point falls into the circle; moments, and the rare ones. */
+static void test_random_normal(void **state)
+{
+    (void)state;
+    enum { DRAWS = 200000 };
+    double sums[5] = {0}, far = 0;
+    for (uint64_t k = 0; k < DRAWS; k++) {
+        const double z = random_normal(7, 1, k);
+        double x, y, power = 1;
+        uint64_t draw = k << 8;
+        do {
+            const uint64_t bits = random_u64(7, 1, draw++);
+            x = ((double)(bits >> 32) + 0.5) / 2147483648.0 - 1;
+            y = ((double)(uint32_t)bits + 0.5) / 2147483648.0 - 1;
+        } while (x * x + y * y >= 1);
+        const double square = x * x + y * y, expected = x * sqrt(-2 * log(square) / square);
+        assert_true(fabs(z - expected) < 1e-11); /* of logarithms near 0 */
+        for (int i = 1; i < 5; i++)
+            sums[i] += power *= z;
+        far += fabs(z) > 3;
+    }
+    assert_true(fabs(sums[1] / DRAWS) < 0.01 && fabs(sums[2] / DRAWS - 1) < 0.015);
+    assert_true(fabs(sums[3] / DRAWS) < 0.03 && fabs(sums[4] / DRAWS - 3) < 0.1);
+    assert_true(far > 440 && far < 640); /* 540 */
+    assert_true(random_normal(7, 1, 3) == random_normal(7, 1, 3));
+    assert_true(random_normal(7, 1, 3) != random_normal(7, 2, 3));
+}
+
 static void test_random_floats(void **state)
 {
     (void)state;
@@ -280,12 +308,19 @@ static void test_clock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_philox),        cmocka_unit_test(test_streams),
-        cmocka_unit_test(test_random_below),  cmocka_unit_test(test_random_floats),
-        cmocka_unit_test(test_multiply),      cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_memory_out),    cmocka_unit_test(test_error_first_is_kept),
-        cmocka_unit_test(test_error_long),    cmocka_unit_test(test_error_print),
-        cmocka_unit_test(test_phases_add_up), cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_philox),
+        cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_random_below),
+        cmocka_unit_test(test_random_normal),
+        cmocka_unit_test(test_random_floats),
+        cmocka_unit_test(test_multiply),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory_out),
+        cmocka_unit_test(test_error_first_is_kept),
+        cmocka_unit_test(test_error_long),
+        cmocka_unit_test(test_error_print),
+        cmocka_unit_test(test_phases_add_up),
+        cmocka_unit_test(test_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
