@@ -60,7 +60,7 @@ bool conv_method_fits(enum conv_method method, int kernel, int stride);
 
 /*
  * conv_method_choose - the one for a layer, by the shape of its forward pass alone: the same on every machine
- * F(4x4) from 32 channels in and out and outputs of 6 x 6 on, where it was faster in all three passes; else direct.
+ * F(4x4) from 16 channels in and out and outputs of 6 x 6 on, where it was faster in all three passes; else direct.
  */
 enum conv_method conv_method_choose(const conv_shape *shape);
 

@@ -15,7 +15,7 @@ bool conv_method_fits(enum conv_method method, int kernel, int stride)
 
 enum conv_method conv_method_choose(const conv_shape *s)
 {
-    enum { CHANNELS = 32, SIDE = 6 };
+    enum { CHANNELS = 16, SIDE = 6 };
     bool pays = s->in_channels >= CHANNELS && s->out_channels >= CHANNELS &&
                 s->out_height >= SIDE && s->out_width >= SIDE;
     return pays && conv_method_fits(CONV_F4, s->kernel, s->stride) ? CONV_F4 : CONV_DIRECT;
