@@ -10,6 +10,7 @@
 #define BRAMBLE_BASE_TENSOR_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { TENSOR_NAME_BYTES = 64, TENSOR_MAX_DIMS = 4 };
@@ -23,6 +24,12 @@ typedef struct tensor_training {
 } tensor_training;
 
 enum { TENSOR_ALWAYS = INT_MAX };
+
+/* tensor_trains - is it trained in a step of this epoch, from 0? */
+static inline bool tensor_trains(const tensor_training *self, double epoch)
+{
+    return epoch < (double)self->epochs;
+}
 
 typedef struct tensor {
     char name[TENSOR_NAME_BYTES]; /* [A-Za-z0-9_.-], unique in its model */

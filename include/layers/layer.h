@@ -103,13 +103,15 @@ typedef struct layer_pass {
     uint32_t epoch;
     const uint32_t *numbers; /* of the images in the whole training set: [n_blocks][VEC_WIDTH] */
     const float *w, *statistics; /* the layer's trained weights, and its statistics */
-    float *g;                    /* the gradient of w; backward overwrites all of it */
+    /* the gradient of w; backward overwrites all of it.  NULL: not wanted, of weights that stand still, or there is none */
+    float *g;
     float *measured;  /* the batch's statistics, by whoever reduces; NULL: go by self's own */
     const void *plan; /* what the kind's plan has made */
     const vec *x[LAYER_MAX_INPUTS]; /* its inputs */
     vec *y;                         /* its output */
     const vec *gy;                  /* gradient of its output */
-    vec *gx[LAYER_MAX_INPUTS];      /* gradients of its inputs; NULL: not wanted (of the images) */
+    /* gradients of its inputs; NULL: not wanted, of the images or where nothing that is trained is behind */
+    vec *gx[LAYER_MAX_INPUTS];
     bool add[LAYER_MAX_INPUTS]; /* gx has another reader's gradient: add to it, else overwrite it */
     void *workspace;            /* workspace_bytes, kept from forward to backward */
     void *scratch;              /* scratch_bytes, the calling thread's own; nothing in it is kept */
@@ -175,6 +177,7 @@ struct layer_kind {
      * workspace or, n_sums for each block, in sums.
      *   prepare  what depends on the weights alone; of all layers, before the first forward (NULL: nothing)
      *   collect  all of g, from all blocks, after backward has run by blocks (NULL: no weights)
+     * Where neither g nor a gx is wanted there is no backward, without g no collect.
      */
     layer_function *prepare, *forward, *backward, *collect;
     /*

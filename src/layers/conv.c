@@ -209,6 +209,8 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
 static void weight_gradient(const layer *self, const workspace *ws, const layer_pass *pass,
                             const team *us)
 {
+    if (!pass->g)
+        return;
     const conv_gradient_plan *p = &((const conv_layer_plan *)pass->plan)->weights;
     conv_gradient_arrays arrays = {.in = embeds_input(self) ? at(pass, ws->input) : pass->x[0],
                                    .gout = pass->gy,

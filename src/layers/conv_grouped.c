@@ -87,6 +87,8 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
 
 static void weight_gradient(const layer *self, const layer_pass *pass, const team *us)
 {
+    if (!pass->g)
+        return;
     grouped_shape s = forward_shape(self);
     const vec *in = padded_input(self, pass);
     float *gb = conv_bias(self, pass->g);

@@ -52,7 +52,7 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
 {
     size_t n_in = layer_features(self->in[0]), n_out = (size_t)self->out.channels, begin, end;
     size_t first = pass->block_begin, n_blocks = pass->block_end - first;
-    if (pass->training) {
+    if (pass->g) {
         layer_share(pass, us, 1, &begin, &end);
         dense_transpose((int)n_in, pass->x[0], pass->workspace, begin, end);
     }
@@ -74,7 +74,7 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
 {
     size_t n_in = layer_features(self->in[0]), n_out = (size_t)self->out.channels, begin, end;
     size_t first = pass->block_begin, n_blocks = pass->block_end - first;
-    if (!pass->by_blocks)
+    if (pass->g && !pass->by_blocks)
         collect(self, pass, us);
     if (pass->gx[0]) {
         team_share(us, n_in, &begin, &end);

@@ -64,16 +64,16 @@ size_t norm_plane(const layer *self)
 
 void norm_put(const layer *self, const layer_pass *pass, size_t c, norm_pair g)
 {
-    if (self->values[NORM_SCALE])
+    if (pass->g && self->values[NORM_SCALE])
         pass->g[c] = (float)g.second;
-    if (self->values[NORM_BIAS])
+    if (pass->g && self->values[NORM_BIAS])
         pass->g[biases(self) + c] = (float)g.first;
 }
 
 void norm_collect(const layer *self, const layer_pass *pass, const team *us)
 {
     size_t begin, end, channels = (size_t)self->in[0].channels;
-    if (self->n_trained == 0)
+    if (!pass->g)
         return;
     team_share(us, channels, &begin, &end);
     for (size_t c = begin; c < end; c++)

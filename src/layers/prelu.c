@@ -54,11 +54,12 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
     channel_weights of = weights_of(self);
     size_t begin, end;
     layer_share(pass, us, of.n_channels, &begin, &end);
-    channel_prelu_sums(&of, pass->x[0], pass->gy, pass->sums, begin, end);
+    if (pass->g)
+        channel_prelu_sums(&of, pass->x[0], pass->gy, pass->sums, begin, end);
     if (pass->gx[0]) /* behind the sums: it may take the place of gy */
         channel_prelu_backward(&of, pass->w, pass->x[0], pass->gy, pass->gx[0], pass->add[0], begin,
                                end);
-    if (!pass->by_blocks) {
+    if (pass->g && !pass->by_blocks) {
         team_barrier(us);
         collect(self, pass, us);
     }

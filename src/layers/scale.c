@@ -63,12 +63,12 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
     float factor = (float)self->reals[FACTOR];
     size_t begin, end;
     layer_share(pass, us, of.n_channels, &begin, &end);
-    if (!of.one) /* first: gx may take the place of gy */
+    if (pass->g) /* first: gx may take the place of gy */
         channel_scale_sums(&of, pass->x[0], pass->gy, pass->sums, begin, end);
     if (pass->gx[0])
         channel_scale_backward(&of, of.one ? &factor : pass->w, pass->gy, pass->gx[0], pass->add[0],
                                begin, end);
-    if (!of.one && !pass->by_blocks) {
+    if (pass->g && !pass->by_blocks) {
         team_barrier(us);
         collect(self, pass, us);
     }

@@ -74,13 +74,12 @@ static void connect(network *self, const buffer *outputs, const buffer *gradient
         const layer *l = &m->layers[k];
         layer_pass *pass = &self->passes[k];
         pass->y = self->slots[outputs[k].slot];
-        pass->gy = self->training ? self->slots[gradients[k].slot] : NULL;
+        pass->gy = self->gradients[k] = self->training ? self->slots[gradients[k].slot] : NULL;
         for (int i = 0; i < l->n_inputs; i++) {
             int from = l->inputs[i];
             pass->x[i] = from == LAYER_IMAGES ? self->images : self->slots[outputs[from].slot];
             if (from == LAYER_IMAGES || !self->training)
                 continue;
-            pass->gx[i] = self->slots[gradients[from].slot];
             pass->add[i] = written[from];
             written[from] = true;
         }

@@ -3,8 +3,35 @@
 #include "base/clock.h"
 #include "kernels/loss.h"
 
+/* In the epoch of the optimizer; where a gradient is for later, all that are ever trained are. */
+static bool trains(const step *self, const layer *l)
+{
+    double epoch = self->by ? self->by->epoch : 0.0;
+    for (int k = 0; k < l->n_tensors; k++)
+        if (l->tensors[k].role == TENSOR_TRAINED && tensor_trains(&l->tensors[k].training, epoch))
+            return true;
+    return false;
+}
+
+/* Which gradients a layer makes: of its weights, and of inputs behind which something is trained. */
+static void want(const step *self, int k, bool *wanted)
+{
+    const network *net = self->net;
+    const layer *l = &net->model->layers[k];
+    layer_pass *pass = &net->passes[k];
+    bool trained = self->g && trains(self, l);
+    pass->g = trained ? self->g + net->model->places[k].trained : NULL;
+    wanted[k] = trained;
+    for (int i = 0; i < l->n_inputs; i++) {
+        int from = l->inputs[i];
+        pass->gx[i] = from != LAYER_IMAGES && wanted[from] ? net->gradients[from] : NULL;
+        wanted[k] = wanted[k] || pass->gx[i];
+    }
+}
+
 void step_begin(step *self)
 {
+    bool wanted[MODEL_MAX_LAYERS];
     network *net = self->net;
     size_t n = self->n_images, n_blocks = n / VEC_WIDTH + (n % VEC_WIDTH != 0);
     size_t n_threads = (size_t)net->n_threads;
@@ -20,8 +47,8 @@ void step_begin(step *self)
         pass->numbers = net->numbers;
         pass->w = self->w + at->trained;
         pass->statistics = self->w + at->statistics;
-        pass->g = self->g ? self->g + at->trained : NULL;
         pass->measured = measured ? measured + at->statistics : NULL;
+        want(self, k, wanted);
     }
     self->pass = (stage_pass){.layers = net->model->layers,
                               .stages = net->stages,
@@ -62,12 +89,25 @@ void step_load(step *self, stage_walk *at)
         self->t_input_s = clock_now() - start;
 }
 
+/* What stands still has no gradient. */
+static void clear_standing(const step *self, int k, const team *us)
+{
+    const network *net = self->net;
+    size_t begin, end;
+    if (!self->g || net->passes[k].g)
+        return;
+    team_share(us, net->model->layers[k].n_trained, &begin, &end);
+    for (float *g = self->g + net->model->places[k].trained; begin < end; begin++)
+        g[begin] = 0.0F;
+}
+
 void step_prepare(const step *self, stage_walk *at)
 {
     for (int k = 0; k < self->net->model->n_layers; k++) {
         const layer *l = &self->net->model->layers[k];
         if (l->kind->prepare)
             l->kind->prepare(l, &self->net->passes[k], at->us);
+        clear_standing(self, k, at->us);
     }
     at->own = false;
 }

@@ -25,7 +25,8 @@ struct network {
     char *scratch;      /* scratch_bytes for each thread */
     size_t scratch_bytes;
     vec *images;
-    vec **slots; /* memory of activations and gradients (buffers.h) */
+    vec *gradients[MODEL_MAX_LAYERS]; /* of the layers' outputs; NULL unless training */
+    vec **slots;                      /* memory of activations and gradients (buffers.h) */
     int n_slots;
     const vec *logits;
     vec *glogits; /* NULL unless training */

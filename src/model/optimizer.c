@@ -117,7 +117,7 @@ void optimizer_begin(optimizer *self)
 
 static bool is_trained(const optimizer *self, const optimizer_part *part)
 {
-    return self->epoch < (double)part->training.epochs;
+    return tensor_trains(&part->training, self->epoch);
 }
 
 /* Elements of a chunk of a part. */

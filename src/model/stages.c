@@ -42,6 +42,16 @@ static layer_pass own_pass(const stage_walk *self, int k)
     return pass;
 }
 
+/* Has layer k something to do on the way back? */
+static bool goes_back(const stage_walk *self, int k)
+{
+    const layer_pass *pass = &self->pass->passes[k];
+    for (int i = 0; i < LAYER_MAX_INPUTS; i++)
+        if (pass->gx[i])
+            return true;
+    return pass->g != NULL;
+}
+
 /* Layers from .. to - 1, or backward, of some blocks. */
 static void run_layers(const stage_walk *self, int from, int to, enum direction way, size_t begin,
                        size_t end)
@@ -50,6 +60,8 @@ static void run_layers(const stage_walk *self, int from, int to, enum direction 
     for (int n = from; n < to; n++) {
         int k = way == FORWARD ? n : to - 1 - (n - from);
         const layer *l = &self->pass->layers[k];
+        if (way == BACKWARD && !goes_back(self, k))
+            continue;
         layer_pass pass = own_pass(self, k);
         pass.by_blocks = true;
         pass.block_begin = begin;
@@ -71,12 +83,13 @@ static void run_blocks(stage_walk *self, const stage *s, enum direction way)
         run_layers(self, s->single, s->last, way, begin, end);
 }
 
-/* The whole team on all blocks of a layer. */
+/* The whole team on all blocks of a layer.  NULL: nothing, but they meet: buffers.c counts on it. */
 static void run_team(stage_walk *self, int k, layer_function *function)
 {
     layer_pass pass = own_pass(self, k);
     stage_meet(self, false);
-    function(&self->pass->layers[k], &pass, self->us);
+    if (function)
+        function(&self->pass->layers[k], &pass, self->us);
 }
 
 static void run_reduce(stage_walk *self, int k, enum direction way)
@@ -86,11 +99,14 @@ static void run_reduce(stage_walk *self, int k, enum direction way)
     layer_pass pass = own_pass(self, k);
     pass.by_blocks = true;
     team_share(self->us, self->pass->n_blocks, &pass.block_begin, &pass.block_end);
+    layer_function *sums = way == FORWARD ? kind->forward_sums : kind->backward_sums;
+    layer_function *combine = way == FORWARD ? kind->forward_combine : kind->backward_combine;
+    bool idle = way == BACKWARD && !goes_back(self, k);
     if (self->pass->measuring) {
         stage_meet(self, true);
-        (way == FORWARD ? kind->forward_sums : kind->backward_sums)(&self->pass->layers[k], &pass,
-                                                                    &alone);
-        run_team(self, k, way == FORWARD ? kind->forward_combine : kind->backward_combine);
+        if (!idle)
+            sums(&self->pass->layers[k], &pass, &alone);
+        run_team(self, k, idle ? NULL : combine);
     }
     stage_meet(self, true);
     run_layers(self, k, k + 1, way, pass.block_begin, pass.block_end);
@@ -120,12 +136,12 @@ void stages_backward(stage_walk *self, int first, int last)
             run_blocks(self, s, BACKWARD);
             stage_meet(self, false);
             for (int k = s->first; k < s->last; k++)
-                if (self->pass->layers[k].kind->collect)
+                if (self->pass->passes[k].g && self->pass->layers[k].kind->collect)
                     self->pass->layers[k].kind->collect(&self->pass->layers[k],
                                                         &self->pass->passes[k], self->us);
         } else {
             for (int k = s->last - 1; k >= s->first; k--)
-                run_team(self, k, self->pass->layers[k].kind->backward);
+                run_team(self, k, goes_back(self, k) ? self->pass->layers[k].kind->backward : NULL);
         }
     }
 }

@@ -58,7 +58,7 @@ static inline void alone_new(alone *self, const layer *what, int n_images)
                               .seed = 3,
                               .numbers = self->numbers,
                               .w = self->w,
-                              .g = self->g,
+                              .g = l->n_trained > 0 ? self->g : NULL,
                               .plan = self->plan,
                               .x = {self->in},
                               .y = self->out,

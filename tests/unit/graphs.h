@@ -120,7 +120,8 @@ static inline void power_backward_combine(const layer *self, const layer_pass *p
     for (size_t c = begin; c < end; c++) {
         float *numbers = power_numbers(pass, c), scale = numbers[POWER_SCALE];
         float total = power_total(self, pass, c);
-        pass->g[c] = scale * total;
+        if (pass->g)
+            pass->g[c] = scale * total;
         numbers[POWER_CHANGE] = -pass->w[c] * total * scale * scale * scale / (float)n;
     }
 }

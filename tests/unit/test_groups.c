@@ -1,4 +1,5 @@
 /* What a model file says of how weights are trained: groups of the flat vector, and what a step makes of them. */
+#include "graphs.h"
 #include "networks.h"
 
 #define TEXT                                                                                       \
@@ -8,7 +9,7 @@
     "[e]\nkind = dense\nunits = 5\ntrained = 2\n[t]\nkind = relu\n"                                \
     "[f]\nkind = dense\nunits = 3\ntrained = no\nweight-decay = 0\n"
 
-enum { N_IMAGES = 19 };
+enum { N_IMAGES = 19, N_GRAPHS = 8 };
 
 static void test_groups(void **state)
 {
@@ -82,11 +83,47 @@ static void test_steps(void **state)
     model_free(m);
 }
 
+/* Weights of some layers stand still for good: their gradient is 0, all others' what it would be. */
+static void test_standing(void **state)
+{
+    (void)state;
+    for (int turn = 0; turn < enough_of(N_GRAPHS); turn++) {
+        model *m = graph_random(9);
+        images data;
+        images_new(&data, m, N_IMAGES);
+        network_input input = {.load = images_load, .arg = &data};
+        network *net = network_of(m, N_IMAGES, true, 1 + turn % 3);
+        float *w = weights_new(m), *want = guarded_new(m->n_weights * sizeof *want);
+        network_gradient(net, w, want, &input, N_IMAGES);
+        network_free(net);
+        for (int k = 0; k < m->n_layers; k++) {
+            layer *l = &m->layers[k];
+            if (l->n_trained == 0 || (k > turn && draw(0, 1) == 0))
+                continue;
+            for (int t = 0; t < l->n_tensors; t++)
+                l->tensors[t].training.epochs = 0;
+            memset(want + m->places[k].trained, 0, l->n_trained * sizeof *want);
+        }
+        net = network_of(m, N_IMAGES, true, 1 + turn % 3);
+        float *got = guarded_new(m->n_weights * sizeof *got);
+        guarded_fill(got);
+        network_gradient(net, w, got, &input, N_IMAGES);
+        assert_memory_equal(want, got, m->n_weights * sizeof *want);
+        guarded_free(w);
+        guarded_free(want);
+        guarded_free(got);
+        network_free(net);
+        images_free(&data);
+        model_free(m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_groups),
         cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_standing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -399,8 +399,10 @@ static void test_in_place(void **state)
             const bool *want = training ? list[k].output : list[k].inference;
             assert_int_equal(p[b].y == p[a].y, want[0]);
             assert_int_equal(p[c].y == p[b].y, want[1]);
-            assert_int_equal(training && p[b].gx[0] == p[b].gy, training && list[k].gradient[0]);
-            assert_int_equal(training && p[c].gx[0] == p[c].gy, training && list[k].gradient[1]);
+            assert_int_equal(training && net->gradients[a] == p[b].gy,
+                             training && list[k].gradient[0]);
+            assert_int_equal(training && net->gradients[b] == p[c].gy,
+                             training && list[k].gradient[1]);
             network_free(net);
             model_free(m);
         }
