@@ -1,18 +1,22 @@
 #!/usr/bin/python3
-"""Write small nets as PyTorch's exporter writes them to ONNX, and what PyTorch makes of images: tests/data/pytorch_onnx.h5.
+"""Write small nets as PyTorch's exporters write them to ONNX, and what PyTorch makes of images: tests/data/pytorch_onnx.h5,
+and with the exporter that is built on dynamo tests/data/pytorch_dynamo.h5.
 
-usage: tests/data/pytorch_onnx.py OUT.h5      (needs PyTorch; the tests do not)
+usage: tests/data/pytorch_onnx.py OUT.h5             (needs PyTorch; the tests do not)
+       tests/data/pytorch_onnx.py OUT.h5 --dynamo    (needs onnx and onnxscript, too)
 
-A group for each net and opset:
+The attribute made says with which versions.  A group for each net, and opset:
   attributes range     pixels go from 0 to this
              probabilities  the last step is a softmax
   file                 the ONNX file, as bytes
   x [n][3][12][12]     images, as the net takes them
   y [n][classes]       what it gives
+With --dynamo a group "external" besides, of the net plain with its weights in another file: its file alone.
 To add one: a class, and its line in NETS.
 """
 import io
 import sys
+import tempfile
 import warnings
 
 import h5py
@@ -140,10 +144,46 @@ def unsettle(net):
             torch.nn.init.uniform_(tensor, 0.5, 1.5) if "var" in name else tensor.data.add_(0.3 * torch.rand_like(tensor) - 0.1)
 
 
+def write_group(file, name, kind, most, net, data, x):
+    group = file.create_group(name)
+    group.attrs["range"] = most
+    group.attrs["probabilities"] = float(kind is Normalised)
+    group.create_dataset("file", data=np.frombuffer(data, "u1"), compression="gzip")
+    group["x"], group["y"] = x.numpy(), net(x).detach().numpy()
+
+
+def exported(net, x, **how):
+    """As dynamo's exporter writes it, but for the notes that tell where in which program a node comes from."""
+    import onnx
+    with tempfile.TemporaryDirectory() as folder:
+        torch.onnx.export(net, (x,), f"{folder}/net.onnx", dynamo=True, verbose=False, input_names=["x"], output_names=["y"], **how)
+        model = onnx.load(f"{folder}/net.onnx", load_external_data=False)
+    for part in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output, *model.functions):
+        del part.metadata_props[:]
+    return model.SerializeToString()
+
+
+def write_dynamo(file):
+    import onnx
+    import onnxscript
+    file.attrs["made"] = f"PyTorch {torch.__version__}, onnxscript {onnxscript.__version__}, onnx {onnx.__version__}"
+    for name, (kind, most, _) in NETS.items():
+        net = kind().eval()
+        unsettle(net)
+        x = torch.rand(IMAGES, 3, SIDE, SIDE) * most
+        shapes = ({0: torch.export.Dim("n")},) if kind is not Plain else None
+        write_group(file, name, kind, most, net, exported(net, x, external_data=False, dynamic_shapes=shapes), x)
+    file["external/file"] = np.frombuffer(exported(Plain().eval(), x, external_data=True), "u1")
+
+
 def main():
     torch.manual_seed(1)
     warnings.simplefilter("ignore")
     with h5py.File(sys.argv[1], "w") as file:
+        if "--dynamo" in sys.argv[2:]:
+            write_dynamo(file)
+            return
+        file.attrs["made"] = f"PyTorch {torch.__version__}"
         for name, (kind, most, opsets) in NETS.items():
             for opset in opsets:
                 net, stream = kind().eval(), io.BytesIO()
@@ -152,11 +192,7 @@ def main():
                 axes = {"x": {0: "n"}, "y": {0: "n"}} if opset % 2 else None
                 torch.onnx.export(net, x, stream, opset_version=opset, input_names=["x"], output_names=["y"],
                                   dynamic_axes=axes if opset != 11 else None, do_constant_folding=opset != 9)
-                group = file.create_group(f"{name}, opset {opset}")
-                group.attrs["range"] = most
-                group.attrs["probabilities"] = float(kind is Normalised)
-                group["file"] = np.frombuffer(stream.getvalue(), "u1")
-                group["x"], group["y"] = x.numpy(), net(x).detach().numpy()
+                write_group(file, f"{name}, opset {opset}", kind, most, net, stream.getvalue(), x)
 
 
 if __name__ == "__main__":

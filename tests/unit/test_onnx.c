@@ -1,6 +1,6 @@
 /*
- * ONNX files: what is written and read again, PyTorch's (tests/data/pytorch_onnx.h5, made by tests/data/pytorch_onnx.py),
- * and those in Debian's libonnx-testdata, where it is installed.
+ * ONNX files: what is written and read again, PyTorch's (tests/data/pytorch_onnx.h5 and pytorch_dynamo.h5, made by
+ * tests/data/pytorch_onnx.py), and those in Debian's libonnx-testdata, where it is installed.
  */
 #include "exchange/onnx_write.h"
 #include "onnx_net.h"
@@ -13,6 +13,7 @@
 
 #define TEST(name) cmocka_unit_test(name)
 #define TOLERANCE 1e-5 /* of the largest output */
+#define DYNAMO "tests/data/pytorch_dynamo.h5"
 #define TESTDATA "/usr/share/libonnx-testdata/data"
 
 /* ---- our own ----------------------------------------------------------------------------------- */
@@ -145,17 +146,28 @@ static void normalise(const exchange_file *file, const model *m, float *x, size_
     input_values_release(&by);
 }
 
+/* The ONNX file in a group, guarded_free it. */
+static uint8_t *read_bytes(hid_t all, const char *name, size_t *n)
+{
+    hid_t group = H5Gopen2(all, name, H5P_DEFAULT);
+    assert_true(group >= 0);
+    float *numbers = read_floats(group, "file", n);
+    uint8_t *bytes = guarded_new(*n);
+    for (size_t k = 0; k < *n; k++)
+        bytes[k] = (uint8_t)numbers[k];
+    guarded_free(numbers);
+    assert_true(H5Gclose(group) >= 0);
+    return bytes;
+}
+
 static void compare_net(hid_t all, const char *name)
 {
     size_t n_bytes, n_x, n_y;
     hid_t group = H5Gopen2(all, name, H5P_DEFAULT);
     assert_true(group >= 0);
     bool probabilities = read_number(all, name, "probabilities") != 0.0;
-    float *bytes = read_floats(group, "file", &n_bytes), *x = read_floats(group, "x", &n_x);
-    float *want = read_floats(group, "y", &n_y);
-    uint8_t *file_bytes = guarded_new(n_bytes);
-    for (size_t k = 0; k < n_bytes; k++)
-        file_bytes[k] = (uint8_t)bytes[k];
+    float *x = read_floats(group, "x", &n_x), *want = read_floats(group, "y", &n_y);
+    uint8_t *file_bytes = read_bytes(all, name, &n_bytes);
     exchange_file file = read_of(file_bytes, n_bytes);
     model *m = model_of(file.text);
     float *w = fit_of(&file, m);
@@ -173,24 +185,51 @@ static void compare_net(hid_t all, const char *name)
     guarded_free(file_bytes);
     guarded_free(want);
     guarded_free(x);
-    guarded_free(bytes);
     assert_true(H5Gclose(group) >= 0);
+}
+
+/* The nets of a file; how many. */
+static int compare_nets(const char *path)
+{
+    char name[128];
+    H5G_info_t all;
+    int n = 0;
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    assert_true(file >= 0 && H5Gget_info(file, &all) >= 0);
+    for (hsize_t k = 0; k < all.nlinks; k++) {
+        assert_true(H5Lget_name_by_idx(file, ".", H5_INDEX_NAME, H5_ITER_INC, k, name, sizeof name,
+                                       H5P_DEFAULT) > 0);
+        if (strcmp(name, "external") != 0) {
+            compare_net(file, name);
+            n++;
+        }
+    }
+    assert_true(H5Fclose(file) >= 0);
+    return n;
 }
 
 static void what_pytorch_writes_gives_what_pytorch_gives(void **state)
 {
     (void)state;
-    char name[128];
-    H5G_info_t all;
-    hid_t file = H5Fopen("tests/data/pytorch_onnx.h5", H5F_ACC_RDONLY, H5P_DEFAULT);
-    assert_true(file >= 0);
-    assert_true(H5Gget_info(file, &all) >= 0 && all.nlinks >= 9);
-    for (hsize_t k = 0; k < all.nlinks; k++) {
-        assert_true(H5Lget_name_by_idx(file, ".", H5_INDEX_NAME, H5_ITER_INC, k, name, sizeof name,
-                                       H5P_DEFAULT) > 0);
-        compare_net(file, name);
-    }
-    assert_true(H5Fclose(file) >= 0);
+    assert_int_equal(compare_nets("tests/data/pytorch_onnx.h5"), 9);
+    assert_int_equal(compare_nets(DYNAMO), 6);
+}
+
+static void weights_that_dynamo_wrote_elsewhere_are_asked_for(void **state)
+{
+    (void)state;
+    size_t n;
+    error err = {0};
+    exchange_file made = {0};
+    hid_t all = H5Fopen(DYNAMO, H5F_ACC_RDONLY, H5P_DEFAULT);
+    assert_true(all >= 0);
+    uint8_t *bytes = read_bytes(all, "external", &n);
+    assert_false(onnx_read(bytes, n, &made, &err));
+    assert_int_equal(err.kind, ERROR_USER);
+    assert_non_null(strstr(err.text, "conv1.weight lies in another file (external data)"));
+    exchange_file_release(&made);
+    guarded_free(bytes);
+    assert_true(H5Fclose(all) >= 0);
 }
 
 /* ---- libonnx-testdata -------------------------------------------------------------------------- */
@@ -328,6 +367,7 @@ int main(void)
         TEST(our_graph_is_read_as_anybodys),
         TEST(a_changed_graph_is_not_taken_for_ours),
         TEST(what_pytorch_writes_gives_what_pytorch_gives),
+        TEST(weights_that_dynamo_wrote_elsewhere_are_asked_for),
         TEST(models_of_debian_are_right_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
