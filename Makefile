@@ -371,7 +371,7 @@ coverage: ## share of the lines of src/ that `make test` runs: build/coverage/in
 	  --print-summary build/coverage/obj/src
 
 # ---- for users -----------------------------------------------------------------------------------
-.PHONY: demo test test-long test-debian13 soak fuzz data notebooks figures packages sysroot-arm64 bench bench-peers bench-static install install-program install-library uninstall dist deb
+.PHONY: demo test test-long test-debian13 soak fuzz data notebooks figures packages sysroot-arm64 bench bench-peers bench-training bench-static install install-program install-library uninstall dist deb
 .PHONY: container-test
 
 demo: ## install what is missing, build, get CIFAR-10 or Fashion-MNIST, train and test a CNN
@@ -427,9 +427,9 @@ notebooks: ## execute the notebooks on results/paper-emulated/, or on BRAMBLE_RE
 	@$(MAKE) $(JOBS) --no-print-directory all
 	@tools/run-notebooks
 
-figures: ## draw the picture in README.md (docs/study.svg) of results/paper-emulated/
+figures: ## draw the picture in README.md (docs/study.svg) of results/paper-emulated/ and results/peers/
 	@tools/install-packages notebooks
-	@PYTHONDONTWRITEBYTECODE=1 python/bramble-plot results/paper-emulated --figure overview -o docs/study.svg --force
+	@PYTHONDONTWRITEBYTECODE=1 python/bramble-plot results/paper-emulated results/peers --figure overview -o docs/study.svg --force
 
 BENCH := $(B)/bench-kernels $(B)/bench-average
 bench: all $(BENCH) ## speed against this machine's measured peak: a table, and results/bench.json
@@ -440,6 +440,10 @@ bench: all $(BENCH) ## speed against this machine's measured peak: a table, and 
 bench-peers: all $(BENCH) ## the same beside PyTorch, where it is installed
 	@tools/install-packages test
 	@bench/bench.py --peers
+
+bench-training: all ## accuracy over time beside PyTorch, for the picture in README.md: results/peers/
+	@tools/install-packages test
+	@bench/training.py
 
 # Fault tolerance needs it (docs/reliability.md); Debian 12 and Raspberry Pi OS have Open MPI 4.
 OPENMPI5 := build/openmpi5

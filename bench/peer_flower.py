@@ -13,21 +13,14 @@ import sys
 import time
 
 import flwr
-import numpy
 import torch
 import torch.nn.functional as F
 
+from cifar import tensors
 from peer_torch import Net
 
 ADDRESS = "127.0.0.1:18080"
 ROUNDS = 20
-
-
-def load(folder, names):
-    rows = numpy.concatenate([numpy.fromfile(os.path.join(folder, name), dtype=numpy.uint8).reshape(-1, 3073)
-                              for name in names])
-    x = torch.from_numpy(rows[:, 1:].reshape(-1, 3, 32, 32).astype(numpy.float32) / 127.5 - 1.0)
-    return x, torch.from_numpy(rows[:, 0].astype(numpy.int64))
 
 
 def weights_of(net):
@@ -40,7 +33,7 @@ def set_weights(net, weights):
 
 class Client(flwr.client.NumPyClient):
     def __init__(self, folder, k, n):
-        x, y = load(folder, [f"data_batch_{i}.bin" for i in range(1, 6)])
+        x, y = tensors(folder, [f"data_batch_{i}.bin" for i in range(1, 6)])
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(1))[k::n]
         self.net, self.x, self.y = Net(), x[order], y[order]
 
@@ -64,7 +57,7 @@ def client(folder, k, n):
 
 
 def server(folder, n, target):
-    x, y = load(folder, ["test_batch.bin"])
+    x, y = tensors(folder, ["test_batch.bin"])
     torch.manual_seed(0)
     net, tested = Net(), 0.0
     start = None

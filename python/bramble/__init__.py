@@ -21,8 +21,9 @@ _LATER: dict[str, str] = {}  # name -> module: matplotlib and PyTorch are loaded
 for _module, _names in (
         ("look", "BLACK BLUE GREEN HERE ORANGE PHASE_COLOURS PHASE_HATCHES PURPLE RED SKY THEIRS YELLOW label_points style"
                  " whole_ticks"),
-        ("figures_study", "plot_accuracy plot_cores plot_crossing plot_efficiency plot_overhead plot_overview plot_scaling"
-                       " plot_shares plot_speedup plot_time"),
+        ("figures_study", "plot_accuracy plot_cores plot_crossing plot_efficiency plot_overhead plot_scaling plot_shares"
+                       " plot_speedup plot_time"),
+        ("figures_overview", "plot_overview plot_peers"),
         ("figures_run", "plot_confusion plot_curves plot_examples plot_filters plot_temperature plot_timeline"),
         ("figures_methods", "plot_labels plot_methods plot_methods_bytes plot_methods_time plot_partitions"),
         ("figures_plan", "NoPlan ask_plan plot_plan plot_plan_parts"),

@@ -192,7 +192,8 @@ def plot_speedup(results: Results, narrow: bool = False) -> Figure:
     return fig
 
 
-def _draw_accuracy(ax: Axes, t: Tables) -> None:
+def draw_accuracy(ax: Axes, t: Tables) -> None:
+    """The accuracy of every case in a panel, beside the paper's."""
     mean, sd = PAPER_ACCURACY
     ax.axhspan(100 * (mean - sd), 100 * (mean + sd), color=ORANGE, alpha=0.25, linewidth=0, label="paper: 57 ± 1.7 %")
     ticks: list[tuple[str, float]] = []
@@ -219,7 +220,7 @@ def _draw_accuracy(ax: Axes, t: Tables) -> None:
 def plot_accuracy(results: Results, narrow: bool = False) -> Figure:
     """Figure 12: the accuracy of every case, beside the paper's and its mean."""
     fig, (ax,) = panels("", narrow=narrow, size=(9, 3.8))
-    _draw_accuracy(ax, tables(results))
+    draw_accuracy(ax, tables(results))
     below(ax, 2 if narrow else 3)
     return fig
 
@@ -354,46 +355,4 @@ def plot_scaling(results: Results, narrow: bool = False) -> Figure:
             _draw_parts(ax, parts_by_case(results, rules), "overhead: share of T_time (%)")
             ax.set_ylabel("")
             below(ax, 3, fontsize=8)
-    return fig
-
-
-# ---- all in one ---------------------------------------------------------------------------------
-
-
-def _beside(ax: Axes, here: pd.DataFrame, paper: pd.DataFrame, column: str, scale: float) -> None:
-    draw(ax, here.nodes, here, column, scale, **HERE, label="Bramble")
-    ax.plot(paper.nodes, scale * paper[column], **THEIRS, label="the study")
-    whole_ticks(ax.xaxis)
-    ax.set_xlim(0.7, max(3.0, paper.nodes.max()) + 0.6)
-
-
-@styled
-def plot_overview(results: Results, narrow: bool = False) -> Figure:
-    """The study in one figure: overhead and speedup over the nodes, accuracy of all cases, beside the paper."""
-    t = tables(results)
-    fig, axes = panels("Overhead, % of the time", "Speedup over one node", "Accuracy, %", narrow=narrow, size=(11, 3.3),
-                       **({} if narrow else {"gridspec_kw": {"width_ratios": [1, 1, 1.6]}}))
-    _beside(axes[0], t.nodes, t.nodes_paper, "overhead_fraction", 100)
-    for table, colour, digits in ((t.nodes_paper, RED, 0), (t.nodes, BLUE, 1)):
-        last = table.tail(1)
-        label_points(axes[0], last.nodes, 100 * last.overhead_fraction,
-                     [f"{100 * o:.{digits}f} %" for o in last.overhead_fraction], color=colour, fontweight="bold")
-    axes[0].set(xlabel="nodes (two cores each)", ylim=(-1, 23))
-    axes[0].legend(loc="upper left")
-    axes[1].plot([1, 3], [1, 3], color=GREY, linestyle=":", marker="", label="ideal")
-    _beside(axes[1], t.nodes, t.nodes_paper, "speedup", 1)
-    for table, colour in ((t.nodes, BLUE), (t.nodes_paper, RED)):
-        last = table.tail(1)
-        label_points(axes[1], last.nodes + 0.27, last.speedup - 0.12, [f"{s:.2f}" for s in last.speedup], color=colour,
-                     fontweight="bold")
-    axes[1].set(xlabel="nodes (two cores each)", ylim=(0.7, 3.4))
-    axes[1].legend(loc="upper left")
-    _draw_accuracy(axes[2], t)
-    axes[2].set(ylabel="", xlabel="case: nodes:cores")
-    for text in list(axes[2].texts):  # the titles of the tables would stand in the panel's own
-        text.remove()
-    handles, names = axes[2].get_legend_handles_labels()
-    words = {"here, mean ± sd": "Bramble, mean ± sd", "paper": "the study", "paper: 57 ± 1.7 %": "the study: 57 ± 1.7 %"}
-    axes[2].legend(handles, [words[name] for name in names], loc="upper right", ncol=1 if narrow else 3, fontsize=8)
-    axes[2].set_ylim(53, 72)
     return fig

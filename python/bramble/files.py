@@ -18,6 +18,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from . import peers
+
 # The phases in the order in which timelines show them: at every moment a rank is in exactly one.  average_s is
 # what older files have instead of pack_s and wire_s.
 PHASES = ["train_s", "input_s", "pack_s", "average_s", "wire_s", "wait_s", "serve_s", "evaluate_s", "output_s",
@@ -204,6 +206,7 @@ class Results:
     runs      a row per file: file, set, label, case, nodes, cores, complete, the summary, config.*, build.*
     rounds, ranks, tests, machine     as in Run
     skipped   a row per file that could not be read: file, why
+    peers     what other programs were measured to do (peers.py): a row per run and pass
     """
     runs: pd.DataFrame
     rounds: pd.DataFrame
@@ -212,6 +215,7 @@ class Results:
     machine: pd.DataFrame
     skipped: pd.DataFrame
     paths: dict[str, Path] = field(default_factory=dict)
+    peers: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=peers.COLUMNS))
 
     def run(self, file: str) -> Run:
         """The Run of a name in the column `file`."""
@@ -237,7 +241,7 @@ def read_run(path: PathLike) -> Run:
 
 
 def read_study(*where: PathLike) -> Results:
-    """All result files (*.h5) in folders and the folders in them, or files, as Results.
+    """All result files (*.h5) in folders and the folders in them, or files, as Results; with them what folders have of peers.
 
     The name of a file begins in its folder; with several places, with the folder's name.  A file that cannot be
     read, or is no result file, is named in `skipped`; it is no error.  FileNotFoundError when a path does not exist.
@@ -262,9 +266,22 @@ def read_study(*where: PathLike) -> Results:
             frame = getattr(run, key).copy()
             frame.insert(0, "file", name)
             list_.append(frame)
+    others = _read_peers(where, skipped)
     runs = pd.DataFrame(rows, columns=None if rows else ["file", "set", "label", "case", "nodes", "cores", "complete"])
     tables = {k: pd.concat(v, ignore_index=True) if v else pd.DataFrame({"file": []}) for k, v in frames.items()}
-    return Results(runs, **tables, skipped=pd.DataFrame(skipped, columns=["file", "why"]), paths=paths)
+    return Results(runs, **tables, skipped=pd.DataFrame(skipped, columns=["file", "why"]), paths=paths,
+                   peers=others)
+
+
+def _read_peers(where: Sequence[PathLike], skipped: list[dict[str, str]]) -> pd.DataFrame:
+    found = [pd.DataFrame(columns=peers.COLUMNS)]
+    for path in (path for folder in map(Path, where) if folder.is_dir() for path in peers.peers_in(folder)):
+        try:
+            found.append(peers.read_peer(path))
+        except (OSError, ValueError) as problem:
+            skipped.append({"file": path.name, "why": str(problem)})
+    some = [frame for frame in found if len(frame)]
+    return pd.concat(some, ignore_index=True) if some else found[0]
 
 
 def phases(ranks: pd.DataFrame) -> list[str]:

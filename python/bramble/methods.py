@@ -42,13 +42,8 @@ def _column(runs: pd.DataFrame, option: str) -> pd.Series:
     return column.astype(object).where(column.notna(), FORMER.get(option, ""))
 
 
-def methods(results: Results) -> pd.DataFrame:
-    """A row per complete run: file, method, partition, case.
-
-    method has the settings behind it in which runs of one method on one partition differ; partition has the case N:C behind
-    it where the runs are of several.
-    """
-    runs = results.runs[results.runs.complete.astype(bool)]
+def _methods_of_set(runs: pd.DataFrame) -> pd.DataFrame:
+    """The methods of a set's runs, or nothing where they do not differ."""
     table = pd.DataFrame({"file": runs.file, "method": [method_of(run) for _, run in runs.iterrows()],
                           "partition": _column(runs, "partition").astype(str), "case": runs.case})
     if runs.case.nunique() > 1:
@@ -58,7 +53,26 @@ def methods(results: Results) -> pd.DataFrame:
         values = _column(runs, option).astype(str)
         differ = values.groupby([table.partition, words]).nunique().groupby("method").max() > 1
         table["method"] += np.where(words.map(differ), f", {option} " + values, "")
-    return table.sort_values("partition", key=lambda names: names.map(_likeness), kind="stable").reset_index(drop=True)
+    differ = (table.groupby("partition").method.nunique().max() > 1
+              or table.groupby(["method", "case"]).partition.nunique().max() > 1)
+    return table.sort_values("partition", key=lambda names: names.map(_likeness), kind="stable") if differ else table.iloc[:0]
+
+
+def methods(results: Results) -> pd.DataFrame:
+    """A row per complete run of those sets of cases whose runs differ in how they average, or share images out: file,
+    method, partition, case.
+
+    method has the settings behind it in which runs of one method on one partition differ; partition has behind it the case
+    N:C where the runs of its set are of several, and the set where there are several sets.
+    """
+    runs = results.runs[results.runs.complete.astype(bool)]
+    found = {name: table for name, table in ((name, _methods_of_set(part)) for name, part in runs.groupby("set", sort=False))
+             if len(table)}
+    if not found:
+        return pd.DataFrame(columns=["file", "method", "partition", "case"])
+    if len(found) > 1:
+        found = {name: table.assign(partition=f"{name}: " + table.partition) for name, table in found.items()}
+    return pd.concat(found.values(), ignore_index=True)
 
 
 def _likeness(partition: str) -> tuple[int, float, str]:
@@ -71,10 +85,8 @@ def _likeness(partition: str) -> tuple[int, float, str]:
 
 
 def several(results: Results) -> bool:
-    """Whether there is anything to compare: methods on the same images, or ways to share them out for the same method."""
-    table = methods(results)
-    return bool(len(table)) and (table.groupby("partition").method.nunique().max() > 1
-                                 or table.groupby(["method", "case"]).partition.nunique().max() > 1)
+    """Whether there is anything to compare."""
+    return len(methods(results)) > 0
 
 
 def curves(results: Results) -> pd.DataFrame:

@@ -8,9 +8,10 @@ import pandas as pd
 from . import methods, study
 from .figures_methods import (first_of_partitions, labels_of, plot_methods, plot_methods_bytes, plot_methods_time,
                               plot_partitions)
+from .figures_overview import accuracy_over_time, plot_overview, plot_peers
 from .figures_plan import NoPlan, ask_plan, nodes_text, plan_rows, plot_plan, plot_plan_parts
 from .figures_study import (complete, crossing_sources, efficiency_series, overhead_groups, plot_accuracy, plot_cores,
-                            plot_crossing, plot_efficiency, plot_overhead, plot_overview, plot_scaling, plot_shares,
+                            plot_crossing, plot_efficiency, plot_overhead, plot_scaling, plot_shares,
                             plot_speedup, plot_time, scaling_titles, tables)
 from .files import Results
 from .page import figure_html, page_html, paragraph, section, table_html, words
@@ -128,6 +129,19 @@ def _more_sections(results: Results) -> list[tuple[str, str]]:
     return found
 
 
+def _peer_sections(results: Results) -> list[tuple[str, str]]:
+    """Accuracy over time beside other programs, where there are such runs."""
+    table = accuracy_over_time(results)
+    if table.empty:
+        return []
+    last = table.groupby("program", sort=False).last()
+    text = "; ".join(f"{name}: {100 * row.accuracy:.1f} % after {row.t_s:.3g} s" for name, row in last.iterrows()) + "."
+    about = results.peers.iloc[0]
+    return [section("Beside other programs", figure_html(plot_peers, f"Test accuracy over the seconds of training. {text}", results),
+                    paragraph(f"{text} With the same net and recipe, means over the seeds, on {about.threads} cores of: {about.processor} "
+                              f"({about.instructions})."))]
+
+
 def _method_sections(results: Results) -> list[tuple[str, str]]:
     """Where runs differ in how they average, or in how images are shared out."""
     if not methods.several(results):
@@ -205,5 +219,5 @@ def study_page(results: Results, title: str) -> str:
     if not len(complete(results)):
         raise ValueError("no complete run")
     every = section("All cases", table_html(cases_table(results), "All cases", index=False))
-    return page_html(title, introduction(results), [*_paper_sections(results), *_more_sections(results), *_method_sections(results),
+    return page_html(title, introduction(results), [*_paper_sections(results), *_more_sections(results), *_peer_sections(results), *_method_sections(results),
                                                     plan_section(results), every, options_section(results)])

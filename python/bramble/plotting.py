@@ -13,7 +13,7 @@ from typing import Any, Callable, NoReturn, Optional, Sequence
 
 SUFFIXES = (".html", ".pdf", ".png", ".svg")
 OF_STUDY = ("overview", "time", "shares", "crossing", "cores", "speedup", "accuracy", "overhead", "efficiency", "scaling",
-            "methods", "methods_time", "methods_bytes", "partitions", "plan", "plan_parts")
+            "methods", "methods_time", "methods_bytes", "partitions", "peers", "plan", "plan_parts")
 OF_RUN = ("curves", "timeline", "confusion", "filters", "temperature", "labels")
 
 

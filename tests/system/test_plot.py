@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "python"))
 import bramble as package  # noqa: E402
 from bramble import plotting, study  # noqa: E402
 
+PEERS = ROOT / "results/peers"
 STUDY, RUN = ROOT / "results/paper-emulated", ROOT / "results/paper-emulated/table1-3-6-r1.h5"
 PLOT = ROOT / "python/bramble-plot"
 MAN = (ROOT / "docs/bramble-plot.1").read_text()
@@ -139,7 +140,9 @@ def test_the_picture_in_readme():
     nodes = study.cases(study.of_table(package.read_study(STUDY).runs, "table1"), "1:2").iloc[-1]
     picture, readme = (ROOT / "docs/study.svg").read_text(), (ROOT / "README.md").read_text()
     alt = re.search(r"!\[([^]]*)\]\(docs/study\.svg\)", readme)[1]
-    for text in (f"{100 * nodes.overhead_fraction:.1f} %", f"{nodes.speedup:.2f}", "18 %", "2.42"):
+    from bramble.figures_overview import accuracy_over_time
+    ends = accuracy_over_time(package.read_study(STUDY, PEERS)).groupby("program", sort=False).t_s.last()
+    for text in (f"{100 * nodes.overhead_fraction:.1f} %", f"{nodes.speedup:.2f}", "18 %", "2.42", *(f"{t:.0f} s" for t in ends)):
         assert f">{text}<" in picture and text in alt, text
     assert len(picture) < 100000 and "prefers-color-scheme: dark" in picture
 
@@ -262,6 +265,55 @@ def test_what_the_figures_of_methods_show(unlike):
     assert len(package.plot_labels(results.run(results.runs.file[0])).axes[0].get_yticks()) == 3
     for empty in (package.plot_methods(package.read_study(STUDY)), package.plot_labels(package.read_run(RUN))):
         assert len(empty.axes) == 1 and len(empty.axes[0].texts) == 1
+
+
+# ---- other programs ---------------------------------------------------------------------------------------------------
+
+
+def test_accuracy_over_time_beside_another_program(tmp_path):
+    """Means over the seeds of both, in the figure, the overview and the page; one recipe, as the files say."""
+    import json
+
+    import matplotlib
+    matplotlib.use("Agg")
+    from bramble.figures_overview import accuracy_over_time
+    results = package.read_study(PEERS)
+    told = json.loads((PEERS / "pytorch.json").read_text())
+    passes = len(told["runs"][0]["t_s"])
+    table = accuracy_over_time(results)
+    assert list(table.groupby("program", sort=False).size()) == [passes, passes]
+    theirs = table[table.program != "Bramble"].iloc[-1]
+    assert np.isclose(theirs.t_s, np.mean([run["t_s"][-1] for run in told["runs"]]))
+    assert theirs.low == min(run["accuracy"][-1] for run in told["runs"]) <= theirs.accuracy <= theirs.high
+    ours = results.runs
+    assert np.isclose(table[table.program == "Bramble"].t_s.iloc[-1], ours.t_time_s.mean(), rtol=1e-3)
+    assert len(ours) == len(told["runs"])
+    for option, value in told["recipe"].items():
+        if option not in ("layout", "images"):
+            assert (ours[f"config.{'rounds' if option == 'passes' else option}"] == value).all(), option
+    lines = package.plot_peers(results).axes[0].lines
+    assert [len(line.get_xdata()) for line in lines] == [passes, passes]
+    assert len(package.plot_overview(package.read_study(STUDY, PEERS)).axes) == 4
+    for results in (package.read_study(STUDY), package.read_study(PEERS / "training-1-2-r1.h5")):
+        assert len(package.plot_peers(results).axes[0].texts) == 1
+    assert plot(tmp_path, PEERS, "-o", "x.html").returncode == 0
+    assert "Beside other programs" in check(tmp_path / "x.html").text
+
+
+@pytest.mark.parametrize("text, why", [
+    ("[1, 2]", None), ("{", None), ("[" * 5000, None), ('{"format": "other"}', None), ('{"format": "bramble peer"}', "damaged"),
+    ('{"format": "bramble peer", "runs": []}', "damaged"),
+    ('{"format": "bramble peer", "program": ["P"], "version": "1", "processor": "x", "instructions": "y", "threads": 2, "runs": []}',
+     "damaged"),
+    ('{"format": "bramble peer", "program": "P", "version": "1", "processor": "x", "instructions": "y", "threads": 2, "runs": '
+     '[{"seed": 1, "t_s": [1, 2], "accuracy": [0.5]}]}', "as many seconds")])
+def test_files_of_other_programs(text, why, tmp_path):
+    """What is no such file is nobody's; a damaged one is named, and left out."""
+    shutil.copy(PEERS / "training-1-2-r1.h5", tmp_path)
+    (tmp_path / "x.json").write_text(text)
+    results = package.read_study(tmp_path)
+    assert len(results.runs) == 1 and results.peers.empty
+    assert list(results.skipped.file) == (["x.json"] if why else []) and (not why or why in results.skipped.why[0])
 
 
 # ---- mistakes ---------------------------------------------------------------------------------------------
