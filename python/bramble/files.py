@@ -73,11 +73,11 @@ def check_contents(file: h5py.File) -> None:
                 _check_size(name, item)
 
 
-def _frame(group: Optional[h5py.Group], rows: Optional[int], ndim: int = 1) -> pd.DataFrame:
-    """The columns of a group that have `rows` first dimensions, cut to the rows that count."""
+def _frame(group: Optional[h5py.Group], rows: Optional[int], ndim: int = 1, names: Optional[Sequence[str]] = None) -> pd.DataFrame:
+    """The columns of a group that have `rows` first dimensions, cut to the rows that count; of some names, or all."""
     columns = {}
     for name, item in (group or {}).items():
-        if not isinstance(item, h5py.Dataset) or item.ndim != ndim:
+        if not isinstance(item, h5py.Dataset) or item.ndim != ndim or (names is not None and name not in names):
             continue
         values = item.asstr(errors="replace")[:rows] if item.dtype.kind in "OS" else item[:rows]
         columns[name] = np.asarray(values).ravel()
@@ -141,8 +141,8 @@ class Run:
         if len(self.ranks) == n * n_ranks:
             self.ranks.insert(0, "round", np.repeat(np.arange(n), n_ranks))
             self.ranks.insert(1, "rank", np.tile(np.arange(n_ranks), n))
-        self.tests = _frame(file.get("test"), n)
-        self.tests = self.tests[[c for c in ("accuracy", "loss") if c in self.tests]][:n]
+        tests = _frame(file.get("test"), n, names=("accuracy", "loss"))  # there are names of classes, too
+        self.tests = tests[sorted(tests)]
         self.tests.insert(0, "round", np.arange(len(self.tests)))
         if "accuracy" in self.tests:
             self.tests = self.tests[self.tests.accuracy.notna()].reset_index(drop=True)

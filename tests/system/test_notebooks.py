@@ -85,6 +85,12 @@ def test_one_file(results, folder):
         reader.read_study(folder / "missing")
 
 
+def test_more_rounds_than_classes(bramble, pictures):
+    run = reader.read_run(bramble.train(1, "--data", pictures, "--rounds", 12, "--limit-train", 8, "--limit-test", 8, "--eval-every", 5))
+    assert list(run.tests["round"]) == [4, 9, 11] and len(run.rounds) == 12 and len(run.class_names) == 10
+    assert list(run.tests) == ["round", "accuracy", "loss"]
+
+
 def test_columns_come_and_go(folder, tmp_path):
     """Files of other versions: what is missing is NaN, what is new is there, phases stay phases."""
     sub = tmp_path / "mine"
