@@ -666,12 +666,13 @@ def robust(rule, weights, images):
     return {key: sum(share[i] * weights[i][key] for i in best) / share[best].sum() for key in weights[0]}
 
 
-def train(net, w, x, labels, shards, recipe):
+def train(net, w, x, labels, shards, recipe, combine=None):
     """Federated rounds: worker k has the next shards[k] images; the mean is weighted by images seen.
 
     With average_every, rounds are cut into parts of at most so many steps, as many parts for every worker as
     the one with the most steps needs, and as even as whole steps allow.  The model of a round is the last
-    average, or the mean of the last share of them.  x may be a function of the epoch.
+    average, or the mean of the last share of them.  x may be a function of the epoch.  combine(w, results, images), of
+    somebody else's making, may take the place of the average and all behind it.
     """
     see = x if callable(x) else lambda epoch: x
     workers = [Worker(lambda epoch, at=slice(end - n, end): see(epoch)[at], labels[end - n:end], recipe, end - n)
@@ -709,7 +710,7 @@ def train(net, w, x, labels, shards, recipe):
                 mean = average(results, counted)
             if recipe.control_variates:
                 vary(w, results, workers)
-            w = server.step(w, mean)
+            w = combine(w, results, counted) if combine else server.step(w, mean)
             if recipe.local_statistics:  # FedBN: workers go on from their own, the model has the mean
                 for worker, mine in zip(workers, results):
                     worker.norms = {name: mine[name] for name in mine if name.rpartition(".")[0] in norms}
