@@ -35,6 +35,7 @@ check_settings() { # I FILE ABOUT
         esac
         had=$(sed -n '/^  "config": {/,/^  }/s/^ *"'"$key"'": "\(.*\)",*$/\1/p' <<<"$3")
         [ "$key" != data ] || [[ $value$had = *synthetic:* ]] || continue
+        [ "$key" != normalise ] || [[ $value != measured* || $had != */* ]] || continue # the file has what was measured
         same_value "$had" "$value" ||
             mistake "$2: done with $key = $had, and this study wants $value: choose another --name"
     done < <(printf '%s--seed=%d\n' "${run_options[$1]}" "${run_seed[$1]}")

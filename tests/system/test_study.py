@@ -98,6 +98,7 @@ repeats = 2
 rounds = 1
 lr = 0.01 ; for all
 nesterov = true
+normalise = measured ; the file has the numbers
 
 [case 1:1]
 lr = 0.02
