@@ -21,7 +21,8 @@
  * (16 registers: 6 x 2 sums, 2 pixels, 1 weight).  SIMD_IN_FLIGHT is how many multiply-adds must be under
  * way to hide their latency: latency times multiply-adds started per cycle.
  * SIMD_L2_BYTES is what a thread may count on of the level-2 cache: of its own, or its share of one (Pi 4: 1 MB for
- * four cores, most of it for weights that all read).
+ * four cores, most of it for weights that all read).  SIMD_SHARED_BYTES is what such weights may take before they come
+ * from memory: most of what a Pi 4's level-2 cache has beside the threads' shares, or a Pi 5's level 3; a PC's level 3.
  * Sources: the vendors' optimisation guides (Zen 3, Skylake, Cortex-A72); docs/performance.md has what was
  * measured.
  */
@@ -33,6 +34,7 @@
 #define SIMD_TILE_SUMS 20
 #define SIMD_IN_FLIGHT 8
 #define SIMD_L2_BYTES (1024 * 1024)
+#define SIMD_SHARED_BYTES (16 * 1024 * 1024)
 #elif defined(__AVX__) && defined(__FMA__)
 #define SIMD_WIDTH 8
 #define SIMD_NAME "avx2"
@@ -41,6 +43,7 @@
 #define SIMD_TILE_SUMS 12
 #define SIMD_IN_FLIGHT 8
 #define SIMD_L2_BYTES (384 * 1024)
+#define SIMD_SHARED_BYTES (16 * 1024 * 1024)
 #elif defined(__AVX__)
 #define SIMD_WIDTH 8
 #define SIMD_NAME "avx"
@@ -49,12 +52,15 @@
 #define SIMD_TILE_SUMS 10
 #define SIMD_IN_FLIGHT 4
 #define SIMD_L2_BYTES (384 * 1024)
+#define SIMD_SHARED_BYTES (16 * 1024 * 1024)
 #elif defined(__aarch64__)
 #define SIMD_WIDTH 4
 #if defined(__ARM_FEATURE_DOTPROD)
 #define SIMD_NAME "a76"
+#define SIMD_SHARED_BYTES (1536 * 1024)
 #else
 #define SIMD_NAME "neon"
+#define SIMD_SHARED_BYTES (640 * 1024)
 #endif
 #define SIMD_TILE_CHANNELS 6
 #define SIMD_TILE_PIXELS 2
@@ -73,6 +79,7 @@
 #define SIMD_TILE_SUMS 10
 #define SIMD_IN_FLIGHT 4
 #define SIMD_L2_BYTES (160 * 1024)
+#define SIMD_SHARED_BYTES (4 * 1024 * 1024)
 #endif
 #ifndef VEC_WIDTH
 #define VEC_WIDTH SIMD_WIDTH

@@ -5,7 +5,8 @@
 /*
  * An item is a strip of tiles, one after the other in the rows of the output.  Its pixels are transformed, value by
  * value multiplied by the transformed weights - products of matrices, n_m filters x n_r tiles in registers - and
- * transformed back, some filters at a time.  A strip is as long as the level-2 cache holds what is transformed.
+ * transformed back, some filters at a time.  A strip is as long as the level-2 cache holds what is transformed, or longer
+ * where the weights, which pass once for each strip, come from memory.
  */
 enum {
     MAX_CHANNELS = SIMD_TILE_CHANNELS,
@@ -301,21 +302,33 @@ SIMD_INLINE void forward(const int m, const conv_plan *plan, const conv_arrays *
     }
 }
 
+/*
+ * The longest strip, of n tiles that take so many bytes each when transformed.  Of weights from memory each tile costs
+ * its share; in a strip too long for the cache it goes to memory and back itself.
+ */
+static int longest_strip(int n, size_t tile_bytes, size_t weight_bytes)
+{
+    int fit = (int)(SIMD_L2_BYTES / tile_bytes) / MAX_TILES * MAX_TILES;
+    fit = fit < MAX_TILES ? MAX_TILES : fit > MAX_STRIP ? MAX_STRIP : fit;
+    int most = n < MAX_STRIP ? n : MAX_STRIP;
+    bool far = weight_bytes > SIMD_SHARED_BYTES && most > fit;
+    return far && weight_bytes / (size_t)most + 2 * tile_bytes < weight_bytes / (size_t)fit ? most
+                                                                                            : fit;
+}
+
 SIMD_INLINE void plan(const int m, conv_plan *plan)
 {
     const conv_shape *s = &plan->shape;
     size_t n_values = (size_t)(WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m));
     size_t channels = (size_t)(s->in_channels + PANELS * MAX_CHANNELS);
-    size_t tile = n_values * channels * sizeof(vec);
-    int fit = (int)(SIMD_L2_BYTES / tile) / MAX_TILES * MAX_TILES;
     int n = winograd_tiles(m, s);
-    fit = fit < MAX_TILES ? MAX_TILES : fit > MAX_STRIP ? MAX_STRIP : fit;
     plan->bare = true;
-    plan->n_items = (size_t)pieces(n, fit);
-    size_t most = (size_t)pieces(n, (int)plan->n_items);
-    plan->n_scratch = n_values * (channels * most + 2 * (size_t)APART);
     plan->n_pack_items = (size_t)pieces(s->out_channels, MAX_CHANNELS);
     plan->n_packed = n_values * (size_t)s->out_channels * (size_t)s->in_channels;
+    plan->n_items = (size_t)pieces(
+        n, longest_strip(n, n_values * channels * sizeof(vec), plan->n_packed * sizeof(float)));
+    size_t most = (size_t)pieces(n, (int)plan->n_items);
+    plan->n_scratch = n_values * (channels * most + 2 * (size_t)APART);
 }
 
 #define ALGORITHM(m, NAME)                                                                         \

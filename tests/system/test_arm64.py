@@ -216,13 +216,16 @@ def test_ranks_of_both_kinds_work_together(arm, bramble, tmp_path):
 # ---- what a Pi makes of it -----------------------------------------------------------------------
 
 def test_predicted_speed(arm):
-    """The paper's convolutions: half the peak of a Pi 4 and more, their sums in registers."""
+    """The paper's convolutions: half the peak of a Pi 4 and more, their sums in registers; of Winograd's, what memory leaves."""
     if not shutil.which("llvm-mca"):
         pytest.skip("llvm-mca is not installed: tools/install-packages cross")
     done = run(["tools/bench-static", "--arch", "rpi4", "--markdown"])
     assert done.returncode == 0, done.stderr
-    rows = [line.strip("| \n").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")][2:]
-    paper = [row for row in rows if "convolution" in row[0] or "input" in row[0]]
-    assert len(rows) >= 9 and len(paper) >= 5
-    assert all(int(row[4]) == 0 for row in rows)
+    kernels, caches = ([line.strip("| \n").split(" | ") for line in table.splitlines() if line.startswith("| ")][2:]
+                       for table in done.stdout.split("\nOf "))
+    paper = [row for row in kernels if "convolution" in row[0] or "input" in row[0]]
+    assert len(kernels) >= 12 and len(paper) >= 5
+    assert all(int(row[4]) == 0 for row in kernels)
     assert all(50 <= int(row[2].removesuffix(" %")) <= 100 for row in paper)
+    one, four = ([int(row[k].removesuffix(" %")) for row in caches] for k in (4, 5))
+    assert len(caches) == 18 and all(0 < f <= o for o, f in zip(one, four))

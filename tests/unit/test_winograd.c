@@ -41,11 +41,11 @@ static void test_any_shape(void **state)
             }
 }
 
-/* Several runs of pairs, and groups of out channels. */
+/* Several runs of pairs, and groups of out channels; on a Pi 4 the last one's weights come from memory. */
 static void test_larger(void **state)
 {
     static const reference_conv shapes[] = {
-        {16, 3, 23, 26, 5, 3, 1, 1}, {35, 4, 17, 17, 6, 3, 1, 0}, {9, 40, 8, 8, 130, 3, 1, 1}};
+        {16, 3, 23, 26, 5, 3, 1, 1}, {35, 4, 17, 17, 6, 3, 1, 0}, {5, 40, 12, 12, 130, 3, 1, 1}};
     (void)state;
     for (int k = 0; k < COUNT(methods); k++)
         for (int n = 0; n < COUNT(shapes); n++)
