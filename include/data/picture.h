@@ -42,7 +42,7 @@ bool picture_fit(const uint8_t *pixels, int height, int width, image_shape shape
                  error *err);
 
 /*
- * picture_write - an image, planes of 1 or 3 channels, as a PNG file of a new name
+ * picture_write - an image, planes of 1 or 3 channels, as a PNG file; what stands there is lost
  * Returns false with err (environment): memory is out, or it cannot be written.
  */
 bool picture_write(const char *path, const uint8_t *image, image_shape shape, error *err);

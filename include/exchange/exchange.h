@@ -107,6 +107,7 @@ typedef struct exchange_import {
     const char *from; /* the file it comes from */
     const model *of;
     const char *text;                              /* its model file */
+    const char *text_path;                         /* where that is put, too, or NULL */
     const char *model_name;                        /* where that comes from */
     const char *normalise;                         /* "half", or numbers */
     const char (*class_names)[RECORD_CLASS_BYTES]; /* of->n_classes, or NULL: none are known */
@@ -115,6 +116,7 @@ typedef struct exchange_import {
 
 /*
  * exchange_result - a result file of no rounds, with that model, whole or not at all; its option `imported` says from where
+ * A model file is put in its place when the result has only to be named.
  * Without force an existing file is never replaced.  false with err as record_create.  Not collective.
  */
 bool exchange_result(const char *path, bool force, const exchange_import *what, error *err);

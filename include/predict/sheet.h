@@ -16,8 +16,8 @@ enum { SHEET_MOST = 256, SHEET_LINES = 2, SHEET_LINE_BYTES = 24 };
 typedef struct sheet sheet;
 
 /*
- * sheet_new - for up to SHEET_MOST images of a shape (1 or 3 channels); NULL with err: the file exists, and force is not
- * set (user); memory.  Nothing is written yet.  sheet_free: NULL is legal.
+ * sheet_new - for up to SHEET_MOST images of a shape (1 or 3 channels); NULL with err: as place_check
+ * (record/place.h), with --sheet; memory.  Nothing is written yet.  sheet_free: NULL is legal.
  */
 sheet *sheet_new(const char *path, bool force, image_shape shape, error *err);
 void sheet_free(sheet *self);

@@ -102,29 +102,31 @@ static bool find_classes(const importing *self, char (**names)[RECORD_CLASS_BYTE
 
 /* ---- the whole --------------------------------------------------------------------------------- */
 
-/* A model file that nobody has seen yet, beside the result: OUT.ini. */
-static bool write_model(const importing *self, error *err)
+/* Where a model file goes that nobody has seen yet, beside the result, OUT.ini; "" where there is none. */
+static bool place_model(const importing *self, char path[OPTION_TEXT_BYTES], error *err)
 {
     const import_options *o = &self->options;
-    char path[OPTION_TEXT_BYTES];
     size_t n = strlen(o->out);
+    path[0] = '\0';
     if (self->text != self->file.text || !self->file.translated)
         return true;
-    if (n + sizeof ".ini" > sizeof path)
+    if (n + sizeof ".ini" > OPTION_TEXT_BYTES)
         return error_user(err, "%.100s...: the name is too long", o->out);
-    snprintf(path, sizeof path, "%.*s.ini", (int)(is_result(o->out) ? n - 3 : n), o->out);
-    return exchange_write_text(path, o->force, self->text, err);
+    snprintf(path, OPTION_TEXT_BYTES, "%.*s.ini", (int)(is_result(o->out) ? n - 3 : n), o->out);
+    return place_check(path, o->force, "name", err);
 }
 
 static bool write_result(importing *self, error *err)
 {
     const import_options *o = &self->options;
     char(*names)[RECORD_CLASS_BYTES];
-    if (!find_classes(self, &names, err) || !write_model(self, err))
+    char text_path[OPTION_TEXT_BYTES];
+    if (!find_classes(self, &names, err) || !place_model(self, text_path, err))
         return false;
     const exchange_import what = {.from = o->file,
                                   .of = self->model,
                                   .text = self->text,
+                                  .text_path = text_path[0] ? text_path : NULL,
                                   .model_name = o->model[0] ? o->model : self->model->name,
                                   .normalise = o->normalise,
                                   .class_names = (const char(*)[RECORD_CLASS_BYTES])names,

@@ -41,7 +41,7 @@ static void *encode(const uint8_t *pixels, image_shape shape, size_t *n)
 
 static bool write_file(const char *path, const void *data, size_t n, error *err)
 {
-    FILE *file = fopen(path, "wxe");
+    FILE *file = fopen(path, "we");
     bool good = file && fwrite(data, 1, n, file) == n;
     int why = errno;
     if (file && fclose(file) != 0 && good) {

@@ -81,8 +81,10 @@ static bool put_file(const char *path, bool force, const exchange_import *what,
     if (fd < 0)
         return false;
     close(fd);
-    bool good =
-        write_all(temporary, what, names, err) && place_publish(temporary, path, force, err);
+    bool good = write_all(temporary, what, names, err) || error_prefix(err, "%s", path);
+    good = good &&
+           (!what->text_path || exchange_write_text(what->text_path, force, what->text, err)) &&
+           place_publish(temporary, path, force, err);
     if (!good)
         unlink(temporary);
     memory_free(temporary);

@@ -3,16 +3,14 @@
 #include "base/memory.h"
 #include "data/picture.h"
 #include "letters.h"
+#include "record/place.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* In pixels: a cell has a picture of at least SIDE, a margin around it, and lines below. */
-enum { SIDE = 100, MARGIN = 6, LINE = LETTERS_HIGH + 4, COLUMNS = 8, PATH_BYTES = 4096 + 32 };
+enum { SIDE = 100, MARGIN = 6, LINE = LETTERS_HIGH + 4, COLUMNS = 8 };
 
 struct sheet {
     const char *path;
@@ -26,12 +24,8 @@ struct sheet {
 
 sheet *sheet_new(const char *path, bool force, image_shape shape, error *err)
 {
-    struct stat is;
-    if (!force && lstat(path, &is) == 0) {
-        error_user(err, "--sheet %s: exists already; --force replaces it", path);
-        return NULL;
-    }
-    sheet *self = memory_new(1, sizeof *self, err);
+    sheet *self =
+        place_check(path, force, "--sheet", err) ? memory_new(1, sizeof *self, err) : NULL;
     if (!self)
         return NULL;
     int larger = shape.height > shape.width ? shape.height : shape.width;
@@ -119,29 +113,20 @@ static void draw(const sheet *self, canvas *on, int columns, int cell_height)
     }
 }
 
-/* Nothing is replaced unasked; without hard links (exFAT) a file that came meanwhile would be. */
-static bool name_it(const sheet *self, const char *part)
-{
-    if (self->force)
-        return rename(part, self->path) == 0;
-    if (link(part, self->path) == 0)
-        return true;
-    return (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS) &&
-           rename(part, self->path) == 0;
-}
-
 /* Beside it, and then by its name. */
 static bool publish(const sheet *self, const canvas *from, error *err)
 {
-    char part[PATH_BYTES];
-    int n = snprintf(part, sizeof part, "%s.part-%ld", self->path, (long)getpid());
-    if (n < 0 || (size_t)n >= sizeof part)
-        return error_user(err, "--sheet %.100s...: the name is too long", self->path);
-    bool good = picture_write(part, from->image, from->shape, err);
-    if (good && !name_it(self, part))
-        good = error_environment(err, "--sheet %s: cannot be written: %s", self->path,
-                                 strerror(errno));
-    (void)unlink(part); /* not there any more where it was renamed */
+    char *temporary;
+    int fd = place_open(self->path, &temporary, err);
+    if (fd < 0)
+        return error_prefix(err, "--sheet");
+    close(fd);
+    bool good = (picture_write(temporary, from->image, from->shape, err) &&
+                 place_publish(temporary, self->path, self->force, err)) ||
+                error_prefix(err, "--sheet %s", self->path);
+    if (!good)
+        unlink(temporary);
+    memory_free(temporary);
     return good;
 }
 

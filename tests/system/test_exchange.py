@@ -11,48 +11,15 @@ import datasets
 import h5py
 import numpy as np
 import pytest
-from conftest import BRAMBLE, BUILD, ROOT, WAIT_S, Runner
+from conftest import BRAMBLE, BUILD, ROOT, WAIT_S
+from exchanged import EVERY_MODEL, anybodys, describes, good, same_bits, train_small, weights_of
 from state_files import pack_safetensors, read_safetensors
 
-MODELS = sorted(path.stem for path in (ROOT / "models").glob("*.ini"))
-CHEAP = {"paper", "resnet8"}
 FORMATS = ["safetensors", "npz", "h5"]
-SMALL = """; naïve
-[model]
-name = small
-input = 1 6 5
-classes = 3
-[conv1]
-kind = conv
-filters = 2
-kernel = 3
-[norm1]
-kind = batchnorm
-[fc]
-kind = dense
-units = 3
-"""
 SHAPES = {"conv1.weight": (2, 1, 3, 3), "conv1.bias": (2,), "norm1.weight": (2,), "norm1.bias": (2,),
           "norm1.running_mean": (2,), "norm1.running_var": (2,), "norm1.num_batches_tracked": (), "fc.weight": (3, 24),
           "fc.bias": (3,)}
 COUNTER = "norm1.num_batches_tracked"
-
-
-def good(done):
-    assert done.returncode == 0 and done.stderr == "", done.stderr
-    return done
-
-
-def weights_of(path):
-    """What stands under /model of a result file."""
-    with h5py.File(path) as file:
-        return {name: values[()] for name, values in file["model"].items() if values.dtype == "float32"}
-
-
-def describes(path):
-    with h5py.File(path) as file:
-        config = file["config"].attrs
-        return file["model/ini"][()], config["normalise"], [bytes(name) for name in file["test/class_names"][:]]
 
 
 def state_of(path):
@@ -68,22 +35,11 @@ def state_of(path):
         return {name: values[()] for name, values in file.items()}, {name: text.decode() for name, text in file.attrs.items()}
 
 
-def same_bits(some, others):
-    assert set(some) == set(others)
-    for name, values in some.items():
-        assert values.shape == others[name].shape and values.tobytes() == others[name].tobytes(), name
-
-
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A trained model with a batch norm, and the images it was trained on."""
     folder = tmp_path_factory.mktemp("small")
-    images, labels = datasets.some(12, 6, 5, classes=3)
-    np.savez(folder / "data.npz", images=images, labels=labels)
-    (folder / "small.ini").write_text(SMALL)
-    run = Runner(folder)
-    run.train(1, "--model", "small.ini", "--data", "data.npz", "--rounds", 2, "--batch", 4, "--normalise", "0.4/0.2", "--threads", 1,
-              out="run.h5")
+    run = train_small(folder, "0.4/0.2")
     for suffix in FORMATS:
         good(run(1, "export", "run.h5", f"state.{suffix}"))
     write_state(folder / "x.npz", some_state())
@@ -98,7 +54,7 @@ def here(small, bramble):
     return bramble
 
 
-@pytest.mark.parametrize("model", [pytest.param(model, marks=[] if model in CHEAP else pytest.mark.long) for model in MODELS])
+@pytest.mark.parametrize("model", EVERY_MODEL)
 def test_there_and_back(bramble, model):
     data = "synthetic:10"
     if model == "fashion":
@@ -258,15 +214,18 @@ def test_pickles_are_refused(here):
 def test_no_room(bramble):
     """What the disk refuses in the middle leaves nothing behind, and what stood there stands there."""
     bramble.train(1, "--data", "synthetic:10", "--rounds", 1, "--limit-test", 1, out="run.h5")
-    for name in ("out.npz", "out.h5"):
+    good(bramble(1, "export", "run.h5", "run.onnx"))
+    (bramble.folder / "other.onnx").write_bytes(anybodys(bramble.folder / "run.onnx"))  # brings a model file of its own
+    for name in ("out.npz", "out.h5", "there.ini"):
         (bramble.folder / name).write_text("before")
     before = sorted(path.name for path in bramble.folder.iterdir())
     n_bytes = 4 * 62006 + 500  # of the weights alone, which are read
-    for line in ("export run.h5 out.safetensors", "export run.h5 out.npz", "export run.h5 out.h5", "import run.h5 out.h5"):
+    for line in ("export run.h5 out.safetensors", "export run.h5 out.npz", "export run.h5 out.h5", "export run.h5 out.onnx",
+                 "import run.h5 out.h5", "import other.onnx new.h5", "import other.onnx there.h5"):
         done = bramble.run(bramble.command(1, *line.split(), "--force", below=["prlimit", f"--fsize={n_bytes}"]))
         assert done.returncode == 1 and done.stderr.count("\n") == 1 and "cannot be written" in done.stderr, done.stderr
         assert sorted(path.name for path in bramble.folder.iterdir()) == before
-        assert {(bramble.folder / name).read_text() for name in ("out.npz", "out.h5")} == {"before"}
+        assert {(bramble.folder / name).read_text() for name in ("out.npz", "out.h5", "there.ini")} == {"before"}
 
 
 # ---- the packages of others, and the page ------------------------------------------------------------------------

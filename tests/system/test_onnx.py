@@ -6,40 +6,13 @@ import subprocess
 import sys
 
 import datasets
-import h5py
 import numpy as np
 import pytest
-from conftest import BUILD, ROOT, WAIT_S, Runner
+from conftest import BUILD, ROOT, WAIT_S
+from exchanged import EVERY_MODEL, anybodys, describes, good, same_bits, train_small, weights_of
 
-MODELS = sorted(path.stem for path in (ROOT / "models").glob("*.ini"))
-CHEAP = {"paper", "resnet8"}
 PICTURES = 1000
 TOLERANCE = 1e-5  # of the largest logit
-SMALL = """
-[model]
-name = small
-input = 1 6 5
-classes = 3
-[conv1]
-kind = conv
-filters = 2
-kernel = 3
-[norm1]
-kind = batchnorm
-lr = 2
-[gelu1]
-kind = gelu
-[drop]
-kind = dropout
-[fc]
-kind = dense
-units = 3
-"""
-
-
-def good(done):
-    assert done.returncode == 0 and done.stderr == "", done.stderr
-    return done
 
 
 def refused(done, *words):
@@ -47,32 +20,10 @@ def refused(done, *words):
     assert all(word in done.stderr for word in words), done.stderr
 
 
-def weights_of(path):
-    with h5py.File(path) as file:
-        return {name: values[()].tobytes() for name, values in file["model"].items() if values.dtype == "float32"}
-
-
-def describes(path):
-    with h5py.File(path) as file:
-        return file["model/ini"][()], file["config"].attrs["normalise"], [bytes(name) for name in file["test/class_names"][:]]
-
-
-def anybodys(path):
-    """The same graph, as if another program had written it: metadata is no word of ours then."""
-    data = path.read_bytes()
-    assert data.count(b"\x12\x07Bramble") == 1
-    return data.replace(b"\x12\x07Bramble", b"\x12\x07another")
-
-
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
-    images, labels = datasets.some(12, 6, 5, classes=3)
-    np.savez(folder / "data.npz", images=images, labels=labels)
-    (folder / "small.ini").write_text(SMALL)
-    run = Runner(folder)
-    run.train(1, "--model", "small.ini", "--data", "data.npz", "--rounds", 2, "--batch", 4, "--normalise", "0.5/0.25", "--threads", 1,
-              out="run.h5")
+    run = train_small(folder, "0.5/0.25")
     good(run(1, "export", "run.h5", "run.onnx"))
     (folder / "other.onnx").write_bytes(anybodys(folder / "run.onnx"))
     return folder
@@ -87,7 +38,7 @@ def here(small, bramble):
 def test_there_and_back(here):
     """Our own file holds the model file, too, with what a graph has no words for."""
     good(here(1, "import", "run.onnx", "again.h5"))
-    assert weights_of(here.folder / "again.h5") == weights_of(here.folder / "run.h5")
+    same_bits(weights_of(here.folder / "again.h5"), weights_of(here.folder / "run.h5"))
     assert describes(here.folder / "again.h5") == describes(here.folder / "run.h5")
     assert not (here.folder / "again.ini").exists()
     good(here(1, "export", "again.h5", "again.onnx"))
@@ -98,7 +49,8 @@ def test_a_graph_becomes_a_model_file(here):
     good(here(1, "import", "other.onnx", "new.h5"))
     text, normalise, _ = describes(here.folder / "new.h5")
     assert (here.folder / "new.ini").read_bytes() == text and b"dropout" not in text and b"kind = gelu" in text
-    assert normalise == b"0.5/0.25" and weights_of(here.folder / "new.h5") == weights_of(here.folder / "run.h5")
+    assert normalise == b"0.5/0.25"
+    same_bits(weights_of(here.folder / "new.h5"), weights_of(here.folder / "run.h5"))
     lines = [good(here(1, "test", path, "--data", "data.npz")).stdout.replace(path, "") for path in ("run.h5", "new.h5")]
     assert lines[0] == lines[1]
     here.train(1, "--model", "./new.ini", "--data", "data.npz", "--rounds", 1, "--batch", 4, "--init", "new.h5", "--threads", 1, out="on.h5")
@@ -107,7 +59,7 @@ def test_a_graph_becomes_a_model_file(here):
 def test_a_graph_fits_into_a_model_that_is_there(here):
     good(here(1, "import", "other.onnx", "new.h5", "--model", "run.h5"))
     assert not (here.folder / "new.ini").exists()
-    assert weights_of(here.folder / "new.h5") == weights_of(here.folder / "run.h5")
+    same_bits(weights_of(here.folder / "new.h5"), weights_of(here.folder / "run.h5"))
     assert describes(here.folder / "new.h5") == describes(here.folder / "run.h5")
 
 
@@ -181,7 +133,7 @@ def pictures(channels, height, width):
     return made.clip(0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("model", [pytest.param(model, marks=[] if model in CHEAP else pytest.mark.long) for model in MODELS])
+@pytest.mark.parametrize("model", EVERY_MODEL)
 def test_onnxruntime_gives_the_same(bramble, packages, model):
     data = "synthetic:40"
     if model == "fashion":
