@@ -1,6 +1,5 @@
 #include "data/views.h"
-#include "engine/engine.h"
-#include "options/options.h"
+#include "entries.h"
 #include "transport/average.h"
 #include "words.h"
 
@@ -36,24 +35,14 @@ static const option_entry test_table[] = {
      .group = "Options:",
      .help =
          "The images: a file or a folder whose kind is recognised, or KIND:WHERE, as for train."},
-    {.name = "model",
-     TEST(model),
-     .initial = "",
-     .metavar = "FILE",
-     .help = "INI file that describes the network; a bare name means models/NAME.ini. Without it "
-             "the description in FILE.h5 counts."},
+    OPTION_MODEL_BESIDE(test_options),
     {.name = "limit-test",
      TEST(limit_test),
      .most = OPTION_MAX_IMAGES,
      .initial = "0",
      .metavar = "N",
      .help = "Test on the first N test images only; 0: on all."},
-    {.name = "normalise",
-     TEST(normalise),
-     .initial = "",
-     .metavar = "half|M,.../D,...",
-     .help = "Mean and deviation of each channel, where FILE.h5 does not say what its model was "
-             "trained with."},
+    OPTION_NORMALISE_BESIDE(test_options),
     {.name = "tta",
      TEST(tta),
      .word = tta_word,
@@ -61,19 +50,8 @@ static const option_entry test_table[] = {
      .help =
          "Test also by the mean of several views of each image: itself and its mirror image, or "
          "these and both shifted by a pixel."},
-    {.name = "threads",
-     TEST(threads),
-     .most = 1024,
-     .initial = "0",
-     .metavar = "T",
-     .help =
-         "OpenMP threads; 0: as many as cores the program is bound to, or its CPU quota is worth."},
-    {.name = "isa",
-     TEST(isa),
-     .word = engine_isa,
-     .initial = "auto",
-     .help = "Instruction set to compute with; auto: the best that the program holds and the "
-             "processor has. All but sse2 give the same bits."},
+    OPTION_THREADS(test_options),
+    OPTION_ISA(test_options),
     {.name = "seed",
      TEST(seed),
      .most = OPTION_MAX_SEED,
@@ -226,12 +204,7 @@ static const option_entry doctor_table[] = {
      .metavar = "T",
      .help =
          "OpenMP threads of each worker; 0: as many as cores it is bound to, or its CPU quota is worth."},
-    {.name = "isa",
-     DOCTOR(isa),
-     .word = engine_isa,
-     .initial = "auto",
-     .help = "Instruction set to compute with; auto: the best that the program holds and the "
-             "processor has. All but sse2 give the same bits."},
+    OPTION_ISA(doctor_options),
     {.name = "out",
      DOCTOR(out),
      .initial = "",

@@ -1,5 +1,4 @@
-#include "engine/engine.h"
-#include "options/options.h"
+#include "entries.h"
 #include "words.h"
 
 #define PREDICT(field) OPTION_BIND(predict_options, field)
@@ -28,30 +27,10 @@ const option_entry option_predict_table[] = {
      .initial = "",
      .metavar = "FILE",
      .help = "Names of the classes, a line each, where FILE.h5 does not have them."},
-    {.name = "model",
-     PREDICT(model),
-     .initial = "",
-     .metavar = "FILE",
-     .help = "INI file that describes the network; a bare name means models/NAME.ini. Without it "
-             "the description in FILE.h5 counts."},
-    {.name = "normalise",
-     PREDICT(normalise),
-     .initial = "",
-     .metavar = "half|M,.../D,...",
-     .help = "Mean and deviation of each channel, where FILE.h5 does not say what its model was "
-             "trained with."},
-    {.name = "threads",
-     PREDICT(threads),
-     .most = 1024,
-     .initial = "0",
-     .metavar = "T",
-     .help =
-         "OpenMP threads; 0: as many as cores the program is bound to, or its CPU quota is worth."},
-    {.name = "isa",
-     PREDICT(isa),
-     .word = engine_isa,
-     .initial = "auto",
-     .help = "Instruction set; auto: the best there is."},
+    OPTION_MODEL_BESIDE(predict_options),
+    OPTION_NORMALISE_BESIDE(predict_options),
+    OPTION_THREADS(predict_options),
+    OPTION_ISA(predict_options),
     {.name = "json", PREDICT(json), .initial = "false", .help = "Print JSON."},
     {.name = "csv",
      PREDICT(csv),

@@ -229,8 +229,13 @@ static void test_help(void **state)
         }
         require(strstr(text, "  bramble "), "help", command->name, "an example");
         assert_null(strstr(text, "--no-quiet"));
-        for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
+        for (const char *line = text; *line; line += strcspn(line, "\n") + 1) {
+            size_t blanks = strspn(line, " ");
             assert_true(strcspn(line, "\n") < 80);
+            /* Of some texts glibc's argp loses its place: another length helps. */
+            if (strncmp(line + blanks, "--", 2) == 0 && blanks != 6 && blanks != 29)
+                fail_msg("%s --help: not in its column: %.60s", command->name, line);
+        }
     }
 }
 
