@@ -9,24 +9,14 @@ import tempfile
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, NoReturn, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence
+
+from .program import Mistake, Parser, run
 
 SUFFIXES = (".html", ".pdf", ".png", ".svg")
 OF_STUDY = ("overview", "time", "shares", "crossing", "cores", "speedup", "accuracy", "overhead", "efficiency", "scaling",
             "methods", "methods_time", "methods_bytes", "partitions", "peers", "plan", "plan_parts")
 OF_RUN = ("curves", "timeline", "confusion", "filters", "temperature", "labels")
-
-
-class Mistake(Exception):
-    """The user's: what is wrong, and where, in a line."""
-
-
-class Parser(argparse.ArgumentParser):
-    """An error is one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise it, for main to tell."""
-        raise Mistake(f"{message}; see {self.prog} --help")
 
 
 def arguments(words: Optional[Sequence[str]]) -> argparse.Namespace:
@@ -89,10 +79,10 @@ def check_files(paths: Sequence[Path]) -> None:
 # ---- what is drawn ------------------------------------------------------------------------------
 
 
-def run_figures(run: Any) -> dict[str, Callable[..., Any]]:
+def run_figures(one: Any) -> dict[str, Callable[..., Any]]:
     """A run's figures by name."""
     import bramble
-    return {name: partial(getattr(bramble, f"plot_{name}"), run) for name in OF_RUN}
+    return {name: partial(getattr(bramble, f"plot_{name}"), one) for name in OF_RUN}
 
 
 def study_figures(results: Any) -> dict[str, Callable[..., Any]]:
@@ -148,11 +138,11 @@ def write(args: argparse.Namespace, paths: Sequence[Path], suffix: str, to: Path
     from .page_study import study_page
     title = ", ".join(Path(os.path.abspath(name)).name for name in args.results[:3]) + (", ..." if len(args.results) > 3 else "")
     if len(paths) == 1:
-        run = read(read_run, paths[0])
+        one = read(read_run, paths[0])
         if suffix == ".html":
-            to.write_text(run_page(run, title), encoding="utf-8")
+            to.write_text(run_page(one, title), encoding="utf-8")
         else:
-            write_figures(run_figures(run), args, suffix, to)
+            write_figures(run_figures(one), args, suffix, to)
         return
     for name in args.results:
         if os.path.isfile(name):
@@ -203,17 +193,5 @@ def plot(words: Optional[Sequence[str]]) -> None:
 
 
 def main(words: Optional[Sequence[str]] = None) -> int:
-    """Draw; the exit status: 0, 2 after a mistake of the user's, 1 when the machine fails."""
-    try:
-        plot(words)
-        return 0
-    except Mistake as mistake:
-        print(f"bramble-plot: {mistake}", file=sys.stderr)
-        return 2
-    except ImportError as problem:
-        print(f"bramble-plot: {problem}: install Debian's python3-{problem.name or 'matplotlib'}", file=sys.stderr)
-    except (OSError, MemoryError) as problem:
-        print(f"bramble-plot: {problem or 'out of memory'}", file=sys.stderr)
-    except KeyboardInterrupt:
-        return 130
-    return 1
+    """Draw; the exit status."""
+    return run("bramble-plot", partial(plot, words))

@@ -16,17 +16,18 @@ import re
 import signal
 import socket
 import struct
-import sys
 import threading
 import time
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NoReturn, Optional, Sequence
+from typing import Any, Optional, Sequence
 
 import h5py
 import numpy as np
 
 from .files import PHASES, check_contents, check_files
+from .program import Mistake, Parser, run
 from .watching_page import FILES
 
 POLL_S = 0.5          # between two looks
@@ -35,10 +36,6 @@ MOST_POINTS = 400     # of a curve
 MOST_CLIENTS = 32     # that listen at a time
 SILENCE_S = 15        # after so long a listener is sent a word, so that it is known to be there
 LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
-
-
-class Mistake(Exception):
-    """The user's, in a line."""
 
 
 # ---- what a run has come to ---------------------------------------------------------------------
@@ -339,17 +336,9 @@ class Server(ThreadingHTTPServer):
 # ---- the program --------------------------------------------------------------------------------
 
 
-class Parser(argparse.ArgumentParser):
-    """An error is one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise it."""
-        raise Mistake(message)
-
-
 def arguments(words: Optional[Sequence[str]]) -> argparse.Namespace:
     """As `bramble watch --web` gives them."""
-    parser = Parser(prog="bramble watch --web", allow_abbrev=False)
+    parser = Parser(prog="bramble watch", allow_abbrev=False)
     parser.add_argument("file")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--bind", default="127.0.0.1")
@@ -376,13 +365,21 @@ def check_file(path: str) -> None:
         raise Mistake(f"{path}: {str(problem).split('(')[0].strip()}") from None
 
 
+def listen(args: argparse.Namespace, watcher: Watcher) -> Server:
+    """The server; OSError where the address or the port is not to be had."""
+    try:
+        return Server(args.bind, args.port, watcher)
+    except OSError as problem:
+        raise OSError(f"watch --web: {problem.strerror or problem}: another port may be free, or --web 0 finds one") from None
+
+
 def serve(words: Optional[Sequence[str]]) -> None:
     """Serve until a signal comes."""
     args = arguments(words)
     check_file(args.file)
     watcher = Watcher(args.file, args.patience)
     watcher.look()
-    with Server(args.bind, args.port, watcher) as server:
+    with listen(args, watcher) as server:
         def end(*_: Any) -> None:
             watcher.stopping = True
             threading.Thread(target=server.shutdown, daemon=True).start()
@@ -398,13 +395,5 @@ def serve(words: Optional[Sequence[str]]) -> None:
 
 
 def main(words: Optional[Sequence[str]] = None) -> int:
-    """Exit status: 0 after Ctrl-C, 2 after a mistake of the user's, 1 when the machine fails (a port that is taken)."""
-    try:
-        serve(words)
-        return 0
-    except Mistake as mistake:
-        print(f"bramble: {mistake}", file=sys.stderr)
-        return 2
-    except OSError as problem:
-        print(f"bramble: watch --web: {problem.strerror or problem}: another port may be free, or --web 0 finds one", file=sys.stderr)
-        return 1
+    """The exit status: 0 after Ctrl-C."""
+    return run("bramble", partial(serve, words))
