@@ -1,7 +1,9 @@
 /* Averages and outer rules on a rank alone: what is taken, kept and done. */
+#include "base/random.h"
 #include "train/merge.h"
 #include "train/saved.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -110,6 +112,71 @@ static void test_statistics(void **state)
     model_free(m);
 }
 
+/* What is a worker's own the outer rule leaves alone; a worker whose weights are lost has the mean's. */
+static void test_local(void **state)
+{
+    (void)state;
+    enum { SCALE, BIAS, MEAN, VAR, ALL };
+    error err = {0};
+    const double weight = 1;
+    model *m = model_new("test.ini", with_norm, &err);
+    float w[ALL] = {1, 0, 0.5F, 2};
+    const float expected[ALL] = {4, 1, 0.25F, 3};
+    merge both;
+    const merge_rules rules = {.average = average_rules[0],
+                               .aggregate = {aggregate_rules[0], 0},
+                               .outer = &half,
+                               .keeps_local = true};
+    assert_non_null(m);
+    assert_true(local_check(m, &err) && merge_init(&both, &rules, m, &err));
+    merge_begin(&both, w, false);
+    assert_int_equal(both.local.n, ALL);
+    memcpy(w, expected, sizeof w);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0, false}, 0);
+    assert_memory_equal(w, expected, sizeof w);
+    assert_memory_equal(both.local.own, expected, sizeof w);
+    w[SCALE] = 5;
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0, true}, 0);
+    assert_true(both.local.own[SCALE] == 5 && both.before[SCALE] == 5);
+    both.local.own[BIAS] = 9; /* as a checkpoint has it */
+    merge_begin(&both, w, true);
+    assert_true(w[BIAS] == 9 && both.before[BIAS] == 1);
+    merge_release(&both);
+    model_free(m);
+    assert_false(local_check(&three, &err));
+    assert_int_equal(err.kind, ERROR_USER);
+}
+
+/* Longer than C: a 5 becomes a 2; not longer: as it is, bit by bit.  The noise is that of the seed and the round. */
+static void test_privacy(void **state)
+{
+    (void)state;
+    error err = {0};
+    const double weight = 1;
+    float w[N] = {1, 1, 1};
+    merge both;
+    merge_rules rules = {.average = average_rules[0],
+                         .aggregate = {aggregate_rules[0], 0},
+                         .outer = outer_rules[0],
+                         .privacy = {.clip = 2, .seed = 7}};
+    assert_true(merge_init(&both, &rules, &three, &err));
+    merge_begin(&both, w, false);
+    w[0] = 4;
+    w[2] = 5;
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0, false}, 0);
+    assert_true(fabsf(w[0] - 2.2F) < 1e-6F && w[1] == 1 && fabsf(w[2] - 2.6F) < 1e-6F);
+    const float short_way[N] = {w[0] + 1, w[1], w[2] - 1};
+    memcpy(w, short_way, sizeof w);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0, false}, 1);
+    assert_memory_equal(w, short_way, sizeof w);
+    both.privacy.noise = 0.5;
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0, false}, 2);
+    for (size_t k = 0; k < N; k++)
+        assert_true(w[k] == (float)((double)short_way[k] +
+                                    random_normal(7, random_stream(RANDOM_NOISE, 0, 2), k)));
+    merge_release(&both);
+}
+
 /* A rule of averaging may ask for the weights before, too. */
 static void test_before(void **state)
 {
@@ -167,7 +234,9 @@ static void test_saved(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_none), cmocka_unit_test(test_states), cmocka_unit_test(test_before),
-        cmocka_unit_test(test_statistics), cmocka_unit_test(test_saved)};
+        cmocka_unit_test(test_none),   cmocka_unit_test(test_states),
+        cmocka_unit_test(test_before), cmocka_unit_test(test_statistics),
+        cmocka_unit_test(test_local),  cmocka_unit_test(test_privacy),
+        cmocka_unit_test(test_saved)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
