@@ -30,6 +30,11 @@ def method_of(run: pd.Series) -> str:
     words = [f"FedProx {run['config.proximal']:g}"] if _is(run, "proximal") else []
     words += ["SCAFFOLD"] if _is(run, "control-variates") else []
     words += ["FedNova"] if _is(run, "normalize-steps") else []
+    words += ["FedBN"] if _is(run, "local-statistics") else []
+    if _is(run, "noise"):
+        words += [f"DP-FedAvg {run['config.noise']:g}, {run['config.clip-update']:g}"]
+    elif _is(run, "clip-update"):
+        words += [f"clipped to {run['config.clip-update']:g}"]
     outer = run.get("config.server-optimizer")
     words += [OUTER.get(str(outer), str(outer))] if _is(run, "server-optimizer") else []
     words += [str(run["config.aggregate"])] if _is(run, "aggregate", "mean") else []

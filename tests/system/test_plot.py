@@ -232,6 +232,42 @@ def test_methods_are_told_apart(unlike):
     assert "even: SCAFFOLD is ahead with 80.0 %" in verdict and "classes:2: FedProx 0.01 is ahead with 51.0 %" in verdict
 
 
+def test_what_hides_a_worker_is_in_the_name(unlike, tmp_path):
+    from bramble import methods, privacy
+    even = np.full((3, 10), 500)
+    made(tmp_path, "a", 1, [0.1, 0.2], even, partition="even", clip_update=0.5)
+    made(tmp_path, "b", 1, [0.1, 0.2], even, partition="even", clip_update=0.5, noise=0.01, participation=0.7)
+    made(tmp_path, "c", 1, [0.1, 0.2], even, partition="even", local_statistics="true", clip_update=0, noise=0)
+    results = package.read_study(tmp_path)
+    assert list(methods.methods(results).method) == ["clipped to 0.5", "DP-FedAvg 0.01, 0.5", "FedBN"]
+    run = results.runs.iloc[1]
+    assert privacy.in_round(run) == 2
+    pytest.importorskip("dp_accounting")
+    assert privacy.epsilon(1000, 10, 1.0, 50, 1e-4) == pytest.approx((0.847, 8.37), rel=1e-2)
+    assert privacy.epsilon_of(run, 0.1) == privacy.epsilon(3, 2, 0.01, 2, 0.1)
+
+
+def test_beside_flower(unlike, tmp_path):
+    """Of each cell the best and the last accuracy, of runs with the baseline's recipe alone."""
+    from bramble import flower
+    assert "no run with the recipe" in flower.verdict_flower(package.read_study(unlike))
+    two = np.repeat(np.eye(5, dtype=int)[:3] * 2500, 2, axis=1)
+    recipe = {"rounds": 50, "local_epochs": 10, "batch": 64, "lr": 0.01}
+    for label, seen, options in (("avg", [0.3, 0.52, 0.5], {"partition": "classes:2"}),
+                                 ("prox", [0.3, 0.4, 0.45], {"partition": "classes:2", "proximal": 0.01}),
+                                 ("other", [0.9, 0.9, 0.9], {"partition": "classes:2", "batch": 32})):
+        with h5py.File(made(tmp_path, label, 1, seen, two, **{**recipe, **options}), "r+") as file:
+            file["summary/nodes"][()] = 10
+    results = package.read_study(tmp_path)
+    table = flower.beside_flower(results).set_index(["partition", "method"])
+    assert len(table) == 20 and table.runs.sum() == 2
+    at = table.loc["classes:2", "FedAvg"]
+    assert np.allclose(at[["best", "last", "round", "difference"]].astype(float), [0.52, 0.5, 2, 0.0083])
+    assert flower.flower_table(results).loc["classes:2", "FedAvg"] == "52.0 (50.0) | 51.2"
+    assert flower.verdict_flower(results) == ("2 of 20 cells are here, 1 of them within two points of Flower's; farther are "
+                                              "FedProx on classes:2 (-5.4).")
+
+
 def test_settings_that_differ_are_in_the_name(unlike, tmp_path):
     """Two runs of a method with other rates are two methods; one that differs from another method alone is none."""
     from bramble import methods
