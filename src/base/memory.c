@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum { PAGED_BYTES = 4 << 20 };
 
 bool memory_multiply(size_t a, size_t b, size_t *product)
 {
@@ -31,6 +34,16 @@ static bool is_available(size_t bytes)
     return bytes / 1024 <= kib;
 }
 
+/* In pages of 2 MB where the system has them: kernels walk through many planes at once, each in pages of its own. */
+static void *large_new(size_t bytes)
+{
+    enum { PAGE = 2 << 20 };
+    void *memory = aligned_alloc(PAGE, bytes);
+    if (memory)
+        (void)madvise(memory, bytes / PAGE * PAGE, MADV_HUGEPAGE);
+    return memory;
+}
+
 void *memory_new(size_t count, size_t size, error *err)
 {
     size_t bytes;
@@ -38,7 +51,9 @@ void *memory_new(size_t count, size_t size, error *err)
     if (memory_multiply(count, size, &bytes) && bytes <= PTRDIFF_MAX - MEMORY_ALIGNMENT) {
         /* A whole number of lines: vectors may be read up to the end of the last one. */
         bytes = (bytes + MEMORY_ALIGNMENT) / MEMORY_ALIGNMENT * MEMORY_ALIGNMENT;
-        memory = is_available(bytes) ? aligned_alloc(MEMORY_ALIGNMENT, bytes) : NULL;
+        if (is_available(bytes))
+            memory =
+                bytes < PAGED_BYTES ? aligned_alloc(MEMORY_ALIGNMENT, bytes) : large_new(bytes);
     }
     if (!memory) {
         error_environment(err, "out of memory: no room for %.1f MB",
