@@ -160,7 +160,8 @@ static size_t scratch_bytes(const layer *self, const void *plan)
 {
     const conv_layer_plan *p = plan;
     size_t n = p->forward.n_scratch;
-    (void)self;
+    if (embeds_gradient(self))
+        n = in_bytes(&p->backward.shape) / sizeof(vec);
     n = n > p->backward.n_scratch ? n : p->backward.n_scratch;
     n = n > p->weights.n_scratch ? n : p->weights.n_scratch;
     return n * sizeof(vec);
@@ -240,6 +241,19 @@ static void weight_gradient(const layer *self, const workspace *ws, const layer_
     }
 }
 
+/* By blocks: the embedded gradient of one at a time stays in the cache. */
+static void input_gradient(const layer *self, const layer_pass *pass, conv_arrays arrays)
+{
+    const conv_layer_plan *p = pass->plan;
+    size_t in = layer_features(self->in[0]), out = layer_features(self->out);
+    arrays.in = pass->scratch;
+    for (size_t b = pass->block_begin; b < pass->block_end; b++) {
+        conv_embed(&p->spread, pass->gy + b * out, pass->scratch, 0, (size_t)self->out.channels);
+        arrays.out = pass->gx[0] + b * in;
+        conv_forward(&p->backward, &arrays, 0, p->backward.n_items);
+    }
+}
+
 static void backward(const layer *self, const layer_pass *pass, const team *us)
 {
     const conv_layer_plan *p = pass->plan;
@@ -251,6 +265,12 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
                           .out = pass->gx[0],
                           .add = pass->add[0],
                           .scratch = pass->scratch};
+    if (pass->by_blocks) {
+        weight_gradient(self, &ws, pass, us);
+        if (pass->gx[0])
+            input_gradient(self, pass, arrays);
+        return;
+    }
     bool spread = pass->gx[0] && embeds_gradient(self);
     if (spread) {
         layer_share(pass, us, (size_t)self->out.channels, &begin, &end);

@@ -10,6 +10,8 @@
 #include "kernels/team.h"
 #include "layers/layer.h"
 
+enum { ALONE_THREADS = 8 }; /* at most */
+
 typedef struct alone {
     layer l;
     void *plan;
@@ -17,6 +19,8 @@ typedef struct alone {
     float *w, *g, *x, *gx, *factors; /* of the images; row-major */
     vec *in, *out, *gout, *gin;
     uint32_t *numbers;
+    char *scratch; /* scratch_bytes for each thread */
+    size_t scratch_bytes;
 } alone;
 
 static inline void alone_set(layer *l, const char *name, const char *value)
@@ -51,6 +55,9 @@ static inline void alone_new(alone *self, const layer *what, int n_images)
         l->kind->plan(l, self->plan);
     if (l->kind->workspace_bytes)
         assert_true(l->kind->workspace_bytes(l, self->plan, blocks_of(n), true, &bytes));
+    self->scratch_bytes = l->kind->scratch_bytes ? l->kind->scratch_bytes(l, self->plan) : 0;
+    self->scratch_bytes += (0 - self->scratch_bytes) % MEMORY_ALIGNMENT;
+    self->scratch = guarded_new(ALONE_THREADS * self->scratch_bytes);
     self->pass = (layer_pass){.n_images = n,
                               .n_blocks = blocks_of(n),
                               .block_end = blocks_of(n),
@@ -71,11 +78,21 @@ static inline void alone_new(alone *self, const layer *what, int n_images)
 static inline void alone_free(alone *self)
 {
     memory_free(self->plan);
-    void *const all[] = {self->w,         self->g,      self->x,   self->gx,   self->pass.workspace,
-                         self->factors,   self->in,     self->out, self->gout, self->gin,
-                         self->pass.sums, self->numbers};
+    void *const all[] = {
+        self->w,         self->g,       self->x,      self->gx,   self->pass.workspace,
+        self->factors,   self->in,      self->out,    self->gout, self->gin,
+        self->pass.sums, self->numbers, self->scratch};
     for (int k = 0; k < COUNT(all); k++)
         guarded_free(all[k]);
+}
+
+/* The pass as a thread has it. */
+static inline layer_pass alone_pass(const alone *self, const team *us)
+{
+    layer_pass pass = self->pass;
+    assert_true(us->n_threads <= ALONE_THREADS);
+    pass.scratch = self->scratch + (size_t)us->thread * self->scratch_bytes;
+    return pass;
 }
 
 static inline void alone_prepare(const alone *self, const team *us)
@@ -88,24 +105,26 @@ static inline void alone_prepare(const alone *self, const team *us)
 static inline void alone_forward(const team *us, void *arg)
 {
     alone *self = arg;
+    layer_pass pass = alone_pass(self, us);
     alone_prepare(self, us);
-    self->l.kind->forward(&self->l, &self->pass, us);
+    self->l.kind->forward(&self->l, &pass, us);
 }
 
 static inline void alone_both(const team *us, void *arg)
 {
     alone *self = arg;
+    layer_pass pass = alone_pass(self, us);
     alone_prepare(self, us);
-    self->l.kind->forward(&self->l, &self->pass, us);
+    self->l.kind->forward(&self->l, &pass, us);
     team_barrier(us);
-    self->l.kind->backward(&self->l, &self->pass, us);
+    self->l.kind->backward(&self->l, &pass, us);
 }
 
 static inline void alone_by_blocks(const team *us, void *arg)
 {
     const alone *self = arg;
     const team solo = {0, 1, NULL};
-    layer_pass pass = self->pass;
+    layer_pass pass = alone_pass(self, us);
     pass.by_blocks = true;
     alone_prepare(self, us);
     team_share(us, pass.n_blocks, &pass.block_begin, &pass.block_end);
