@@ -27,6 +27,7 @@ $(foreach v,PREFIX LIBDIR,$(if $(findstring ^/,^$($v)),,$(error $v=$($v): expect
 # fuzz    clang's fuzzer and the same sanitizers (make fuzz)
 # tsan    ThreadSanitizer, with clang      memcheck  for valgrind      coverage  counts of every line
 # rpi3, rpi4, rpi5  64-bit Raspberry Pi, cross-built against SYSROOT (make sysroot-arm64)
+# simgrid  a library that SimGrid runs as a cluster (make simgrid, docs/simulation.md)
 # amd64, arm64  for packages: any x86-64, any 64-bit Raspberry Pi
 OPT     := -O3
 MACHINE :=
@@ -59,13 +60,15 @@ MACHINE := $(if $(filter x86_64,$(HOST)),-march=x86-64-v3)
 OPT     := -O1
 else ifeq ($(PRESET),coverage)
 OPT     := -O1 --coverage -fprofile-update=atomic -DCOUNT_LINES
+else ifeq ($(PRESET),simgrid)
+MACHINE := $(NATIVE)
 else ifeq ($(PRESET),amd64)
 MACHINE := -march=x86-64
 else ifneq ($(filter rpi3 rpi4 rpi5 arm64,$(PRESET)),)
 MACHINE := $(PI_$(PRESET))
 CROSS   := $(if $(filter aarch64,$(HOST)),,aarch64-linux-gnu-)
 else
-$(error PRESET=$(PRESET) is none of native debug asan fuzz tsan memcheck coverage rpi3 rpi4 rpi5 amd64 arm64)
+$(error PRESET=$(PRESET) is none of native debug asan fuzz tsan memcheck coverage simgrid rpi3 rpi4 rpi5 amd64 arm64)
 endif
 
 # SYSROOT=FOLDER: the root of a Pi or a copy of it; the default is made when it is missing.
@@ -123,6 +126,7 @@ WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pro
 
 # ---- a program that is hard to turn against its user, and small ----------------------------------
 # Not under a checker: its own checks come first, and it needs the tables for unwinding.
+SIMULATED := $(filter simgrid,$(PRESET))
 SANITIZED := $(filter asan fuzz tsan memcheck coverage,$(PRESET))
 # The same objects make the program and the library: with names that nobody outside sees, code for a library is, in the
 # kernels instruction by instruction, what it would be for a program (-fPIE), on x86-64 and Arm, by gcc and clang.
@@ -139,7 +143,8 @@ SMALL   := -ffunction-sections -fdata-sections \
 RELR    := $(shell $(CC) -Wl,--help 2>/dev/null | grep -q pack-relative-relocs && \
            grep -q GLIBC_ABI_DT_RELR "$$($(CC) -print-file-name=libc.so.6)" && echo -Wl,-z,pack-relative-relocs)
 # Raspberry Pi OS has pages of 4 or 16 KiB; linkers pad Arm programs for 64.
-HARD_LD := -pie $(if $(CLANG),-fno-openmp-implicit-rpath) -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections $(RELR) \
+# SimGrid loads it once for each rank, and calls main.
+HARD_LD := $(if $(SIMULATED),-shared -Wl$(comma)-s$(comma)-z$(comma)defs,-pie) $(if $(CLANG),-fno-openmp-implicit-rpath) -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections $(RELR) \
            $(if $(filter rpi%,$(PRESET)),-Wl$(comma)-z$(comma)max-page-size=16384)
 CFLAGS  ?=
 # gnu11, not c11: ISO mode turns the contraction to fused multiply-adds off.  GCC, tuned for some machines,
@@ -161,7 +166,10 @@ EXACT := -ffp-contract=off
 
 # The flags of each library go only where its header may be included (docs/architecture.md).
 # MPICC=FILE: the wrapper of another MPI than the system's.
-ifdef MPICC
+ifneq ($(SIMULATED),)
+MPI_CFLAGS   = -I$(shell $(PKG) --variable=includedir simgrid)/smpi
+MPI_LIBS     = $(shell $(PKG) --libs simgrid)
+else ifdef MPICC
 $(call one_word,MPICC)
 MPI_CFLAGS   = $(shell $(MPICC) --showme:compile)
 MPI_LIBS     = $(shell $(MPICC) --showme:link)
@@ -176,11 +184,11 @@ OTHER_LIBS   = $(shell $(PKG) --libs jansson spng libjpeg) -linih -lz -lm
 # ---- sources -------------------------------------------------------------------------------------
 SRC       := $(wildcard src/*/*.c)
 # One of the two goes into a program: between ranks, or a single rank without MPI.
-OVER_MPI  := $(wildcard src/transport/mpi*.c)
+OVER_MPI  := $(filter-out $(if $(SIMULATED),,%simulated.c),$(wildcard src/transport/mpi*.c))
 SERIAL    := src/transport/serial.c
 MAIN      := src/cli/main.c
 CHECKED   := $(if $(filter asan tsan,$(PRESET)),$(B)/obj/tests/checks/dlclose.o)
-LIB_SRC   := $(filter-out $(OVER_MPI) $(SERIAL) $(MAIN),$(SRC))
+LIB_SRC   := $(filter-out src/transport/mpi%.c $(SERIAL) $(MAIN),$(SRC))
 obj        = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIB       := $(B)/libbramble.a
 # What is there once for all: threads, the plain kernels, the description of a model.
@@ -200,7 +208,7 @@ MPI_TESTS := $(patsubst tests/mpi/%.c,$(B)/tests/%,$(wildcard tests/mpi/*.c)) $(
 all: $(B)/bramble $(if $(filter native,$(PRESET)),bramble) ## build the program (default)
 
 help: ## this list
-	@echo 'make [TARGET] [PRESET=native|debug|asan|fuzz|tsan|memcheck|coverage|rpi3|rpi4|rpi5|amd64|arm64] [V=1]'
+	@echo 'make [TARGET] [PRESET=native|debug|asan|fuzz|tsan|memcheck|coverage|simgrid|rpi3|rpi4|rpi5|amd64|arm64] [V=1]'
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 18
 
 bramble: build/native/bramble
@@ -217,6 +225,7 @@ $(LIB): $(call obj,$(LIB_SRC)) $(call engine_obj,$(ENGINES))
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(B)/obj/src/%.o: EXTRA = $(COLD) $(EXACT)
+$(B)/obj/src/cli/main.o: EXTRA = $(COLD) $(EXACT) $(if $(SIMULATED),-fvisibility=default)
 $(B)/obj/src/data/synthetic.o $(B)/obj/src/base/random.o: EXTRA = $(EXACT)
 $(B)/obj/src/transport/fixed.o $(B)/obj/src/transport/aggregate_sorted.o $(B)/obj/src/data/pixels.o: EXTRA = $(HOT) $(EXACT)
 $(B)/obj/src/model/outer%.o: EXTRA = $(HOT) $(EXACT)
@@ -444,6 +453,11 @@ bench-peers: all $(BENCH) ## the same beside PyTorch, where it is installed
 bench-training: all ## accuracy over time beside PyTorch, for the picture in README.md: results/peers/
 	@tools/install-packages test
 	@bench/training.py
+
+.PHONY: simgrid
+simgrid: ## the program as a simulated cluster runs it: build/simgrid/bramble, for jobs/simulate
+	@tools/install-packages build simgrid
+	@$(MAKE) $(JOBS) --no-print-directory PRESET=simgrid build/simgrid/bramble
 
 # Fault tolerance needs it (docs/reliability.md); Debian 12 and Raspberry Pi OS have Open MPI 4.
 OPENMPI5 := build/openmpi5

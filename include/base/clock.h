@@ -6,13 +6,13 @@
 
 #include <stdint.h>
 
-/* clock_now - seconds since an arbitrary moment; never goes backwards (CLOCK_MONOTONIC) */
+/* clock_now - seconds since an arbitrary moment; never goes backwards (CLOCK_MONOTONIC, or simulated: base/world.h) */
 double clock_now(void);
 
-/* clock_cpu - CPU seconds this process has used so far, user and system, all threads */
+/* clock_cpu - CPU seconds this process has used so far, user and system, all threads (or what a simulated rank has) */
 double clock_cpu(void);
 
-/* clock_date - the present in UTC as ISO 8601, "2026-01-31T12:34:56Z" */
+/* clock_date - the present in UTC as ISO 8601, "2026-01-31T12:34:56Z"; never simulated */
 void clock_date(char text[32]);
 
 /* clock_date_s - the same as seconds since 1970; clocks may be set back */

@@ -24,7 +24,8 @@ typedef struct saved_model {
     char normalise[OPTION_TEXT_BYTES]; /* "": half */
     char (*class_names)[32];           /* of n_class_names, printable; NULL: the file has none */
     int n_class_names;
-    float *w; /* of saved_weights */
+    char simulated[256]; /* record_simulated: the run that has trained it */
+    float *w;            /* of saved_weights */
 } saved_model;
 
 /*

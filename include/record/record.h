@@ -218,6 +218,10 @@ bool record_is_written(const char *path);
 
 void record_file_free(record_file *self);
 
+/* record_simulated - what has simulated the run, and as what (base/world.h), its entry of that name in /build; "" for a run
+ * that was measured.  Whoever shows a run's times shows this with them. */
+const char *record_simulated(const record_file *self);
+
 /* record_config, record_build - value of a /config or /build entry, or NULL */
 const char *record_config(const record_file *self, const char *name);
 const char *record_build(const record_file *self, const char *name);

@@ -63,7 +63,8 @@ typedef struct fit_run {
     int nodes;
     double cores; /* of a worker */
     const average_rule *rule;
-    char host[64]; /* of all its ranks; empty: they had several, with links between */
+    char host[64];       /* of all its ranks; empty: they had several, with links between */
+    char simulated[256]; /* record_simulated */
     size_t n_weights;
     double images, epochs, rounds;
     double steps; /* between two averages, when an option says so; else 0 */

@@ -89,6 +89,7 @@ class Run:
 
     name          its name without folder
     config, build options and build as dicts of texts
+    simulated     by what and as which platform it was simulated; empty: it was measured
     summary       dict of numbers; nodes and cores are there for incomplete runs too
     complete      whether the run came to its end
     machine       a row per rank: role, host, threads, cores, ...
@@ -104,6 +105,7 @@ class Run:
     name: str
     config: dict[str, str]
     build: dict[str, str]
+    simulated: str
     summary: dict[str, float]
     complete: bool
     machine: pd.DataFrame
@@ -129,6 +131,7 @@ class Run:
     def _read(self, file: h5py.File) -> None:
         self.config = {k: _text(v) for k, v in file["config"].attrs.items()} if "config" in file else {}
         self.build = {k: _text(v) for k, v in file["build"].attrs.items()} if "build" in file else {}
+        self.simulated = self.build.get("simulated", "")
         self.machine = _frame(file.get("machine"), None)
         n = int(file["rounds/n_done"][()]) if "rounds/n_done" in file else 0
         n_ranks = max(len(self.machine), 1)
@@ -203,7 +206,7 @@ def case_number(value: float) -> str:
 class Results:
     """What `read_study` returns; every frame has a column `file`.
 
-    runs      a row per file: file, set, label, case, nodes, cores, complete, the summary, config.*, build.*
+    runs      a row per file: file, set, label, case, nodes, cores, simulated, complete, the summary, config.*, build.*
     rounds, ranks, tests, machine     as in Run
     skipped   a row per file that could not be read: file, why
     peers     what other programs were measured to do (peers.py): a row per run and pass
@@ -216,6 +219,16 @@ class Results:
     skipped: pd.DataFrame
     paths: dict[str, Path] = field(default_factory=dict)
     peers: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=peers.COLUMNS))
+
+    @property
+    def simulated(self) -> str:
+        """By what and as which platforms the complete runs were simulated; empty: they were measured.  ValueError for some of
+        either: their times do not go together."""
+        done = self.runs[self.runs.complete.astype(bool)] if len(self.runs) else self.runs
+        how = sorted(set(done["simulated"])) if "simulated" in done else []
+        if len(how) > 1 and how[0] == "":
+            raise ValueError(f"some runs were measured, others simulated: {how[1]}: take one kind at a time")
+        return "; ".join(how)
 
     def run(self, file: str) -> Run:
         """The Run of a name in the column `file`."""
@@ -257,7 +270,7 @@ def read_study(*where: PathLike) -> Results:
             continue
         paths[name] = p
         case_set, label = run.case_set(folder)
-        rows.append({"file": name, "set": case_set, "label": label, "case": run.case, **run.summary,
+        rows.append({"file": name, "set": case_set, "label": label, "case": run.case, "simulated": run.simulated, **run.summary,
                      "complete": run.complete, "rounds_done": len(run.rounds),
                      "model_round": run.model_round if run.weights else -2,
                      **{f"config.{k}": _number(v) for k, v in run.config.items()},
@@ -267,7 +280,7 @@ def read_study(*where: PathLike) -> Results:
             frame.insert(0, "file", name)
             list_.append(frame)
     others = _read_peers(where, skipped)
-    runs = pd.DataFrame(rows, columns=None if rows else ["file", "set", "label", "case", "nodes", "cores", "complete"])
+    runs = pd.DataFrame(rows, columns=None if rows else ["file", "set", "label", "case", "nodes", "cores", "simulated", "complete"])
     tables = {k: pd.concat(v, ignore_index=True) if v else pd.DataFrame({"file": []}) for k, v in frames.items()}
     return Results(runs, **tables, skipped=pd.DataFrame(skipped, columns=["file", "why"]), paths=paths,
                    peers=others)

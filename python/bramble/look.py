@@ -48,8 +48,17 @@ def styled(plot: Callable[..., Figure]) -> Callable[..., Figure]:
     @functools.wraps(plot)
     def wrapped(*args: Any, **kwargs: Any) -> Figure:
         with mpl.rc_context(STYLE):
-            return plot(*args, **kwargs)
+            fig = plot(*args, **kwargs)
+            note_simulated(fig, args[0] if args else None)
+            return fig
     return wrapped
+
+
+def note_simulated(fig: Figure, of: Any) -> None:
+    """Below a figure of runs, of one, or of a plan: that nothing of it was measured."""
+    how = of.get("model", {}).get("simulated", "") if isinstance(of, dict) else getattr(of, "simulated", "")
+    if how:
+        fig.supxlabel(f"simulated, not measured: {plain(how)}", fontsize=8, color=RED, x=0.01, ha="left")
 
 
 def panels(*titles: str, narrow: bool = False, size: Optional[tuple[float, float]] = None,

@@ -62,6 +62,11 @@ def paragraph(text: str) -> str:
     return f"<p>{words(text)}</p>" if text else ""
 
 
+def simulated_note(how: str) -> list[str]:
+    """What stands above all times of simulated runs."""
+    return [paragraph(f"**Simulated, not measured**: {how}.")] if how else []
+
+
 def svg_of(figure: Figure, salt: str = "bramble") -> bytes:
     """A figure as SVG that turns dark with the reader's system; the same figure gives the same bytes."""
     out = io.BytesIO()

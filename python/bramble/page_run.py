@@ -8,7 +8,7 @@ from .figures_methods import labels_of, plot_labels
 from .figures_run import (classes_of, confusion_shares, first_filters, plot_confusion, plot_curves, plot_filters,
                           plot_temperature, plot_timeline, told_by_sensors)
 from .files import Run, phases
-from .page import figure_html, page_html, paragraph, section, table_html
+from .page import figure_html, page_html, paragraph, section, simulated_note, table_html
 
 
 def run_facts(run: Run) -> pd.Series:
@@ -86,5 +86,5 @@ def run_page(run: Run, title: str) -> str:
     parts.append(section("Machines and options", table_html(machine, "Machines", index=False),
                          table_html(options, "Options", is_words=True),
                          table_html(pd.Series(run.build, dtype=object), "Build", is_words=True)))
-    intro = [paragraph(f"Case {run.case}, {len(run.rounds)} rounds, {state}."), table_html(run_facts(run), "The run in numbers", is_words=True)]
+    intro = [*simulated_note(run.simulated), paragraph(f"Case {run.case}, {len(run.rounds)} rounds, {state}."), table_html(run_facts(run), "The run in numbers", is_words=True)]
     return page_html(title, intro, parts)

@@ -14,7 +14,7 @@ from .figures_study import (complete, crossing_sources, efficiency_series, overh
                             plot_crossing, plot_efficiency, plot_overhead, plot_scaling, plot_shares,
                             plot_speedup, plot_time, scaling_titles, tables)
 from .files import Results
-from .page import figure_html, page_html, paragraph, section, table_html, words
+from .page import figure_html, page_html, paragraph, section, simulated_note, table_html, words
 
 OPTIONS_SHOWN = ["preset", "model", "rounds", "local-epochs", "average-every", "batch", "lr", "momentum", "average",
                  "limit-train", "seed"]
@@ -44,6 +44,7 @@ def introduction(results: Results) -> list[str]:
                       "repeats. The paper is the study that Bramble follows, on four Raspberry Pi 4.")]
     left = [f"`{file}`: incomplete, and left out" for file in runs.file[~runs.complete.astype(bool)]] if len(runs) else []
     left += [f"`{row.file}`: skipped, {row.why}" for row in results.skipped.itertuples()]
+    text += simulated_note(results.simulated)
     if left:
         text.append("<ul>" + "".join(f"<li>{words(line)}</li>" for line in left) + "</ul>")
     return text

@@ -152,6 +152,10 @@ def write(args: argparse.Namespace, paths: Sequence[Path], suffix: str, to: Path
         print(f"bramble-plot: {row.file}: skipped: {row.why}", file=sys.stderr)
     if not len(results.runs) or not results.runs.complete.astype(bool).any():
         raise Mistake(f"{title}: no complete run: a single file of a run that goes on can be drawn")
+    try:
+        _ = results.simulated
+    except ValueError as problem:
+        raise Mistake(f"{title}: {problem}") from None
     if suffix == ".html":
         to.write_text(study_page(results, title), encoding="utf-8")
     else:

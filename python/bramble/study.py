@@ -49,6 +49,10 @@ def cases(runs: pd.DataFrame, base: Optional[str] = None, by: Sequence[str] = ("
     the mean times, as in the paper, its sd that of T_time(base) / T_time(repeat); W% and O% follow from the mean
     times.
     """
+    kinds = set(runs["simulated"]) if "simulated" in runs else set()
+    if len(kinds) > 1:
+        raise ValueError(f"runs of {len(kinds)} kinds, simulated as {' and as '.join(sorted(k for k in kinds if k))}"
+                         f"{', and measured' if '' in kinds else ''}: their times make no case together")
     have = [m for m in MEASURES if m in runs]
     if runs.empty or not have:
         both = [name + sd for name in [*MEASURES, "speedup"] for sd in ("", "_sd")]

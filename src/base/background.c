@@ -1,6 +1,7 @@
 #include "base/background.h"
 
 #include "base/memory.h"
+#include "base/world.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -13,6 +14,7 @@ struct background {
     pthread_mutex_t lock;
     pthread_cond_t news; /* busy or ending has changed */
     bool busy, ending;
+    bool at_once; /* in a simulation there is no thread, and no time that would pass meanwhile */
 };
 
 static void *serve(void *arg)
@@ -41,6 +43,9 @@ background *background_new(background_work *work, void *arg, error *err)
         return NULL;
     self->work = work;
     self->arg = arg;
+    self->at_once = world_simulator() != NULL;
+    if (self->at_once)
+        return self;
     pthread_mutex_init(&self->lock, NULL);
     pthread_cond_init(&self->news, NULL);
     sigset_t all, before; /* signals are for the thread that waits for other ranks */
@@ -57,8 +62,10 @@ background *background_new(background_work *work, void *arg, error *err)
 
 void background_free(background *self)
 {
-    if (!self)
+    if (!self || self->at_once) {
+        memory_free(self);
         return;
+    }
     pthread_mutex_lock(&self->lock);
     self->ending = true;
     pthread_cond_broadcast(&self->news);
@@ -71,6 +78,10 @@ void background_free(background *self)
 
 bool background_start(background *self)
 {
+    if (self->at_once) {
+        self->work(self->arg);
+        return true;
+    }
     pthread_mutex_lock(&self->lock);
     bool idle = !self->busy;
     self->busy = true;

@@ -101,6 +101,7 @@ static json_t *describe_file(const char *path, const record_file *file)
     for (size_t k = 0; k < file->n_ranks; k++)
         json_array_append_new(hosts, json_string(file->machines[k].host));
     json_object_set_new(root, "file", json_string(path));
+    json_object_set_new(root, "simulated", json_string(record_simulated(file)));
     json_object_set_new(root, "complete", json_boolean(file->summary.complete == 1.0));
     json_object_set_new(root, "rounds_done", json_integer((json_int_t)file->n_rounds));
     json_object_set_new(root, "rounds_planned", json_integer((json_int_t)file->n_rounds_planned));

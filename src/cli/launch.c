@@ -1,6 +1,7 @@
 #include "launch.h"
 
 #include "base/memory.h"
+#include "base/world.h"
 #include "host/build.h"
 #include "transport/transport.h"
 
@@ -55,6 +56,8 @@ static bool is_first_of_line(uint64_t rank)
 
 bool launch_speaks(void)
 {
+    if (world_here()->speaks)
+        return world_here()->speaks();
     for (size_t i = 0; i < sizeof launchers / sizeof *launchers; i++) {
         const char *text = getenv(launchers[i].rank);
         uint64_t rank;

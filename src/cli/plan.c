@@ -25,6 +25,8 @@ static void print_model(const plan *self)
     else
         printf("%.0f time%s\n", c->averages, c->averages == 1.0 ? "" : "s");
     printf("\nFitted to %zu run%s\n", self->n_runs, self->n_runs == 1 ? "" : "s");
+    if (*self->runs[0].simulated)
+        printf("SIMULATED, not measured: %s\n", self->runs[0].simulated);
     printf("compute      %.0f images/s on a core; on c cores c^%.2f times that\n", 1.0 / f->w_s,
            f->power);
     for (size_t k = 0; k < self->n_runs; k++) {
@@ -198,6 +200,7 @@ static json_t *json_model(const plan *self)
     set(object, "add_s", f->add_s);
     set(object, "largest_error", self->worst);
     json_object_set_new(object, "rough", json_boolean(is_rough(self)));
+    json_object_set_new(object, "simulated", json_string(self->runs[0].simulated));
     json_object_set_new(object, "one_host", self->host ? json_string(self->host) : json_null());
     return object;
 }

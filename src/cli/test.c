@@ -79,8 +79,11 @@ static void print_text(const testing *t)
     if (!isnan(t->accuracy_tta))
         printf("%-12s %.2f %%  (mean of views: %s)\n", "with TTA", 100.0 * t->accuracy_tta,
                views_names[t->options.tta]);
-    printf("%-12s %.4f  (mean cross-entropy)\n\n", "loss",
+    printf("%-12s %.4f  (mean cross-entropy)\n", "loss",
            evaluation_loss(&t->evaluation, EVALUATION_TEST));
+    if (*t->model.simulated)
+        printf("%-12s %s: the run that trained the model\n", "simulated", t->model.simulated);
+    putchar('\n');
     confusion_print(&table);
 }
 
@@ -94,6 +97,7 @@ static bool print_json(const testing *t, error *err)
     json_object_set_new(root, "accuracy_tta", output_number(t->accuracy_tta));
     json_object_set_new(root, "loss",
                         output_number(evaluation_loss(&t->evaluation, EVALUATION_TEST)));
+    json_object_set_new(root, "simulated", json_string(t->model.simulated));
     json_object_set_new(root, "images", json_integer((json_int_t)t->set.n));
     confusion_put(&table, root);
     return output_json(root, stdout, err);

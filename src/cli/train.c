@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/ini.h"
 #include "base/memory.h"
+#include "base/world.h"
 #include "commands.h"
 #include "launch.h"
 #include "show/output.h"
@@ -65,6 +66,9 @@ static void print_text(const run *self)
             printf("%-22s %.0f:%.0f  (nodes:cores of the workers)\n", "case N:C", s->nodes,
                    s->cores);
     }
+    if (*world_simulation())
+        printf("%-22s %s%s\n", "SIMULATED by", world_simulation(),
+               world_replays() ? ": no weights, loss or accuracy is real" : "");
     printf("%-22s %s\n", "results in", self->out);
 }
 
@@ -74,6 +78,7 @@ static bool print_summary(const run *self, error *err)
     if (self->options.json) {
         json_t *root = output_summary(s);
         json_object_set_new(root, "out", json_string(self->out));
+        json_object_set_new(root, "simulated", json_string(world_simulation()));
         output_numbers(root, SUMMARY_JSON_OF_RUN, s);
         return output_json(root, stdout, err);
     }

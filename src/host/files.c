@@ -1,5 +1,6 @@
 #include "host/files.h"
 
+#include "base/world.h"
 #include "data/cifar10.h"
 #include "host/build.h"
 
@@ -12,8 +13,10 @@
 /* The folder of the running program, without what follows the last slash. */
 static void program_folder(char *folder, size_t n_bytes)
 {
-    ssize_t n = readlink("/proc/self/exe", folder, n_bytes - 1);
-    folder[n > 0 ? n : 0] = '\0';
+    const char *simulated = world_program();
+    ssize_t n = simulated ? snprintf(folder, n_bytes, "%s", simulated)
+                          : readlink("/proc/self/exe", folder, n_bytes - 1);
+    folder[n > 0 && (size_t)n < n_bytes ? n : 0] = '\0';
     char *slash = strrchr(folder, '/');
     if (slash)
         *slash = '\0';

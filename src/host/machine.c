@@ -1,5 +1,6 @@
 #include "host/machine.h"
 
+#include "base/world.h"
 #include "host/sensors.h"
 #include "kernels/team.h"
 #include "transport/transport.h"
@@ -51,7 +52,18 @@ double machine_memory(void)
 double machine_peak_rss(void)
 {
     struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? 1024.0 * (double)usage.ru_maxrss : NAN;
+    return !world_simulator() && getrusage(RUSAGE_SELF, &usage) == 0
+               ? 1024.0 * (double)usage.ru_maxrss
+               : NAN;
+}
+
+/* A host that is not there. */
+static void describe_simulated(record_machine *row)
+{
+    row->cores = world_here()->cores();
+    snprintf(row->cpu, sizeof row->cpu, "simulated: %s", world_platform());
+    snprintf(row->binding, sizeof row->binding, "0-%d", row->cores - 1);
+    row->memory_bytes = row->clock_max_mhz = row->cpu_quota = NAN;
 }
 
 void machine_describe(const computing *with, record_machine *row)
@@ -70,6 +82,8 @@ void machine_describe(const computing *with, record_machine *row)
     row->clock_max_mhz =
         number_in("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", 10) / 1000.0;
     row->cpu_quota = sensors_cpu_quota(NULL);
+    if (world_simulator())
+        describe_simulated(row);
 }
 
 double machine_available_memory(void)

@@ -1,6 +1,7 @@
 #include "host/threads.h"
 
 #include "base/memory.h"
+#include "base/world.h"
 #include "host/sensors.h"
 #include "host/unbind.h"
 #include "kernels/team.h"
@@ -23,6 +24,17 @@ typedef struct place {
     int32_t threads; /* a worker's */
 } place;
 
+/* All cores of a host that nobody else has. */
+static void describe_simulated(place *mine)
+{
+    const int n = world_here()->cores();
+    memset(mine->mask, 0, sizeof mine->mask);
+    for (int core = 0; core < n && core < TEAM_MAX_CORES; core++)
+        mine->mask[core / 64] |= UINT64_C(1) << core % 64;
+    snprintf(mine->cpus, sizeof mine->cpus, "0-%d", n - 1);
+    mine->quota = NAN;
+}
+
 static void describe(uint64_t asked, place *mine)
 {
     snprintf(mine->host, sizeof mine->host, "%s", transport_host());
@@ -33,6 +45,8 @@ static void describe(uint64_t asked, place *mine)
     mine->is_worker = transport_is_worker();
     mine->limit = team_limit();
     mine->asked = asked;
+    if (world_here()->cores)
+        describe_simulated(mine);
 }
 
 static bool has_core(const place *p, size_t core)
@@ -237,11 +251,22 @@ static void advise(place *all, place **room, threads_advice *advice)
 
 /* ---- that many run -------------------------------------------------------------------------------- */
 
+/* More threads than cores take turns, which is not simulated. */
+static bool check_simulated(uint64_t asked, error *err)
+{
+    const int n = world_here()->cores ? world_here()->cores() : TEAM_MAX_CORES;
+    return !world_simulator() || asked <= (uint64_t)n ||
+           error_user(err, "--threads %llu: a simulated host has %d core%s, and no more threads",
+                      (unsigned long long)asked, n, n == 1 ? "" : "s");
+}
+
 bool threads_choose(uint64_t asked, int *n_threads, threads_advice *advice, error *err)
 {
     size_t size = (size_t)transport_size();
     place mine = {0}, *all = memory_new(size, sizeof *all, err),
           **room = memory_new(size, sizeof *room, err);
+    if (err->kind == ERROR_NONE)
+        check_simulated(asked, err);
     bool good = transport_agree(err);
     if (good) {
         describe(asked, &mine);

@@ -1,6 +1,7 @@
 #include "network_step.h"
 
 #include "base/clock.h"
+#include "base/world.h"
 #include "kernels/loss.h"
 
 /* In the epoch of the optimizer; where a gradient is for later, all that are ever trained are. */
@@ -143,9 +144,20 @@ static void work(const team *us, void *arg)
     optimizer_update(self->by, self->at->w, self->at->g, us);
 }
 
+/* In a simulation: the time that it takes there.  True where that is all that is to be done. */
+static bool take_time(const step *self)
+{
+    const model *of = self->net->model;
+    const double each = self->g ? of->flops_step : of->flops_forward;
+    world_work((double)self->n_images * each, self->net->n_threads);
+    return self->g && world_replays();
+}
+
 static network_result execute(step *self)
 {
     const network *net = self->net;
+    if (take_time(self)) /* a gradient of zeros: weights stay as they are */
+        return (network_result){0};
     step_begin(self);
     team_run(net->n_threads, work, self);
     network_result result = {.t_input_s = self->t_input_s};

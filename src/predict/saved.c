@@ -35,6 +35,7 @@ static bool take_description(saved_model *self, const saved_request *asked, cons
                           "the option out",
                           asked->normalise, path, its);
     snprintf(self->normalise, sizeof self->normalise, "%s", its);
+    snprintf(self->simulated, sizeof self->simulated, "%s", record_simulated(file));
     take_names(self, file);
     if (!asked->model[0]) {
         snprintf(self->where, sizeof self->where, "the model in %s", path);

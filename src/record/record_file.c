@@ -49,3 +49,9 @@ const char *record_build(const record_file *self, const char *name)
 {
     return value_of(self->build, self->n_build, name);
 }
+
+const char *record_simulated(const record_file *self)
+{
+    const char *how = record_build(self, "simulated");
+    return how ? how : "";
+}

@@ -66,6 +66,11 @@ const char *case_value(const run_case *self, size_t k)
     return value;
 }
 
+const char *case_simulated(const cases *self, const run_case *of)
+{
+    return case_value(of, self->keys.n);
+}
+
 /* ---- means --------------------------------------------------------------------------------------- */
 
 /*
@@ -90,19 +95,21 @@ static void add(const summary_number *self, double *mean, double *squares, doubl
     }
 }
 
-/* The values of the keys; NULL with err. */
+/* The values of the keys, and what has simulated the run; NULL with err. */
 static char *values_of(const case_keys *keys, const record_file *run, size_t *n_bytes, error *err)
 {
     char size[32];
-    const char *all[OPTION_MAX];
+    const char *all[OPTION_MAX + 1];
     snprintf(size, sizeof size, "%.0f:%.0f", run->summary.nodes, run->summary.cores);
     *n_bytes = 0;
-    for (size_t k = 0; k < keys->n; k++) {
-        all[k] = case_key_is_size(keys->all[k]) ? size : case_setting(run, keys->all[k]);
+    for (size_t k = 0; k <= keys->n; k++) {
+        all[k] = k == keys->n                     ? record_simulated(run)
+                 : case_key_is_size(keys->all[k]) ? size
+                                                  : case_setting(run, keys->all[k]);
         *n_bytes += strlen(all[k]) + 1;
     }
     char *values = memory_new(*n_bytes, 1, err), *at = values;
-    for (size_t k = 0; values && k < keys->n; k++)
+    for (size_t k = 0; values && k <= keys->n; k++)
         at = stpcpy(at, all[k]) + 1;
     return values;
 }
@@ -111,7 +118,7 @@ static char *values_of(const case_keys *keys, const record_file *run, size_t *n_
 static run_case *find_case(cases *self, char *values, size_t n_bytes)
 {
     for (size_t k = 0; k < self->n; k++) {
-        const char *last = case_value(&self->all[k], self->keys.n - 1);
+        const char *last = case_simulated(self, &self->all[k]);
         size_t n = (size_t)(last - self->all[k].values) + strlen(last) + 1;
         if (n == n_bytes && memcmp(self->all[k].values, values, n) == 0) {
             memory_free(values);
@@ -185,7 +192,7 @@ static int by_keys(const void *a, const void *b, void *arg)
         if (order == 0)
             order = by_number(x->mean.cores, y->mean.cores);
     }
-    return order;
+    return order != 0 ? order : strcmp(case_value(x, keys->n), case_value(y, keys->n));
 }
 
 /* Is text the values with commas between them? */
@@ -201,25 +208,38 @@ static bool is_case(const run_case *self, size_t n_keys, const char *text)
     return true;
 }
 
-static const run_case *smallest(const cases *self)
+/* Of those that were measured, or simulated, as this one. */
+static const run_case *smallest(const cases *self, const run_case *like)
 {
-    const run_case *best = &self->all[0];
-    for (size_t k = 1; k < self->n; k++) {
+    const run_case *best = NULL;
+    for (size_t k = 0; k < self->n; k++) {
         const record_summary *m = &self->all[k].mean;
-        if (m->cores < best->mean.cores ||
+        if (strcmp(case_simulated(self, &self->all[k]), case_simulated(self, like)) != 0)
+            continue;
+        if (!best || m->cores < best->mean.cores ||
             (m->cores == best->mean.cores && m->nodes < best->mean.nodes))
             best = &self->all[k];
     }
     return best;
 }
 
-static const run_case *find_base(const cases *self, const char *base, error *err)
+/* NULL: there is none of its kind. */
+static const run_case *base_of(const cases *self, const char *base, const run_case *like)
 {
     if (!*base)
-        return smallest(self);
+        return smallest(self, like);
     for (size_t k = 0; k < self->n; k++)
-        if (is_case(&self->all[k], self->keys.n, base))
+        if (is_case(&self->all[k], self->keys.n, base) &&
+            strcmp(case_simulated(self, &self->all[k]), case_simulated(self, like)) == 0)
             return &self->all[k];
+    return NULL;
+}
+
+static bool check_base(const cases *self, const char *base, error *err)
+{
+    for (size_t k = 0; k < self->n; k++)
+        if (base_of(self, base, &self->all[k]))
+            return true;
     char titles[256] = "", first[256] = "";
     for (size_t k = 0, used = 0, end = 0; k < self->keys.n; k++) {
         const char *comma = k > 0 ? "," : "";
@@ -232,7 +252,7 @@ static const run_case *find_base(const cases *self, const char *base, error *err
     }
     error_user(err, "--base %.60s: none of the files is of that case; expected %s, such as %s",
                base, titles, first);
-    return NULL;
+    return false;
 }
 
 static void finish(run_case *c)
@@ -261,11 +281,11 @@ bool cases_finish(cases *self, const char *base, error *err)
     for (size_t k = 0; k < self->n; k++)
         finish(&self->all[k]);
     qsort_r(self->all, self->n, sizeof *self->all, by_keys, &self->keys);
-    const run_case *first = find_base(self, base, err);
-    if (!first)
+    if (!check_base(self, base, err))
         return false;
-    double base_t_s = first->mean.t_time_s, base_cores = first->mean.cores;
-    for (size_t k = 0; k < self->n; k++)
-        compare(&self->all[k], base_t_s, base_cores);
+    for (size_t k = 0; k < self->n; k++) {
+        const run_case *first = base_of(self, base, &self->all[k]);
+        compare(&self->all[k], first ? first->mean.t_time_s : NAN, first ? first->mean.cores : NAN);
+    }
     return true;
 }

@@ -38,7 +38,7 @@ const char *case_setting(const record_file *run, const option_entry *entry);
  *                    far as Amdahl's law holds (Karp and Flatt, Communications of the ACM 33(5), 1990)
  */
 typedef struct run_case {
-    char *values; /* of the keys, as texts, each with its end */
+    char *values; /* of the keys, and record_simulated, as texts, each with its end */
     /* repeats: how many runs; speedup: against the base case; nodes, cores: NaN where the runs differ */
     record_summary mean, spread;
     double efficiency, serial_fraction;
@@ -47,11 +47,15 @@ typedef struct run_case {
 /* case_value - the k-th key's value */
 const char *case_value(const run_case *self, size_t k);
 
+/* Runs that were measured, and those of each platform that was simulated, are never of one case, nor compared. */
 typedef struct cases {
     case_keys keys;
     run_case *all; /* room for as many as there are runs */
     size_t n;
 } cases;
+
+/* case_simulated - record_simulated of its runs */
+const char *case_simulated(const cases *self, const run_case *of);
 
 /*
  * cases_init - room for so many runs; false with err (environment)
@@ -66,7 +70,7 @@ bool cases_add(cases *self, const record_file *run, error *err);
 /*
  * cases_finish - end the means, sort by the keys one after the other (N:C by N, then C), compare with the base case
  *   base  in  its values with commas between them; "": the case with the fewest cores, then the fewest nodes,
- *             then the first
+ *             then the first; each is compared with one of its kind, measured or simulated alike, if there is one
  * Work and overhead follow from the mean times; speedup is T(base) / T(case) of the mean times.
  * false with err (user) when no run is of the base case.  Not collective.
  */

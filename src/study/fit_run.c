@@ -131,5 +131,6 @@ bool fit_run_read(fit_run *self, const record_file *file, error *err)
         self->images += self->blocks[k].images;
     note_variation(self, file);
     note_host(self, file);
+    snprintf(self->simulated, sizeof self->simulated, "%s", record_simulated(file));
     return true;
 }

@@ -43,6 +43,21 @@ static bool read_run(plan *self, const char *path, record_file **first, error *e
     return good;
 }
 
+/* Neither a machine's times with a simulation's, nor those of two platforms. */
+static bool check_simulated(const plan *self, error *err)
+{
+    const fit_run *first = &self->runs[0];
+    for (size_t k = 1; k < self->n_runs; k++) {
+        const char *how = self->runs[k].simulated;
+        if (strcmp(how, first->simulated) != 0)
+            return error_user(
+                err, "%.200s: was %s%s, and %.200s was %s%s: plan from runs of one kind",
+                self->runs[k].path, *how ? "simulated: " : "measured", how, first->path,
+                *first->simulated ? "simulated: " : "measured", first->simulated);
+    }
+    return true;
+}
+
 /* Either all runs with several workers had one host, or all had links. */
 static bool check_hosts(plan *self, const plan_options *o, error *err)
 {
@@ -76,5 +91,5 @@ bool plan_read(plan *self, const plan_options *o, error *err)
     for (size_t k = 0; k < o->n_files && good; k++)
         good = read_run(self, o->files[k], &first, err);
     record_file_free(first);
-    return good && check_hosts(self, o, err);
+    return good && check_simulated(self, err) && check_hosts(self, o, err);
 }

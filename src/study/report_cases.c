@@ -22,6 +22,24 @@ static void measure(const cases *all, int widths[OPTION_MAX])
     }
 }
 
+static bool any_simulated(const cases *all)
+{
+    for (size_t k = 0; k < all->n; k++)
+        if (*case_simulated(all, &all->all[k]))
+            return true;
+    return false;
+}
+
+/* Behind a row, where it is told of any. */
+static void print_simulated(const cases *all, const run_case *c)
+{
+    const char *how = c ? case_simulated(all, c) : "";
+    if (!any_simulated(all))
+        return;
+    fputs("  ", stdout);
+    report_text(!c ? "simulated" : *how ? how : "no, measured", 0);
+}
+
 /* A case's name in its columns; of NULL, what stands above them. */
 static void print_name(const cases *all, const run_case *c, const int widths[OPTION_MAX])
 {
@@ -66,7 +84,6 @@ static void print_row(const run_case *c, enum summary_list list)
         if (SUMMARY_IS(n, speedup))
             print_scaling(c);
     }
-    putchar('\n');
 }
 
 static void print_heads(enum summary_list list)
@@ -85,10 +102,13 @@ static void print_tables(const cases *all)
     measure(all, widths);
     print_name(all, NULL, widths);
     print_heads(SUMMARY_TABLE);
+    print_simulated(all, NULL);
     putchar('\n');
     for (size_t k = 0; k < all->n; k++) {
         print_name(all, &all->all[k], widths);
         print_row(&all->all[k], SUMMARY_TABLE);
+        print_simulated(all, &all->all[k]);
+        putchar('\n');
     }
     putchar('\n');
     print_name(all, NULL, widths);
@@ -97,6 +117,7 @@ static void print_tables(const cases *all)
     for (size_t k = 0; k < all->n; k++) {
         print_name(all, &all->all[k], widths);
         print_row(&all->all[k], SUMMARY_PARTS);
+        putchar('\n');
     }
 }
 
@@ -163,17 +184,19 @@ static report_value key_value(enum report_kind kind, const char *text)
 
 static bool print_list(const cases *all, int format, error *err)
 {
-    report_column columns[OPTION_MAX + N_NUMBERS];
-    report_value values[OPTION_MAX + N_NUMBERS];
+    report_column columns[OPTION_MAX + 1 + N_NUMBERS];
+    report_value values[OPTION_MAX + 1 + N_NUMBERS];
     number_columns numbers;
-    size_t n_keys = all->keys.n;
+    const size_t n_keys = all->keys.n;
     for (size_t j = 0; j < n_keys; j++)
         columns[j] =
             (report_column){.name = all->keys.all[j]->name, .kind = kind_of(all->keys.all[j])};
     list_numbers(&numbers, &all->all[0]);
     for (size_t j = 0; j < numbers.n; j++)
         columns[n_keys + j] = (report_column){.name = numbers.names[j], .kind = numbers.kinds[j]};
-    report_list list = {format, columns, n_keys + numbers.n, SIZE_MAX, NULL};
+    const size_t last = n_keys + numbers.n;
+    columns[last] = (report_column){.name = "simulated", .kind = REPORT_TEXT};
+    report_list list = {format, columns, last + 1, SIZE_MAX, NULL};
     report_list_begin(&list);
     for (size_t k = 0; k < all->n; k++) {
         const run_case *c = &all->all[k];
@@ -182,6 +205,7 @@ static bool print_list(const cases *all, int format, error *err)
         list_numbers(&numbers, c);
         for (size_t j = 0; j < numbers.n; j++)
             values[n_keys + j].number = numbers.values[j];
+        values[last] = (report_value){.text = case_simulated(all, c)};
         report_list_add(&list, values);
     }
     return report_list_end(&list, err);

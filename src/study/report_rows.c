@@ -20,6 +20,7 @@ static const report_column round_columns[] = {
     {"test_accuracy", REPORT_REAL, "test Acc %", 10, 2, 100.0},
     {"validation_loss", REPORT_REAL, "val. loss", 9, 4, 0},
     {"validation_accuracy", REPORT_REAL, "val. Acc %", 10, 2, 100.0},
+    {"simulated", REPORT_TEXT, NULL, 0, 0, 0},
 };
 enum { N_ROUND = sizeof round_columns / sizeof *round_columns };
 
@@ -52,7 +53,8 @@ static void add_rounds(report_list *list, const char *path, const record_file *f
                                         {file->tests[r].loss, NULL},
                                         {file->tests[r].accuracy, NULL},
                                         {file->tests[r].loss_validation, NULL},
-                                        {file->tests[r].accuracy_validation, NULL}};
+                                        {file->tests[r].accuracy_validation, NULL},
+                                        {0.0, record_simulated(file)}};
         report_list_add(list, values);
     }
 }
@@ -60,8 +62,15 @@ static void add_rounds(report_list *list, const char *path, const record_file *f
 /* ---- ranks ---------------------------------------------------------------------------------------- */
 
 enum { AT_FILE, AT_ROUND, AT_RANK, AT_ROLE, AT_HOST, AT_IMAGES, AT_LOSS, AT_ACCURACY, AT_PHASES };
-enum { AT_BYTES = AT_PHASES + PHASE_COUNT, AT_SKIPPED, AT_CLOCK, AT_TEMPERATURE, AT_THROTTLED };
-enum { N_RANK = AT_THROTTLED + 1 };
+enum {
+    AT_BYTES = AT_PHASES + PHASE_COUNT,
+    AT_SKIPPED,
+    AT_CLOCK,
+    AT_TEMPERATURE,
+    AT_THROTTLED,
+    AT_SIMULATED
+};
+enum { N_RANK = AT_SIMULATED + 1 };
 
 #define PHASE_COLUMN(name, title)                                                                  \
     {                                                                                              \
@@ -91,6 +100,7 @@ static const report_column rank_columns[] = {
     {"clock_min_mhz", REPORT_REAL, NULL, 0, 0, 0},
     {"temperature_c", REPORT_REAL, NULL, 0, 0, 0},
     {"throttled", REPORT_COUNT, NULL, 0, 0, 0},
+    {"simulated", REPORT_TEXT, NULL, 0, 0, 0},
 };
 _Static_assert(sizeof rank_columns / sizeof *rank_columns == N_RANK, "every value has its column");
 
@@ -123,9 +133,10 @@ static const char *role_of(const record_machine *m)
     return m->is_server && m->is_worker ? "both" : m->is_server ? "server" : "worker";
 }
 
-static void add_rank(report_list *list, const char *path, const record_machine *machine,
+static void add_rank(report_list *list, const char *path, const record_file *of, size_t rank,
                      double round, const record_rank *row)
 {
+    const record_machine *machine = &of->machines[rank];
     report_value values[N_RANK] = {[AT_FILE] = {0.0, path},
                                    [AT_ROUND] = {round, NULL},
                                    [AT_RANK] = {machine->rank, NULL},
@@ -138,7 +149,8 @@ static void add_rank(report_list *list, const char *path, const record_machine *
                                    [AT_SKIPPED] = {row->skipped, NULL},
                                    [AT_CLOCK] = {row->clock_min_mhz, NULL},
                                    [AT_TEMPERATURE] = {row->temperature_c, NULL},
-                                   [AT_THROTTLED] = {row->throttled, NULL}};
+                                   [AT_THROTTLED] = {row->throttled, NULL},
+                                   [AT_SIMULATED] = {0.0, record_simulated(of)}};
     for (int k = 0; k < PHASE_COUNT; k++)
         values[AT_PHASES + (k + PHASE_COUNT - 1) % PHASE_COUNT].number = row->t_phase_s[k];
     report_list_add(list, values);
@@ -148,27 +160,33 @@ static void add_ranks(report_list *list, const char *path, const record_file *fi
 {
     for (size_t r = 0; r < file->n_rounds && by_round; r++)
         for (size_t k = 0; k < file->n_ranks; k++)
-            add_rank(list, path, &file->machines[k], (double)(r + 1),
-                     &file->ranks[r * file->n_ranks + k]);
+            add_rank(list, path, file, k, (double)(r + 1), &file->ranks[r * file->n_ranks + k]);
     for (size_t k = 0; k < file->n_ranks && !by_round; k++) {
         record_rank sum;
         for (size_t j = 0; j < sizeof sum / sizeof(double); j++)
             memcpy((char *)&sum + j * sizeof(double), &(double){NAN}, sizeof(double));
         for (size_t r = 0; r < file->n_rounds; r++)
             fold(&sum, &file->ranks[r * file->n_ranks + k]);
-        add_rank(list, path, &file->machines[k], NAN, &sum);
+        add_rank(list, path, file, k, NAN, &sum);
     }
 }
 _Static_assert(sizeof(record_rank) % sizeof(double) == 0, "its members are doubles");
 
 /* ---- together ------------------------------------------------------------------------------------- */
 
-/* A table has its file's name above it where there are several. */
-static void print_title(const report_options *o, size_t k)
+/* A table has its file's name above it where there are several, and that it was simulated. */
+static void print_title(const report_options *o, size_t k, const record_file *file)
 {
-    if (o->format == REPORT_TABLE && o->n_files > 1) {
+    if (o->format != REPORT_TABLE)
+        return;
+    if (o->n_files > 1) {
         fputs(k > 0 ? "\n" : "", stdout);
         report_text(o->files[k], 0);
+        putchar('\n');
+    }
+    if (*record_simulated(file)) {
+        fputs("simulated: ", stdout);
+        report_text(record_simulated(file), 0);
         putchar('\n');
     }
 }
@@ -181,7 +199,7 @@ static bool print_all(const report_options *o, record_file *const *files, error 
     report_list list = {o->format, o->ranks ? rank_columns : rounds, o->ranks ? N_RANK : N_ROUND,
                         o->ranks && !o->rounds ? AT_ROUND : SIZE_MAX, NULL};
     for (size_t k = 0; k < o->n_files; k++) {
-        print_title(o, k);
+        print_title(o, k, files[k]);
         if (k == 0 || o->format == REPORT_TABLE)
             report_list_begin(&list);
         if (o->ranks)

@@ -46,8 +46,11 @@ static void name_rank(trace *self, size_t rank)
     snprintf(name, sizeof name, "rank %zu%s%s", rank, m->is_server ? ", server" : "",
              m->is_worker ? ", worker" : "");
     if (host == (int)rank)
-        put_event(self, json_pack("{ss ss si s{ss}}", "name", "process_name", "ph", "M", "pid",
-                                  host, "args", "name", m->host));
+        put_event(self,
+                  json_pack("{ss ss si s{so}}", "name", "process_name", "ph", "M", "pid", host,
+                            "args", "name",
+                            json_sprintf("%s%s", *record_simulated(self->run) ? "simulated: " : "",
+                                         m->host)));
     put_event(self, json_pack("{ss ss si si s{ss}}", "name", "thread_name", "ph", "M", "pid", host,
                               "tid", (int)rank, "args", "name", name));
 }

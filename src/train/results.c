@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/world.h"
 #include "host/build.h"
 #include "host/machine.h"
 #include "place.h"
@@ -145,7 +146,9 @@ static bool create_record(const preparation *self, job *to, const options_pairs 
         {"hdf5", record_version()},
         {"started", date},
         {"run", number},
+        {"simulated", world_simulation()}, /* the last: only where it was */
     };
+    const size_t n_build = sizeof build / sizeof *build - (*world_simulation() ? 0 : 1);
     record_plan plan = {.n_rounds = to->course.rounds,
                         .n_ranks = count_machines(self),
                         .n_present = (size_t)transport_size(),
@@ -157,7 +160,7 @@ static bool create_record(const preparation *self, job *to, const options_pairs 
                         .config = config->pairs,
                         .n_config = config->n,
                         .build = build,
-                        .n_build = sizeof build / sizeof *build,
+                        .n_build = n_build,
                         .machines = to->server.machines,
                         .model_text = self->model_text,
                         .past = self->from ? self->from->past : NULL,

@@ -2,6 +2,7 @@
 
 #include "base/ini.h"
 #include "base/memory.h"
+#include "base/world.h"
 #include "data/normalise.h"
 #include "model/schedule.h"
 #include "options/resume.h"
@@ -35,6 +36,16 @@ static bool check_rounds(const preparation *self, error *err)
         return error_user(err, "--rounds %llu: the run in %s has done %llu already",
                           (unsigned long long)o->rounds, from->path, (unsigned long long)done);
     return true;
+}
+
+/* Times of a machine and of a simulation, or of two platforms, make no run together. */
+static bool check_world(const preparation *self, error *err)
+{
+    const char *former = record_simulated(self->from->past);
+    return strcmp(world_simulation(), former) == 0 ||
+           error_user(
+               err, "the run in %s was %s%.200s: its weights alone can go on here, by --init",
+               self->from->path, *former ? "simulated by " : "measured, not simulated", former);
 }
 
 /* Has an option the value it had in the former start? */
@@ -134,7 +145,8 @@ static bool read_checkpoint(preparation *self, error *err)
     }
     const record_file *past = self->from->past;
     if (!options_resume(o, past->config, past->n_config, self->from->path, err) ||
-        !check_rounds(self, err) || !settle_shards(self, err) || !settle_normalise(self, err))
+        !check_world(self, err) || !check_rounds(self, err) || !settle_shards(self, err) ||
+        !settle_normalise(self, err))
         return false;
     if (!is_given(o, "checkpoint") && !self->run->rescued)
         snprintf(o->checkpoint, sizeof o->checkpoint, "%s", o->resume);

@@ -1,5 +1,4 @@
 #include "rules.h"
-#include "transport/fixed.h"
 #include "wire.h"
 
 #include <math.h>
@@ -9,7 +8,7 @@ static void allreduce_average(const average_piece *p)
     int64_t *sum = p->scratch;
     rule_weigh(sum, p->w, p->n, p->shares[transport_rank()]);
     wire_allreduce(sum, p->n);
-    fixed_to_floats(p->w, sum, p->n);
+    rule_unweigh(p->w, sum, p->n);
 }
 
 static size_t allreduce_scratch_bytes(size_t n, int rank, int size)

@@ -1,5 +1,4 @@
 #include "rules.h"
-#include "transport/fixed.h"
 #include "wire.h"
 
 #include <math.h>
@@ -14,7 +13,7 @@ static void reduce_average(const average_piece *p)
         rule_weigh(sum, p->w + first, count, p->shares[transport_rank()]);
         wire_reduce(sum, count);
         if (transport_is_server())
-            fixed_to_floats(p->w + first, sum, count);
+            rule_unweigh(p->w + first, sum, count);
     }
     transport_broadcast(p->w, p->n * sizeof *p->w, 0, TRANSPORT_SPIN);
 }

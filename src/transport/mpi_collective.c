@@ -11,6 +11,7 @@
 
 static const size_t SHORT_BYTES = (size_t)1 << 16; /* up to here nobody has to wait for the last */
 static const size_t RECORD_BYTES = 4096;
+enum { FEW = 16 };
 
 /* A byte of 0 goes before each record: builds that understand no more of each other read it so. */
 static struct {
@@ -29,11 +30,28 @@ void collective_stop(void)
     memory_free(records.all);
 }
 
-static void exchange(const void *mine, size_t n_bytes)
+/* From each to each. */
+static void exchange_directly(const void *mine, size_t n_bytes)
 {
     MPI_Request request;
     MPI_Iallgather(mine, (int)n_bytes, MPI_BYTE, records.all, (int)n_bytes, MPI_BYTE, job_ranks,
                    &request);
+    wait_request(&request);
+}
+
+/* Of many ranks by way of the server: with N * N messages a thousand would take seconds to say a word. */
+static void exchange(const void *mine, size_t n_bytes)
+{
+    MPI_Request request;
+    const int size = transport_size();
+    if (size <= FEW) {
+        exchange_directly(mine, n_bytes);
+        return;
+    }
+    MPI_Igather(mine, (int)n_bytes, MPI_BYTE, records.all, (int)n_bytes, MPI_BYTE, 0, job_ranks,
+                &request);
+    wait_request(&request);
+    MPI_Ibcast(records.all, size * (int)n_bytes, MPI_BYTE, 0, job_ranks, &request);
     wait_request(&request);
 }
 
@@ -82,7 +100,7 @@ void transport_greet(void)
 {
     unsigned char word = GREETING;
     job_failure *before = job_on_failure(greet_fail);
-    exchange(&word, 1);
+    exchange_directly(&word, 1); /* as every build has done it */
     job_on_failure(before);
     const unsigned char *all = (const unsigned char *)records.all;
     int size = transport_size(), stranger = 0, first = 0;

@@ -1,3 +1,4 @@
+#include "base/world.h"
 #include "mpi_job.h"
 #include "mpi_parts.h"
 #include "transport/transport.h"
@@ -31,7 +32,7 @@ void transport_start(int *argc, char ***argv)
     int provided;
     MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided);
     job_open();
-    if (provided < MPI_THREAD_FUNNELED) {
+    if (provided < MPI_THREAD_FUNNELED && !world_simulator()) { /* whose ranks are one thread */
         error_environment(&err,
                           "rank %d on %s: this MPI allows no threads: use one built with them",
                           transport_rank(), transport_host());

@@ -1,11 +1,9 @@
 #include "mpi_wait.h"
 
+#include "base/world.h"
 #include "mpi_job.h"
 #include "transport/transport.h"
 #include "wire.h"
-
-#include <sched.h>
-#include <time.h>
 
 /* A nap may cost 30 us of CPU and makes a rank late by half its length on average: so short waits
  * are kept exact and long ones cheap. */
@@ -36,12 +34,7 @@ static void wait_nap(double since_s)
     double waited_s = clock_now() - since_s;
     if (on_wait.call)
         on_wait.call(on_wait.arg);
-    if (waited_s < 20e-6) {
-        sched_yield();
-        return;
-    }
-    struct timespec nap = {.tv_nsec = (long)(nap_length(waited_s) * 1e9)};
-    (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL); /* a signal only makes it shorter */
+    world_nap(waited_s < 20e-6 ? 0.0 : nap_length(waited_s));
 }
 
 void wait_request(MPI_Request *request)

@@ -1,5 +1,6 @@
 #include "rules.h"
 
+#include "base/world.h"
 #include "transport/fixed.h"
 
 #include <math.h>
@@ -7,9 +8,21 @@
 
 enum { BLOCK = 2048 }; /* numbers added up at a time: they stay in the first-level cache */
 
+/* A dozen operations on doubles, of which a vector holds half as many as of floats. */
+#define OPERATIONS_A_NUMBER 24.0
+
+static void take_time(size_t n)
+{
+    world_work(OPERATIONS_A_NUMBER * (double)n, 1);
+}
+
 void rule_add_rows(float *mine, const float *rows, size_t n, const double *shares)
 {
     int64_t sum[BLOCK];
+    size_t n_rows = 0;
+    for (int r = 0; r < transport_size(); r++)
+        n_rows += shares[r] > 0;
+    take_time((n_rows + 1) * n);
     for (size_t first = 0; first < n; first += BLOCK) {
         size_t count = n - first < BLOCK ? n - first : BLOCK;
         memset(sum, 0, sizeof sum);
@@ -28,6 +41,13 @@ void rule_weigh(int64_t *q, const float *w, size_t n, double share)
         fixed_from_floats(q, w, n, share);
     else
         memset(q, 0, n * sizeof *q); /* not 0 * w, which may be anything */
+    take_time(share > 0 ? n : 0);
+}
+
+void rule_unweigh(float *w, const int64_t *q, size_t n)
+{
+    fixed_to_floats(w, q, n);
+    take_time(n);
 }
 
 double rule_depth(int workers)

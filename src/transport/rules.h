@@ -20,6 +20,9 @@ void rule_add_rows(float *mine, const float *rows, size_t n, const double *share
 /* rule_weigh - q[i] = w[i] * share as a fixed-point number; 0, whatever w is, where the share is */
 void rule_weigh(int64_t *q, const float *w, size_t n, double share);
 
+/* rule_unweigh - back to floats */
+void rule_unweigh(float *w, const int64_t *q, size_t n);
+
 /* rule_depth - of a tree of the workers and the server */
 double rule_depth(int workers);
 

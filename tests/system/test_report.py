@@ -52,7 +52,7 @@ def expected_report(cases, base):
 def check_report(rows, expected):
     assert list(rows) == ["1:1", "1:2", "2:2"], "sorted by nodes, then cores"
     for case, row in rows.items():
-        assert set(row) == set(expected[case]) | {"case"}
+        assert set(row) == set(expected[case]) | {"case", "simulated"}
         for name, value in expected[case].items():
             assert row[name] == (value if value is None else pytest.approx(value, rel=1e-6, abs=1e-12)), (case, name)
 

@@ -1,0 +1,66 @@
+#include "base/world.h"
+
+#include <simgrid/actor.h>
+#include <simgrid/engine.h>
+#include <simgrid/host.h>
+#include <simgrid/version.h>
+#include <smpi/smpi.h>
+
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * SimGrid's SMPI runs all ranks in one process, each with a copy of this program's variables, one at a time until it
+ * calls MPI or tells that time is to pass.
+ */
+
+static double t_worked_s; /* of this rank */
+
+static double simulated_cpu(void)
+{
+    return t_worked_s;
+}
+
+/* Others come first only when time passes: a microsecond is what a look at a queue takes. */
+static void simulated_nap(double t_s)
+{
+    sg_actor_sleep_for(t_s > 0.0 ? t_s : 1e-6);
+}
+
+static void simulated_work(double operations)
+{
+    double before_s = simgrid_get_clock();
+    smpi_execute_flops(operations);
+    t_worked_s += simgrid_get_clock() - before_s;
+}
+
+static int simulated_cores(void)
+{
+    return sg_host_core_count(sg_host_self());
+}
+
+static bool simulated_speaks(void)
+{
+    const char *rank = sg_actor_get_property_value(sg_actor_self(), "rank");
+    return !rank || strcmp(rank, "0") == 0;
+}
+
+static char simulator[48];
+static const world simulated = {
+    .simulator = simulator,
+    .now = simgrid_get_clock,
+    .cpu = simulated_cpu,
+    .nap = simulated_nap,
+    .work = simulated_work,
+    .cores = simulated_cores,
+    .speaks = simulated_speaks,
+};
+
+/* Before main(), in each rank's copy: the time that a run starts with is simulated, too. */
+__attribute__((constructor)) static void enter(void)
+{
+    int major, minor, patch;
+    sg_version_get(&major, &minor, &patch);
+    snprintf(simulator, sizeof simulator, "SimGrid %d.%d", major, minor);
+    world_enter(&simulated);
+}
