@@ -115,7 +115,12 @@ static void a_result_file_is_made(void **state)
     error err = {0};
     exchange_model *from = new_model();
     model *of = model_new("small", small, &err);
-    exchange_import what = {"a.npz", of, small, "small", from->normalise, NULL, from->w};
+    exchange_import what = {.from = "a.npz",
+                            .of = of,
+                            .text = small,
+                            .model_name = "small",
+                            .normalise = from->normalise,
+                            .w = from->w};
     assert_true(exchange_result(path_of("result.h5"), false, &what, &err));
     assert_false(exchange_result(path_of("result.h5"), false, &what, &err));
     assert_user_error(&err, "result.h5", "exists");
