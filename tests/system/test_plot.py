@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+import browser
 import h5py
 import numpy as np
 import pytest
@@ -85,11 +86,17 @@ def check(path):
     return page
 
 
-def test_a_study_as_a_page(tmp_path):
-    """All figures with alternative texts, the tables, and verdicts that are those of the notebooks."""
-    done = plot(tmp_path, STUDY)
+@pytest.fixture(scope="module")
+def study_page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    done = plot(folder, STUDY)
     assert (done.returncode, done.stdout, done.stderr) == (0, "paper-emulated.html\n", "")
-    page = check(tmp_path / "paper-emulated.html")
+    return folder / "paper-emulated.html"
+
+
+def test_a_study_as_a_page(study_page):
+    """All figures with alternative texts, the tables, and verdicts that are those of the notebooks."""
+    page = check(study_page)
     results = package.read_study(STUDY)
     nodes = study.cases(study.of_table(results.runs, "table1"), "1:2")
     assert len(page.images) == 11 and page.text.count("<table") == 5
@@ -98,6 +105,13 @@ def test_a_study_as_a_page(tmp_path):
     assert "27 result files, 27 of complete runs" in page.text and "2205.5" in page.text
     assert "Overhead takes more time than work from" in page.text
     assert str(ROOT) not in page.text
+
+
+@browser.needs_chromium
+def test_pages_in_a_browser(study_page, tmp_path):
+    assert plot(tmp_path, RUN, "-o", "x.html").returncode == 0
+    for page in (study_page, tmp_path / "x.html"):
+        browser.check_narrow(tmp_path, page.as_uri())
 
 
 def test_a_study_without_the_paper(odd):

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 
+import browser
 import h5py
 import numpy as np
 import pytest
@@ -123,6 +124,21 @@ def test_what_is_served(bramble, page):
         listening = [line.split()[1] for line in table if line.split()[3] == "0A" and line.split()[1].endswith(f":{web.port:04X}")]
     assert listening == [f"0100007F:{web.port:04X}"]
     assert web.end(signal.SIGTERM) == (0, "", "")
+
+
+@browser.needs_chromium
+def test_in_a_browser(page, tmp_path):
+    """The script draws what /state tells, with texts for those who do not see it; readable on a telephone and in the dark."""
+    web = page(KEPT)
+    address = f"http://127.0.0.1:{web.port}/"
+    shown = browser.document(tmp_path, address, "The run has come to its end.")
+    with h5py.File(KEPT) as file:
+        assert f"<dd>{100 * file['summary/accuracy'][()]:.2f} %</dd>" in shown
+    for part in ("loss", "accuracy"):
+        drawn = re.search(rf'<div id="{part}"><svg [^>]*aria-label="training: [^"]* in round 1, [^"]*; test: [^"]*"(.*?)</svg>', shown, re.S)
+        assert drawn and drawn[1].count("<polyline") == 2, part
+    browser.check_narrow(tmp_path, address)
+    assert web.end() == (0, "", "")
 
 
 def test_another_address_only_when_asked(bramble, page):
