@@ -17,12 +17,21 @@ static double class_accuracy(const confusion *self, int c)
     return sum > 0 ? (double)count(self, c, c) / (double)sum : NAN;
 }
 
+static void print_accuracy(double accuracy)
+{
+    if (isnan(accuracy))
+        printf("%8s ", "-");
+    else
+        printf("%6.1f %% ", 100.0 * accuracy);
+}
+
 void confusion_print(const confusion *self)
 {
     printf("%-12s %8s   confusion: rows are true classes, columns what the model said\n", "class",
            "accuracy");
     for (int c = 0; c < self->n; c++) {
-        printf("%-12.12s %6.1f %% ", self->name(self->of, c), 100.0 * class_accuracy(self, c));
+        printf("%-12.12s ", self->name(self->of, c));
+        print_accuracy(class_accuracy(self, c));
         for (int k = 0; k < self->n; k++)
             printf(" %5lld", (long long)count(self, c, k));
         putchar('\n');

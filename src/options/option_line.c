@@ -206,6 +206,17 @@ static error_t take(int key, char *value, struct argp_state *state)
                                                              : 0; /* both end the parsing */
 }
 
+/* Alternatives stand in lines; a message is one. */
+static void refuse_arguments(const option_command *command, error *err)
+{
+    const char *first = command->arguments, *second = strchr(first, '\n');
+    if (second)
+        error_user(err, "%s: expected %.*s, or %s", command->name, (int)(second - first), first,
+                   second + 1);
+    else
+        error_user(err, "%s: expected %s", command->name, first);
+}
+
 enum parse_outcome option_read_line(const option_command *command, int argc, char **argv,
                                     bool print, option_line *line, error *err)
 {
@@ -221,7 +232,7 @@ enum parse_outcome option_read_line(const option_command *command, int argc, cha
     if (status != 0 && local.kind == ERROR_NONE)
         error_environment(&local, "the command line cannot be read: %s", strerror(status));
     if (local.kind == ERROR_NONE && line->n_arguments < command->min_arguments)
-        error_user(&local, "%s: expected %s", command->name, command->arguments);
+        refuse_arguments(command, &local);
     if (local.kind == ERROR_NONE)
         return PARSE_RUN;
     if (err && err->kind == ERROR_NONE)

@@ -143,6 +143,8 @@ def test_evaluate_leaves_out_what_is_bad(bramble, made):
     told = json.loads(done.stdout)
     assert done.returncode == 1 and (told["images"], told["skipped"]) == (4, 1) and "bad.png" in done.stderr
     assert np.sum(told["confusion"]) == 4 == np.sum(told["confusion"][1])
+    rows = [line.split() for line in bramble(1, "predict", "m.h5", "--evaluate", "some").stdout.splitlines()[3:]]
+    assert [row[1] for row in rows if row[0] != names[1]] == ["-"] * (len(names) - 1)
 
 
 def from_pipe(bramble, *args):
