@@ -128,7 +128,7 @@ bool listing_add_classes(listing *self, const char *folder, listing_name *name, 
         good = (find_class(found.names[i], name, of, n_classes, &label) ||
                 error_user(err,
                            "%s/%s: the model knows no class of this name; it has %d, of which the "
-                           "first is %s",
+                           "first is %s; --classes can name them anew",
                            folder, found.names[i], n_classes, name(of, 0))) &&
                add_class(self, folder, found.names[i], label, err);
     folder_list_release(&found);
