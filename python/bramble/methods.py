@@ -32,7 +32,7 @@ def method_of(run: pd.Series) -> str:
     words += ["FedNova"] if _is(run, "normalize-steps") else []
     words += ["FedBN"] if _is(run, "local-statistics") else []
     if _is(run, "noise"):
-        words += [f"DP-FedAvg {run['config.noise']:g}, {run['config.clip-update']:g}"]
+        words += [f"DP-FedAvg S {run['config.noise']:g} C {run['config.clip-update']:g}"]
     elif _is(run, "clip-update"):
         words += [f"clipped to {run['config.clip-update']:g}"]
     outer = run.get("config.server-optimizer")

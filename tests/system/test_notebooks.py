@@ -18,7 +18,7 @@ from runs import ODD, PAPER, SMALL, random_weights
 
 sys.path.insert(0, str(ROOT / "python"))
 import bramble as reader  # noqa: E402  (`bramble` is the fixture that runs the program)
-from bramble import net, study  # noqa: E402
+from bramble import flower, methods, net, study  # noqa: E402
 
 SKIP = None
 try:
@@ -356,21 +356,39 @@ def test_executed(folder, results, pictures, tmp_path):
         assert words in text, words
     assert "no network was measured" in text  # all ranks were here
     assert n_pictures(folder / "plan.ipynb") == 3
-    for path in (paper, run, folder / "plan.ipynb"):
+    text = words_of(folder / "methods.ipynb")
+    assert "3 of complete runs" in text and "No two of them differ" in text and "No verdict: no run with the recipe" in text
+    for path in (paper, run, folder / "plan.ipynb", folder / "methods.ipynb"):
         assert path.stat().st_size < 1.5e6
         assert str(folder) not in path.read_text() and str(pictures) not in path.read_text()
+
+
+def said_by(name, results):
+    """What a notebook's code says of a folder, run without a kernel."""
+    code = "\n".join("".join(cell["source"]) for cell in cells(ROOT / "notebooks" / f"{name}.ipynb") if cell["cell_type"] == "code")
+    done = subprocess.run(["/usr/bin/python3", "-c", code.replace("display(Markdown(text))", "print(text)")], text=True,
+                          cwd=ROOT / "notebooks", env={**os.environ, "MPLBACKEND": "Agg", "BRAMBLE_RESULTS": str(results),
+                                                       "BRAMBLE": str(BRAMBLE), "PYTHONDONTWRITEBYTECODE": "1"},
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=WAIT_S)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
 
 
 @pytest.mark.skipif(SKIP is not None, reason=str(SKIP))
 def test_plan_without_runs_that_fit(folder, tmp_path):
     """A folder with one run is no failure: the notebook says what is missing."""
     shutil.copy(folder / "table1-1-2-r1.h5", tmp_path)
-    code = "\n".join("".join(cell["source"]) for cell in cells(ROOT / "notebooks" / "plan.ipynb") if cell["cell_type"] == "code")
-    done = subprocess.run(["/usr/bin/python3", "-c", code.replace("display(Markdown(text))", "print(text)")], text=True,
-                          cwd=ROOT / "notebooks", env={**os.environ, "MPLBACKEND": "Agg", "BRAMBLE_RESULTS": str(tmp_path),
-                                                       "BRAMBLE": str(BRAMBLE), "PYTHONDONTWRITEBYTECODE": "1"},
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=WAIT_S)
-    assert (done.returncode, done.stderr) == (0, "") and "two or more workers" in done.stdout
+    assert "two or more workers" in said_by("plan", tmp_path)
+
+
+@pytest.mark.skipif(SKIP is not None, reason=str(SKIP))
+def test_methods_that_are_kept():
+    """Two ways to share out, seven methods each; what is concluded is that of the numbers."""
+    said, results = said_by("methods", ROOT / "results" / "methods"), reader.read_study(ROOT / "results" / "methods")
+    study_of = reader.read_study(*(results.paths[file] for file in results.runs.file[results.runs.set == "methods"]))
+    assert methods.verdict_methods(study_of) in said and flower.verdict_flower(results) in said
+    assert "SCAFFOLD 2.00" in said and "Unlike images cost" in said and "DP-FedAvg S 0.1 C 1" in said
+    assert said.count("commonest class") >= 2
 
 
 def test_nothing_to_execute_on(tmp_path):
@@ -385,7 +403,7 @@ def test_what_is_no_folder(words):
     assert execute("--help").stdout.startswith("run-notebooks [FOLDER]: ")
 
 
-@pytest.mark.parametrize("name", ["paper", "run", "plan"])
+@pytest.mark.parametrize("name", ["paper", "run", "plan", "methods"])
 def test_what_is_kept_in_the_repository(name):
     """Small, without errors, without names of the machine it was executed on."""
     path = ROOT / "notebooks" / f"{name}.ipynb"

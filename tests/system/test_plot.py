@@ -253,7 +253,7 @@ def test_what_hides_a_worker_is_in_the_name(unlike, tmp_path):
     made(tmp_path, "b", 1, [0.1, 0.2], even, partition="even", clip_update=0.5, noise=0.01, participation=0.7)
     made(tmp_path, "c", 1, [0.1, 0.2], even, partition="even", local_statistics="true", clip_update=0, noise=0)
     results = package.read_study(tmp_path)
-    assert list(methods.methods(results).method) == ["clipped to 0.5", "DP-FedAvg 0.01, 0.5", "FedBN"]
+    assert list(methods.methods(results).method) == ["clipped to 0.5", "DP-FedAvg S 0.01 C 0.5", "FedBN"]
     run = results.runs.iloc[1]
     assert privacy.in_round(run) == 2
     pytest.importorskip("dp_accounting")
