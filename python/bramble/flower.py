@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from .files import Results
-from .methods import methods
+from .methods import methods, n_clients
 
 # CIFAR-10, ten workers, 50 rounds of ten local epochs; of each configuration the best accuracy of all rounds, mean and
 # standard deviation over its seeds, in percent, as the table in the baseline's README has them.
@@ -25,8 +25,8 @@ NEAR = 0.02  # what counts as the same: two points
 def _of_the_recipe(results: Results) -> pd.DataFrame:
     """Complete runs with the baseline's numbers: file, method, partition."""
     runs = results.runs
-    wanted = {"nodes": 10, "config.rounds": 50, "config.local-epochs": 10, "config.batch": 64, "config.lr": 0.01}
-    right = pd.Series(True, runs.index)
+    wanted = {"config.rounds": 50, "config.local-epochs": 10, "config.batch": 64, "config.lr": 0.01}
+    right = n_clients(runs) == 10
     for name, value in wanted.items():
         right &= pd.to_numeric(runs.get(name, pd.Series(np.nan, runs.index)), errors="coerce") == value
     table = methods(results)

@@ -12,7 +12,7 @@ from .study import plus_minus
 
 OUTER = {"momentum": "FedAvgM", "adam": "FedAdam", "yogi": "FedYogi", "adagrad": "FedAdagrad"}
 # Options that make another run of the same method, shown where they differ between the runs that are compared.
-SETTINGS = ["average", "average-every", "rounds", "local-epochs", "local-steps", "participation", "server-lr", "server-momentum",
+SETTINGS = ["clients", "average", "average-every", "rounds", "local-epochs", "local-steps", "participation", "server-lr", "server-momentum",
             "lookahead", "tail-average", "keep-momentum", "optimizer", "batch", "lr", "momentum", "weight-decay", "schedule",
             "augment", "model", "limit-train"]
 KINDS = ["even", "dirichlet", "sorted", "classes"]
@@ -40,6 +40,12 @@ def method_of(run: pd.Series) -> str:
     words += [str(run["config.aggregate"])] if _is(run, "aggregate", "mean") else []
     words += [str(run["config.sync"])] if _is(run, "sync", "weights") else []
     return " + ".join(words) or "FedAvg"
+
+
+def n_clients(runs: pd.DataFrame) -> pd.Series:
+    """Of each run, how many have a shard and a part in the average: workers, unless they train several each (--clients)."""
+    asked = pd.to_numeric(runs.get("config.clients", pd.Series(0, runs.index)), errors="coerce").fillna(0)
+    return runs.nodes.where(asked == 0, asked)
 
 
 def _column(runs: pd.DataFrame, option: str) -> pd.Series:

@@ -5,12 +5,14 @@ import logging
 
 import pandas as pd
 
+from .methods import n_clients
 
-def epsilon(workers: int, drawn: int, noise: float, rounds: int, delta: float) -> tuple[float, float]:
-    """Epsilon at delta after so many rounds, in each of which so many of the workers, drawn, have had a part.
 
-    The first as if each worker were drawn by itself, a worker added or left out, which is how papers count; the second for
-    a fixed number drawn without replacement, as `--participation` does, a worker replaced by another: that moves the
+def epsilon(clients: int, drawn: int, noise: float, rounds: int, delta: float) -> tuple[float, float]:
+    """Epsilon at delta after so many rounds, in each of which so many of the clients, drawn, have had a part.
+
+    The first as if each client were drawn by itself, one added or left out, which is how papers count; the second for
+    a fixed number drawn without replacement, as `--participation` does, one replaced by another: that moves the
     sum by twice the clipping length, so the noise is half as large a multiple of it.  ModuleNotFoundError without
     dp-accounting.
     """
@@ -22,19 +24,21 @@ def epsilon(workers: int, drawn: int, noise: float, rounds: int, delta: float) -
     level = logger.level
     logger.setLevel(logging.ERROR)  # it tells of each Renyi order that it leaves out
     try:
-        each.compose(gaussian if drawn == workers else dp.PoissonSampledDpEvent(drawn / workers, gaussian), rounds)
-        fixed.compose(dp.SampledWithoutReplacementDpEvent(workers, drawn, dp.GaussianDpEvent(noise / 2)), rounds)
+        each.compose(gaussian if drawn == clients else dp.PoissonSampledDpEvent(drawn / clients, gaussian), rounds)
+        fixed.compose(dp.SampledWithoutReplacementDpEvent(clients, drawn, dp.GaussianDpEvent(noise / 2)), rounds)
         return float(each.get_epsilon(delta)), float(fixed.get_epsilon(delta))
     finally:
         logger.setLevel(level)
 
 
-def in_round(run: pd.Series) -> int:
-    """How many workers have a part in a round of a run, a row of `Results.runs`."""
+def in_round(run: pd.Series) -> tuple[int, int]:
+    """How many clients there are in a run, a row of `Results.runs`, and how many of them have a part in a round."""
+    n = int(n_clients(run.to_frame().T).iloc[0])
     share, least = float(run.get("config.participation", 1.0)), int(run.get("config.min-workers", 1))
-    return max(int(share * run["nodes"] + 1e-9), least)
+    return n, max(int(share * n + 1e-9), least)
 
 
 def epsilon_of(run: pd.Series, delta: float) -> tuple[float, float]:
     """Epsilon of a run, a row of `Results.runs`."""
-    return epsilon(int(run["nodes"]), in_round(run), float(run["config.noise"]), int(run["rounds_done"]), delta)
+    n, drawn = in_round(run)
+    return epsilon(n, drawn, float(run["config.noise"]), int(run["rounds_done"]), delta)

@@ -11,6 +11,7 @@ import sys
 import browser
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import BRAMBLE, ROOT, WAIT_S
 
@@ -255,7 +256,8 @@ def test_what_hides_a_worker_is_in_the_name(unlike, tmp_path):
     results = package.read_study(tmp_path)
     assert list(methods.methods(results).method) == ["clipped to 0.5", "DP-FedAvg S 0.01 C 0.5", "FedBN"]
     run = results.runs.iloc[1]
-    assert privacy.in_round(run) == 2
+    assert privacy.in_round(run) == (3, 2)
+    assert privacy.in_round(pd.concat([run, pd.Series({"config.clients": 20})])) == (20, 14)
     pytest.importorskip("dp_accounting")
     assert privacy.epsilon(1000, 10, 1.0, 50, 1e-4) == pytest.approx((0.847, 8.37), rel=1e-2)
     assert privacy.epsilon_of(run, 0.1) == privacy.epsilon(3, 2, 0.01, 2, 0.1)
