@@ -14,13 +14,17 @@ JOBS = {
                           "--normalise", "measured"]),
     "branches, dropout": (3, MIXED, ["--shards", "50,19", "--batch", 16, "--rounds", 2]),
 }
+METHODS = {
+    "own norms": (3, NORMS, ["--shards", "52,20", "--batch", 7, "--rounds", 2, "--local-statistics", "--server-optimizer", "nesterov"]),
+    "noise": (4, SMALL, ["--shards", "40,3,29", "--batch", 8, "--rounds", 2, "--clip-update", 0.1, "--noise", 0.5]),
+}
 
 
 OF_RANKS = ("rounds/ranks/loss", "rounds/ranks/images", "rounds/ranks/steps")
 
 
 def start(bramble, pictures, folder, job, *more, out):
-    ranks, text, options = JOBS[job]
+    ranks, text, options = {**JOBS, **METHODS}[job]
     model = write_model(folder, text)[0]
     return Run(bramble.train(ranks, "--data", pictures, *model, "--lr", 0.02, *options, *more, out=out))
 
@@ -33,7 +37,7 @@ def test_any_number_of_threads(bramble, pictures, tmp_path, job):
         assert differences(runs[0], run) == []
 
 
-@pytest.mark.parametrize("job", ["two workers", "three workers"])
+@pytest.mark.parametrize("job", ["two workers", "three workers", *METHODS])
 def test_every_rule(bramble, pictures, tmp_path, job):
     rules = averaging_rules()
     assert {"gather", "reduce", "allreduce"} <= set(rules)
