@@ -176,7 +176,8 @@ struct layer_kind {
      * of the weights to collect, again of the whole team; what it needs besides x and gy waits in the
      * workspace or, n_sums for each block, in sums.
      *   prepare  what depends on the weights alone; of all layers, before the first forward (NULL: nothing)
-     *   collect  all of g, from all blocks, after backward has run by blocks (NULL: no weights)
+     *   collect  all of g, from all blocks, after backward has run by blocks (NULL: no weights); a layer with sums
+     *            reads no x, y or gy there: their memory may have had the next block by then
      * Where neither g nor a gx is wanted there is no backward, without g no collect.
      */
     layer_function *prepare, *forward, *backward, *collect;

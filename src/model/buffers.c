@@ -137,6 +137,64 @@ void buffers_of(const model *of, const stage *stages, int n_stages, bool trainin
         gradient_in_place(of, k, gradients);
 }
 
+/* The layers that a block passes one after the other together with layer k: first .. single - 1 of a stage, or none. */
+static stage passed_with(const stage *stages, int n_stages, int k)
+{
+    for (int n = 0; n < n_stages; n++)
+        if (stages[n].kind == STAGE_BLOCKS && stages[n].first <= k && k < stages[n].single)
+            return stages[n];
+    return (stage){0};
+}
+
+/* The last to read layer k's output; n_layers where one is outside of the stage, or, with keep, needs it on the way back. */
+static int last_reader(const model *of, const stage *s, int k, bool keep)
+{
+    int last = k;
+    for (int j = k + 1; j < of->n_layers; j++)
+        for (int i = 0; i < of->layers[j].n_inputs; i++) {
+            if (of->layers[j].inputs[i] != k)
+                continue;
+            if (j >= s->single || (keep && !of->layers[j].forgets_x))
+                return of->n_layers;
+            last = j;
+        }
+    return last;
+}
+
+/* One that has the memory of another is with it, or neither is. */
+static void own_together(const buffer *all, buffer *own, int n)
+{
+    for (int turn = 0; turn < 2; turn++)
+        for (int k = 0; k < n; k++) {
+            const buffer *root = &all[k];
+            while (root->in)
+                root = root->in;
+            buffer *of = &own[root - all];
+            if (own[k].size == 0 || of->size == 0)
+                own[k].size = of->size = 0;
+            else
+                lengthen(of, own[k].first, own[k].last);
+            own[k].in = of == &own[k] ? NULL : of;
+        }
+}
+
+void buffers_own(const model *of, const stage *stages, int n_stages, bool training,
+                 const buffer *outputs, const buffer *gradients, buffer *own)
+{
+    int n = of->n_layers;
+    for (int k = 0; k < n; k++) {
+        stage s = passed_with(stages, n_stages, k);
+        int reader = last_reader(of, &s, k, false), keeper = last_reader(of, &s, k, training);
+        bool passed = k < s.single && reader > k, kept = training && !of->layers[k].forgets_y;
+        own[k] = (buffer){.first = k, .last = keeper};
+        own[n + k] = (buffer){.first = 2 * n - 1 - reader, .last = 2 * n - 1 - k};
+        own[k].size = passed && keeper < n && !kept ? outputs[k].size : 0;
+        own[n + k].size = passed && reader < n ? gradients[k].size : 0;
+    }
+    own_together(outputs, own, n);
+    own_together(gradients, own + n, n);
+}
+
 static bool free_for(const buffer *b, const buffer *all, int n)
 {
     for (int k = 0; k < n; k++)

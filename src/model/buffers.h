@@ -18,8 +18,8 @@ typedef struct buffer {
     size_t size;     /* vecs per block; 0: none, and no slot */
     int first, last; /* moments, both included; of all that have its memory */
     struct buffer
-        *in; /* of the same size, whose memory it has (in_place in layer.h); NULL: its own */
-    int slot;
+        *in;  /* of the same size, whose memory it has (in_place in layer.h); NULL: its own */
+    int slot; /* -1: none */
 } buffer;
 
 /*
@@ -32,6 +32,15 @@ typedef struct buffer {
  */
 void buffers_of(const model *of, const stage *stages, int n_stages, bool training, buffer *outputs,
                 buffer *gradients);
+
+/*
+ * buffers_own - which of them live only while one block passes through a stage, forward or backward
+ *   own  out  2 * n_layers: those of outputs, then of gradients, size 0 for all others; first and last are layers as a
+ *             block passes them, there and back, for buffers_place
+ * They may lie in memory of each thread's own, of one block, which stays in its cache.  gradients follow outputs in memory.
+ */
+void buffers_own(const model *of, const stage *stages, int n_stages, bool training,
+                 const buffer *outputs, const buffer *gradients, buffer *own);
 
 /*
  * buffers_place - give each of n buffers a slot, 0 .. result - 1

@@ -88,6 +88,28 @@ static void connect(network *self, const buffer *outputs, const buffer *gradient
     self->glogits = self->training ? self->slots[gradients[m->n_layers - 1].slot] : NULL;
 }
 
+/* What lives only while a block passes through a stage, once more for each thread. */
+static bool allocate_own(network *self, const buffer *outputs, const buffer *gradients, error *err)
+{
+    enum { LINE = MEMORY_ALIGNMENT / sizeof(vec) };
+    buffer own[2 * MODEL_MAX_LAYERS];
+    size_t sizes[2 * MODEL_MAX_LAYERS], begins[2 * MODEL_MAX_LAYERS] = {0};
+    int n = self->model->n_layers;
+    buffers_own(self->model, self->stages, self->n_stages, self->training, outputs, gradients, own);
+    int n_slots = buffers_place(own, 2 * n, sizes);
+    for (int k = 0; k < n_slots; k++) {
+        begins[k] = self->own_vecs;
+        self->own_vecs += (sizes[k] + LINE - 1) / LINE * LINE;
+    }
+    for (int k = 0; k < n; k++) {
+        int y = own[k].slot, gy = own[n + k].slot;
+        self->own_places[k] =
+            (stage_own){y < 0 ? -1 : (long)begins[y], gy < 0 ? -1 : (long)begins[gy]};
+    }
+    self->own_memory = new_blocks((size_t)self->n_threads, self->own_vecs, err);
+    return self->own_memory != NULL;
+}
+
 static bool allocate_buffers(network *self, size_t n_blocks, error *err)
 {
     buffer buffers[2 * MODEL_MAX_LAYERS], *outputs = buffers;
@@ -101,7 +123,7 @@ static bool allocate_buffers(network *self, size_t n_blocks, error *err)
         if (!(self->slots[k] = new_blocks(n_blocks, sizes[k], err)))
             return false;
     connect(self, outputs, gradients);
-    return true;
+    return allocate_own(self, outputs, gradients, err);
 }
 
 static bool allocate(network *self, const model *of, error *err)
@@ -156,6 +178,7 @@ void network_free(network *self)
         memory_free(self->slots[k]);
     memory_free(self->own.layers);
     memory_free(self->scratch);
+    memory_free(self->own_memory);
     memory_free(self->stages);
     memory_free(self->passes);
     memory_free(self->images);

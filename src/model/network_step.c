@@ -57,6 +57,9 @@ void step_begin(step *self)
                               .n_blocks = n_blocks,
                               .scratch = net->scratch,
                               .scratch_bytes = net->scratch_bytes,
+                              .own = net->own_places,
+                              .own_memory = net->own_memory,
+                              .own_vecs = net->own_vecs,
                               .measuring = measured != NULL};
     /* By blocks only where no thread is left with less than its share. */
     self->pass.by_blocks = n_blocks % n_threads == 0 || n_blocks >= 8 * n_threads;

@@ -26,7 +26,10 @@ struct network {
     size_t scratch_bytes;
     vec *images;
     vec *gradients[MODEL_MAX_LAYERS]; /* of the layers' outputs; NULL unless training */
-    vec **slots;                      /* memory of activations and gradients (buffers.h) */
+    stage_own own_places[MODEL_MAX_LAYERS];
+    vec *own_memory; /* own_vecs for each thread */
+    size_t own_vecs;
+    vec **slots; /* memory of activations and gradients (buffers.h) */
     int n_slots;
     const vec *logits;
     vec *glogits; /* NULL unless training */

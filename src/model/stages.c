@@ -52,6 +52,32 @@ static bool goes_back(const stage_walk *self, int k)
     return pass->g != NULL;
 }
 
+/* What stands for an array of all blocks of so many features where only this one is looked at. */
+static vec *own_block(const stage_walk *self, long place, size_t block, layer_shape shape)
+{
+    const stage_pass *of = self->pass;
+    vec *memory = of->own_memory + (size_t)self->us->thread * of->own_vecs + (size_t)place;
+    return memory - block * layer_features(shape);
+}
+
+/* A block passes through a stage: what nobody reads behind it lies in the thread's own memory. */
+static void use_own(const stage_walk *self, int k, size_t block, layer_pass *pass)
+{
+    const layer *l = &self->pass->layers[k];
+    const stage_own *own = self->pass->own;
+    if (own[k].y >= 0)
+        pass->y = own_block(self, own[k].y, block, l->out);
+    if (own[k].gy >= 0)
+        pass->gy = own_block(self, own[k].gy, block, l->out);
+    for (int i = 0; i < l->n_inputs; i++) {
+        int from = l->inputs[i];
+        if (from != LAYER_IMAGES && own[from].y >= 0)
+            pass->x[i] = own_block(self, own[from].y, block, l->in[i]);
+        if (from != LAYER_IMAGES && own[from].gy >= 0 && pass->gx[i])
+            pass->gx[i] = own_block(self, own[from].gy, block, l->in[i]);
+    }
+}
+
 /* Layers from .. to - 1, or backward, of some blocks. */
 static void run_layers(const stage_walk *self, int from, int to, enum direction way, size_t begin,
                        size_t end)
@@ -66,6 +92,7 @@ static void run_layers(const stage_walk *self, int from, int to, enum direction 
         pass.by_blocks = true;
         pass.block_begin = begin;
         pass.block_end = end;
+        use_own(self, k, begin, &pass);
         (way == FORWARD ? l->kind->forward : l->kind->backward)(l, &pass, &alone);
     }
 }

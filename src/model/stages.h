@@ -28,6 +28,11 @@ typedef struct stage {
 /* stages_of - cut a model into stages; returns how many, at most a stage for each layer */
 int stages_of(const model *of, stage *stages);
 
+/* Where a layer's output and its gradient lie in memory of each thread's own, vecs from its begin; below 0: elsewhere. */
+typedef struct stage_own {
+    long y, gy;
+} stage_own;
+
 /* A pass through a model: what all threads see. */
 typedef struct stage_pass {
     const layer *layers;
@@ -36,6 +41,9 @@ typedef struct stage_pass {
     size_t n_blocks;
     char *scratch; /* for layers to compute in: scratch_bytes for each thread */
     size_t scratch_bytes;
+    const stage_own *own; /* of each layer, and that memory, own_vecs for each thread */
+    vec *own_memory;
+    size_t own_vecs;
     /* false: blocks do not deal out evenly, and stages by blocks run as those of the team do */
     bool by_blocks;
     bool measuring; /* reductions put the batch together; else they go by their statistics */
