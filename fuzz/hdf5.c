@@ -101,10 +101,10 @@ static void read_arrays(const char *path)
 void fuzz_weights(const uint8_t *data, size_t n)
 {
     static const tensor tensors[] = {
-        {"conv1.weight", 4, {2, 3, 2, 2}, 0, 24, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}},
-        {"conv1.bias", 1, {2}, 24, 2, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}},
-        {"fc.weight", 2, {10, 2}, 26, 20, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}},
-        {"fc.bias", 1, {10}, 46, 10, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}},
+        {"conv1.weight", 4, {2, 3, 2, 2}, 0, 24, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}, "f4"},
+        {"conv1.bias", 1, {2}, 24, 2, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}, ""},
+        {"fc.weight", 2, {10, 2}, 26, 20, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}, ""},
+        {"fc.bias", 1, {10}, 46, 10, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}, ""},
     };
     float w[56];
     error err = {0};

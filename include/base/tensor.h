@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { TENSOR_NAME_BYTES = 64, TENSOR_MAX_DIMS = 4 };
+enum { TENSOR_NAME_BYTES = 64, TENSOR_MAX_DIMS = 4, TENSOR_ALGORITHM_BYTES = 16 };
 
 enum tensor_role { TENSOR_TRAINED = 0, TENSOR_STATISTIC };
 
@@ -39,6 +39,7 @@ typedef struct tensor {
     size_t count;                 /* product of dims */
     enum tensor_role role;
     tensor_training training;
+    char algorithm[TENSOR_ALGORITHM_BYTES]; /* that its layer computes by; empty: there is one */
 } tensor;
 
 #endif

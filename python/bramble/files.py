@@ -99,6 +99,7 @@ class Run:
     confusion     test images [true class][predicted class], or None; class_names
     labels        training images by rank and class, [rank][class], -1 where it is not known, or None
     weights       {"conv1.weight": array, ...}, empty when the file has none; model_text its INI file
+    algorithms    {"conv1.weight": "f4", ...}: by which of several a layer was computed
     """
 
     path: Path
@@ -117,6 +118,7 @@ class Run:
     class_names: list[str]
     model_round: int
     model_text: str
+    algorithms: dict[str, str]
     weights: dict[str, np.ndarray]
 
     def __init__(self, path: PathLike):
@@ -169,6 +171,7 @@ class Run:
         group = group or {}
         self.model_round = int(group["round"][()]) if "round" in group else -2
         self.model_text = _text(group["ini"][()]) if "ini" in group else ""
+        self.algorithms = {k: _text(v.attrs["algorithm"]) for k, v in group.items() if "algorithm" in v.attrs}
         self.weights = {}
         if self.model_round > -2:
             self.weights = {k: v[()] for k, v in group.items() if v.dtype == np.float32}

@@ -84,6 +84,17 @@ static size_t count_tested(const record_file *file)
     return n;
 }
 
+/* Which of several the layers of some weights are computed by. */
+static json_t *describe_algorithms(const record_file *file)
+{
+    json_t *group = json_object();
+    for (size_t k = 0; k < file->n_tensors; k++)
+        if (file->tensors[k].algorithm[0])
+            json_object_set_new(group, file->tensors[k].name,
+                                json_string(file->tensors[k].algorithm));
+    return group;
+}
+
 /* What is done: it changes when a rank does something, and not with the time. */
 static json_t *describe_progress(const record_progress *now)
 {
@@ -112,6 +123,7 @@ static json_t *describe_file(const char *path, const record_file *file)
     json_object_set_new(root, "summary", output_summary(&file->summary));
     json_object_set_new(root, "model_round", json_integer(file->model_round));
     json_object_set_new(root, "weights", describe_weights(file));
+    json_object_set_new(root, "algorithms", describe_algorithms(file));
     json_object_set_new(root, "config", describe_pairs(file->config, file->n_config));
     json_object_set_new(root, "build", describe_pairs(file->build, file->n_build));
     return root;

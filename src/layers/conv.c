@@ -1,6 +1,8 @@
 #include "conv.h"
 #include "base/memory.h"
 
+#include <stdio.h>
+
 /* The forward convolution, its input embedded in its padding. */
 static conv_shape forward_shape(const layer *self)
 {
@@ -57,6 +59,7 @@ static bool choose_method(layer *self, error *err)
             conv_method_names[method]);
     self->values[CONV_OWN] = method;
     self->algorithm = conv_method_names[method];
+    snprintf(self->tensors[0].algorithm, TENSOR_ALGORITHM_BYTES, "%s", self->algorithm);
     return true;
 }
 

@@ -81,6 +81,14 @@ static bool is_other(const char *name)
            strcmp(name, schema_tables[TABLE_TEXT_OF_MODEL].columns->name) == 0;
 }
 
+/* What former versions have not written. */
+static void read_algorithm(hid_t dataset, tensor *part)
+{
+    char *text = hdf_read_text(dataset, "algorithm", sizeof part->algorithm - 1);
+    snprintf(part->algorithm, sizeof part->algorithm, "%s", text ? text : "");
+    memory_free(text);
+}
+
 static bool read_tensor(const reader *self, const char *name, size_t offset, tensor *part)
 {
     hdf_shape shape;
@@ -89,6 +97,7 @@ static bool read_tensor(const reader *self, const char *name, size_t offset, ten
     hid_t dataset = hdf_open_dataset(self->file, self->path, path, &shape, self->err);
     if (dataset < 0)
         return false;
+    read_algorithm(dataset, part);
     hdf_close(dataset);
     if (shape.class != H5T_FLOAT || shape.n_dims == 0 || shape.n_dims > TENSOR_MAX_DIMS ||
         shape.n_elements == 0 || shape.n_elements * shape.element_bytes > self->n_bytes)

@@ -150,6 +150,7 @@ static bool check_rows(record_file *f)
         END(f->class_names[i]);
     for (size_t i = 0; f->tensors && i < f->n_tensors; i++) {
         END(f->tensors[i].name);
+        END(f->tensors[i].algorithm);
         if (f->tensors[i].n_dims < 0 || f->tensors[i].n_dims > TENSOR_MAX_DIMS)
             return false;
     }

@@ -40,9 +40,11 @@ static bool create_tensors(record *self, hid_t file)
     bool good = group >= 0;
     for (size_t i = 0; good && i < self->n_tensors; i++) {
         const tensor *part = &self->tensors[i];
-        good = note_offset(hdf_new_dataset(group, part->name, "1", about_tensor, H5T_IEEE_F32LE,
-                                           part->n_dims, part->dims),
-                           &self->tensor_at[i]);
+        hid_t dataset = hdf_new_dataset(group, part->name, "1", about_tensor, H5T_IEEE_F32LE,
+                                        part->n_dims, part->dims);
+        good = dataset >= 0 && (part->algorithm[0] == '\0' ||
+                                hdf_write_text(dataset, "algorithm", part->algorithm));
+        good = note_offset(dataset, &self->tensor_at[i]) && good;
     }
     return hdf_close(group) && good;
 }

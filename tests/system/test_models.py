@@ -2,6 +2,7 @@
 import json
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +10,9 @@ from conftest import ROOT
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy_net import read_images
 from runs import HEAD, Run
+
+sys.path.insert(0, str(ROOT / "python"))
+import bramble as package  # noqa: E402
 
 MODELS = sorted(path.stem for path in (ROOT / "models").glob("*.ini"))
 WHITENING = HEAD + """
@@ -61,6 +65,17 @@ def test_filters_that_whiten(bramble, pictures, tmp_path):
     assert np.array_equal(one["white.bias"], two["white.bias"]) and not np.array_equal(one["fc.bias"], two["fc.bias"])
     # equal weights of two workers meet as multiples of 2^-40
     assert abs(shared["white.weight"] - first["white.weight"]).max() < 1e-6
+
+
+def test_the_algorithm_of_each_layer(bramble, tmp_path):
+    """As the model file says, or the shape; in the result file, and what readers show of it."""
+    (tmp_path / "net.ini").write_text(HEAD + "[a]\nkind = conv\nfilters = 16\nkernel = 3\npadding = 1\nalgorithm = f2\n"
+                                      "[b]\nkind = conv\nfilters = 16\nkernel = 3\n[c]\nkind = conv\nfilters = 4\nkernel = 3\n"
+                                      "[pool]\nkind = maxpool\nwindow = 4\n[fc]\nkind = dense\nunits = 10\n")
+    path = bramble.train(1, "--data", "synthetic:60", "--model", "./net.ini", "--limit-train", 30, "--limit-test", 10, "--rounds", 1)
+    want = {"a.weight": "f2", "b.weight": "f4", "c.weight": "direct"}
+    assert package.read_run(path).algorithms == want
+    assert json.loads(bramble(1, "info", path, "--json").stdout)["algorithms"] == want
 
 
 # weights, statistics, millions of multiplications of a forward pass: as their authors, and PyTorch, count them

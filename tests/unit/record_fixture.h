@@ -19,9 +19,9 @@
 enum { N_ROUNDS = 5, N_RANKS = 3, N_CLASSES = 3, N_TENSORS = 3, N_WEIGHTS = 38 };
 
 static const tensor fixture_tensors[N_TENSORS] = {
-    {"conv1.weight", 4, {2, 3, 2, 2}, 0, 24, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}},
-    {"conv1.bias", 1, {2}, 24, 2, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}},
-    {"fc.weight", 2, {3, 4}, 26, 12, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}},
+    {"conv1.weight", 4, {2, 3, 2, 2}, 0, 24, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}, "f4"},
+    {"conv1.bias", 1, {2}, 24, 2, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}, ""},
+    {"fc.weight", 2, {3, 4}, 26, 12, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}, ""},
 };
 static const char *const fixture_classes[N_CLASSES] = {"cat", "dog",
                                                        "a name of more than 31 bytes, cut"};

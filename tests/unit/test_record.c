@@ -46,6 +46,7 @@ static void check_model(const record_file *file, const char *path)
     assert_int_equal(file->n_tensors, N_TENSORS);
     for (size_t i = 0; i < N_TENSORS; i++) {
         assert_string_equal(file->tensors[i].name, fixture_tensors[i].name);
+        assert_string_equal(file->tensors[i].algorithm, fixture_tensors[i].algorithm);
         assert_int_equal(file->tensors[i].n_dims, fixture_tensors[i].n_dims);
         assert_int_equal(file->tensors[i].offset, fixture_tensors[i].offset);
         assert_int_equal(file->tensors[i].count, fixture_tensors[i].count);

@@ -189,9 +189,11 @@ static void test_shapes(void **state)
     const storage plain = {H5T_IEEE_F32LE, false, 0};
     fill(values);
     write_file(path, "/", values, &plain);
-    const tensor larger = {"fc.weight", 2, {5, 4}, 0, 20, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}},
-                 turned = {"fc.weight", 2, {4, 3}, 0, 12, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}},
-                 flat = {"fc.weight", 1, {12}, 0, 12, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}};
+    const tensor larger = {"fc.weight",           2, {5, 4}, 0, 20, TENSOR_TRAINED,
+                           {1, 1, TENSOR_ALWAYS}, ""},
+                 turned = {"fc.weight",           2, {4, 3}, 0, 12, TENSOR_TRAINED,
+                           {1, 1, TENSOR_ALWAYS}, ""},
+                 flat = {"fc.weight", 1, {12}, 0, 12, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}, ""};
     assert_false(record_read_weights(path, &larger, 1, w, &err));
     fixture_expect(&err, ERROR_USER, path, "/fc.weight has the shape 3 x 4, the model needs 5 x 4");
     err.kind = ERROR_NONE;
@@ -218,7 +220,8 @@ static void test_many_dims(void **state)
                  {8, "has the shape 1 x 1 x 1 x 1 x 1 x 1 x 3 x 4, the model needs 3 x 4"},
                  {9, "/fc.weight has more than 8 dimensions"}};
     const char *path = fixture_path("w.h5");
-    const tensor wanted = {"fc.weight", 2, {3, 4}, 0, 12, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}};
+    const tensor wanted = {"fc.weight",           2, {3, 4}, 0, 12, TENSOR_TRAINED,
+                           {1, 1, TENSOR_ALWAYS}, ""};
     for (size_t i = 0; i < 3; i++) {
         error err = {0};
         float w[12] = {0};
