@@ -7,13 +7,14 @@
 #include <assert.h>
 #include <string.h>
 
-enum { PIECE_IMAGES = 1024 }; /* read and sent at a time */
+/* Sent at a time, at most; read at a time for each worker, as long as all of it is no more than so many bytes. */
+enum { PARCEL_IMAGES = 1024, WORKER_IMAGES = 16, PIECE_BYTES = 64 << 20 };
 
 /* What goes before the images of a parcel; of a size that the receiver knows. */
 typedef struct waybill {
     uint32_t n; /* images; 0: none are going to come */
-    uint32_t numbers[PIECE_IMAGES];
-    uint16_t labels[PIECE_IMAGES];
+    uint32_t numbers[PARCEL_IMAGES];
+    uint16_t labels[PARCEL_IMAGES];
 } waybill;
 
 /* On the server. */
@@ -79,14 +80,22 @@ static void count_labels(const delivery *self, const dataset *piece)
             self->labels[(first + self->owner[self->first + i]) * n_classes + piece->labels[i]]++;
 }
 
-static void send_images(delivery *self, const dataset *parcel, int to)
+static void send_parcel(waybill *bill, const dataset *parcel, int to)
 {
-    waybill *bill = &self->bill;
     bill->n = (uint32_t)parcel->n;
     memcpy(bill->numbers, parcel->numbers, parcel->n * sizeof *parcel->numbers);
     memcpy(bill->labels, parcel->labels, parcel->n * sizeof *parcel->labels);
     transport_send(bill, sizeof *bill, to, TRANSPORT_SLEEP);
     transport_send(parcel->images, parcel->n * image_bytes(parcel->shape), to, TRANSPORT_SLEEP);
+}
+
+static void send_images(delivery *self, const dataset *all, int to)
+{
+    for (size_t first = 0, n; first < all->n; first += n) {
+        n = all->n - first < PARCEL_IMAGES ? all->n - first : PARCEL_IMAGES;
+        const dataset parcel = part_of(all, first, n);
+        send_parcel(&self->bill, &parcel, to);
+    }
 }
 
 /* Where a whole piece is one worker's, it need not be packed, nor copied to one that is here. */
@@ -129,17 +138,27 @@ static void give_up(delivery *self, size_t n)
     }
 }
 
+/* Of a thousand workers each would get an image of so few: a message for each takes longer than the image. */
+static size_t piece_images(image_shape shape)
+{
+    const size_t most = PIECE_BYTES / image_bytes(shape);
+    size_t n = WORKER_IMAGES * (size_t)transport_workers();
+    n = n < most ? n : most;
+    return n > PARCEL_IMAGES ? n : PARCEL_IMAGES;
+}
+
 static void serve(source *from, const uint32_t *owner, size_t n, dataset *own, int64_t *labels,
                   data_checksum *sum, error *err)
 {
     image_shape shape = source_shape(from);
+    const size_t piece = piece_images(shape);
     delivery d = {.from = from, .owner = owner, .own = own, .labels = labels};
     while (n > 0 && owner[n - 1] == PARTITION_NOBODY)
         n--;
-    bool good = dataset_init(&d.piece, shape, PIECE_IMAGES, err) &&
-                (own || dataset_init(&d.parcel, shape, PIECE_IMAGES, err));
+    bool good = dataset_init(&d.piece, shape, piece, err) &&
+                (own || dataset_init(&d.parcel, shape, piece, err));
     for (; good && d.first < n; d.first += d.n) {
-        d.n = n - d.first < PIECE_IMAGES ? n - d.first : PIECE_IMAGES;
+        d.n = n - d.first < piece ? n - d.first : piece;
         if (!(good = deliver_piece(&d, sum, err)))
             break;
     }

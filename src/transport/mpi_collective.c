@@ -1,4 +1,5 @@
 #include "base/memory.h"
+#include "base/world.h"
 #include "mpi_job.h"
 #include "mpi_parts.h"
 #include "mpi_wait.h"
@@ -99,6 +100,8 @@ static void greet_fail(int code)
 void transport_greet(void)
 {
     unsigned char word = GREETING;
+    if (world_simulator()) /* all ranks have their program from one file */
+        return;
     job_failure *before = job_on_failure(greet_fail);
     exchange_directly(&word, 1); /* as every build has done it */
     job_on_failure(before);

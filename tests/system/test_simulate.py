@@ -76,6 +76,32 @@ def test_four_nodes(simulate, tmp_path):
 
 
 @needs_simgrid
+def test_more_workers_than_agree_directly(simulate, tmp_path):
+    """Seventy: they agree by way of the server, and its pieces of the data set are larger."""
+    good(simulate(70, train=("--limit-train", "1400", "--batch", "20", "--threads", "1")))
+    rows, weights, _ = times(tmp_path / "run.h5")
+    with h5py.File(tmp_path / "run.h5") as file:
+        assert (file["shards/labels"][1:].sum(axis=1) == 20).all()
+    assert (rows["images"][:, 1:] == 20).all() and weights and all(np.isfinite(w).all() for w in weights.values())
+
+
+@needs_simgrid
+@pytest.mark.long
+def test_a_hundred_and_twenty_eight_workers(simulate, tmp_path):
+    """As real processes that share this machine's cores, they come to the bits of as many simulated hosts: dealing, agreeing,
+    averaging, and a file with all their rows."""
+    few = ("--limit-train", "1280", "--batch", "5", "--threads", "1")
+    good(simulate(128, train=few, out="paper.h5"))
+    done = subprocess.run(["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "129", BRAMBLE, "train", *DATA, "--model", "small.ini",
+                           *few, "--out", "real.h5"], cwd=tmp_path, text=True, capture_output=True, timeout=4 * WAIT_S,
+                          env=dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1"))
+    good(done)
+    (rows, weights, _), (on_paper, simulated, _) = times(tmp_path / "real.h5"), times(tmp_path / "paper.h5")
+    assert weights and all(np.array_equal(w, simulated[name]) for name, w in weights.items())
+    assert rows["images"].shape == (2, 129) and (rows["images"][:, 1:] == 10).all() and (on_paper["images"] == rows["images"]).all()
+
+
+@needs_simgrid
 def test_what_a_platform_changes(simulate, tmp_path):
     """Faster cores, slower links, threads, one slow host, racks, and computing left out, each against the same run."""
     cases = {"base": ((), ()), "pi5": (("--platform", "pi5"), ()), "link": (("--link", "10mbit"), ()), "threads": ((), ("--threads", "4")),
