@@ -87,7 +87,7 @@ _bramble_value()
     --limit-train | --limit-test | --shards | --validate | --seed | --rounds | --local-epochs | --local-steps | \
         --average-every | --tail-average | --reestimate | --batch | --lr | --warmup | --lr-start | --lr-final | --milestones | \
         --gamma | --label-smoothing | --ema | --lookahead | --momentum | --beta1 | --beta2 | --epsilon | --muon-lr | --muon-momentum | \
-        --clip-norm | --weight-decay | --participation | --min-workers | --proximal | --clip-update | --noise | \
+        --clip-norm | --weight-decay | --clients | --participation | --min-workers | --proximal | --clip-update | --noise | \
         --target-accuracy | --eval-every | --checkpoint-every | --stall | --threads | --case | --base | \
         --server-lr | --server-momentum | --server-beta2 | --server-tau | \
         --workers | --patience | --bind | --top | --nodes | --cores | --link | --link-measured) ;;
@@ -104,7 +104,7 @@ _bramble_options()
         --config --rounds --local-epochs --local-steps --average-every --tail-average --reestimate --batch --lr --schedule \
         --warmup --lr-start --lr-final --milestones --gamma --label-smoothing --ema --optimizer --momentum --nesterov \
         --beta1 --beta2 --epsilon --muon-lr --muon-momentum --clip-norm --keep-momentum --weight-decay --decoupled \
-        --target-accuracy --eval-every --tta --sync --average --aggregate --participation --min-workers --proximal --normalize-steps --control-variates --local-statistics --clip-update --noise \
+        --target-accuracy --eval-every --tta --sync --average --aggregate --clients --participation --min-workers --proximal --normalize-steps --control-variates --local-statistics --clip-update --noise \
         --lookahead --server-optimizer --server-lr --server-momentum --server-beta2 --server-tau --threads --isa --case --out --force --quiet --json \
         --checkpoint --checkpoint-every --resume --stall --on-nan --help ;;
     test) echo --data --model --limit-test --normalise --tta --threads --isa --seed --json --help ;;

@@ -82,8 +82,9 @@ struct optimizer {
         *age; /* one number: steps since the states were 0, of this step inclusive; at most 2^24 */
     optimizer_part *parts;
     size_t n_parts;
-    float *work;  /* of the largest part */
-    double *sums; /* of squares, for the norms of gradients and matrices */
+    float *work;              /* of the largest part */
+    double *sums;             /* of squares, for the norms of gradients and matrices */
+    bool is_twin, has_states; /* parts, work and sums are another's; states and age are its own */
 };
 
 /*
@@ -94,6 +95,13 @@ struct optimizer {
 bool optimizer_init(optimizer *self, const optimizer_rule *rule, const optimizer_settings *settings,
                     const model *of, error *err);
 void optimizer_release(optimizer *self);
+
+/*
+ * optimizer_twin - one more for the same weights, which takes turns with the first and must not outlive it
+ *   has_states  in  of its own, 0; else they, too, are the first's
+ * As optimizer_init.
+ */
+bool optimizer_twin(optimizer *self, const optimizer *first, bool has_states, error *err);
 
 /* optimizer_forget - the states are 0 again */
 void optimizer_forget(optimizer *self);

@@ -63,7 +63,8 @@ typedef struct train_options {
 
     int average;                       /* index into average_rules */
     char aggregate[OPTION_TEXT_BYTES]; /* for aggregate_parse */
-    double participation;              /* share of the workers in a round, above 0 */
+    uint64_t clients;                  /* that workers train; 0: each is one */
+    double participation;              /* share of the clients in a round, above 0 */
     uint64_t min_workers;              /* at least so many of them */
     double proximal;                   /* 0: none */
     bool normalize_steps, control_variates, local_statistics;

@@ -16,14 +16,15 @@
 typedef struct record_position {
     int64_t n_workers, n_train, n_test;
     int64_t data_checksum;
-    int64_t signal;  /* that stopped the run; 0: none */
-    double t_date_s; /* end of the last round, seconds since 1970 */
+    int64_t n_clients; /* -1 in files of former versions: as many as workers */
+    int64_t signal;    /* that stopped the run; 0: none */
+    double t_date_s;   /* end of the last round, seconds since 1970 */
 } record_position;
 
-/* Floats that a run goes on from: a vector of the run's, or one of each worker's. */
+/* Floats that a run goes on from: a vector of the run's, or one of each client's. */
 typedef struct checkpoint_vector {
     const char *name, *about; /* of the dataset in /checkpoint; no column of the position's */
-    bool per_worker;          /* [n_workers][n], else [n] */
+    bool per_client;          /* [n_clients][n], else [n] */
     size_t n;                 /* at least 1 */
     const float *values;      /* for checkpoint_take; checkpoint_new does not look at them */
 } checkpoint_vector;
@@ -31,13 +32,13 @@ typedef struct checkpoint_vector {
 /* What a checkpoint has besides a result file's. */
 typedef struct checkpoint_plan {
     const checkpoint_vector *vectors; /* n_vectors, each name once */
-    size_t n_vectors, n_workers;
+    size_t n_vectors, n_clients;
     const char *out; /* name of the result file */
 } checkpoint_plan;
 
 typedef struct checkpoint_state {
     record_position position;
-    const checkpoint_vector *vectors; /* as planned, of as many workers */
+    const checkpoint_vector *vectors; /* as planned, of as many clients */
     const float *model;               /* tested or to be tested: what /model holds; NULL: none */
     int64_t model_round;
 } checkpoint_state;
@@ -72,7 +73,7 @@ bool checkpoint_publish(checkpoint *self, error *err);
 
 typedef struct checkpoint_values {
     char name[TENSOR_NAME_BYTES];
-    size_t n_rows; /* position.n_workers, or 0: one for all */
+    size_t n_rows; /* of the clients, or 0: one for all */
     size_t n;      /* of a row */
     float *values; /* finite */
 } checkpoint_values;

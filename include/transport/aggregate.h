@@ -54,17 +54,19 @@ int aggregate_least(const aggregate_choice *choice);
 /* A rule at work on n weights of as many ranks as there are. */
 typedef struct aggregate {
     aggregate_choice choice;
-    size_t n;
-    float *rows; /* on the server: of each rank, and one for the result */
+    size_t n, n_rows;
+    float *rows; /* on the server: of each that has a part, and one for the result */
     const float **with_share;
     double *shares, *work;
 } aggregate;
 
 /*
- * aggregate_init - memory for the rule, on the server [ranks + 1][n] floats; the mean takes none
+ * aggregate_init - memory for the rule, on the server [n_rows + 1][n] floats; the mean takes none
+ *   n_rows  in  vectors at most: as many as ranks, or more, where ranks may have several
  * false with err (environment; user: more than 2^28 weights); then it is to be released, too.  Not collective.
  */
-bool aggregate_init(aggregate *self, const aggregate_choice *choice, size_t n, error *err);
+bool aggregate_init(aggregate *self, const aggregate_choice *choice, size_t n, size_t n_rows,
+                    error *err);
 void aggregate_release(aggregate *self);
 
 /*
@@ -76,5 +78,18 @@ void aggregate_release(aggregate *self);
  * Collective: same rule, n, n_judged and weights on all ranks.  Returns the seconds of it that were spent in MPI.
  */
 double transport_aggregate(aggregate *self, float *w, const double *weights, size_t n_judged);
+
+/*
+ * The same of vectors of which a rank may have several:
+ * transport_aggregate_collect - one of them to the server
+ *   i    in  its number, below n_rows
+ *   row  in  n finite floats; NULL: it is another rank's
+ * transport_aggregate_collected - w on every rank becomes what the rule makes of them
+ *   weights  in  n_rows: positive where a vector was collected; aggregate_least are, and more than one
+ * The first is collective for that rank and the server alone, the second for all.
+ */
+void transport_aggregate_collect(aggregate *self, size_t i, const float *row, int rank);
+double transport_aggregate_collected(aggregate *self, float *w, const double *weights,
+                                     size_t n_judged);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* What one average asks of the busiest link and rank. */
 typedef struct average_cost {
@@ -31,11 +32,16 @@ typedef struct average_piece {
     const double *shares;
     void *scratch; /* scratch_bytes(n, rank, size), or NULL */
     void *state;   /* init's, or NULL */
+    /* inout: NULL, or, of a rule that sums, what the rank has to add in the place of its w and share: n numbers of
+     * fixed.h; anything afterwards */
+    int64_t *sum;
 } average_piece;
 
 /* An averaging rule moves the numbers. */
 typedef struct average_rule {
     const char *name; /* "gather" */
+    bool
+        sums; /* what travels to be added up are fixed-point numbers: a rank may add up several vectors first */
     bool exact; /* the result is the mean, with the bits of the other exact rules; else near it */
     /* it needs the weights all ranks went on from, to send differences for instance */
     bool uses_before;
@@ -76,6 +82,7 @@ typedef struct average {
     double *shares;
     void *scratch, *state;
     float *residual; /* n, or NULL */
+    int64_t *sum;    /* n, of vectors added, where ranks may have several; else NULL */
 } average;
 
 /*
@@ -98,5 +105,17 @@ void average_release(average *self);
  * arXiv:1602.05629 (weighted mean of the clients' models).
  */
 double transport_average(average *self, float *w, const float *before, const double *weights);
+
+/*
+ * A mean of more vectors than ranks, with the bits that as many ranks would come to:
+ * average_several - memory for it; the rule sums.  false with err (environment)
+ * average_add - one more vector of this rank's, finite floats below AVERAGE_LIMIT; shares of all that are added, on all
+ *               ranks, make 1
+ * transport_average_added - w on every rank becomes the sum of what was added; nothing is, then.  Returns what
+ *                           transport_average does.  Collective; the first two are not.
+ */
+bool average_several(average *self, error *err);
+void average_add(average *self, const float *x, double share);
+double transport_average_added(average *self, float *w);
 
 #endif

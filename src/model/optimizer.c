@@ -72,12 +72,22 @@ static void measure(const optimizer *self, size_t *work, size_t *sums)
     *sums = n_chunks > *sums ? n_chunks : *sums;
 }
 
+static bool new_states(optimizer *self, error *err)
+{
+    self->has_states = true;
+    self->age = memory_new(1, sizeof *self->age, err);
+    for (size_t k = 0; k < OPTIMIZER_STATES; k++)
+        self->states[k] = self->rule->states[k].name
+                              ? memory_new(self->model->n_weights, sizeof **self->states, err)
+                              : NULL;
+    return err->kind == ERROR_NONE;
+}
+
 bool optimizer_init(optimizer *self, const optimizer_rule *rule, const optimizer_settings *settings,
                     const model *of, error *err)
 {
     size_t work = 0, sums = 0;
     *self = (optimizer){.rule = rule, .model = of, .settings = *settings, .factor = 1.0};
-    self->age = memory_new(1, sizeof *self->age, err);
     self->parts = memory_new((size_t)of->n_tensors, sizeof *self->parts, err);
     if (!self->parts)
         return false;
@@ -85,19 +95,28 @@ bool optimizer_init(optimizer *self, const optimizer_rule *rule, const optimizer
     measure(self, &work, &sums);
     self->work = memory_new(work, sizeof *self->work, err);
     self->sums = memory_new(sums, sizeof *self->sums, err);
-    for (size_t k = 0; k < OPTIMIZER_STATES && rule->states[k].name; k++)
-        self->states[k] = memory_new(of->n_weights, sizeof **self->states, err);
-    return err->kind == ERROR_NONE;
+    return new_states(self, err);
+}
+
+bool optimizer_twin(optimizer *self, const optimizer *first, bool has_states, error *err)
+{
+    *self = *first;
+    self->is_twin = true;
+    self->has_states = false;
+    return !has_states || new_states(self, err);
 }
 
 void optimizer_release(optimizer *self)
 {
-    for (size_t k = 0; k < OPTIMIZER_STATES; k++)
+    for (size_t k = 0; k < OPTIMIZER_STATES && self->has_states; k++)
         memory_free(self->states[k]);
-    memory_free(self->age);
-    memory_free(self->parts);
-    memory_free(self->work);
-    memory_free(self->sums);
+    if (self->has_states)
+        memory_free(self->age);
+    if (!self->is_twin) {
+        memory_free(self->parts);
+        memory_free(self->work);
+        memory_free(self->sums);
+    }
     *self = (optimizer){0};
 }
 

@@ -240,9 +240,13 @@ const option_entry option_train_table[] = {
      .metavar = "RULE[:F]",
      .help = "What is made of the workers' weights: mean; or, where F of them may send anything, "
              "median, trimmed:F, krum:F, multikrum:F, for which the server collects them."},
+    {.name = "clients",
+     WHOLE(clients, 0, 1000000, "0", "K"),
+     .help = "Share the images out among K clients, which the workers train one after the other in "
+             "each round; 0: each worker is one."},
     {.name = "participation",
      REAL(participation, 1, "1", "F"),
-     .help = "Share of the workers, drawn anew, that take part in a round."},
+     .help = "Share of the clients, drawn anew, that take part in a round."},
     {.name = "min-workers",
      WHOLE(min_workers, 1, 1000000, "1", "N"),
      .help = "At least so many take part in each round."},

@@ -107,14 +107,15 @@ bool direct_check_position(const checkpoint_file *self, error *err)
 {
     const record_position *at = &self->position;
     const record_file *past = self->past;
-    bool good = at->n_workers >= 1 && at->n_workers <= (int64_t)past->n_ranks &&
+    const size_t n_clients = (size_t)(at->n_clients > 0 ? at->n_clients : at->n_workers);
+    bool good = (at->n_clients == -1 || (at->n_clients >= 1 && at->n_clients <= INT32_MAX)) &&
+                at->n_workers >= 1 && at->n_workers <= (int64_t)past->n_ranks &&
                 past->n_ranks <= MAX_RANKS && at->n_train >= 1 && at->n_train <= UINT32_MAX &&
                 at->n_test >= 1 && at->n_test <= UINT32_MAX && at->signal >= 0 &&
                 at->signal < 256 && isfinite(at->t_date_s) && past->n_rounds >= 1 &&
                 past->model_round < (int64_t)past->n_rounds;
     for (size_t i = 0; i < self->n_vectors; i++)
-        good = good &&
-               (self->vectors[i].n_rows == 0 || self->vectors[i].n_rows == (size_t)at->n_workers);
+        good = good && (self->vectors[i].n_rows == 0 || self->vectors[i].n_rows == n_clients);
     return good || error_user(err, "%s: %s does not fit the rest of the file", self->path,
                               SCHEMA_CHECKPOINT);
 }

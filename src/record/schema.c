@@ -141,6 +141,7 @@ static const record_column position_columns[] = {
     POSITION(n_train, "images", "Training images of all workers."),
     POSITION(n_test, "images", "Test images."),
     POSITION(data_checksum, "1", "Checksum of labels and of samples of the images."),
+    RECORD_LATER(record_position, n_clients, "1", "Clients of the run, which have a row each."),
     POSITION(signal, "1", "Number of the signal that stopped the run; 0: none."),
     POSITION(t_date_s, "s", "End of the last round, in seconds since 1970."),
 };

@@ -57,10 +57,10 @@ static bool create_vectors(record *self, hid_t file, const checkpoint_plan *plan
     bool good = group >= 0 && hdf_write_text(group, SCHEMA_OUT, plan->out);
     for (size_t i = 0; good && i < plan->n_vectors; i++) {
         const checkpoint_vector *v = &plan->vectors[i];
-        const size_t dims[2] = {v->per_worker ? plan->n_workers : 1, v->n};
+        const size_t dims[2] = {v->per_client ? plan->n_clients : 1, v->n};
         self->vectors[i].n_bytes = dims[0] * dims[1] * sizeof *v->values;
         good = note_offset(hdf_new_dataset(group, v->name, "1", v->about, H5T_IEEE_F32LE,
-                                           v->per_worker ? 2 : 1, v->per_worker ? dims : dims + 1),
+                                           v->per_client ? 2 : 1, v->per_client ? dims : dims + 1),
                            &self->vectors[i].at);
     }
     return hdf_close(group) && good;

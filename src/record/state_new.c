@@ -72,7 +72,7 @@ static double plan_bytes(const record_plan *plan, const schema_sizes *sizes)
     double n_floats = (double)plan->n_weights;
     for (size_t i = 0; kept && i < kept->n_vectors; i++)
         n_floats += (double)kept->vectors[i].n *
-                    (kept->vectors[i].per_worker ? (double)kept->n_workers : 1.0);
+                    (kept->vectors[i].per_client ? (double)kept->n_clients : 1.0);
     return schema_bytes(sizes) + 1024.0 * (double)plan->n_tensors + 4.0 * n_floats +
            pairs_bytes(plan->config, plan->n_config) + pairs_bytes(plan->build, plan->n_build);
 }

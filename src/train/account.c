@@ -16,12 +16,14 @@ double account_time(const round_note *ends, double t_s)
     return t_s;
 }
 
-void account_segment(account *self, const segment_note *notes, record_round *round)
+void account_segment(account *self, const segment_note *notes, const roster *who,
+                     record_round *round)
 {
     double last_s = INFINITY;
-    for (int k = 0; k < transport_size(); k++) {
-        const segment_note *n = &notes[k];
-        last_s = shortest_wait(self, k, n->t_wait_s, last_s);
+    for (int k = 0; k < transport_size(); k++)
+        last_s = shortest_wait(self, k, notes[k * who->n_slots].t_wait_s, last_s);
+    for (int i = 0; i < who->n; i++) {
+        const segment_note *n = &notes[roster_at(who, i)];
         if (n->diverged)
             continue;
         round->images += n->images;

@@ -5,6 +5,7 @@
 #define BRAMBLE_TRAIN_ACCOUNT_H
 
 #include "record/record.h"
+#include "roster.h"
 #include "worker.h"
 
 /* Gathered from all ranks at the end of a round. */
@@ -29,8 +30,9 @@ typedef struct account {
  */
 double account_time(const round_note *ends, double t_s);
 
-/* account_segment - add the notes of all ranks to the row of their round */
-void account_segment(account *self, const segment_note *notes, record_round *round);
+/* account_segment - add the notes of all clients of the roster (roster_at) to the row of their round */
+void account_segment(account *self, const segment_note *notes, const roster *who,
+                     record_round *round);
 
 /*
  * account_round - close a round: its averages and sums

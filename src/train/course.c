@@ -1,7 +1,6 @@
 #include "course.h"
 
 #include "base/memory.h"
-#include "base/random.h"
 
 #include <math.h>
 
@@ -10,16 +9,20 @@ static uint64_t divide_up(uint64_t a, uint64_t b)
     return (a + b - 1) / b;
 }
 
-bool course_init(course *self, int n_workers, error *err)
+bool course_init(course *self, int n_clients, int n_workers, error *err)
 {
-    *self = (course){.n_workers = n_workers};
-    self->images = memory_new((size_t)n_workers, sizeof *self->images, err);
-    return self->images != NULL;
+    *self = (course){.n_clients = n_clients, .n_workers = n_workers};
+    self->images = memory_new((size_t)n_clients, sizeof *self->images, err);
+    self->worker = memory_new((size_t)n_clients, sizeof *self->worker, err);
+    self->load = memory_new((size_t)n_workers, sizeof *self->load, err);
+    return self->images && self->worker && self->load;
 }
 
 void course_release(course *self)
 {
     memory_free(self->images);
+    memory_free(self->worker);
+    memory_free(self->load);
     *self = (course){0};
 }
 
@@ -32,10 +35,26 @@ static uint64_t count_segments(const course *self, uint64_t average_every)
 /* As Flower: so large a share, rounded down, but not less than the least. */
 static int count_participants(const course *self, const train_options *o)
 {
-    const double share = floor(o->participation * self->n_workers + 1e-9);
+    const double share = floor(o->participation * self->n_clients + 1e-9);
     const int least =
-        o->min_workers < (uint64_t)self->n_workers ? (int)o->min_workers : self->n_workers;
+        o->min_workers < (uint64_t)self->n_clients ? (int)o->min_workers : self->n_clients;
     return share > (double)least ? (int)share : least;
+}
+
+/* Each in turn to who has the fewest images: so one each where they are as many. */
+static void share_out(course *self)
+{
+    for (int w = 0; w < self->n_workers; w++)
+        self->load[w] = (course_load){0, 0};
+    for (int k = 0; k < self->n_clients; k++) {
+        int least = 0;
+        for (int w = 1; w < self->n_workers; w++)
+            if (self->load[w].images < self->load[least].images)
+                least = w;
+        self->worker[k] = least;
+        self->load[least].n_clients++;
+        self->load[least].images += self->images[k];
+    }
 }
 
 void course_cut(course *self, const train_options *options, uint64_t rounds_before)
@@ -46,8 +65,9 @@ void course_cut(course *self, const train_options *options, uint64_t rounds_befo
     self->local_epochs = options->local_epochs;
     self->local_steps = options->local_steps;
     self->n_train = 0;
-    for (int k = 0; k < self->n_workers; k++)
+    for (int k = 0; k < self->n_clients; k++)
         self->n_train += self->images[k];
+    share_out(self);
     self->seed = options->seed;
     self->participants = count_participants(self, options);
     self->takes = count_segments(self, options->average_every);
@@ -58,35 +78,43 @@ void course_cut(course *self, const train_options *options, uint64_t rounds_befo
             self->local_steps == 0 ? 1 : divide_up(course_epoch(self, 0), self->local_steps);
 }
 
-uint64_t course_epoch(const course *self, int worker)
+int course_most(const course *self)
 {
-    return divide_up(self->images[worker], self->batch);
+    int most = 0;
+    for (int w = 0; w < self->n_workers; w++)
+        most = self->load[w].n_clients > most ? self->load[w].n_clients : most;
+    return most < self->participants ? most : self->participants;
+}
+
+uint64_t course_epoch(const course *self, int client)
+{
+    return divide_up(self->images[client], self->batch);
 }
 
 int course_longest(const course *self)
 {
     int longest = 0;
-    for (int k = 1; k < self->n_workers; k++)
+    for (int k = 1; k < self->n_clients; k++)
         if (course_epoch(self, k) > course_epoch(self, longest))
             longest = k;
     return longest;
 }
 
-uint64_t course_smallest(const course *self, int worker)
+uint64_t course_smallest(const course *self, int client)
 {
-    uint64_t rest = self->images[worker] % self->batch;
+    uint64_t rest = self->images[client] % self->batch;
     return rest > 0 ? rest : self->batch;
 }
 
-uint64_t course_steps(const course *self, int worker)
+uint64_t course_steps(const course *self, int client)
 {
     return self->local_steps > 0 ? self->local_steps
-                                 : self->local_epochs * course_epoch(self, worker);
+                                 : self->local_epochs * course_epoch(self, client);
 }
 
-uint64_t course_steps_before(const course *self, int worker, uint64_t k)
+uint64_t course_steps_before(const course *self, int client, uint64_t k)
 {
-    return (uint64_t)((unsigned __int128)course_steps(self, worker) * k / self->segments);
+    return (uint64_t)((unsigned __int128)course_steps(self, client) * k / self->segments);
 }
 
 bool course_take(const course *self, uint64_t k, uint64_t *take)
@@ -97,24 +125,11 @@ bool course_take(const course *self, uint64_t k, uint64_t *take)
     return (uint64_t)(takes * (k + 1) / self->segments) > before;
 }
 
-/* The workers with the smallest numbers of chance. */
-bool course_takes_part(const course *self, int worker, uint64_t round)
-{
-    const uint64_t stream = random_stream(RANDOM_PARTICIPATION, 0, (uint32_t)round);
-    const uint64_t mine = random_u64(self->seed, stream, (uint64_t)worker);
-    int before = 0;
-    for (int k = 0; k < self->n_workers && self->participants < self->n_workers; k++) {
-        const uint64_t other = random_u64(self->seed, stream, (uint64_t)k);
-        before += other < mine || (other == mine && k < worker);
-    }
-    return before < self->participants;
-}
-
 double course_images(const course *self)
 {
-    const double share = (double)self->participants / self->n_workers;
+    const double share = (double)self->participants / self->n_clients;
     double sum = 0.0;
-    for (int k = 0; k < self->n_workers; k++)
+    for (int k = 0; k < self->n_clients; k++)
         sum +=
             (double)course_steps(self, k) * (double)self->images[k] / (double)course_epoch(self, k);
     return share * sum;

@@ -27,15 +27,15 @@ static const partition_rule *choose_partition(const train_options *o, partition_
                                               error *err)
 {
     const option_list *given = &o->shards;
-    uint32_t n_workers = (uint32_t)transport_workers();
-    task->n_workers = n_workers;
+    const uint32_t n = task->n_workers;
+    const char *what = o->clients > 0 ? "client" : "worker";
     if (given->n == 0)
         return partition_parse(o->partition, &task->parameter, err);
     task->sizes = given->values;
-    if (given->n == n_workers)
+    if (given->n == n)
         return partition_find("sizes");
-    error_user(err, "%zu size%s for %u worker%s: give one for each", given->n, PLURAL(given->n),
-               n_workers, PLURAL(n_workers));
+    error_user(err, "%zu size%s for %u %s%s: give one for each", given->n, PLURAL(given->n), n,
+               what, PLURAL(n));
     return NULL;
 }
 
@@ -57,12 +57,14 @@ static bool blame_option(const train_options *o, error *err)
 {
     if (err->kind != ERROR_USER)
         return false;
+    if (o->clients > 0)
+        error_prefix(err, "--clients %llu", (unsigned long long)o->clients);
     if (o->shards.n > 0)
         return error_prefix(err, "--shards");
     return strcmp(o->partition, "even") != 0 && error_prefix(err, "--partition %s", o->partition);
 }
 
-static bool deal_shards(dealing *self, const train_options *o, uint64_t *images, error *err)
+static bool deal_shards(dealing *self, const train_options *o, course *on, error *err)
 {
     size_t n_all = (size_t)self->n_train;
     bool shuffled = o->deal == DEAL_SHUFFLED && o->order == ORDER_SHUFFLE;
@@ -71,11 +73,12 @@ static bool deal_shards(dealing *self, const train_options *o, uint64_t *images,
     bool good = order && self->owner;
     for (size_t i = 0; good && i < n_all; i++)
         self->owner[i] = PARTITION_NOBODY;
-    partition_task task = {.images = order, .n_all = n_all, .seed = o->seed};
+    partition_task task = {
+        .images = order, .n_all = n_all, .n_workers = (uint32_t)on->n_clients, .seed = o->seed};
     if (good)
         task.n = list_images(self, shuffled, o->seed, order);
     const partition_rule *rule = good ? choose_partition(o, &task, err) : NULL;
-    good = rule && partition(rule, &task, self->from, self->owner, images, err);
+    good = rule && partition(rule, &task, self->from, self->owner, on->images, err);
     memory_free(order);
     return good || blame_option(o, err);
 }
@@ -121,18 +124,17 @@ bool deal_test(dealing *self, dataset *test, dataset *validation, error *err)
     return self->n_held == 0 || read_held(self, validation, err);
 }
 
-static bool list_classes(dealing *self, error *err)
+static bool list_classes(dealing *self, const course *on, error *err)
 {
     int n_classes = source_shape(self->from).n_classes;
-    self->labels =
-        memory_new((size_t)transport_size() * (size_t)n_classes, sizeof *self->labels, err);
+    self->labels = memory_new((size_t)on->n_clients * (size_t)n_classes, sizeof *self->labels, err);
     self->class_names = memory_new((size_t)n_classes, sizeof *self->class_names, err);
     for (int c = 0; self->class_names && c < n_classes; c++)
         self->class_names[c] = source_class_name(self->from, c);
     return self->class_names && self->labels;
 }
 
-bool deal_open(dealing *self, const train_options *options, uint64_t *images, error *err)
+bool deal_open(dealing *self, const train_options *options, course *on, error *err)
 {
     const train_options *o = options;
     self->from = source_open(o->data, o->seed, err);
@@ -140,7 +142,7 @@ bool deal_open(dealing *self, const train_options *options, uint64_t *images, er
            limit("train", o->limit_train, source_count(self->from, SPLIT_TRAIN), &self->n_train,
                  err) &&
            limit("test", o->limit_test, source_count(self->from, SPLIT_TEST), &self->n_test, err) &&
-           hold_out(self, o, err) && deal_shards(self, o, images, err) && list_classes(self, err);
+           hold_out(self, o, err) && deal_shards(self, o, on, err) && list_classes(self, on, err);
 }
 
 /* Who goes on from a model goes on with what its images were taken by. */
@@ -151,11 +153,11 @@ static bool inherit(const char *init, char *text, error *err)
     record_cut_group(path);
     snprintf(text, OPTION_TEXT_BYTES, "%s", "half");
     error none = {0}; /* weights alone say nothing of it */
-    record_file *model = init[0] ? record_read(path, &none) : NULL;
-    const char *its = model ? record_config(model, "normalise") : NULL;
+    record_file *from = init[0] ? record_read(path, &none) : NULL;
+    const char *its = from ? record_config(from, "normalise") : NULL;
     if (its)
         snprintf(text, OPTION_TEXT_BYTES, "%s", its);
-    record_file_free(model);
+    record_file_free(from);
     return normalise_check(text, err) || error_prefix(err, "--init %s: its option normalise", init);
 }
 
@@ -208,8 +210,13 @@ int64_t deal_checksum(const dealing *self)
     return (int64_t)(labels << 31 ^ images);
 }
 
-void deal_out(dealing *self, dataset *shard, error *err)
+void deal_out(dealing *self, const course *on, worker *to, error *err)
 {
-    shards_deliver(self->from, self->owner, (size_t)self->n_train,
-                   transport_is_worker() ? shard : NULL, self->labels, &self->train_sum, err);
+    const shards_plan plan = {.from = self->from,
+                              .owner = self->owner,
+                              .n = (size_t)self->n_train,
+                              .on = on,
+                              .labels = self->labels,
+                              .sum = &self->train_sum};
+    shards_deliver(&plan, transport_is_worker() ? to : NULL, err);
 }

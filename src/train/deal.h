@@ -5,9 +5,11 @@
 #define BRAMBLE_TRAIN_DEAL_H
 
 #include "base/error.h"
+#include "course.h"
 #include "data/input.h"
 #include "data/source.h"
 #include "options/options.h"
+#include "worker.h"
 
 #include <stdint.h>
 
@@ -16,19 +18,19 @@ typedef struct dealing {
     source *from;
     const char **class_names; /* of all classes */
     uint64_t n_train, n_test; /* images that may be trained on, to test with */
-    uint32_t *owner;          /* n_train: the worker of each */
+    uint32_t *owner;          /* n_train: the client of each */
     uint32_t *held;           /* n_held: images that are held out, to validate with */
     size_t n_held;
-    int64_t *labels; /* [rank][class]: images of each worker, once they are dealt out */
+    int64_t *labels; /* [client][class]: images of each, once they are dealt out */
     data_checksum train_sum, test_sum;
 } dealing;
 
 /*
  * deal_open - on the server: the data set, and who gets what of it
- *   images  out  of each worker's shard
+ *   on  inout  how many clients there are; images of each one's shard
  * false with err: the data set, a limit, the shards (user), memory (environment).  Not collective.
  */
-bool deal_open(dealing *self, const train_options *options, uint64_t *images, error *err);
+bool deal_open(dealing *self, const train_options *options, course *on, error *err);
 
 /*
  * deal_normalise - on the server, after deal_open: what the rules for its images are made of
@@ -43,10 +45,10 @@ bool deal_test(dealing *self, dataset *test, dataset *validation, error *err);
 
 /*
  * deal_out - a scatter: from the files on the server to the workers' memory
- *   shard  inout  filled in, where this rank is a worker
+ *   to  inout  its clients' images are filled in, where this rank is a worker
  * Collective, but err is this rank's own.
  */
-void deal_out(dealing *self, dataset *shard, error *err);
+void deal_out(dealing *self, const course *on, worker *to, error *err);
 
 /*
  * deal_sample - on the server: n of the images that are anybody's, evenly spread over the training set

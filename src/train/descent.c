@@ -34,16 +34,30 @@ static schedule schedule_of(const train_options *o, double round_steps)
     };
 }
 
+/* Where former starts have led to. */
+static void begin(descent *self, const descent_course *on)
+{
+    self->schedule = schedule_of(self->options, (double)on->round_steps);
+    self->epoch_steps = (double)on->epoch_steps;
+    self->step = on->rounds_before * on->round_steps;
+}
+
 bool descent_init(descent *self, const train_options *options, const engine *with, const model *of,
                   const descent_course *on, error *err)
 {
     const optimizer_settings settings = settings_of(options);
-    *self = (descent){.engine = with,
-                      .schedule = schedule_of(options, (double)on->round_steps),
-                      .epoch_steps = (double)on->epoch_steps,
-                      .step = on->rounds_before * on->round_steps};
+    *self = (descent){.options = options, .engine = with};
+    begin(self, on);
     return optimizer_init(&self->optimizer, with->optimizer_rules[options->optimizer], &settings,
                           of, err);
+}
+
+bool descent_twin(descent *self, const descent *first, const descent_course *on, bool has_states,
+                  error *err)
+{
+    *self = *first;
+    begin(self, on);
+    return optimizer_twin(&self->optimizer, &first->optimizer, has_states, err);
 }
 
 void descent_release(descent *self)

@@ -1,7 +1,7 @@
 /*
  * descent.h - from gradients to steps: the optimizer, and the learning rate by the steps taken
  *
- * Its states are a worker's own, or the same on all ranks where gradients are averaged.
+ * Its states are a client's own, or the same on all ranks where gradients are averaged.
  */
 #ifndef BRAMBLE_TRAIN_DESCENT_H
 #define BRAMBLE_TRAIN_DESCENT_H
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 typedef struct descent {
+    const train_options *options;
     const engine *engine; /* whose rule the optimizer has */
     optimizer optimizer;
     schedule schedule;
@@ -33,6 +34,14 @@ typedef struct descent_course {
 bool descent_init(descent *self, const train_options *options, const engine *with, const model *of,
                   const descent_course *on, error *err);
 void descent_release(descent *self);
+
+/*
+ * descent_twin - another client's, which takes turns with the first and must not outlive it
+ *   has_states  in  of its own; else the first's, for who forgets them before its turn
+ * As descent_init.
+ */
+bool descent_twin(descent *self, const descent *first, const descent_course *on, bool has_states,
+                  error *err);
 
 /* descent_lr - the learning rate of the next step; descent_next - the optimizer gets it, and the step counts as taken */
 double descent_lr(const descent *self);

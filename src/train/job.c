@@ -26,7 +26,10 @@ void job_release(job *self)
     course_release(&self->course);
     variates_release(&self->variates);
     merge_release(&self->merge);
-    descent_release(&self->descent);
+    for (int k = self->n_descents - 1; k >= 0; k--)
+        descent_release(&self->descents[k]);
+    memory_free(self->descents);
+    memory_free(self->rows);
     memory_free(self->w);
     memory_free(self->g);
     model_free(self->model);

@@ -45,14 +45,18 @@ typedef struct job {
     input_values input; /* of all images, on all ranks */
     float *w;           /* the weights: everyone's */
     float *g; /* their gradient, on ranks that take steps: workers, with --sync gradients all */
-    descent descent;                 /* on the same ranks */
-    merge merge;                     /* of all workers' weights, or gradients, into these */
+    descent
+        *descents; /* on the same ranks: of each of its clients, or one, of all ranks' gradients */
+    int n_descents;
+    merge merge;                     /* of all clients' weights, or gradients, into these */
     variates variates;               /* of the gradients, where steps are corrected by them */
     computing with;                  /* of this rank */
     double t_begin_s, t_start_mpi_s; /* as in run.h */
     double t_start_data_s;           /* reading and dealing out images */
     worker worker;                   /* on ranks that are one */
-    server server;                   /* on the rank that is it */
+    float *rows; /* there, where it may have several clients in a round: their weights, by slot */
+    size_t row_stride;
+    server server; /* on the rank that is it */
 } job;
 
 /* job_release - close and free everything, of a job in the making, too.  A result file that cannot be closed is said

@@ -1,7 +1,6 @@
 #include "local.h"
 
 #include "base/memory.h"
-#include "transport/transport.h"
 
 #include <string.h>
 
@@ -10,7 +9,7 @@ bool local_check(const model *of, error *err)
     return of->n_weights > of->n_trained ||
            error_user(err,
                       "--local-statistics: model %s has no batchnorm layer, so there is nothing "
-                      "that workers could keep; leave it out",
+                      "that clients could keep; leave it out",
                       of->name);
 }
 
@@ -33,14 +32,14 @@ static void find_pieces(local *self, const model *of)
     }
 }
 
-bool local_init(local *self, const model *of, error *err)
+bool local_init(local *self, const model *of, int n_clients, error *err)
 {
-    *self = (local){0};
+    *self = (local){.n_clients = n_clients};
     self->pieces = memory_new(2 * (size_t)of->n_layers, sizeof *self->pieces, err);
     if (!self->pieces)
         return false;
     find_pieces(self, of);
-    self->own = memory_new(self->n, sizeof *self->own, err);
+    self->own = memory_new((size_t)n_clients, self->n * sizeof *self->own, err);
     self->mean = memory_new(self->n, sizeof *self->mean, err);
     return self->own && self->mean;
 }
@@ -51,6 +50,11 @@ void local_release(local *self)
     memory_free(self->own);
     memory_free(self->mean);
     *self = (local){0};
+}
+
+float *local_own(const local *self, int k)
+{
+    return self->own + (size_t)k * self->n;
 }
 
 static void pack(const local *self, const float *w, float *packed)
@@ -71,19 +75,22 @@ static void unpack(const local *self, const float *packed, float *w)
     }
 }
 
-void local_begin(local *self, float *w, bool resumed)
+void local_begin(local *self, const float *w)
 {
-    if (!transport_is_worker())
-        return;
-    if (resumed)
-        unpack(self, self->own, w);
-    else
-        pack(self, w, self->own);
+    for (int k = 0; k < self->n_clients; k++)
+        pack(self, w, local_own(self, k));
 }
 
-void local_take(local *self, const float *w)
+void local_give(const local *self, int k, float *w)
 {
-    pack(self, w, self->own);
+    if (self->n > 0)
+        unpack(self, local_own(self, k), w);
+}
+
+void local_take(local *self, int k, const float *w)
+{
+    if (self->n > 0)
+        pack(self, w, local_own(self, k));
 }
 
 void local_mean(local *self, const float *w)
@@ -94,14 +101,4 @@ void local_mean(local *self, const float *w)
 void local_share(const local *self, float *w)
 {
     unpack(self, self->mean, w);
-}
-
-void local_give(local *self, float *w, bool anew)
-{
-    if (!transport_is_worker())
-        return;
-    if (anew)
-        pack(self, w, self->own);
-    else
-        unpack(self, self->own, w);
 }

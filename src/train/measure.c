@@ -7,9 +7,9 @@
 uint64_t measure_images(const train_options *options, const course *on, const model *of)
 {
     uint64_t most = 0;
-    for (int k = 0; k < on->n_workers; k++)
+    for (int k = 0; k < on->n_clients; k++)
         most = course_steps(on, k) > most ? course_steps(on, k) : most;
-    bool apart = on->n_workers > 1 && on->segments < most;
+    bool apart = on->n_clients > 1 && on->segments < most;
     bool mean = apart || options->tail_average > 0.0 || options->ema > 0.0;
     if (of->n_weights == of->n_trained || !mean)
         return 0;

@@ -11,6 +11,7 @@
 #include "model/model.h"
 #include "model/outer.h"
 #include "privacy.h"
+#include "roster.h"
 #include "transport/aggregate.h"
 #include "transport/average.h"
 
@@ -38,29 +39,47 @@ typedef struct merge_rules {
     const outer_rule *outer;
     outer_settings settings; /* of the outer rule */
     bool keeps_before;       /* others ask for it */
-    bool keeps_local;        /* batch norm stays each worker's own */
+    bool keeps_local;        /* batch norm stays each client's own */
+    int n_clients;           /* of this rank, which may have such */
     privacy privacy;
+    size_t n_rows; /* for the aggregate; 0: as many as ranks */
 } merge_rules;
 bool merge_init(merge *self, const merge_rules *rules, const model *of, error *err);
 void merge_release(merge *self);
 
-/* merge_begin - these are the weights everyone begins with, or goes on from when resumed: then a worker's become its own,
- * where it has such.  Not collective. */
-void merge_begin(merge *self, float *w, bool resumed);
+/* merge_begin - these are the weights everyone begins with, or goes on from when resumed: then what is a client's own is
+ * there.  Not collective. */
+void merge_begin(merge *self, const float *w, bool resumed);
 
 /* Whose weights count how much; the same on every rank. */
 typedef struct merge_shares {
-    const double *weights; /* of the ranks, as transport_average wants them */
+    const double *weights; /* as transport_average wants them, of the ranks or as below */
     double stretch;        /* of the way from before to the mean; 1 or, where before is kept, any */
-    bool lost;             /* this rank's w are of no use: nothing of them is kept */
 } merge_shares;
 
 /*
- * merge_weights - replace w on every rank by what everyone goes on from, but for what is a worker's own
+ * merge_weights - replace w on every rank by what everyone goes on from
  *   round    in  how many averages have been before, over all rounds
  * Returns the seconds of it that were spent in MPI.  Collective.
  */
 double merge_weights(merge *self, float *w, const merge_shares *by, uint64_t round);
+
+/*
+ * The same where a rank may have several clients:
+ * merge_several - memory for it; what rules->average sums.  false with err (environment)
+ * merge_clients - replace w on every rank
+ *   rows  inout  of this rank's clients, by slot; used up
+ *   by    in     weights of the places of the roster, and 0 up to rules->n_rows
+ * The same bits however the clients are shared out.  Collective.
+ */
+typedef struct merge_rows {
+    const roster *who;
+    float *first;  /* slot 0's; NULL on a rank without clients */
+    size_t stride; /* from one slot's to the next one's */
+} merge_rows;
+bool merge_several(merge *self, error *err);
+double merge_clients(merge *self, float *w, const merge_rows *rows, const merge_shares *by,
+                     uint64_t round);
 
 /* merge_outer - the second half of it, where all have the same w.  Not collective. */
 void merge_outer(merge *self, float *w, uint64_t round);

@@ -10,65 +10,9 @@
 #include "place.h"
 #include "results.h"
 #include "resume.h"
+#include "suits.h"
 
 #include <stdio.h>
-
-static bool check_case(const option_case *label, error *err)
-{
-    uint64_t n_workers = (uint64_t)transport_workers();
-    return label->nodes == 0 || label->nodes == n_workers ||
-           error_user(
-               err,
-               "--case %llu:%llu: this run has %llu worker%s; start %llu ranks or name the case "
-               "%llu:%llu",
-               (unsigned long long)label->nodes, (unsigned long long)label->cores,
-               (unsigned long long)n_workers, n_workers > 1 ? "s" : "",
-               (unsigned long long)label->nodes + 1, (unsigned long long)n_workers,
-               (unsigned long long)label->cores);
-}
-
-/* What collects everyone's weights needs some of everyone. */
-static bool check_steps(const course *on, const train_options *o, error *err)
-{
-    for (int k = 0; k < on->n_workers; k++)
-        if (course_steps(on, k) < on->segments)
-            return error_user(err,
-                              "--aggregate %s: worker %d takes %llu steps in a round of %llu "
-                              "averages; it has to have a part in each: average less often, or "
-                              "give it more images",
-                              o->aggregate, k + 1, (unsigned long long)course_steps(on, k),
-                              (unsigned long long)on->segments);
-    return true;
-}
-
-/* Are there as many workers as a round needs? */
-static bool check_workers(const course *on, const train_options *o, error *err)
-{
-    aggregate_choice choice;
-    if (o->min_workers > (uint64_t)on->n_workers)
-        return error_user(err, "--min-workers %llu: this run has %d worker%s",
-                          (unsigned long long)o->min_workers, on->n_workers,
-                          on->n_workers > 1 ? "s" : "");
-    if (!aggregate_parse(o->aggregate, &choice, err))
-        return false;
-    const int least = aggregate_least(&choice);
-    if (choice.rule->combine && !check_steps(on, o, err))
-        return false;
-    return on->participants >= least ||
-           error_user(err, "--aggregate %s needs at least %d workers, %d take%s part in a round",
-                      o->aggregate, least, on->participants, on->participants > 1 ? "" : "s");
-}
-
-/* Has the model what the options are about? */
-static bool check_model(const model *of, const train_options *o, error *err)
-{
-    if (o->noise > 0.0 && of->n_weights > of->n_trained)
-        return error_user(err,
-                          "--noise: model %s has batchnorm layers, whose statistics would be "
-                          "averaged without noise; take another kind of norm, such as groupnorm",
-                          of->name);
-    return !o->local_statistics || local_check(of, err);
-}
 
 static bool prepare_model(preparation *self, job *to, error *err)
 {
@@ -85,7 +29,7 @@ static bool prepare_model(preparation *self, job *to, error *err)
     transport_broadcast(path, sizeof path, 0, TRANSPORT_SLEEP);
     to->model = model_new(path, self->model_text, err);
     if (to->model)
-        check_model(to->model, to->options, err);
+        suits_model(to->model, to->options, err);
     return transport_agree(err);
 }
 
@@ -106,7 +50,7 @@ static void open_files(preparation *self, job *to, error *err)
     place_out(of);
     if ((!self->from || resume_place(self, err)) &&
         record_check_new(of->out, self->replace || o->force, err) &&
-        deal_open(&self->dealing, o, to->course.images, err) &&
+        deal_open(&self->dealing, o, &to->course, err) &&
         deal_normalise(&self->dealing, &of->options, &to->input, err) &&
         input_rule_init(&s->input, &to->input, err) &&
         evaluation_check(to->model, o->model, &s->input, o->data, err) &&
@@ -130,37 +74,24 @@ static bool broadcast_input(input_values *input, error *err)
     return true;
 }
 
-/* A norm of single values has no variance to go by. */
-static bool check_batches(const course *on, const model *of, error *err)
-{
-    for (int k = 0; k < on->n_workers; k++)
-        for (int j = 0; j < of->n_layers; j++) {
-            uint64_t n = course_smallest(on, k), least = (uint64_t)of->layers[j].min_images;
-            if (n < least)
-                return error_user(
-                    err,
-                    "--batch %llu: the last batch of an epoch of %llu images has %llu, "
-                    "but layer [%s] needs %llu for a variance: choose another --batch",
-                    (unsigned long long)on->batch, (unsigned long long)on->images[k],
-                    (unsigned long long)n, of->layers[j].name, (unsigned long long)least);
-        }
-    return true;
-}
-
 static bool prepare_data(preparation *self, job *to, error *err)
 {
     double since_s = clock_now();
     course *on = &to->course;
-    course_init(on, transport_workers(), err);
+    int n_clients;
+    if (!suits_count(to->options, &n_clients, err))
+        return false;
+    course_init(on, n_clients, transport_workers(), err);
     if (err->kind == ERROR_NONE && transport_is_server())
         open_files(self, to, err);
     place_rescue(self->run);
     if (!transport_agree(err))
         return false;
     to->t_start_data_s += clock_now() - since_s;
-    transport_broadcast(on->images, (size_t)on->n_workers * sizeof *on->images, 0, TRANSPORT_SLEEP);
+    transport_broadcast(on->images, (size_t)on->n_clients * sizeof *on->images, 0, TRANSPORT_SLEEP);
     course_cut(on, to->options, self->run->rounds_before);
-    if (!check_workers(on, to->options, err) || !check_batches(on, to->model, err))
+    if (!suits_clients(on, to->options, err) || !suits_batches(on, to->model, err) ||
+        !suits_average(&self->run->options, on, err))
         return false;
     return broadcast_input(&to->input, err);
 }
@@ -178,27 +109,68 @@ static void prepare_merge(job *to, error *err)
                              o->proximal > 0.0 || o->normalize_steps || o->control_variates,
                          .keeps_local = o->local_statistics,
                          .privacy = {o->clip_update, o->noise, o->seed}};
+    if (transport_is_worker())
+        rules.n_clients = to->course.load[transport_worker()].n_clients;
+    if (course_most(&to->course) > 1)
+        rules.n_rows = (size_t)to->course.participants;
     rules.settings.keep = o->lookahead;
     rules.settings.averages = to->course.rounds * to->course.takes;
     if (aggregate_parse(o->aggregate, &rules.aggregate, err))
         merge_init(&to->merge, &rules, to->model, err);
     if (o->control_variates && err->kind == ERROR_NONE)
-        variates_init(&to->variates, rules.average, to->model, err);
+        variates_init(&to->variates, rules.average, to->model, &to->course, err);
 }
 
-/* Steps are each worker's own, or, where gradients are averaged, everybody's. */
+/* May a client's momentum not be another's? */
+static bool has_states(const job *to)
+{
+    return to->options->keep_momentum || to->course.segments > 1;
+}
+
+static bool add_descent(job *to, int number, error *err)
+{
+    const course *on = &to->course;
+    const descent_course steps = {course_steps(on, number), course_epoch(on, number),
+                                  on->rounds_before};
+    descent *next = &to->descents[to->n_descents++];
+    const bool good = next == to->descents
+                          ? descent_init(next, to->options, to->with.engine, to->model, &steps, err)
+                          : descent_twin(next, to->descents, &steps, has_states(to), err);
+    next->optimizer.anchor = to->merge.before;
+    next->optimizer.shift = to->variates.shift;
+    return good;
+}
+
+/* Steps are each client's own, or, where gradients are averaged, everybody's. */
 static void prepare_descent(job *to, error *err)
 {
     const course *on = &to->course;
     const bool all = to->options->sync == SYNC_GRADIENTS;
     if (err->kind != ERROR_NONE || !(all || transport_is_worker()))
         return;
-    const int who = all ? course_longest(on) : transport_worker();
-    const descent_course steps = {course_steps(on, who), course_epoch(on, who), on->rounds_before};
+    const int n = all ? 1 : on->load[transport_worker()].n_clients;
     to->g = memory_new(to->model->n_weights, sizeof *to->g, err);
-    descent_init(&to->descent, to->options, to->with.engine, to->model, &steps, err);
-    to->descent.optimizer.anchor = to->merge.before;
-    to->descent.optimizer.shift = to->variates.shift;
+    to->descents = memory_new((size_t)n, sizeof *to->descents, err);
+    if (err->kind == ERROR_NONE && all)
+        add_descent(to, course_longest(on), err);
+    for (int k = 0; !all && err->kind == ERROR_NONE && k < on->n_clients; k++)
+        if (on->worker[k] == transport_worker())
+            add_descent(to, k, err);
+}
+
+/* Where a rank may have several clients in a round, each trains in a row of its own. */
+static void prepare_rows(job *to, error *err)
+{
+    const size_t line = MEMORY_ALIGNMENT / sizeof *to->rows;
+    const int most = course_most(&to->course);
+    if (err->kind != ERROR_NONE || most == 1)
+        return;
+    to->row_stride = (to->model->n_weights + line - 1) / line * line;
+    if (transport_is_worker())
+        to->rows = memory_new((size_t)most, to->row_stride * sizeof *to->rows, err);
+    if (err->kind == ERROR_NONE && !to->merge.aggregate.choice.rule->combine)
+        merge_several(&to->merge, err);
+    error_prefix(err, "the weights of %d clients", most);
 }
 
 /* By what each processor has, unless one is forced. */
@@ -221,10 +193,10 @@ static bool prepare_memory(preparation *self, job *to, error *err)
     to->w = memory_new(n, sizeof *to->w, err);
     prepare_merge(to, err);
     prepare_descent(to, err);
+    prepare_rows(to, err);
+    const worker_needs needs = {&to->course, to->descents, &to->input, to->model, to->with};
     if (err->kind == ERROR_NONE && transport_is_worker())
-        worker_init(&to->worker, o, &to->course, &to->input, to->model, &to->with, err);
-    to->worker.at = (network_vectors){to->w, to->g};
-    to->worker.by = &to->descent;
+        worker_init(&to->worker, o, &needs, err);
     if (err->kind == ERROR_NONE && transport_is_server())
         ema_init(&s->ema, o->ema, n, to->course.rounds_before > 0, err);
     error_prefix(err, "a smaller --batch than %llu or --model than %s is needed",
@@ -258,14 +230,13 @@ static bool prepare_weights(preparation *self, job *to, error *err)
     else
         transport_broadcast(to->w, m->n_weights * sizeof *to->w, 0, TRANSPORT_SLEEP);
     merge_begin(&to->merge, to->w, to->options->resume[0] != '\0');
-    variates_begin(&to->variates);
     return true;
 }
 
 static bool prepare_images(preparation *self, job *to, error *err)
 {
     double since_s = clock_now();
-    deal_out(&self->dealing, &to->worker.shard, err);
+    deal_out(&self->dealing, &to->course, &to->worker, err);
     to->server.data_checksum = deal_checksum(&self->dealing);
     if (self->from && err->kind == ERROR_NONE)
         resume_check_data(self, to, err);
@@ -304,7 +275,7 @@ bool prepare_job(preparation *self, job *to, error *err)
     to->options = &of->options;
     to->t_begin_s = of->t_begin_s;
     to->t_start_mpi_s = of->t_start_mpi_s;
-    if (!check_case(&of->options.label, err) || !prepare_model(self, to, err) ||
+    if (!suits_case(&of->options.label, err) || !prepare_model(self, to, err) ||
         !prepare_data(self, to, err) || !prepare_memory(self, to, err) ||
         !prepare_weights(self, to, err) || !prepare_images(self, to, err) ||
         !results_create(self, to, err))

@@ -6,6 +6,7 @@
 #include "host/build.h"
 #include "host/machine.h"
 #include "place.h"
+#include "roster.h"
 #include "saved.h"
 
 #include <stdio.h>
@@ -98,7 +99,7 @@ static bool create_files(const preparation *self, job *to, record_plan plan, err
     checkpoint_vector vectors[SAVED_MAX];
     const checkpoint_plan kept = {.vectors = vectors,
                                   .n_vectors = saved_plan(to, vectors),
-                                  .n_workers = (size_t)transport_workers(),
+                                  .n_clients = (size_t)to->course.n_clients,
                                   .out = of->out};
     const char *kept_at = o->checkpoint[0] ? o->checkpoint : of->rescue;
     if (kept_at[0]) {
@@ -169,12 +170,25 @@ static bool create_record(const preparation *self, job *to, const options_pairs 
     return create_somewhere(self, to, &plan, err);
 }
 
+/* Images by rank and class. */
+static bool add_shards(const preparation *self, job *to, error *err)
+{
+    const course *on = &to->course;
+    const size_t n_classes = (size_t)to->input.from.n_classes, n_ranks = (size_t)transport_size();
+    int64_t *of_ranks = memory_new(n_ranks * n_classes, sizeof *of_ranks, err);
+    for (int k = 0; of_ranks && k < on->n_clients; k++)
+        for (size_t c = 0; c < n_classes; c++)
+            of_ranks[(size_t)roster_rank(on->worker[k]) * n_classes + c] +=
+                self->dealing.labels[(size_t)k * n_classes + c];
+    const bool good = of_ranks && record_add_shards(to->server.record, of_ranks, n_ranks, err);
+    memory_free(of_ranks);
+    return good;
+}
+
 /* What is known before the first step. */
 static bool fill_record(const preparation *self, job *to, error *err)
 {
-    const int64_t *labels = self->dealing.labels;
-    return record_add_shards(to->server.record, labels, (size_t)transport_size(), err) &&
-           add_past_model(self, to->model, &to->server, err);
+    return add_shards(self, to, err) && add_past_model(self, to->model, &to->server, err);
 }
 
 bool results_create(preparation *self, job *to, error *err)

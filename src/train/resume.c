@@ -6,6 +6,7 @@
 #include "data/normalise.h"
 #include "model/schedule.h"
 #include "options/resume.h"
+#include "roster.h"
 #include "saved.h"
 #include "transport/transport.h"
 
@@ -60,19 +61,25 @@ static bool is_as_before(const preparation *self, const char *name, error *err)
     return same;
 }
 
-/* Shards and the name of the case belong to a number of workers. */
+/* --clients is a number of its own; without it each worker is one. */
+static bool has_same_clients(const preparation *self)
+{
+    return self->run->options.clients > 0 || self->from->position.n_workers == transport_workers();
+}
+
+/* Shards belong to a number of clients, the name of the case to one of workers. */
 static bool settle_shards(preparation *self, error *err)
 {
     train_options *o = &self->run->options;
-    bool same_workers = self->from->position.n_workers == transport_workers();
-    if (!same_workers && !is_given(o, "case"))
+    const bool same = has_same_clients(self);
+    if (self->from->position.n_workers != transport_workers() && !is_given(o, "case"))
         o->label = (option_case){0, 0};
     if (!is_given(o, "shards")) {
-        if (!same_workers)
+        if (!same)
             o->shards.n = 0;
         return true;
     }
-    if (!same_workers)
+    if (!same)
         return true;
     return is_as_before(self, "shards", err) ||
            error_user(err,
@@ -222,7 +229,7 @@ bool resume_check_data(const preparation *self, const job *now, error *err)
         return error_user(err, "--data %s: %llu test images, but the run in %s has %lld", data,
                           (unsigned long long)n_test, from->path, (long long)was->n_test);
     if (was->n_train != (int64_t)n_train) {
-        if (was->n_workers != transport_workers() && now->options->shards.n > 0)
+        if (!has_same_clients(self) && now->options->shards.n > 0)
             return true; /* other shards: other images */
         return error_user(err, "--data %s: %llu images to train on, but the run in %s has %lld",
                           data, (unsigned long long)n_train, from->path, (long long)was->n_train);
@@ -238,7 +245,7 @@ bool resume_check_data(const preparation *self, const job *now, error *err)
 static bool check_vector(const checkpoint_file *from, const saved_vector *v)
 {
     const checkpoint_values *its = checkpoint_find(from, v->name);
-    return its ? its->n == v->n && (its->n_rows != 0) == v->per_worker : v->may_be_missing;
+    return its ? its->n == v->n && (its->n_rows != 0) == v->per_client : v->may_be_missing;
 }
 
 bool resume_check_vectors(const preparation *self, const job *to, error *err)
@@ -252,7 +259,7 @@ bool resume_check_vectors(const preparation *self, const job *to, error *err)
     return true;
 }
 
-/* With other workers no row is anybody's own: all begin with the mean, as with the weights. */
+/* With other clients no row is anybody's own: all begin with the mean, as with the weights. */
 static void average_rows(const checkpoint_values *from)
 {
     for (size_t i = 0; i < from->n; i++) {
@@ -263,25 +270,33 @@ static void average_rows(const checkpoint_values *from)
     }
 }
 
-/* Every worker its row; with another number of workers the mean. */
-static void deal_rows(const checkpoint_values *from, const saved_vector *to)
+/* A row from the server, NULL elsewhere, to a client, which may be the server's own. */
+static void give_row(const job *to, const saved_vector *v, int k, const float *row)
 {
-    const size_t n_bytes = to->n * sizeof(float);
-    if (!transport_is_server()) {
-        transport_receive(to->at, n_bytes, 0, TRANSPORT_SLEEP);
-        return;
-    }
-    assert(from);
-    const bool same = from->n_rows == (size_t)transport_workers();
-    if (!same)
+    const size_t n_bytes = v->n * sizeof *row;
+    const int rank = roster_rank(to->course.worker[k]);
+    float *at = NULL;
+    for (int c = 0; rank == transport_rank() && c < to->worker.n_clients; c++)
+        if (to->worker.clients[c].number == k)
+            at = v->own(to, c, v->which);
+    if (at && row)
+        memcpy(at, row, n_bytes);
+    else if (at)
+        transport_receive(at, n_bytes, 0, TRANSPORT_SLEEP);
+    else if (row)
+        transport_send(row, n_bytes, rank, TRANSPORT_SLEEP);
+}
+
+/* Every client its row; with another number of clients the mean. */
+static void deal_rows(const checkpoint_values *from, const job *to, const saved_vector *v)
+{
+    const bool serves = transport_is_server();
+    assert(from || !serves);
+    const bool same = serves && from->n_rows == (size_t)to->course.n_clients;
+    if (serves && !same)
         average_rows(from);
-    for (int k = 0; k < transport_workers(); k++) {
-        const float *row = from->values + (same ? (size_t)k * to->n : 0);
-        if (transport_size() > 1)
-            transport_send(row, n_bytes, k + 1, TRANSPORT_SLEEP);
-        else
-            memcpy(to->at, row, n_bytes);
-    }
+    for (int k = 0; k < to->course.n_clients; k++)
+        give_row(to, v, k, serves ? from->values + (same ? (size_t)k * v->n : 0) : NULL);
 }
 
 void resume_vectors(const preparation *self, job *to)
@@ -298,8 +313,8 @@ void resume_vectors(const preparation *self, job *to)
             self->from ? checkpoint_find(self->from, list[i].name) : NULL;
         if (!there[i])
             continue;
-        if (list[i].per_worker) {
-            deal_rows(from, &list[i]);
+        if (list[i].per_client) {
+            deal_rows(from, to, &list[i]);
             continue;
         }
         if (from)

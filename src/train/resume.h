@@ -39,8 +39,8 @@ bool resume_check_data(const preparation *self, const job *now, error *err);
 bool resume_check_vectors(const preparation *self, const job *to, error *err);
 
 /*
- * resume_vectors - give them to all ranks; of a vector per worker every worker its own, and with another number of
- * workers their mean, for all; one that may be missing, and is, stays as it is on all ranks: 0
+ * resume_vectors - give them to all ranks; of a vector per client every client its own, and with another number of
+ * clients their mean, for all; one that may be missing, and is, stays as it is on all ranks: 0
  * Collective.
  */
 void resume_vectors(const preparation *self, job *to);

@@ -1,36 +1,40 @@
 #include "round.h"
 
+#include "clients.h"
 #include "host/machine.h"
 #include "host/sensors.h"
 #include "kernels/update.h"
 #include "server.h"
-#include "shown.h"
 
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { NOTES_BYTES = 1 << 16 }; /* that can be gathered while the server works */
 
 /* ---- a segment ----------------------------------------------------------------------------------- */
 
-/* After each step of mine. */
-static void step_done(void *arg, const segment_note *mine)
+/* Of a place of the roster. */
+static const segment_note *note_of(const training *t, int place)
 {
-    training *t = arg;
-    stall_send(&t->stall, PHASE_TRAIN);
-    present_send(&t->present, mine->images);
-    if (transport_is_server())
-        shown_present(t);
+    return &t->notes[roster_at(&t->roster, place)];
 }
 
-/* Gather the notes, while the server tests; broadcast its decision and all notes. */
-static bool exchange(training *t, const segment_note *mine, uint64_t round, bool last, error *err)
+/* Gather the notes, while the server tests where they are short; broadcast its decision and all notes. */
+static bool exchange(training *t, uint64_t round, bool last, error *err)
 {
     const bool serves = transport_is_server();
-    size_t n_bytes = sizeof *t->decision + (size_t)transport_size() * sizeof *mine;
+    const size_t n_mine = (size_t)t->roster.n_slots * sizeof *t->mine,
+                 n_bytes = sizeof *t->decision + (size_t)transport_size() * n_mine;
     phases_enter(&t->phases, PHASE_WAIT);
     double since_s = clock_now();
     if (serves)
         stall_begin(&t->stall);
-    transport_gather_working(mine, sizeof *mine, t->notes, serves ? server_test_some : NULL, t);
+    if (n_mine <= NOTES_BYTES)
+        transport_gather_working(t->mine, n_mine, t->notes, serves ? server_test_some : NULL, t);
+    else
+        transport_gather(t->mine, n_mine, t->notes, TRANSPORT_SLEEP);
     t->t_segment_s = clock_now() - t->t_average_s;
     if (serves)
         server_decide(t, round, last);
@@ -43,26 +47,36 @@ static bool exchange(training *t, const segment_note *mine, uint64_t round, bool
     return transport_agree(err);
 }
 
+static bool report_divergence(const training *t, uint64_t round, int place, error *err)
+{
+    const record_machine *machines = t->job->server.machines;
+    const roster_place *at = &t->roster.places[place];
+    const segment_note *note = note_of(t, place);
+    char who[48] = "";
+    if (t->job->course.n_clients > t->job->course.n_workers)
+        snprintf(who, sizeof who, "client %d, ", at->client + 1);
+    return error_user(
+        err,
+        "round %llu, %srank %d on %s: the weights%s%s are no longer finite or far too "
+        "large, training has diverged: choose a smaller --lr",
+        (unsigned long long)round + 1, who, at->rank, machines ? machines[at->rank].host : "",
+        note->layer[0] ? " of layer " : "", note->layer);
+}
+
 /* May training go on without those whose weights are no longer finite? */
 static bool check_divergence(const training *t, uint64_t round, error *err)
 {
-    const record_machine *machines = t->job->server.machines;
     const int least = aggregate_least(&t->job->merge.aggregate.choice);
-    int n_diverged = 0;
-    for (int k = 0; k < transport_size(); k++)
-        n_diverged += t->notes[k].diverged != 0;
+    int n_diverged = 0, first = 0;
+    for (int i = t->roster.n - 1; i >= 0; i--)
+        if (note_of(t, i)->diverged) {
+            n_diverged++;
+            first = i;
+        }
     if (n_diverged == 0 || (t->job->options->on_nan == ON_NAN_SKIP &&
                             t->job->course.participants - n_diverged >= least))
         return true;
-    for (int k = 0; k < transport_size(); k++)
-        if (t->notes[k].diverged)
-            return error_user(
-                err,
-                "round %llu, rank %d on %s: the weights%s%s are no longer finite or far too "
-                "large, training has diverged: choose a smaller --lr",
-                (unsigned long long)round + 1, k, machines ? machines[k].host : "",
-                t->notes[k].layer[0] ? " of layer " : "", t->notes[k].layer);
-    return true;
+    return report_divergence(t, round, first, err);
 }
 
 /*
@@ -74,8 +88,8 @@ static double normalize(training *t)
 {
     double total = 0.0, ways = 0.0, shares = 0.0, first = 0.0;
     bool alike = true;
-    for (int k = 0; k < transport_size(); k++) {
-        const double images = t->weights[k], way = t->notes[k].way;
+    for (int k = 0; k < t->roster.n; k++) {
+        const double images = t->weights[k], way = note_of(t, k)->way;
         if (!(images > 0.0))
             continue;
         first = first > 0.0 ? first : way;
@@ -86,29 +100,47 @@ static double normalize(training *t)
     }
     if (alike)
         return 1.0;
-    for (int k = 0; k < transport_size(); k++)
+    for (int k = 0; k < t->roster.n; k++)
         if (t->weights[k] > 0.0)
-            t->weights[k] /= t->notes[k].way;
+            t->weights[k] /= note_of(t, k)->way;
     return ways / total * (shares / total);
 }
 
-/* Before the average takes this rank's own away. */
+/* Of its clients, of which it has one at most but where these are added up. */
+static const double *weights_of_ranks(training *t)
+{
+    for (int r = 0; r < transport_size(); r++)
+        t->of_ranks[r] = 0.0;
+    for (int k = 0; k < t->roster.n; k++)
+        t->of_ranks[t->roster.places[k].rank] += t->weights[k];
+    return t->of_ranks;
+}
+
 static double take_variates(training *t)
 {
-    job *j = t->job;
-    const variates_round mine = {j->merge.before, j->w, t->notes[transport_rank()].way,
-                                 j->descent.optimizer.epoch};
-    return j->variates.of ? variates_take(&j->variates, &mine, t->weights) : 0.0;
+    int n = 0;
+    if (!t->job->variates.of)
+        return 0.0;
+    for (int k = 0; k < t->roster.n; k++)
+        n += t->weights[k] > 0.0;
+    clients_add_variates(t, n);
+    return variates_take(&t->job->variates, weights_of_ranks(t), n);
 }
 
 /* Everyone's weights become their mean, by images seen, and what the outer rule makes of it. */
 static double average_weights(training *t, uint64_t round, uint64_t segment)
 {
     job *j = t->job;
+    const uint64_t number = round * j->course.segments + segment;
     const double t_wire_s = take_variates(t);
-    const merge_shares shares = {t->weights, j->options->normalize_steps ? normalize(t) : 1.0,
-                                 t->notes[transport_rank()].diverged != 0};
-    return t_wire_s + merge_weights(&j->merge, j->w, &shares, round * j->course.segments + segment);
+    clients_keep_local(t);
+    merge_shares shares = {t->weights, j->options->normalize_steps ? normalize(t) : 1.0};
+    if (t->roster.n_slots > 1) {
+        const merge_rows rows = {&t->roster, j->rows, j->row_stride};
+        return t_wire_s + merge_clients(&j->merge, j->w, &rows, &shares, number);
+    }
+    shares.weights = weights_of_ranks(t);
+    return t_wire_s + merge_weights(&j->merge, j->w, &shares, number);
 }
 
 /* Everyone takes the same step, by the mean of the gradients. */
@@ -116,10 +148,10 @@ static double average_gradients(training *t)
 {
     job *j = t->job;
     float largest = 0.0F;
-    for (int k = 0; k < transport_size(); k++)
+    for (int k = 0; k < t->roster.n; k++)
         if (t->weights[k] > 0.0)
-            largest = fmaxf(largest, t->notes[k].largest);
-    return merge_gradients(&j->merge, j->g, j->model->n_trained, largest, t->weights);
+            largest = fmaxf(largest, note_of(t, k)->largest);
+    return merge_gradients(&j->merge, j->g, j->model->n_trained, largest, weights_of_ranks(t));
 }
 
 static bool take_step(training *t, uint64_t round, uint64_t segment, error *err)
@@ -127,7 +159,7 @@ static bool take_step(training *t, uint64_t round, uint64_t segment, error *err)
     job *j = t->job;
     uint64_t take;
     phases_enter(&t->phases, transport_is_worker() ? PHASE_TRAIN : PHASE_SERVE);
-    descent_step(&j->descent, j->w, j->g, j->with.n_threads);
+    descent_step(&j->descents[0], j->w, j->g, j->with.n_threads);
     if (course_take(&j->course, segment, &take))
         merge_outer(&j->merge, j->w, round * j->course.takes + take);
     bool sound = segment + 1 < j->course.segments || /* else the next loss would tell */
@@ -152,9 +184,9 @@ static bool end_segment(training *t, uint64_t round, uint64_t segment, error *er
     job *j = t->job;
     const bool gradients = j->options->sync == SYNC_GRADIENTS;
     phases_enter(&t->phases, PHASE_PACK);
-    for (int k = 0; k < transport_size(); k++) {
-        t->weights[k] = share_of(t, &t->notes[k]);
-        present_note(&t->present, k, t->notes[k].images);
+    for (int k = 0; k < t->roster.n; k++) { /* as many in every round */
+        t->weights[k] = share_of(t, note_of(t, k));
+        present_note(&t->present, t->roster.places[k].rank, note_of(t, k)->images);
     }
     double t_wire_s = gradients ? average_gradients(t) : average_weights(t, round, segment);
     phases_enter(&t->phases, transport_is_server() ? PHASE_SERVE : PHASE_OTHER);
@@ -164,8 +196,8 @@ static bool end_segment(training *t, uint64_t round, uint64_t segment, error *er
     return good;
 }
 
-/* A segment in this rank's row. */
-static void add_segment(const job *j, const segment_note *mine, record_rank *row)
+/* A client's segment in this rank's row. */
+static void add_client(const segment_note *mine, record_rank *row)
 {
     if (mine->diverged)
         row->skipped += 1.0;
@@ -175,19 +207,34 @@ static void add_segment(const job *j, const segment_note *mine, record_rank *row
         row->accuracy += mine->correct;
     }
     row->steps += mine->steps;
+}
+
+/* That this rank has sent in an average. */
+static double count_bytes(const training *t)
+{
+    const job *j = t->job;
+    const bool collected = j->rows && j->merge.aggregate.choice.rule->combine;
     const size_t n = j->model->n_weights + (j->variates.of ? j->model->n_trained : 0);
-    row->bytes_sent += (double)j->merge.average.rule->bytes(n, transport_rank(), transport_size());
+    if (collected && !transport_is_server())
+        return (double)n * sizeof *j->w * t->roster.taken[transport_rank()];
+    return (double)j->merge.average.rule->bytes(n, transport_rank(), transport_size());
+}
+
+static void add_segment(const training *t, record_rank *row)
+{
+    for (int slot = 0; slot < t->roster.taken[transport_rank()]; slot++)
+        add_client(&t->mine[slot], row);
+    row->bytes_sent += count_bytes(t);
 }
 
 static bool run_segment(training *t, uint64_t round, uint64_t segment, record_rank *row, error *err)
 {
     job *j = t->job;
-    segment_note mine = {.t_wait_s = segment > 0 ? t->t_wait_s : 0.0};
-    if (transport_is_worker() && course_takes_part(&j->course, j->worker.number, round))
-        worker_train(&j->worker, &t->phases, segment, &mine, step_done, t);
-    else if (transport_is_worker())
-        worker_skip(&j->worker, segment);
-    if (!exchange(t, &mine, round, segment + 1 == j->course.segments, err))
+    memset(t->mine, 0, (size_t)t->roster.n_slots * sizeof *t->mine);
+    if (transport_is_worker())
+        clients_train(t, segment);
+    t->mine[0].t_wait_s = segment > 0 ? t->t_wait_s : 0.0;
+    if (!exchange(t, round, segment + 1 == j->course.segments, err))
         return false;
     if (t->decision->stop)
         return true;
@@ -195,9 +242,9 @@ static bool run_segment(training *t, uint64_t round, uint64_t segment, record_ra
         return false;
     if (!end_segment(t, round, segment, err))
         return false;
-    if (mine.diverged && j->options->sync == SYNC_WEIGHTS) /* it begins anew with the others' */
-        optimizer_forget(&j->descent.optimizer);
-    add_segment(j, &mine, row);
+    if (j->options->sync == SYNC_WEIGHTS)
+        clients_forget_diverged(t);
+    add_segment(t, row);
     if (transport_is_server()) {
         server_segment(t, segment);
         phases_enter(&t->phases, PHASE_OTHER);
@@ -210,10 +257,11 @@ static bool run_segment(training *t, uint64_t round, uint64_t segment, record_ra
 static void begin_round(training *t, uint64_t round)
 {
     present_begin(&t->present, round);
+    roster_draw(&t->roster, round);
     if (transport_is_server())
         server_begin_round(t);
-    if (t->job->g && !t->job->options->keep_momentum) /* it takes steps */
-        optimizer_forget(&t->job->descent.optimizer);
+    if (t->job->options->sync == SYNC_GRADIENTS && !t->job->options->keep_momentum)
+        optimizer_forget(&t->job->descents[0].optimizer);
 }
 
 /* Sums over the segments become means; what the machine tells of itself. */

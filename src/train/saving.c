@@ -25,17 +25,37 @@ static bool new_vector(float **v, size_t count, size_t n, error *err)
     return (*v = memory_new(count, n * sizeof **v, err)) != NULL;
 }
 
-static bool init_kept(kept *k, error *err)
+/* Of this rank; a server among several has none. */
+static size_t count_own(const saving *self)
 {
-    const bool serves = transport_is_server(), own = k->of.per_worker && transport_is_worker();
+    return transport_is_worker() ? (size_t)self->of->worker.n_clients : 0;
+}
+
+static bool init_kept(const saving *self, kept *k, error *err)
+{
+    const bool serves = transport_is_server(), own = k->of.per_client && transport_is_worker();
+    const size_t n_clients = (size_t)self->of->course.n_clients;
     bool good = true;
-    if (own || (serves && !k->of.per_worker))
-        good = new_vector(&k->last, 1, k->of.n, err);
+    if (own || (serves && !k->of.per_client))
+        good = new_vector(&k->last, own ? count_own(self) : 1, k->of.n, err);
     if (own && may_lose_ranks())
-        good = good && new_vector(&k->before, 1, k->of.n, err);
-    if (serves && k->of.per_worker)
-        good = good && new_vector(&k->all, (size_t)transport_size(), k->of.n, err);
+        good = good && new_vector(&k->before, count_own(self), k->of.n, err);
+    if (serves && k->of.per_client)
+        good = good && new_vector(&k->all, n_clients, k->of.n, err);
     return good;
+}
+
+/* Which clients this rank has. */
+static bool init_numbers(saving *self, error *err)
+{
+    const size_t n = count_own(self);
+    self->numbers = memory_new((size_t)self->of->course.n_clients + 1, sizeof *self->numbers, err);
+    self->there = memory_new((size_t)self->of->course.n_clients, sizeof *self->there, err);
+    for (size_t k = 0; self->numbers && k < n; k++)
+        self->numbers[k + 1] = self->of->worker.clients[k].number;
+    if (self->numbers)
+        self->numbers[0] = (int)n;
+    return self->numbers && self->there;
 }
 
 bool saving_init(saving *self, const job *of, error *err)
@@ -53,10 +73,10 @@ bool saving_init(saving *self, const job *of, error *err)
     if (!o->checkpoint[0] && !may_lose_ranks())
         return true;
     self->n_kept = saved_list(of, list);
-    bool good = true;
+    bool good = init_numbers(self, err);
     for (size_t i = 0; i < self->n_kept; i++) {
         self->kept[i].of = list[i];
-        good = good && init_kept(&self->kept[i], err);
+        good = good && init_kept(self, &self->kept[i], err);
     }
     if (good && transport_is_server())
         good = (self->publisher = background_new(publish, self, err)) != NULL;
@@ -72,6 +92,8 @@ void saving_release(saving *self)
         memory_free(self->kept[i].before);
         memory_free(self->kept[i].all);
     }
+    memory_free(self->numbers);
+    memory_free(self->there);
     *self = (saving){0};
 }
 
@@ -114,14 +136,16 @@ void saving_keep_own(saving *self, uint64_t rounds)
 {
     for (size_t i = 0; i < self->n_kept; i++) {
         kept *k = &self->kept[i];
-        if (!k->of.per_worker || !k->last)
+        const saved_vector *v = &k->of;
+        if (!v->per_client || !k->last)
             continue;
         if (k->before) {
             float *oldest = k->before;
             k->before = k->last;
             k->last = oldest;
         }
-        memcpy(k->last, k->of.at, k->of.n * sizeof *k->last);
+        for (size_t c = 0; c < count_own(self); c++)
+            memcpy(k->last + c * v->n, v->own(self->of, (int)c, v->which), v->n * sizeof *k->last);
     }
     self->own_rounds = rounds;
 }
@@ -134,41 +158,91 @@ void saving_keep(saving *self, uint64_t rounds, int64_t model_round)
     self->t_date_s = clock_date_s();
     for (size_t i = 0; i < self->n_kept; i++) {
         kept *k = &self->kept[i];
-        if (!k->of.per_worker && k->last)
+        if (!k->of.per_client && k->last)
             memcpy(k->last, k->of.at, k->of.n * sizeof *k->last);
     }
 }
 
-/* The workers' vectors to the server, of the round of its own. */
-static void gather(saving *self)
+/* This rank's rows of a vector, of the round of the server's own. */
+static const float *rows_of(const saving *self, const kept *k)
 {
+    return k->before && self->own_rounds > self->rounds ? k->before : k->last;
+}
+
+static void send_rows(const saving *self)
+{
+    const size_t n = (size_t)self->numbers[0];
+    transport_send(self->numbers, sizeof *self->numbers, 0, TRANSPORT_SLEEP);
+    transport_send(self->numbers + 1, n * sizeof *self->numbers, 0, TRANSPORT_SLEEP);
     for (size_t i = 0; i < self->n_kept; i++) {
         const kept *k = &self->kept[i];
-        bool ahead = k->before && self->own_rounds > self->rounds;
-        if (k->of.per_worker)
-            transport_gather(ahead ? k->before : k->last, k->of.n * sizeof *k->all, k->all,
-                             TRANSPORT_SLEEP);
+        for (size_t c = 0; k->of.per_client && c < n; c++)
+            transport_send(rows_of(self, k) + c * k->of.n, k->of.n * sizeof *k->all, 0,
+                           TRANSPORT_SLEEP);
     }
 }
 
-/*
- * Take what was kept, when what was taken before is written.
- *   first  in  rank of the first worker
- */
-static bool take(saving *self, size_t first, int signal, error *err)
+/* Of a server alone they are here. */
+static void take_rows(saving *self, int rank)
+{
+    int *numbers = self->numbers;
+    if (rank > 0) {
+        transport_receive(numbers, sizeof *numbers, rank, TRANSPORT_SLEEP);
+        transport_receive(numbers + 1, (size_t)numbers[0] * sizeof *numbers, rank, TRANSPORT_SLEEP);
+    }
+    for (int c = 1; c <= numbers[0]; c++)
+        self->there[numbers[c]] = true;
+    for (size_t i = 0; i < self->n_kept; i++) {
+        const kept *k = &self->kept[i];
+        const size_t n = k->of.n;
+        for (int c = 0; k->of.per_client && c < numbers[0]; c++) {
+            float *to = k->all + (size_t)numbers[c + 1] * n;
+            if (rank > 0)
+                transport_receive(to, n * sizeof *to, rank, TRANSPORT_SLEEP);
+            else
+                memcpy(to, rows_of(self, k) + (size_t)c * n, n * sizeof *to);
+        }
+    }
+}
+
+/* Is there anything only clients have? */
+static bool has_own(const saving *self)
+{
+    bool own = false;
+    for (size_t i = 0; i < self->n_kept; i++)
+        own = own || self->kept[i].of.per_client;
+    return own;
+}
+
+/* The clients' vectors to the server. */
+static void gather(saving *self)
+{
+    if (!has_own(self))
+        return;
+    memset(self->there, 0, (size_t)self->of->course.n_clients * sizeof *self->there);
+    if (!transport_is_server())
+        send_rows(self);
+    else if (transport_size() == 1)
+        take_rows(self, 0);
+    for (int rank = 1; transport_is_server() && rank < transport_size(); rank++)
+        take_rows(self, rank);
+}
+
+/* Take what was kept, when what was taken before is written. */
+static bool take(saving *self, int signal, error *err)
 {
     const job *j = self->of;
     checkpoint_vector vectors[SAVED_MAX];
     for (size_t i = 0; i < self->n_kept; i++) {
         const kept *k = &self->kept[i];
-        vectors[i] =
-            saved_in_checkpoint(&k->of, k->of.per_worker ? k->all + first * k->of.n : k->last);
+        vectors[i] = saved_in_checkpoint(&k->of, k->of.per_client ? k->all : k->last);
     }
     checkpoint_state state = {
         .position = {.n_workers = self->n_workers,
                      .n_train = (int64_t)j->course.n_train,
                      .n_test = (int64_t)j->server.test.n,
                      .data_checksum = j->server.data_checksum,
+                     .n_clients = j->course.n_clients,
                      .signal = signal,
                      .t_date_s = self->t_date_s},
         .vectors = vectors,
@@ -183,19 +257,13 @@ static bool take(saving *self, size_t first, int signal, error *err)
 
 /* ---- writing ------------------------------------------------------------------------------------- */
 
-/* A server is no worker, unless it is alone. */
-static size_t first_worker(void)
-{
-    return transport_size() > 1 ? 1 : 0;
-}
-
 void saving_begin(saving *self)
 {
     error err = {0};
     gather(self);
     if (!transport_is_server())
         return;
-    if (take(self, first_worker(), 0, &err))
+    if (take(self, 0, &err))
         background_start(self->publisher);
     warn(self->rounds, &err);
 }
@@ -205,37 +273,35 @@ bool saving_write(saving *self, int signal, error *err)
     if (!self->of->options->checkpoint[0] || self->rounds == 0)
         return true;
     gather(self);
-    return !transport_is_server() ||
-           (take(self, first_worker(), signal, err) && checkpoint_publish(self->to, err));
+    return !transport_is_server() || (take(self, signal, err) && checkpoint_publish(self->to, err));
 }
 
-/* The vectors of the dead are not to be had: the mean of the others' stands for them. */
-static void replace_lost(float *all, size_t n, size_t n_workers)
+/* The vectors of the dead's clients are not to be had: the mean of the others' stands for them. */
+static void replace_lost(const saving *self, const kept *k)
 {
-    size_t left = (size_t)transport_size() - 1;
-    float *mean = all + (left + 1) * n;
+    const size_t n = k->of.n, n_clients = (size_t)self->of->course.n_clients;
     for (size_t i = 0; i < n; i++) {
-        double sum = 0.0;
-        for (size_t k = 1; k <= left; k++)
-            sum += (double)all[k * n + i];
-        mean[i] = (float)(sum / (double)left);
+        double sum = 0.0, count = 0.0;
+        for (size_t c = 0; c < n_clients; c++)
+            if (self->there[c]) {
+                sum += (double)k->all[c * n + i];
+                count += 1.0;
+            }
+        for (size_t c = 0; c < n_clients; c++)
+            if (!self->there[c])
+                k->all[c * n + i] = (float)(sum / count);
     }
-    for (size_t k = left + 2; k <= n_workers; k++)
-        memcpy(all + k * n, mean, n * sizeof *mean);
 }
 
 bool saving_rescue(saving *self, error *err)
 {
-    bool own = false; /* is there anything only workers know? */
-    for (size_t i = 0; i < self->n_kept; i++)
-        own = own || self->kept[i].of.per_worker;
-    if (own && transport_size() == 1)
+    if (has_own(self) && transport_size() == 1)
         return true;
     gather(self);
     if (!transport_is_server())
         return true;
     for (size_t i = 0; i < self->n_kept; i++)
-        if (self->kept[i].of.per_worker)
-            replace_lost(self->kept[i].all, self->kept[i].of.n, (size_t)self->n_workers);
-    return take(self, 1, 0, err) && checkpoint_publish(self->to, err);
+        if (self->kept[i].of.per_client)
+            replace_lost(self, &self->kept[i]);
+    return take(self, 0, err) && checkpoint_publish(self->to, err);
 }

@@ -14,11 +14,11 @@
 /* The copies of a vector; NULL what this rank has none of. */
 typedef struct kept {
     saved_vector of;
-    /* at the end of the last round: on the server, of a vector per worker on workers */
+    /* at the end of the last round: on the server; of a vector per client on workers, of each of its clients */
     float *last;
-    /* of a vector per worker, where a rank may die and the others go on: of the round before that */
+    /* of a vector per client, where a rank may die and the others go on: of the round before that */
     float *before;
-    /* the server's, of a vector per worker: of all ranks, one behind the other */
+    /* the server's, of a vector per client: of all clients, one behind the other */
     float *all;
 } kept;
 
@@ -30,9 +30,11 @@ typedef struct saving {
     kept kept[SAVED_MAX];
     size_t n_kept;
     uint64_t rounds; /* done in the state kept; 0: none is */
-    /* the same of vectors per worker; a death may come before the server knows of the last */
+    /* the same of vectors per client; a death may come before the server knows of the last */
     uint64_t own_rounds;
     int64_t n_workers;   /* then */
+    int *numbers;        /* of this rank's clients: a count, and each one's */
+    bool *there;         /* of all clients: has the server their vectors? */
     int64_t model_round; /* of the model in evaluation.w; -1: none */
     double t_date_s;
 
@@ -59,7 +61,7 @@ void saving_release(saving *self);
 bool saving_due(saving *self, uint64_t round);
 
 /*
- * saving_keep_own - a round is over for this worker: copy what each worker has of its own, before the server knows that
+ * saving_keep_own - a round is over for this worker: copy what each client has of its own, before the server knows that
  *                   the round is over: what it keeps, all workers have kept, too
  * saving_keep - it is over: copy what all hold (on the server).  A checkpoint is of such a moment.
  *   rounds       in  done
@@ -71,7 +73,7 @@ void saving_keep(saving *self, uint64_t rounds, int64_t model_round);
 
 /*
  * saving_begin - write what was kept, while training goes on; when it cannot be written a warning says so, now
- *                or later: the run may come to its end without.  Collective where workers have vectors of their own.
+ *                or later: the run may come to its end without.  Collective where clients have vectors of their own.
  * saving_finish - wait until it is written.  Not collective.
  */
 void saving_begin(saving *self);
@@ -80,14 +82,14 @@ void saving_finish(saving *self);
 /*
  * saving_write - write what was kept; nothing where that is nothing
  *   signal  in  that stops the run
- * Returns false with err (environment) on the server when it cannot be written.  Collective where workers have vectors
+ * Returns false with err (environment) on the server when it cannot be written.  Collective where clients have vectors
  * of their own.
  */
 bool saving_write(saving *self, int signal, error *err);
 
 /*
- * saving_rescue - the same on the ranks that are left when others have died, whose vectors are replaced by the
- * mean of those left
+ * saving_rescue - the same on the ranks that are left when others have died, whose clients' vectors are replaced by
+ * the mean of those left
  * There is something kept.  When the server alone is left, such vectors are lost and nothing is written.  Collective.
  */
 bool saving_rescue(saving *self, error *err);

@@ -147,7 +147,7 @@ void server_decide(training *t, uint64_t round, bool last)
     if (last)
         server_test_rest(t); /* so that it does not depend on who was faster */
     server_listen(t);
-    for (int k = 0; k < transport_size() && t->signal == 0; k++)
+    for (int k = 0; k < transport_size() * t->roster.n_slots && t->signal == 0; k++)
         t->signal = t->notes[k].signal;
     d->signal = t->signal;
     d->stop = t->signal ? STOP_ASKED : t->books.reached ? STOP_TARGET : STOP_NOT;
@@ -157,7 +157,7 @@ void server_decide(training *t, uint64_t round, bool last)
 
 void server_segment(training *t, uint64_t segment)
 {
-    account_segment(&t->books.account, t->notes, &t->books.round);
+    account_segment(&t->books.account, t->notes, &t->roster, &t->books.round);
     uint64_t take;
     if (!course_take(&t->job->course, segment, &take))
         return;

@@ -17,10 +17,14 @@ static void pass_on(void *arg)
 
 static bool allocate(training *t, error *err)
 {
-    size_t size = (size_t)transport_size();
-    t->decision = memory_new(1, sizeof *t->decision + size * sizeof *t->notes, err);
+    const size_t size = (size_t)transport_size(), n = (size_t)t->job->course.n_clients;
+    roster_init(&t->roster, &t->job->course, err);
+    const size_t n_slots = (size_t)t->roster.n_slots;
+    t->mine = memory_new(n_slots, sizeof *t->mine, err);
+    t->decision = memory_new(1, sizeof *t->decision + size * n_slots * sizeof *t->notes, err);
     t->notes = t->decision ? (segment_note *)(t->decision + 1) : NULL;
-    t->weights = memory_new(size, sizeof *t->weights, err);
+    t->weights = memory_new(n, sizeof *t->weights, err);
+    t->of_ranks = memory_new(size, sizeof *t->of_ranks, err);
     t->ends = memory_new(size, sizeof *t->ends, err);
     present_init(&t->present, &t->job->course, err);
     stall_init(&t->stall, t->job->options->stall, err);
@@ -117,7 +121,10 @@ void training_release(training *self)
     stall_release(&self->stall);
     present_release(&self->present);
     memory_free(self->decision);
+    memory_free(self->mine);
     memory_free(self->weights);
+    memory_free(self->of_ranks);
+    roster_release(&self->roster);
     memory_free(self->ends);
     *self = (training){0};
 }

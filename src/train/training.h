@@ -8,13 +8,14 @@
 #include "flushing.h"
 #include "job.h"
 #include "present.h"
+#include "roster.h"
 #include "saving.h"
 #include "show/progress.h"
 #include "stall.h"
 #include "swa.h"
 #include "testing.h"
 
-/* Broadcast by the server at the end of a segment; the notes of all ranks, gathered before, follow it. */
+/* Broadcast by the server at the end of a segment; the notes of all clients, gathered before, follow it. */
 typedef struct decision {
     int32_t stop;   /* enum stop: drop this round */
     int32_t signal; /* for STOP_ASKED */
@@ -49,17 +50,21 @@ typedef struct training {
     phases phases;
     saving saving;
     stall stall;
-    present present;     /* the round that is going on */
-    decision *decision;  /* followed by: */
-    segment_note *notes; /* of all ranks */
-    double *weights;     /* of all ranks in an average */
-    round_note *ends;    /* of all ranks in a round (server) */
-    double t_wait_s;     /* mine in the exchange before */
-    double t_ready_s;    /* clock_now() when all were ready */
-    double t_average_s;  /* the same at the end of the last average */
-    double t_segment_s;  /* from there until all notes were there, the last time */
-    int signal;          /* stop, this rank was asked, or (server) anybody; 0: nobody */
-    books books;         /* on the server */
+    present present;       /* the round that is going on */
+    roster roster;         /* who takes part in it */
+    segment_note *mine;    /* of this rank's clients, by slot */
+    decision *decision;    /* followed by: */
+    segment_note *notes;   /* of all ranks' (roster_at) */
+    double *weights;       /* in an average, of the places of the roster */
+    double *of_ranks;      /* the same of all ranks, of their clients together */
+    round_note *ends;      /* of all ranks in a round (server) */
+    double segment_images; /* of this rank's clients that are through with the segment */
+    double t_wait_s;       /* mine in the exchange before */
+    double t_ready_s;      /* clock_now() when all were ready */
+    double t_average_s;    /* the same at the end of the last average */
+    double t_segment_s;    /* from there until all notes were there, the last time */
+    int signal;            /* stop, this rank was asked, or (server) anybody; 0: nobody */
+    books books;           /* on the server */
 
     /* what has come of it */
     int stopped_by;       /* the run was asked to stop by, or 0 */

@@ -5,18 +5,28 @@
 
 #include <math.h>
 
-bool variates_init(variates *self, const average_rule *rule, const model *of, error *err)
+/* Behind each other, each where a cache line begins. */
+static size_t stride(const variates *self)
+{
+    const size_t line = MEMORY_ALIGNMENT / sizeof *self->own;
+    return (self->of->n_trained + line - 1) / line * line;
+}
+
+bool variates_init(variates *self, const average_rule *rule, const model *of, const course *on,
+                   error *err)
 {
     const size_t n = of->n_trained;
-    *self = (variates){.of = of};
+    *self = (variates){.of = of, .n_clients = on->n_clients, .several = course_most(on) > 1};
     self->shares = memory_new((size_t)transport_size(), sizeof *self->shares, err);
     self->common = memory_new(n, sizeof *self->common, err);
     self->way = memory_new(n, sizeof *self->way, err);
     if (transport_is_worker()) {
-        self->own = memory_new(n, sizeof *self->own, err);
+        self->own = memory_new((size_t)on->load[transport_worker()].n_clients,
+                               stride(self) * sizeof *self->own, err);
         self->shift = memory_new(n, sizeof *self->shift, err);
     }
-    return average_init(&self->average, rule, n, err);
+    return average_init(&self->average, rule, n, err) &&
+           (!self->several || average_several(&self->average, err));
 }
 
 void variates_release(variates *self)
@@ -30,10 +40,16 @@ void variates_release(variates *self)
     *self = (variates){0};
 }
 
-void variates_begin(variates *self)
+float *variates_own(const variates *self, int k)
 {
-    for (size_t k = 0; self->own && k < self->of->n_trained; k++)
-        self->shift[k] = self->common[k] - self->own[k];
+    return self->own + (size_t)k * stride(self);
+}
+
+void variates_turn(variates *self, int k)
+{
+    const float *own = variates_own(self, k);
+    for (size_t i = 0; i < self->of->n_trained; i++)
+        self->shift[i] = self->common[i] - own[i];
 }
 
 /* How c_i changes: to a round's mean gradient, which has been corrected by c - c_i. */
@@ -51,23 +67,27 @@ static void find_change(variates *self, const variates_round *mine)
     }
 }
 
-double variates_take(variates *self, const variates_round *mine, const double *weights)
+void variates_add(variates *self, int k, const variates_round *mine, int n)
 {
-    const size_t n = self->of->n_trained;
-    int n_counted = 0;
-    for (int r = 0; r < transport_size(); r++) {
+    float *own = variates_own(self, k);
+    find_change(self, mine);
+    for (size_t i = 0; i < self->of->n_trained; i++)
+        own[i] += self->way[i];
+    if (self->several && n > 1)
+        average_add(&self->average, self->way, 1.0 / n);
+}
+
+double variates_take(variates *self, const double *weights, int n)
+{
+    double t_wire_s;
+    for (int r = 0; r < transport_size(); r++)
         self->shares[r] = weights[r] > 0.0 ? 1.0 : 0.0;
-        n_counted += weights[r] > 0.0;
-    }
-    if (self->own && weights[transport_rank()] > 0.0) {
-        find_change(self, mine);
-        for (size_t k = 0; k < n; k++)
-            self->own[k] += self->way[k];
-    }
-    const double t_wire_s = transport_average(&self->average, self->way, NULL, self->shares);
-    const float share = (float)n_counted / (float)transport_workers();
-    for (size_t k = 0; k < n && n_counted > 0; k++)
+    if (self->several && n > 1)
+        t_wire_s = transport_average_added(&self->average, self->way);
+    else
+        t_wire_s = transport_average(&self->average, self->way, NULL, self->shares);
+    const float share = (float)n / (float)self->n_clients;
+    for (size_t k = 0; k < self->of->n_trained && n > 0; k++)
         self->common[k] += share * self->way[k];
-    variates_begin(self);
     return t_wire_s;
 }

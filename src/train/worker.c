@@ -16,20 +16,11 @@
 /* ---- memory ------------------------------------------------------------------------------------ */
 
 /* Where the steps so far have led to. */
-static void find_place(worker *self)
+static void find_place(const worker *self, client *who)
 {
-    uint64_t per_epoch = course_epoch(self->course, self->number);
-    sampler_seek(&self->sampler, (uint32_t)(self->step / per_epoch),
-                 (size_t)(self->step % per_epoch * self->course->batch));
-}
-
-static bool init_sampler(worker *self, const train_options *o, error *err)
-{
-    if (!sampler_init(&self->sampler, self->shard.n, o->seed, (uint32_t)self->number,
-                      (enum sampler_order)o->order, err))
-        return false;
-    find_place(self);
-    return true;
+    uint64_t per_epoch = course_epoch(self->course, who->number);
+    sampler_seek(&who->sampler, (uint32_t)(who->step / per_epoch),
+                 (size_t)(who->step % per_epoch * self->course->batch));
 }
 
 /* What becomes of its images. */
@@ -44,32 +35,82 @@ static bool init_input(worker *self, const train_options *o, const input_values 
     return good;
 }
 
-bool worker_init(worker *self, const train_options *options, const course *on,
-                 const input_values *input, const model *of, const computing *with, error *err)
+/* Images that the largest of its batches has. */
+static size_t largest_batch(const course *on)
+{
+    uint64_t most = 0;
+    for (int k = 0; k < on->n_clients; k++)
+        if (on->worker[k] == transport_worker() && on->images[k] > most)
+            most = on->images[k];
+    return (size_t)(most < on->batch ? most : on->batch);
+}
+
+/* A client, and where it finds its images. */
+static bool init_client(worker *self, client *who, const train_options *o, size_t first, error *err)
+{
+    const course *on = self->course;
+    const size_t n = (size_t)on->images[who->number];
+    who->shard = (dataset){.shape = self->images.shape,
+                           .n = n,
+                           .images = self->images.images + first * image_bytes(self->images.shape),
+                           .labels = self->images.labels + first,
+                           .numbers = self->images.numbers + first};
+    who->step = on->rounds_before * course_steps(on, who->number);
+    return sampler_init(&who->sampler, n, o->seed, (uint32_t)who->number,
+                        (enum sampler_order)o->order, err);
+}
+
+static bool init_clients(worker *self, const train_options *o, descent *by, error *err)
+{
+    const course *on = self->course;
+    size_t first = 0;
+    self->clients =
+        memory_new((size_t)on->load[transport_worker()].n_clients, sizeof *self->clients, err);
+    for (int k = 0; self->clients && k < on->n_clients; k++) {
+        if (on->worker[k] != transport_worker())
+            continue;
+        client *who = &self->clients[self->n_clients];
+        who->number = k;
+        who->by = by + (self->gradients ? 0 : self->n_clients);
+        self->n_clients++;
+        if (!init_client(self, who, o, first, err))
+            return false;
+        first += who->shard.n;
+    }
+    return self->clients != NULL;
+}
+
+bool worker_init(worker *self, const train_options *options, const worker_needs *needs, error *err)
 {
     const train_options *o = options;
-    int number = transport_worker();
-    size_t n = (size_t)on->images[number], batch = o->batch < n ? o->batch : n;
+    const course *on = needs->on;
+    const size_t batch = largest_batch(on);
     *self = (worker){
         .course = on,
-        .model = of,
-        .number = number,
-        .engine = engine_for_batch(with->engine, batch),
+        .model = needs->of,
+        .engine = engine_for_batch(needs->with.engine, batch),
         .gradients = o->sync == SYNC_GRADIENTS,
-        .step = on->rounds_before * course_steps(on, number),
+        .forgets = o->sync == SYNC_WEIGHTS && !o->keep_momentum,
     };
-    self->net = engine_network_new(self->engine, of, batch, true, with->n_threads, err);
+    self->net =
+        engine_network_new(self->engine, needs->of, batch, true, needs->with.n_threads, err);
     if (self->net)
         self->engine->network_smooth_labels(self->net, (float)o->label_smoothing);
-    return self->net && init_input(self, o, input, batch, err) &&
-           dataset_init(&self->shard, input->from, n, err) && init_sampler(self, o, err);
+    return self->net && init_input(self, o, needs->input, batch, err) &&
+           dataset_init(&self->images, needs->input->from,
+                        (size_t)on->load[transport_worker()].images, err) &&
+           (self->parcel = memory_new(SHARDS_PIECE, image_bytes(self->images.shape), err)) &&
+           init_clients(self, o, needs->by, err);
 }
 
 void worker_release(worker *self)
 {
-    dataset_release(&self->shard);
+    for (int k = 0; k < self->n_clients; k++)
+        sampler_release(&self->clients[k].sampler);
+    memory_free(self->clients);
+    memory_free(self->parcel);
+    dataset_release(&self->images);
     input_rule_release(&self->input);
-    sampler_release(&self->sampler);
     if (self->net)
         self->engine->network_free(self->net);
     *self = (worker){0};
@@ -86,7 +127,7 @@ static void load(void *arg, size_t first, size_t n, float *x, uint16_t *labels)
 {
     const loading *from = arg;
     const worker *of = from->of;
-    of->engine->batch_load_block(&of->input, &of->shard, &from->batch, first, n, x, labels);
+    of->engine->batch_load_block(&of->input, &of->now->shard, &from->batch, first, n, x, labels);
 }
 
 /* What dropout depends on: who draws an image, and with which others, makes no difference. */
@@ -96,31 +137,33 @@ static void number_images(void *arg, size_t first, size_t n, uint32_t *numbers)
     const samples *batch = &from->batch;
     for (size_t k = first; k < first + n; k++)
         numbers[k - first] =
-            from->of->shard.numbers[batch->indices ? batch->indices[k] : batch->first + k];
+            from->of->now->shard.numbers[batch->indices ? batch->indices[k] : batch->first + k];
 }
 
 /* A step of sgd. */
-static void add_way(worker *self, segment_note *mine)
+static void add_way(const worker *self, segment_note *mine)
 {
-    const optimizer_settings *by = &self->by->optimizer.settings;
-    self->push = by->momentum * self->push + 1.0;
-    mine->way += mine->lr * (by->nesterov ? 1.0 + by->momentum * self->push : self->push);
+    client *now = self->now;
+    const optimizer_settings *by = &now->by->optimizer.settings;
+    now->push = by->momentum * now->push + 1.0;
+    mine->way += mine->lr * (by->nesterov ? 1.0 + by->momentum * now->push : now->push);
 }
 
 static void train_step(worker *self, phases *times, segment_note *mine)
 {
-    loading from = {self, sampler_next(&self->sampler, self->course->batch)};
+    client *now = self->now;
+    loading from = {self, sampler_next(&now->sampler, self->course->batch)};
     size_t n = from.batch.n;
-    network_input input = {load, &from, number_images, self->sampler.seed, from.batch.epoch};
+    network_input input = {load, &from, number_images, now->sampler.seed, from.batch.epoch};
     network_result result;
-    mine->lr = descent_lr(self->by);
+    mine->lr = descent_lr(now->by);
     if (self->gradients)
         result = self->engine->network_gradient(self->net, self->at.w, self->at.g, &input, n);
     else {
-        descent_next(self->by);
-        result = self->engine->network_step(self->net, &self->at, &self->by->optimizer, &input, n);
+        descent_next(now->by);
+        result = self->engine->network_step(self->net, &self->at, &now->by->optimizer, &input, n);
     }
-    self->step++;
+    now->step++;
     add_way(self, mine);
     phases_move(times, PHASE_TRAIN, PHASE_INPUT, result.t_input_s);
     mine->images += (double)n;
@@ -164,6 +207,7 @@ static bool is_sound(const worker *self, segment_note *mine)
 /*
  * For tests: BRAMBLE_TEST_FAULT=nan:RANK:ROUND:SEGMENT makes a weight (or what is averaged, its gradient) of that
  * rank NaN at the end of that segment; all count from 0.  rubbish:RANK: what that rank has to be averaged is noise.
+ * Of many clients RANK is the one that a client would be if each were a worker.
  */
 static void fault_provoke(const worker *self, uint64_t segment, uint64_t end)
 {
@@ -171,23 +215,43 @@ static void fault_provoke(const worker *self, uint64_t segment, uint64_t end)
     unsigned long long round, part;
     const char *fault = getenv("BRAMBLE_TEST_FAULT");
     float *averaged = self->gradients ? self->at.g : self->at.w;
-    if (fault && sscanf(fault, "nan:%d:%llu:%llu", &rank, &round, &part) == 3 &&
-        rank == transport_rank() && part == segment &&
-        self->step == round * course_steps(self->course, self->number) + end)
+    const client *now = self->now;
+    const int mine = self->course->n_clients > 1 ? now->number + 1 : transport_rank();
+    if (fault && sscanf(fault, "nan:%d:%llu:%llu", &rank, &round, &part) == 3 && rank == mine &&
+        part == segment && now->step == round * course_steps(self->course, now->number) + end)
         averaged[self->model->n_weights - 1] = NAN;
-    if (fault && sscanf(fault, "rubbish:%d", &rank) == 1 && rank == transport_rank())
+    if (fault && sscanf(fault, "rubbish:%d", &rank) == 1 && rank == mine)
         for (size_t k = 0; k < self->model->n_trained; k++)
-            averaged[k] = random_uniform(0, random_stream(RANDOM_TEST, 0, (uint32_t)self->step), k,
+            averaged[k] = random_uniform(0, random_stream(RANDOM_TEST, 0, (uint32_t)now->step), k,
                                          -100.0F, 100.0F);
+}
+
+void worker_turn(worker *self, client *next, network_vectors at)
+{
+    self->now = next;
+    self->at = at;
+}
+
+/* What is another client's of it is left behind. */
+static void begin_turn(const worker *self, uint64_t segment)
+{
+    client *now = self->now;
+    find_place(self, now);
+    if (segment > 0)
+        return;
+    now->push = 0.0;
+    if (self->forgets)
+        optimizer_forget(&now->by->optimizer);
 }
 
 void worker_train(worker *self, phases *times, uint64_t segment, segment_note *mine,
                   worker_done *done, void *arg)
 {
-    uint64_t begin = course_steps_before(self->course, self->number, segment);
-    uint64_t end = course_steps_before(self->course, self->number, segment + 1);
+    const int number = self->now->number;
+    const uint64_t begin = course_steps_before(self->course, number, segment);
+    const uint64_t end = course_steps_before(self->course, number, segment + 1);
     phases_enter(times, PHASE_TRAIN);
-    self->push = segment > 0 ? self->push : 0.0;
+    begin_turn(self, segment);
     for (uint64_t k = begin; k < end; k++) {
         mine->signal = interrupt_signal();
         if (mine->signal || transport_stop_called())
@@ -203,11 +267,10 @@ void worker_train(worker *self, phases *times, uint64_t segment, segment_note *m
         note_divergence(self, mine);
 }
 
-void worker_skip(worker *self, uint64_t segment)
+void worker_skip(const worker *self, client *who, uint64_t segment)
 {
-    const uint64_t n = course_steps_before(self->course, self->number, segment + 1) -
-                       course_steps_before(self->course, self->number, segment);
-    self->step += n;
-    descent_skip(self->by, n);
-    find_place(self);
+    const uint64_t n = course_steps_before(self->course, who->number, segment + 1) -
+                       course_steps_before(self->course, who->number, segment);
+    who->step += n;
+    descent_skip(who->by, n);
 }

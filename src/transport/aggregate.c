@@ -63,20 +63,20 @@ int aggregate_least(const aggregate_choice *choice)
     return choice->rule->least + choice->rule->more * choice->n_bad;
 }
 
-bool aggregate_init(aggregate *self, const aggregate_choice *choice, size_t n, error *err)
+bool aggregate_init(aggregate *self, const aggregate_choice *choice, size_t n, size_t n_rows,
+                    error *err)
 {
-    const size_t size = (size_t)transport_size();
-    *self = (aggregate){.choice = *choice, .n = n};
+    *self = (aggregate){.choice = *choice, .n = n, .n_rows = n_rows};
     if (!choice->rule->combine || !transport_is_server())
         return true;
     if (n > MOST_WEIGHTS)
         return error_user(err,
                           "--aggregate %s: the model has %zu weights; at most %d can be collected",
                           choice->rule->name, n, MOST_WEIGHTS);
-    self->rows = memory_new((size + 1) * n, sizeof *self->rows, err);
-    self->with_share = memory_new(size, sizeof *self->with_share, err);
-    self->shares = memory_new(size, sizeof *self->shares, err);
-    self->work = memory_new(size * (size + AGGREGATE_BLOCK), sizeof *self->work, err);
+    self->rows = memory_new(n_rows + 1, n * sizeof *self->rows, err);
+    self->with_share = memory_new(n_rows, sizeof *self->with_share, err);
+    self->shares = memory_new(n_rows, sizeof *self->shares, err);
+    self->work = memory_new(n_rows * (n_rows + AGGREGATE_BLOCK), sizeof *self->work, err);
     return err->kind == ERROR_NONE;
 }
 
@@ -89,10 +89,11 @@ void aggregate_release(aggregate *self)
     *self = (aggregate){0};
 }
 
-/* On the server, when all rows but its own are there. */
-static void combine(aggregate *self, float *w, const double *weights, size_t n_judged)
+/* On the server, when all rows are there, or all but the first, which is own then. */
+static void combine(aggregate *self, float *w, const double *weights, size_t n_judged,
+                    const float *own)
 {
-    const size_t n = self->n, size = (size_t)transport_size();
+    const size_t n = self->n, size = self->n_rows;
     float *out = self->rows + size * n;
     aggregate_rows of = {.rows = self->with_share,
                          .shares = self->shares,
@@ -106,7 +107,7 @@ static void combine(aggregate *self, float *w, const double *weights, size_t n_j
     for (size_t r = 0; r < size; r++) {
         if (!(weights[r] > 0.0))
             continue;
-        self->with_share[of.n_rows] = r == 0 ? w : self->rows + r * n;
+        self->with_share[of.n_rows] = r == 0 && own ? own : self->rows + r * n;
         self->shares[of.n_rows++] = weights[r] / total;
     }
     self->choice.rule->combine(&of, out);
@@ -129,8 +130,31 @@ double transport_aggregate(aggregate *self, float *w, const double *weights, siz
         from = 0;
         transport_gather(server ? NULL : w, n_bytes, self->rows, TRANSPORT_SPIN);
         if (server)
-            combine(self, w, weights, n_judged);
+            combine(self, w, weights, n_judged, w);
     }
     transport_broadcast(w, n_bytes, from, TRANSPORT_SPIN);
+    return wire_take_time();
+}
+
+/* ---- several vectors of a rank ------------------------------------------------------------------- */
+
+void transport_aggregate_collect(aggregate *self, size_t i, const float *row, int rank)
+{
+    const size_t n_bytes = self->n * sizeof *row;
+    assert(i < self->n_rows);
+    if (transport_is_server() && row)
+        memcpy(self->rows + i * self->n, row, n_bytes);
+    else if (transport_is_server())
+        transport_receive(self->rows + i * self->n, n_bytes, rank, TRANSPORT_SPIN);
+    else if (row)
+        transport_send(row, n_bytes, 0, TRANSPORT_SPIN);
+}
+
+double transport_aggregate_collected(aggregate *self, float *w, const double *weights,
+                                     size_t n_judged)
+{
+    if (transport_is_server())
+        combine(self, w, weights, n_judged, NULL);
+    transport_broadcast(w, self->n * sizeof *w, 0, TRANSPORT_SPIN);
     return wire_take_time();
 }

@@ -1,6 +1,7 @@
 #include "transport/average.h"
 
 #include "base/memory.h"
+#include "transport/fixed.h"
 #include "transport/transport.h"
 #include "wire.h"
 
@@ -74,10 +75,11 @@ void average_release(average *self)
     memory_free(self->shares);
     memory_free(self->scratch);
     memory_free(self->residual);
+    memory_free(self->sum);
     *self = (average){0};
 }
 
-static void average_one(average *self, float *w, const float *before, size_t first)
+static void average_one(average *self, float *w, const float *before, int64_t *sum, size_t first)
 {
     average_piece piece = {
         .w = w + first,
@@ -88,6 +90,7 @@ static void average_one(average *self, float *w, const float *before, size_t fir
         .shares = self->shares,
         .scratch = self->scratch,
         .state = self->state,
+        .sum = sum ? sum + first : NULL,
     };
     self->rule->average(&piece);
 }
@@ -114,6 +117,29 @@ double transport_average(average *self, float *w, const float *before, const dou
     for (int r = 0; r < size; r++)
         self->shares[r] = weights[r] / total;
     for (size_t first = 0; first < self->n; first += PIECE)
-        average_one(self, w, before, first);
+        average_one(self, w, before, NULL, first);
+    return wire_take_time();
+}
+
+/* ---- several vectors of a rank ------------------------------------------------------------------- */
+
+bool average_several(average *self, error *err)
+{
+    assert(self->rule->sums);
+    self->sum = memory_new(self->n, sizeof *self->sum, err);
+    return self->sum != NULL;
+}
+
+void average_add(average *self, const float *x, double share)
+{
+    fixed_add_floats(self->sum, x, self->n, share);
+}
+
+double transport_average_added(average *self, float *w)
+{
+    (void)wire_take_time();
+    for (size_t first = 0; first < self->n; first += PIECE)
+        average_one(self, w, NULL, self->sum, first);
+    memset(self->sum, 0, self->n * sizeof *self->sum);
     return wire_take_time();
 }

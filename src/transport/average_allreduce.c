@@ -5,8 +5,9 @@
 
 static void allreduce_average(const average_piece *p)
 {
-    int64_t *sum = p->scratch;
-    rule_weigh(sum, p->w, p->n, p->shares[transport_rank()]);
+    int64_t *sum = p->sum ? p->sum : p->scratch;
+    if (!p->sum)
+        rule_weigh(sum, p->w, p->n, p->shares[transport_rank()]);
     wire_allreduce(sum, p->n);
     rule_unweigh(p->w, sum, p->n);
 }
@@ -40,6 +41,7 @@ static average_cost allreduce_cost(size_t n, int workers)
 /* MPI_Allreduce: all ranks add up together, no matter in which order. */
 const average_rule average_allreduce = {
     .name = "allreduce",
+    .sums = true,
     .exact = true,
     .average = allreduce_average,
     .scratch_bytes = allreduce_scratch_bytes,

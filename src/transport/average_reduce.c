@@ -7,10 +7,11 @@ enum { BLOCK = 16384 }; /* numbers on their way at a time; twice as fast as all 
 
 static void reduce_average(const average_piece *p)
 {
-    int64_t *sum = p->scratch;
     for (size_t first = 0; first < p->n; first += BLOCK) {
         size_t count = p->n - first < BLOCK ? p->n - first : BLOCK;
-        rule_weigh(sum, p->w + first, count, p->shares[transport_rank()]);
+        int64_t *sum = p->sum ? p->sum + first : p->scratch;
+        if (!p->sum)
+            rule_weigh(sum, p->w + first, count, p->shares[transport_rank()]);
         wire_reduce(sum, count);
         if (transport_is_server())
             rule_unweigh(p->w + first, sum, count);
@@ -44,6 +45,7 @@ static average_cost reduce_cost(size_t n, int workers)
 /* The ranks add up on the way to the server, which broadcasts the mean. */
 const average_rule average_reduce = {
     .name = "reduce",
+    .sums = true,
     .exact = true,
     .average = reduce_average,
     .scratch_bytes = reduce_scratch_bytes,

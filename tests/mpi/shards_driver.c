@@ -114,19 +114,20 @@ static void *take(size_t count, size_t size)
     return memory;
 }
 
-/* What this worker should have, from the owners that all know here. */
-static void check_shard(const dataset *mine, const uint32_t *owner)
+/* What a client should have, from the owners that all know here. */
+static void check_shard(const client *who, const uint32_t *owner)
 {
+    const dataset *mine = &who->shard;
     size_t n = 0, bytes = image_bytes(shape);
     for (size_t i = 0; i < n_images; i++) {
-        if (owner[i] != (uint32_t)transport_worker())
+        if (owner[i] != (uint32_t)who->number)
             continue;
         CHECK(n < mine->n && mine->numbers[n] == i && mine->labels[n] == label_of(i));
         for (size_t k = 0; k < bytes; k++)
             CHECK(mine->images[n * bytes + k] == byte_of(i, k));
         n++;
     }
-    CHECK(n == mine->n);
+    CHECK(n == mine->n && n == who->n_there);
 }
 
 /* Of all images with an owner, in their order. */
@@ -145,52 +146,83 @@ static void check_sum(const data_checksum *sum, const uint32_t *owner)
 }
 
 /* Does this worker own an image of the piece (of 1,024) that cannot be read, or behind it? */
-static bool waits_in_vain(const uint32_t *owner)
+static bool waits_in_vain(const course *on, const uint32_t *owner)
 {
     for (size_t i = bad_image / 1024 * 1024; i < n_images; i++)
-        if (owner[i] == (uint32_t)transport_worker())
+        if (owner[i] != PARTITION_NOBODY && on->worker[owner[i]] == transport_worker())
             return true;
     return false;
 }
 
-/* Of each worker as many as it has images. */
-static void check_labels(const int64_t *labels, const uint64_t *counts)
+/* Of each client as many as it has images. */
+static void check_labels(const int64_t *labels, const course *on)
 {
-    const int first = transport_size() > 1;
-    for (int k = 0; k < transport_workers(); k++) {
+    for (int k = 0; k < on->n_clients; k++) {
         int64_t sum = 0;
         for (int c = 0; c < shape.n_classes; c++)
-            sum += labels[(k + first) * shape.n_classes + c];
-        CHECK(sum == (int64_t)counts[k]);
+            sum += labels[k * shape.n_classes + c];
+        CHECK(sum == (int64_t)on->images[k]);
     }
 }
 
-static void deliver(source *from, const uint32_t *owner, const uint64_t *counts)
+/* Room for this worker's clients, as worker_init makes it. */
+static void make_room(worker *to, const course *on)
+{
+    error err = {0};
+    const course_load *mine = &on->load[transport_worker()];
+    size_t first = 0;
+    CHECK(dataset_init(&to->images, shape, (size_t)mine->images, &err));
+    to->clients = take((size_t)mine->n_clients, sizeof *to->clients);
+    to->parcel = take(SHARDS_PIECE, image_bytes(shape));
+    for (int k = 0; k < on->n_clients; k++) {
+        if (on->worker[k] != transport_worker())
+            continue;
+        dataset *shard = &to->clients[to->n_clients].shard;
+        to->clients[to->n_clients++].number = k;
+        *shard = to->images;
+        shard->n = (size_t)on->images[k];
+        shard->images += first * image_bytes(shape);
+        shard->labels += first;
+        shard->numbers += first;
+        first += shard->n;
+    }
+    CHECK(to->n_clients == mine->n_clients && first == to->images.n);
+}
+
+static void deliver(source *from, const uint32_t *owner, const course *on)
 {
     error err = {0};
     data_checksum sum = {0};
-    dataset mine = {0};
-    bool server = transport_is_server(), worker = transport_is_worker();
-    int64_t *labels =
-        memory_new((size_t)transport_size() * (size_t)shape.n_classes, sizeof *labels, &err);
-    CHECK(labels);
-    if (worker)
-        CHECK(dataset_init(&mine, shape, (size_t)counts[transport_worker()], &err));
-    shards_deliver(server ? from : NULL, server ? owner : NULL, server ? n_images : 0,
-                   worker ? &mine : NULL, labels, &sum, &err);
-    CHECK((err.kind != ERROR_NONE) == (bad_image < n_images && (server || waits_in_vain(owner))));
+    worker mine = {0};
+    const bool server = transport_is_server(), trains = transport_is_worker();
+    int64_t *labels = take((size_t)on->n_clients * (size_t)shape.n_classes, sizeof *labels);
+    if (trains)
+        make_room(&mine, on);
+    const shards_plan plan = {
+        server ? from : NULL, server ? owner : NULL, server ? n_images : 0, on, labels, &sum};
+    shards_deliver(&plan, trains ? &mine : NULL, &err);
+    CHECK((err.kind != ERROR_NONE) ==
+          (bad_image < n_images && (server || waits_in_vain(on, owner))));
     if (transport_agree(&err)) {
-        if (worker)
-            check_shard(&mine, owner);
+        for (int k = 0; k < mine.n_clients; k++)
+            check_shard(&mine.clients[k], owner);
         if (server) {
             check_sum(&sum, owner);
-            check_labels(labels, counts);
+            check_labels(labels, on);
         }
     } else { /* everybody has the server's error */
         CHECK(err.kind == ERROR_USER && strstr(err.text, "is bad"));
     }
     memory_free(labels);
-    dataset_release(&mine);
+    memory_free(mine.clients);
+    dataset_release(&mine.images);
+}
+
+/* Each worker is a client, or has two or three. */
+static int count_clients(const char *rule)
+{
+    const bool several = strcmp(rule, "label") == 0 || strcmp(rule, "chance") == 0;
+    return several ? 2 * transport_workers() + 1 : transport_workers();
 }
 
 int main(int argc, char **argv)
@@ -200,18 +232,23 @@ int main(int argc, char **argv)
     CHECK(argc == 3 || argc == 4);
     n_images = (size_t)atol(argv[2]);
     bad_image = argc == 4 ? (size_t)atol(argv[3]) : SIZE_MAX;
-    uint32_t n_workers = (uint32_t)transport_workers();
+    const uint32_t n = (uint32_t)count_clients(argv[1]);
+    const train_options options = {
+        .batch = 8, .rounds = 1, .local_epochs = 1, .participation = 1.0, .min_workers = 1};
+    course on;
+    CHECK(course_init(&on, (int)n, transport_workers(), &err));
     uint32_t *owner = take(n_images, sizeof *owner);
-    uint64_t *counts = take(n_workers, sizeof *counts), *sizes = take(n_workers, sizeof *sizes);
-    for (uint32_t k = 0; k < n_workers; k++)
-        sizes[k] = n_images / n_workers / (k + 2) + 1;
-    partition_task task = {.n = n_images, .n_workers = n_workers, .seed = 5, .sizes = sizes};
+    uint64_t *sizes = take(n, sizeof *sizes);
+    for (uint32_t k = 0; k < n; k++)
+        sizes[k] = n_images / n / (k + 2) + 1;
+    partition_task task = {.n = n_images, .n_workers = n, .seed = 5, .sizes = sizes};
     source *from = source_open_as(&known, argv[2], 0, &err);
-    CHECK(from && partition(find(argv[1]), &task, from, owner, counts, &err));
-    deliver(from, owner, counts);
+    CHECK(from && partition(find(argv[1]), &task, from, owner, on.images, &err));
+    course_cut(&on, &options, 0);
+    deliver(from, owner, &on);
     source_free(from);
+    course_release(&on);
     memory_free(owner);
-    memory_free(counts);
     memory_free(sizes);
     if (transport_is_server())
         puts("passed");

@@ -11,6 +11,7 @@
 #include "train/resume.h"
 #include "train/saved.h"
 #include "transport/average.h"
+#include "transport/fixed.h"
 #include "transport/transport.h"
 #include "transport/wire.h"
 
@@ -676,7 +677,7 @@ static void case_outer(char **arguments)
         for (int t = 0; t < TIMES; t++) {
             for (size_t i = 0; i < N; i++)
                 w[i] += 0.001F * (float)(i % 7) * (float)(transport_rank() + t);
-            merge_weights(&both, w, &(merge_shares){weights, 1.0, false}, (uint64_t)t);
+            merge_weights(&both, w, &(merge_shares){weights, 1.0}, (uint64_t)t);
             check_same_everywhere(w, N);
             double way = 0;
             for (int r = 0; r < transport_size(); r++)
@@ -739,6 +740,51 @@ static void case_gradients(char **arguments)
     memory_free(g);
 }
 
+/* Vectors of which a rank has one, two, three, ... come to the mean of as many ranks, to the last bit, of every rule that
+ * sums; and one by one to what the server makes of them. */
+static void case_several(char **arguments)
+{
+    (void)arguments;
+    enum { N = 70000, MOST = 64 };
+    const int first = transport_size() > 1;
+    float *w = take(N, sizeof *w), *x = take(N, sizeof *x), *row = take(N, sizeof *row);
+    int64_t *q = take(N, sizeof *q);
+    int n = 0;
+    for (int r = first; r < transport_size(); r++)
+        n += r + 1;
+    CHECK(n <= MOST);
+    for (int k = 0; k < n; k++) { /* all know all vectors */
+        for (size_t i = 0; i < N; i++)
+            x[i] = random_uniform(1, random_stream(RANDOM_TEST, 7, (uint32_t)k), i, -3.0F, 3.0F);
+        fixed_add_floats(q, x, N, (double)(k + 1) / (n * (n + 1) / 2.0));
+    }
+    fixed_to_floats(row, q, N);
+    for (size_t a = 0; average_rules[a]; a++) {
+        average mean;
+        error err = {0};
+        if (!average_rules[a]->sums)
+            continue;
+        CHECK(average_init(&mean, average_rules[a], N, &err) && average_several(&mean, &err));
+        for (int twice = 0; twice < 2; twice++) {
+            for (int r = first, k = 0; r < transport_size(); r++)
+                for (int mine = 0; mine <= r; mine++, k++) {
+                    for (size_t i = 0; i < N && r == transport_rank(); i++)
+                        x[i] = random_uniform(1, random_stream(RANDOM_TEST, 7, (uint32_t)k), i,
+                                              -3.0F, 3.0F);
+                    if (r == transport_rank())
+                        average_add(&mean, x, (double)(k + 1) / (n * (n + 1) / 2.0));
+                }
+            transport_average_added(&mean, w);
+            CHECK(memcmp(w, row, N * sizeof *w) == 0);
+        }
+        average_release(&mean);
+    }
+    memory_free(w);
+    memory_free(x);
+    memory_free(row);
+    memory_free(q);
+}
+
 /* A checkpoint made under a rule without a residual: that begins with 0, on all ranks.  With one each worker has its own. */
 static void case_resume(char **arguments)
 {
@@ -750,14 +796,24 @@ static void case_resume(char **arguments)
     float *w = take(N, sizeof *w), *saved = take(N, sizeof *saved),
           *rows = take(n_workers * N, sizeof *rows);
     model of = {.n_trained = N, .n_weights = N};
-    train_options options = {.rounds = 1};
+    train_options options = {
+        .rounds = 1, .batch = 1, .local_epochs = 1, .participation = 1.0, .min_workers = 1};
+    client who = {.number = transport_worker()};
+    course on;
+    error wrong = {0};
+    CHECK(course_init(&on, (int)n_workers, (int)n_workers, &wrong));
+    for (size_t k = 0; k < n_workers; k++)
+        on.images[k] = 1;
+    course_cut(&on, &options, 0);
     checkpoint_values vectors[] = {{"w", 0, N, saved}, {"residual", n_workers, N, rows}};
     checkpoint_file file = {.path = path, .vectors = vectors};
     preparation self = {.from = serves ? &file : NULL};
     for (size_t i = 0; i < N * n_workers; i++)
         rows[i] = (float)i + 1.0F;
     for (int has = 0; has < 2; has++) {
-        job to = {.options = &options, .model = &of, .w = w};
+        job to = {.options = &options, .course = on, .model = &of, .w = w};
+        to.worker.clients = &who;
+        to.worker.n_clients = transport_is_worker();
         error err = {0};
         CHECK(merge_begin_with(&to.merge, &coarse, outer_rules[0], NULL, &of, &err));
         file.n_vectors = 1 + (size_t)has;
@@ -779,6 +835,7 @@ static void case_resume(char **arguments)
         CHECK(!serves || !resume_check_vectors(&self, &to, &err));
         merge_release(&to.merge);
     }
+    course_release(&on);
     memory_free(w);
     memory_free(saved);
     memory_free(rows);
@@ -853,6 +910,7 @@ static const struct {
     {"feedback", 0, case_feedback},
     {"outer", 0, case_outer},
     {"gradients", 0, case_gradients},
+    {"several", 0, case_several},
     {"resume", 0, case_resume},
     {"abort", 2, case_abort},
     {"die", 1, case_die},

@@ -173,6 +173,7 @@ MORE_OPTIONS = [
     option("--aggregate trimmed:0", "--aggregate trimmed:0", "from 1"),
     option("--aggregate median --average slices", "--aggregate median", "--average slices"),
     option("--aggregate krum:1", "--aggregate krum:1", "needs at least 5 workers", "1 takes part"),
+    option("--clients -1", "--clients -1", "whole number"),
     option("--participation 0", "--participation 0", "more than 0"), option("--min-workers 9", "--min-workers 9", "this run has 1 worker"),
     option("--sync gradients --proximal 1", "--proximal", "--sync weights", "gradients"),
     option("--normalize-steps --average-every 4", "--normalize-steps", "--average-every", "exclude"),

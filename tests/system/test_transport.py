@@ -36,7 +36,7 @@ def bramble_lines(result):
 
 
 CASES = ["greet", "identity", "agree", "broadcast", "send", "spun", "gather", "allgather", "working", "stop", "stop_late", "average",
-         "copy", "feedback", "outer", "gradients", "resume"]
+         "copy", "feedback", "outer", "gradients", "several", "resume"]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5])

@@ -71,7 +71,7 @@ static void save_two(const char *path, const char *run_path)
         fill(&all, round);
         fixture_weights((int64_t)round, model);
         checkpoint_state state = {
-            {2, 100, 20, -5, 15, 1e9}, fixture_vectors, model, (int64_t)round};
+            {2, 100, 20, -5, 2, 15, 1e9}, fixture_vectors, model, (int64_t)round};
         if (round > 0 &&
             (!checkpoint_take(saver, run, &state, &err) || !checkpoint_publish(saver, &err)))
             fail_msg("%s", err.text);
@@ -197,7 +197,7 @@ static void test_torn_is_not_kept(void **state)
     kept all = {0};
     list_vectors(&all, fixture_vectors);
     assert_true(run && saver && fixture_add(run, 0, &err));
-    checkpoint_state now = {{2, 100, 20, -5, 0, 1e9}, fixture_vectors, all.w, 0};
+    checkpoint_state now = {{2, 100, 20, -5, 2, 0, 1e9}, fixture_vectors, all.w, 0};
     assert_true(checkpoint_take(saver, run, &now, &err) && checkpoint_publish(saver, &err));
     checkpoint_free(saver);
     assert_true(record_close(run, &err));

@@ -1,5 +1,6 @@
 /* How a run is cut into rounds, segments and local steps. */
 #include "train/course.h"
+#include "train/roster.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,15 +12,21 @@
 /* As by default. */
 #define EVERYBODY .participation = 1.0, .min_workers = 1
 
-static course cut(const uint64_t *images, int n_workers, const train_options *options)
+static course share(const uint64_t *images, int n_clients, int n_workers,
+                    const train_options *options)
 {
     course c;
     error err = {0};
-    assert_true(course_init(&c, n_workers, &err));
-    for (int k = 0; k < n_workers; k++)
+    assert_true(course_init(&c, n_clients, n_workers, &err));
+    for (int k = 0; k < n_clients; k++)
         c.images[k] = images[k];
     course_cut(&c, options, 2);
     return c;
+}
+
+static course cut(const uint64_t *images, int n, const train_options *options)
+{
+    return share(images, n, n, options);
 }
 
 static void test_epochs(void **state)
@@ -120,23 +127,77 @@ static void test_participation(void **state)
     train_options o = {.batch = 8, .rounds = 5, .local_epochs = 1, .participation = 0.5};
     course c = cut((uint64_t[N]){8, 8, 8, 8, 8, 8, 8}, N, &o);
     int times[N] = {0};
+    error err = {0};
+    roster who;
+    assert_true(roster_init(&who, &c, &err));
     assert_int_equal(c.participants, 3);
     assert_true(course_images(&c) == 24.0);
     for (uint64_t round = 0; round < ROUNDS; round++) {
-        int n = 0;
-        for (int k = 0; k < N; k++)
-            if (course_takes_part(&c, k, round)) {
-                n++;
-                times[k]++;
-            }
-        assert_int_equal(n, 3);
+        roster_draw(&who, round);
+        assert_int_equal(who.n, 3);
+        for (int i = 0; i < who.n; i++)
+            times[who.places[i].client]++;
     }
     for (int k = 0; k < N; k++)
         assert_in_range(times[k], ROUNDS * 3 / N - 40, ROUNDS * 3 / N + 40);
+    roster_release(&who);
     course_release(&c);
     o.min_workers = 5;
     c = cut((uint64_t[N]){8, 8, 8, 8, 8, 8, 8}, N, &o);
     assert_int_equal(c.participants, 5);
+    course_release(&c);
+}
+
+/* Every client has a worker, loads are alike, and where they are as many each has its own. */
+static void test_sharing(void **state)
+{
+    (void)state;
+    train_options o = {EVERYBODY, .batch = 8, .rounds = 5, .local_epochs = 1};
+    const uint64_t images[] = {90, 10, 20, 30, 40, 5, 5};
+    course c = share(images, 7, 2, &o);
+    const int worker[] = {0, 1, 1, 1, 1, 0, 0};
+    assert_memory_equal(c.worker, worker, sizeof worker);
+    assert_int_equal(c.load[0].images, 100);
+    assert_int_equal(c.load[1].images, 100);
+    assert_int_equal(c.load[0].n_clients, 3);
+    assert_int_equal(course_most(&c), 4);
+    course_release(&c);
+    c = cut(images, 7, &o);
+    for (int k = 0; k < 7; k++)
+        assert_int_equal(c.worker[k], k);
+    assert_int_equal(course_most(&c), 1);
+    course_release(&c);
+    o.participation = 0.3; /* two of them, who may meet on a worker */
+    c = share(images, 7, 2, &o);
+    assert_int_equal(course_most(&c), 2);
+    course_release(&c);
+}
+
+/* On a rank alone those that take part have slots 0, 1, ... by their numbers. */
+static void test_roster(void **state)
+{
+    (void)state;
+    enum { N = 6 };
+    train_options o = {.batch = 8, .rounds = 5, .local_epochs = 1, .participation = 0.5};
+    course c = share((uint64_t[N]){8, 8, 8, 8, 8, 8}, N, 1, &o);
+    roster who;
+    error err = {0};
+    assert_true(roster_init(&who, &c, &err));
+    assert_int_equal(who.n_slots, 3);
+    for (uint64_t round = 0; round < 20; round++) {
+        int slot = 0;
+        roster_draw(&who, round);
+        for (int k = 0; k < N; k++) {
+            if (who.slot[k] < 0)
+                continue;
+            assert_int_equal(who.places[slot].client, k);
+            assert_int_equal(who.slot[k], slot);
+            assert_int_equal(roster_at(&who, slot), slot);
+            slot++;
+        }
+        assert_true(slot == 3 && who.n == 3 && who.taken[0] == 3);
+    }
+    roster_release(&who);
     course_release(&c);
 }
 
@@ -145,7 +206,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_takes),         cmocka_unit_test(test_epochs),
         cmocka_unit_test(test_steps),         cmocka_unit_test(test_segments),
-        cmocka_unit_test(test_participation),
+        cmocka_unit_test(test_participation), cmocka_unit_test(test_sharing),
+        cmocka_unit_test(test_roster),
     };
     return cmocka_run_group_tests_name("course", tests, NULL, NULL);
 }

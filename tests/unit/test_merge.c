@@ -36,7 +36,7 @@ static void test_none(void **state)
     assert_null(both.before);
     assert_null(both.outer.states[0]);
     merge_begin(&both, w, false);
-    merge_weights(&both, w, &(merge_shares){&weight, 1.0, false}, 0);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0}, 0);
     assert_memory_equal(w, same, sizeof w);
     merge_release(&both);
 }
@@ -75,10 +75,10 @@ static void test_states(void **state)
     assert_null(both.outer.states[2]);
     merge_begin(&both, w, false);
     w[1] = 5;
-    merge_weights(&both, w, &(merge_shares){&weight, 1.0, false}, 0);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0}, 0);
     assert_true(w[0] == 0 && w[1] == 3 && w[2] == 2);
     w[1] = 7; /* four from where it went on, not six from where it began */
-    merge_weights(&both, w, &(merge_shares){&weight, 1.0, false}, 1);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0}, 1);
     assert_true(w[0] == 1 && w[1] == 6 && w[2] == 3);
     assert_true(both.outer.states[0][0] == 7 && both.outer.states[1][1] == 4);
     merge_release(&both);
@@ -105,14 +105,14 @@ static void test_statistics(void **state)
     merge_begin(&both, w, false);
     w[SCALE] = 4;
     w[MEAN] = 2000.1F;
-    merge_weights(&both, w, &(merge_shares){&weight, 1.0, false}, 0);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0}, 0);
     assert_true(w[SCALE] == 2 && w[MEAN] == 2000.1F && w[VAR] == 1e-3F);
     assert_true(both.before[SCALE] == 2 && both.before[MEAN] == 2000.1F);
     merge_release(&both);
     model_free(m);
 }
 
-/* What is a worker's own the outer rule leaves alone; a worker whose weights are lost has the mean's. */
+/* What is a client's own the outer rule leaves alone, and so does another client. */
 static void test_local(void **state)
 {
     (void)state;
@@ -121,25 +121,28 @@ static void test_local(void **state)
     const double weight = 1;
     model *m = model_new("test.ini", with_norm, &err);
     float w[ALL] = {1, 0, 0.5F, 2};
-    const float expected[ALL] = {4, 1, 0.25F, 3};
+    const float first[ALL] = {1, 0, 0.5F, 2}, expected[ALL] = {4, 1, 0.25F, 3};
     merge both;
     const merge_rules rules = {.average = average_rules[0],
                                .aggregate = {aggregate_rules[0], 0},
                                .outer = &half,
-                               .keeps_local = true};
+                               .keeps_local = true,
+                               .n_clients = 2};
     assert_non_null(m);
     assert_true(local_check(m, &err) && merge_init(&both, &rules, m, &err));
     merge_begin(&both, w, false);
     assert_int_equal(both.local.n, ALL);
     memcpy(w, expected, sizeof w);
-    merge_weights(&both, w, &(merge_shares){&weight, 1.0, false}, 0);
+    local_take(&both.local, 1, w);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0}, 0);
+    assert_memory_equal(w, expected, sizeof w); /* the mean of one */
+    local_give(&both.local, 0, w);
+    assert_memory_equal(w, first, sizeof w);
+    local_give(&both.local, 1, w);
     assert_memory_equal(w, expected, sizeof w);
-    assert_memory_equal(both.local.own, expected, sizeof w);
-    w[SCALE] = 5;
-    merge_weights(&both, w, &(merge_shares){&weight, 1.0, true}, 0);
-    assert_true(both.local.own[SCALE] == 5 && both.before[SCALE] == 5);
-    both.local.own[BIAS] = 9; /* as a checkpoint has it */
+    local_own(&both.local, 1)[BIAS] = 9; /* as a checkpoint has it */
     merge_begin(&both, w, true);
+    local_give(&both.local, 1, w);
     assert_true(w[BIAS] == 9 && both.before[BIAS] == 1);
     merge_release(&both);
     model_free(m);
@@ -163,14 +166,14 @@ static void test_privacy(void **state)
     merge_begin(&both, w, false);
     w[0] = 4;
     w[2] = 5;
-    merge_weights(&both, w, &(merge_shares){&weight, 1.0, false}, 0);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0}, 0);
     assert_true(fabsf(w[0] - 2.2F) < 1e-6F && w[1] == 1 && fabsf(w[2] - 2.6F) < 1e-6F);
     const float short_way[N] = {w[0] + 1, w[1], w[2] - 1};
     memcpy(w, short_way, sizeof w);
-    merge_weights(&both, w, &(merge_shares){&weight, 1.0, false}, 1);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0}, 1);
     assert_memory_equal(w, short_way, sizeof w);
     both.privacy.noise = 0.5;
-    merge_weights(&both, w, &(merge_shares){&weight, 1.0, false}, 2);
+    merge_weights(&both, w, &(merge_shares){&weight, 1.0}, 2);
     for (size_t k = 0; k < N; k++)
         assert_true(w[k] == (float)((double)short_way[k] +
                                     random_normal(7, random_stream(RANDOM_NOISE, 0, 2), k)));
@@ -224,8 +227,9 @@ static void test_saved(void **state)
     assert_int_equal(n, 4);
     for (size_t i = 0; i < n; i++) /* the rule before may have had none */
         assert_int_equal(list[i].may_be_missing, i == residual);
-    assert_true(list[residual].per_worker && list[residual].at == of.merge.average.residual);
-    assert_true(!list[way].per_worker && list[way].at == of.merge.outer.states[1]);
+    assert_true(list[residual].per_client &&
+                list[residual].own(&of, 0, 0) == of.merge.average.residual);
+    assert_true(!list[way].per_client && list[way].at == of.merge.outer.states[1]);
     assert_int_equal(list[way].n, N);
     find(list, n, "count");
     merge_release(&of.merge);

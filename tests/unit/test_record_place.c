@@ -158,7 +158,7 @@ static void save_all(bool no_links, size_t bad_round, int bad_rename, size_t new
     for (size_t round = 0; round <= bad_round; round++) {
         assert_true(fixture_add(run, round, &err));
         fixture_weights((int64_t)round, w);
-        checkpoint_state now = {{2, 100, 20, -5, 15, 1e9}, &vector, w, (int64_t)round};
+        checkpoint_state now = {{2, 100, 20, -5, 2, 15, 1e9}, &vector, w, (int64_t)round};
         fault.no_links = no_links;
         fault.n_renames = 0;
         fault.rename_at = round == bad_round ? bad_rename : 0;
