@@ -95,7 +95,8 @@ def plot_methods_bytes(results: Results, narrow: bool = False) -> Figure:
 
 def labels_of(run: Run) -> Optional[pd.DataFrame]:
     """Training images by worker (row: rank) and class (column), or None where the file does not tell."""
-    if run.labels is None or run.labels.ndim != 2 or len(run.labels) != len(run.machine) or (run.labels < 0).any():
+    if (run.labels is None or len(run.labels) != len(run.machine) or (run.labels < 0).any()
+            or not {"rank", "is_worker"} <= set(run.machine)):
         return None
     n = run.labels.shape[1]
     names = list(run.class_names) if len(run.class_names) == n else [str(k) for k in range(n)]

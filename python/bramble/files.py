@@ -152,7 +152,8 @@ class Run:
         if "accuracy" in self.tests:
             self.tests = self.tests[self.tests.accuracy.notna()].reset_index(drop=True)
         self.confusion = file["test/confusion"][()] if "test/confusion" in file else None
-        self.labels = file["shards/labels"][()] if "shards/labels" in file else None
+        labels = file.get("shards/labels")
+        self.labels = labels[()] if labels is not None and labels.ndim == 2 and labels.dtype.kind in "iu" else None
         names = file.get("test/class_names")
         self.class_names = [] if names is None else list(names.asstr(errors="replace")[:])
         self._read_summary(file.get("summary"))

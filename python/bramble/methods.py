@@ -27,14 +27,14 @@ def _is(run: pd.Series, option: str, *none: str) -> bool:
 
 def method_of(run: pd.Series) -> str:
     """A run's way of averaging in words, from a row of `Results.runs`: FedAvg, SCAFFOLD, FedProx 0.01 + FedAdam, ..."""
-    words = [f"FedProx {run['config.proximal']:g}"] if _is(run, "proximal") else []
+    words = [f"FedProx {run['config.proximal']}"] if _is(run, "proximal") else []
     words += ["SCAFFOLD"] if _is(run, "control-variates") else []
     words += ["FedNova"] if _is(run, "normalize-steps") else []
     words += ["FedBN"] if _is(run, "local-statistics") else []
     if _is(run, "noise"):
-        words += [f"DP-FedAvg S {run['config.noise']:g} C {run['config.clip-update']:g}"]
+        words += [f"DP-FedAvg S {run['config.noise']} C {run['config.clip-update']}"]
     elif _is(run, "clip-update"):
-        words += [f"clipped to {run['config.clip-update']:g}"]
+        words += [f"clipped to {run['config.clip-update']}"]
     outer = run.get("config.server-optimizer")
     words += [OUTER.get(str(outer), str(outer))] if _is(run, "server-optimizer") else []
     words += [str(run["config.aggregate"])] if _is(run, "aggregate", "mean") else []
@@ -107,11 +107,11 @@ def curves(results: Results) -> pd.DataFrame:
     low and high, the lowest and the highest of the repeats.
     """
     table = methods(results)
-    rounds = results.rounds[["file", "round", "t_end_s"]] if len(results.rounds) else pd.DataFrame(columns=["file", "round", "t_end_s"])
+    rounds, tests = results.rounds.reindex(columns=["file", "round", "t_end_s"]), results.tests.reindex(columns=["file", "round", "accuracy"])
     ranks = results.ranks
     sent = (ranks.groupby(["file", "round"]).bytes_sent.sum(min_count=1).groupby("file").cumsum().rename("bytes").reset_index()
             if "bytes_sent" in ranks else pd.DataFrame(columns=["file", "round", "bytes"]))
-    rows = table.merge(results.tests[["file", "round", "accuracy"]], on="file").merge(rounds, on=["file", "round"])
+    rows = table.merge(tests, on="file").merge(rounds, on=["file", "round"])
     rows = rows.merge(sent, on=["file", "round"], how="left")
     rows["round"] += 1
     groups = rows.groupby(["partition", "method", "round"], sort=False)

@@ -7,6 +7,7 @@ bench/training.py writes them.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ def _rows(name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
             raise ValueError("as many seconds as accuracies are expected")
         rows += [{"file": name, **about, "seed": int(run["seed"]), "passes": k, "t_s": float(t), "accuracy": float(accuracy)}
                  for k, (t, accuracy) in enumerate(zip(run["t_s"], run["accuracy"]), 1)]
+    if not all(0 <= row["t_s"] < math.inf and 0 <= row["accuracy"] <= 1 for row in rows):
+        raise ValueError("seconds from 0 and accuracies from 0 to 1 are expected")
     return rows
 
 

@@ -263,6 +263,21 @@ def test_what_hides_a_worker_is_in_the_name(unlike, tmp_path):
     assert privacy.epsilon_of(run, 0.1) == privacy.epsilon(3, 2, 0.01, 2, 0.1)
 
 
+def test_odd_files_are_drawn_as_far_as_they_tell(unlike, tmp_path):
+    """Labels of no use, options that are no numbers, columns that are missing."""
+    even = np.full((3, 10), 500)
+    paths = [made(tmp_path, label, 1, [0.1, 0.2], even, partition="even", proximal=mu) for label, mu in (("a", "much"), ("b", "0.1"))]
+    with h5py.File(paths[0], "r+") as file:
+        del file["shards/labels"], file["rounds/t_end_s"], file["rounds/ranks/bytes_sent"]
+        file["shards/labels"] = np.full((4, 10), b"many")
+    with h5py.File(paths[1], "r+") as file:
+        del file["machine/rank"], file["test/accuracy"]
+    done = plot(tmp_path, tmp_path, "-o", "x.html")
+    assert (done.returncode, done.stderr) == (0, "") and "FedProx much" in check(tmp_path / "x.html").text
+    for path in paths:
+        assert len(package.plot_labels(package.read_run(path)).axes[0].texts) == 1
+
+
 def test_beside_flower(unlike, tmp_path):
     """Of each cell the best and the last accuracy, of runs with the baseline's recipe alone."""
     from bramble import flower
@@ -358,7 +373,9 @@ def test_accuracy_over_time_beside_another_program(tmp_path):
     ('{"format": "bramble peer", "program": ["P"], "version": "1", "processor": "x", "instructions": "y", "threads": 2, "runs": []}',
      "damaged"),
     ('{"format": "bramble peer", "program": "P", "version": "1", "processor": "x", "instructions": "y", "threads": 2, "runs": '
-     '[{"seed": 1, "t_s": [1, 2], "accuracy": [0.5]}]}', "as many seconds")])
+     '[{"seed": 1, "t_s": [1, 2], "accuracy": [0.5]}]}', "as many seconds"),
+    ('{"format": "bramble peer", "program": "P", "version": "1", "processor": "x", "instructions": "y", "threads": 2, "runs": '
+     '[{"seed": 1, "t_s": [1], "accuracy": [NaN]}]}', "accuracies from 0 to 1")])
 def test_files_of_other_programs(text, why, tmp_path):
     """What is no such file is nobody's; a damaged one is named, and left out."""
     shutil.copy(PEERS / "training-1-2-r1.h5", tmp_path)
