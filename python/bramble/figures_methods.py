@@ -4,7 +4,7 @@ Every function takes the study, or the run, and draws narrow (panels below one a
 """
 from __future__ import annotations
 
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ MOST_WORKERS = 64  # that a heat map has lines for
 MOST_CLASSES = 30  # that it names
 
 
-def _grid(titles: Sequence[str], narrow: bool, **kwargs) -> tuple[Figure, list[Axes]]:
+def _grid(titles: Sequence[str], narrow: bool, **kwargs: Any) -> tuple[Figure, list[Axes]]:
     """Panels in lines of three at most, or below one another."""
     columns = 1 if narrow else min(len(titles), 3)
     lines = -(-len(titles) // columns)

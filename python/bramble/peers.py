@@ -25,7 +25,7 @@ def _text(value: Any) -> str:
 
 def _rows(name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
     about = {key: _text(data[key]) for key in ("program", "version", "processor", "instructions", "threads")}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for run in data["runs"]:
         if len(run["t_s"]) != len(run["accuracy"]):
             raise ValueError("as many seconds as accuracies are expected")
