@@ -290,7 +290,7 @@ def test_train_json(bramble, pictures, tmp_path):
                    "--out", "out.h5")
     printed, summary = json.loads(done.stdout), Run(tmp_path / "out.h5").summary
     assert set(printed) >= SUMMARY
-    assert printed.pop("out") == "out.h5"
+    assert printed.pop("out") == "out.h5" and printed.pop("simulated") == ""
     for name, value in printed.items():
         assert name in summary
         assert value is None if np.isnan(summary[name]) else value == pytest.approx(summary[name], rel=1e-9)
