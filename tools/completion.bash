@@ -56,6 +56,7 @@ _bramble_exchanged()
 _bramble_value()
 {
     [[ ${COMP_WORDS[1]} == report && $1 == --rounds ]] && return 1 # takes none there
+    [[ ${COMP_WORDS[1]} == report && $1 == --clients ]] && return 1
     case $1 in
     --data)
         _bramble_data ;;
@@ -87,7 +88,7 @@ _bramble_value()
     --limit-train | --limit-test | --shards | --validate | --seed | --rounds | --local-epochs | --local-steps | \
         --average-every | --tail-average | --reestimate | --batch | --lr | --warmup | --lr-start | --lr-final | --milestones | \
         --gamma | --label-smoothing | --ema | --lookahead | --momentum | --beta1 | --beta2 | --epsilon | --muon-lr | --muon-momentum | \
-        --clip-norm | --weight-decay | --clients | --participation | --min-workers | --proximal | --clip-update | --noise | \
+        --clip-norm | --weight-decay | --clients | --eval-clients | --participation | --min-workers | --proximal | --clip-update | --noise | \
         --target-accuracy | --eval-every | --checkpoint-every | --stall | --threads | --case | --base | \
         --server-lr | --server-momentum | --server-beta2 | --server-tau | \
         --workers | --patience | --bind | --top | --nodes | --cores | --link | --link-measured) ;;
@@ -104,12 +105,12 @@ _bramble_options()
         --config --rounds --local-epochs --local-steps --average-every --tail-average --reestimate --batch --lr --schedule \
         --warmup --lr-start --lr-final --milestones --gamma --label-smoothing --ema --optimizer --momentum --nesterov \
         --beta1 --beta2 --epsilon --muon-lr --muon-momentum --clip-norm --keep-momentum --weight-decay --decoupled \
-        --target-accuracy --eval-every --tta --sync --average --aggregate --clients --participation --min-workers --proximal --normalize-steps --control-variates --local-statistics --clip-update --noise \
+        --target-accuracy --eval-every --tta --sync --average --aggregate --clients --eval-clients --participation --min-workers --proximal --normalize-steps --control-variates --local-statistics --clip-update --noise \
         --lookahead --server-optimizer --server-lr --server-momentum --server-beta2 --server-tau --threads --isa --case --out --force --quiet --json \
         --checkpoint --checkpoint-every --resume --stall --on-nan --help ;;
     test) echo --data --model --limit-test --normalise --tta --threads --isa --seed --json --help ;;
     predict) echo --top --tta --evaluate --classes --model --normalise --threads --isa --json --csv --sheet --force --help ;;
-    report) echo --format --by --base --rounds --ranks --labels --trace --help ;;
+    report) echo --format --by --base --rounds --ranks --labels --clients --trace --help ;;
     plan) echo --nodes --cores --average --local-steps --local-epochs --link --link-measured --json --help ;;
     watch) echo --patience --web --bind --help ;;
     info) echo --model --dot --json --help ;;

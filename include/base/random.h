@@ -21,7 +21,7 @@ enum random_use {
     RANDOM_PLAN,          /* bramble plan; minor: number of the draw */
     RANDOM_AUGMENT,       /* changed images; major: which change, minor: epoch */
     RANDOM_DEAL,          /* order in which images are dealt to the workers */
-    RANDOM_HOLDOUT,       /* images held out */
+    RANDOM_HOLDOUT,       /* images held out; major: 1 of each client, minor: which */
     RANDOM_PARTITION,     /* who trains on what; major: what is drawn, minor: class, or try */
     RANDOM_PARTICIPATION, /* who takes part; minor: round */
     RANDOM_NOISE,         /* on averages; minor: round */

@@ -64,6 +64,7 @@ typedef struct train_options {
     int average;                       /* index into average_rules */
     char aggregate[OPTION_TEXT_BYTES]; /* for aggregate_parse */
     uint64_t clients;                  /* that workers train; 0: each is one */
+    double eval_clients;               /* share of a client's images that it tests with; 0: none */
     double participation;              /* share of the clients in a round, above 0 */
     uint64_t min_workers;              /* at least so many of them */
     double proximal;                   /* 0: none */
@@ -151,8 +152,8 @@ typedef struct report_options {
     char by[OPTION_TEXT_BYTES];              /* for case_keys_set */
     char base[OPTION_TEXT_BYTES];            /* for cases_finish */
     bool rounds, ranks;                      /* for report_rows, instead of cases */
-    bool labels;                             /* for report_labels, instead of cases */
-    char trace[OPTION_TEXT_BYTES];           /* for trace_write, instead of a report; empty: none */
+    bool labels, clients;          /* for report_labels, report_clients, instead of cases */
+    char trace[OPTION_TEXT_BYTES]; /* for trace_write, instead of a report; empty: none */
 } report_options;
 
 enum { PLAN_NODES = 64 }; /* workers a plan may be made for */

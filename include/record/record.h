@@ -53,6 +53,19 @@ typedef struct record_rank {
     double peak_rss_bytes;
 } record_rank;
 
+/* A row of /clients: one client, as it was trained last. */
+typedef struct record_client {
+    int32_t rank;        /* of the worker */
+    int32_t test_images; /* of its own */
+} record_client;
+
+/* A row of /rounds/clients: one client in one round. */
+typedef struct record_client_round {
+    double images, loss, accuracy, steps; /* as a rank's; images 0: it sat out */
+    double test_accuracy; /* of what all go on from, on images of its own; NaN: not tested */
+    double own_accuracy;  /* on the same, of its own weights before the average; NaN: not tested */
+} record_client_round;
+
 /* /test of one round: the server's evaluation of the model after it. */
 typedef struct record_test {
     double loss, accuracy;
@@ -121,6 +134,7 @@ typedef struct record_plan {
     const struct record_file *past; /* rows the file begins with, or NULL; at most n_ranks ranks */
     const record_interruption *interruptions; /* n_interruptions */
     size_t n_interruptions;
+    size_t n_clients;                         /* that have rows; 0: none, each rank's tell */
     const struct checkpoint_plan *checkpoint; /* checkpoint.h; for checkpoint_new, else NULL */
     const char *option; /* what names the file's place, in messages; NULL: --out */
 } record_plan;
@@ -156,6 +170,8 @@ record *record_create(const char *path, bool force, const record_plan *plan, err
  *                    a reader sees /model/round RECORD_NO_MODEL while the numbers are being replaced
  * record_add_confusion - n_classes x n_classes counts, [true][predicted], of the model tested last
  * record_add_shards - of the first n_ranks ranks n_classes counts each: training images
+ * record_add_clients - who has which of them: the rows, and of each n_classes counts; where the plan has clients
+ * record_add_client_rounds - the rows of a round, before record_add_round's
  * record_add_summary - may be called again
  * record_add_stall - the row of a rank; may be called again
  * record_add_progress - may be called again
@@ -169,6 +185,9 @@ bool record_add_test(record *self, size_t round, const record_test *row, error *
 bool record_add_weights(record *self, int64_t round, const float *w, error *err);
 bool record_add_confusion(record *self, const int64_t *counts, error *err);
 bool record_add_shards(record *self, const int64_t *labels, size_t n_ranks, error *err);
+bool record_add_clients(record *self, const record_client *rows, const int64_t *labels, error *err);
+bool record_add_client_rounds(record *self, size_t round, const record_client_round *rows,
+                              error *err);
 bool record_add_summary(record *self, const record_summary *summary, error *err);
 bool record_add_stall(record *self, size_t rank, const record_stall *row, error *err);
 bool record_add_progress(record *self, const record_progress *progress, error *err);
@@ -200,6 +219,10 @@ typedef struct record_file {
     char (*class_names)[32];
     record_interruption *interruptions; /* n_interruptions */
     size_t n_interruptions;
+    size_t n_clients; /* 0: the file has none */
+    record_client *clients;
+    int64_t *client_labels;             /* n_clients x n_classes */
+    record_client_round *client_rounds; /* n_rounds x n_clients */
 } record_file;
 
 /*

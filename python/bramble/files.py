@@ -96,6 +96,8 @@ class Run:
     rounds        a row per finished round
     ranks         a row per finished round and rank
     tests         a row per evaluated round: round, accuracy, loss
+    clients       a row per finished round and client of --clients or --eval-clients: round, client, rank, test_images, images,
+                  loss, accuracy, steps, test_accuracy, own_accuracy; else empty
     confusion     test images [true class][predicted class], or None; class_names
     labels        training images by rank and class, [rank][class], -1 where it is not known, or None
     weights       {"conv1.weight": array, ...}, empty when the file has none; model_text its INI file
@@ -113,6 +115,7 @@ class Run:
     rounds: pd.DataFrame
     ranks: pd.DataFrame
     tests: pd.DataFrame
+    clients: pd.DataFrame
     confusion: Optional[np.ndarray]
     labels: Optional[np.ndarray]
     class_names: list[str]
@@ -151,6 +154,7 @@ class Run:
         self.tests.insert(0, "round", np.arange(len(self.tests)))
         if "accuracy" in self.tests:
             self.tests = self.tests[self.tests.accuracy.notna()].reset_index(drop=True)
+        self.clients = self._read_clients(file, n)
         self.confusion = file["test/confusion"][()] if "test/confusion" in file else None
         labels = file.get("shards/labels")
         self.labels = labels[()] if labels is not None and labels.ndim == 2 and labels.dtype.kind in "iu" else None
@@ -158,6 +162,18 @@ class Run:
         self.class_names = [] if names is None else list(names.asstr(errors="replace")[:])
         self._read_summary(file.get("summary"))
         self._read_model(file.get("model"))
+
+    @staticmethod
+    def _read_clients(file: h5py.File, n: int) -> pd.DataFrame:
+        who, rounds = _frame(file.get("clients"), None), _frame(file.get("rounds/clients"), n, 2)
+        if len(who) == 0 or len(rounds) != n * len(who):
+            return pd.DataFrame()
+        who = who[sorted(who)]
+        who.insert(0, "client", np.arange(len(who)))
+        rows = pd.concat([pd.concat([who] * n, ignore_index=True), rounds], axis=1) if n else pd.DataFrame()
+        if n:
+            rows.insert(0, "round", np.repeat(np.arange(n), len(who)))
+        return rows
 
     def _read_summary(self, group: Optional[h5py.Group]) -> None:
         self.summary = {k: float(v[()]) for k, v in (group or {}).items() if v.shape == ()}

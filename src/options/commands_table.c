@@ -94,6 +94,10 @@ static const option_entry report_table[] = {
     {.name = "labels",
      FLAG(REPORT, labels),
      .help = "A line for each worker: how many training images of each class it has."},
+    {.name = "clients",
+     FLAG(REPORT, clients),
+     .help = "How the clients of --clients or --eval-clients differ, and which are the worst; csv "
+             "and json: a line for each."},
     {.name = "trace",
      REPORT(trace),
      .initial = "",

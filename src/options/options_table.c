@@ -244,6 +244,10 @@ const option_entry option_train_table[] = {
      WHOLE(clients, 0, 1000000, "0", "K"),
      .help = "Share the images out among K clients, which the workers train one after the other in "
              "each round; 0: each worker is one."},
+    {.name = "eval-clients",
+     REAL(eval_clients, 0.9, "0", "F"),
+     .help = "Set a share F of each client's images aside, and test with them after a round: the "
+             "average, and what the client itself has come to; 0: do not."},
     {.name = "participation",
      REAL(participation, 1, "1", "F"),
      .help = "Share of the clients, drawn anew, that take part in a round."},

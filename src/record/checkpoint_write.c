@@ -192,6 +192,14 @@ static bool write_vectors(record *image, const checkpoint_vector *vectors, error
     return true;
 }
 
+static bool copy_clients(checkpoint *self, const record *run, size_t n_rounds, error *err)
+{
+    const size_t n = run->sizes.n_clients;
+    return copy_table(self, run, TABLE_CLIENT, n, err) &&
+           copy_table(self, run, TABLE_CLIENT_LABELS, n * run->sizes.n_classes, err) &&
+           copy_table(self, run, TABLE_CLIENT_ROUND, n_rounds * n, err);
+}
+
 bool checkpoint_take(checkpoint *self, const record *run, const checkpoint_state *state, error *err)
 {
     record *image = self->image;
@@ -199,6 +207,7 @@ bool checkpoint_take(checkpoint *self, const record *run, const checkpoint_state
     return copy_table(self, run, TABLE_ROUND, n, err) &&
            copy_table(self, run, TABLE_RANK, n * run->sizes.n_ranks, err) &&
            copy_table(self, run, TABLE_TEST, n, err) &&
+           (run->sizes.n_clients == 0 || copy_clients(self, run, n, err)) &&
            state_write(image, TABLE_DONE, 0, 1, &run->n_done, err) &&
            state_write(image, TABLE_POSITION, 0, 1, &state->position, err) &&
            (!state->model || record_add_weights(image, state->model_round, state->model, err)) &&

@@ -263,12 +263,35 @@ static bool read_interruptions(reader *self, record_file *out)
     return out->interruptions && reader_table(self, TABLE_INTERRUPTION, 0, out->interruptions);
 }
 
+/* Only files of runs whose clients have rows have them. */
+static bool read_clients(reader *self, record_file *out)
+{
+    size_t *n = &self->sizes.n_clients;
+    const size_t n_classes = self->sizes.n_classes, n_rounds = out->n_rounds;
+    if (!hdf_has(self->file, SCHEMA_CLIENTS))
+        return true;
+    if (!reader_length(self, TABLE_CLIENT, n))
+        return false;
+    if (schema_bytes(&self->sizes) > (double)self->n_bytes + SCHEMA_OVERHEAD_BYTES)
+        return error_user(self->err, "%s: is damaged: %zu clients do not fit in it", self->path,
+                          *n);
+    out->n_clients = *n;
+    return (out->clients = memory_new(*n, sizeof *out->clients, self->err)) &&
+           (out->client_labels =
+                memory_new(*n, n_classes * sizeof *out->client_labels, self->err)) &&
+           (out->client_rounds =
+                memory_new(n_rounds, *n * sizeof *out->client_rounds, self->err)) &&
+           reader_table(self, TABLE_CLIENT, 0, out->clients) &&
+           reader_table(self, TABLE_CLIENT_LABELS, 0, out->client_labels) &&
+           reader_table(self, TABLE_CLIENT_ROUND, n_rounds, out->client_rounds);
+}
+
 static bool read_file(reader *self, record_file *out)
 {
     return check_format(self) && read_sizes(self, out) && new_rows(self, out) &&
            read_rows(self, out) && read_pairs(self, SCHEMA_CONFIG, &out->config, &out->n_config) &&
            read_pairs(self, SCHEMA_BUILD, &out->build, &out->n_build) && read_tensors(self, out) &&
-           read_interruptions(self, out);
+           read_interruptions(self, out) && read_clients(self, out);
 }
 
 static record_file *read_by(bool (*read)(reader *self, record_file *out), const char *path,

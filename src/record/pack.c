@@ -10,15 +10,18 @@ typedef struct block {
     size_t n, n_bytes;
 } block;
 
-enum { N_BLOCKS = 9 };
+enum { N_BLOCKS = 12 };
 
 /* false when the numbers are too large for any memory. */
 static bool list_blocks(record_file *f, block blocks[N_BLOCKS])
 {
-    size_t n_rows, n_pairs, n_labels, n_classes = (size_t)f->n_classes;
+    size_t n_rows, n_pairs, n_labels, n_client_labels, n_client_rows;
+    const size_t n_classes = (size_t)f->n_classes;
     if (f->n_classes < 0 || !memory_multiply(f->n_rounds, f->n_ranks, &n_rows) ||
         !memory_multiply(n_classes, n_classes, &n_pairs) ||
-        !memory_multiply(f->n_ranks, n_classes, &n_labels))
+        !memory_multiply(f->n_ranks, n_classes, &n_labels) ||
+        !memory_multiply(f->n_clients, n_classes, &n_client_labels) ||
+        !memory_multiply(f->n_rounds, f->n_clients, &n_client_rows))
         return false;
     const block all[N_BLOCKS] = {
         {&f->rounds, f->n_rounds, sizeof *f->rounds},
@@ -30,6 +33,9 @@ static bool list_blocks(record_file *f, block blocks[N_BLOCKS])
         {&f->labels, n_labels, sizeof *f->labels},
         {&f->class_names, n_classes, sizeof *f->class_names},
         {&f->interruptions, f->n_interruptions, sizeof *f->interruptions},
+        {&f->clients, f->n_clients, sizeof *f->clients},
+        {&f->client_labels, n_client_labels, sizeof *f->client_labels},
+        {&f->client_rounds, n_client_rows, sizeof *f->client_rounds},
     };
     memcpy(blocks, all, sizeof all);
     return true;

@@ -90,6 +90,21 @@ bool record_add_shards(record *self, const int64_t *labels, size_t n_ranks, erro
     return state_write(self, TABLE_SHARDS, 0, n_ranks * self->sizes.n_classes, labels, err);
 }
 
+bool record_add_clients(record *self, const record_client *rows, const int64_t *labels, error *err)
+{
+    const size_t n = self->sizes.n_clients;
+    return state_write(self, TABLE_CLIENT, 0, n, rows, err) &&
+           state_write(self, TABLE_CLIENT_LABELS, 0, n * self->sizes.n_classes, labels, err);
+}
+
+bool record_add_client_rounds(record *self, size_t round, const record_client_round *rows,
+                              error *err)
+{
+    const size_t n = self->sizes.n_clients;
+    assert(round < self->sizes.n_rounds);
+    return state_write(self, TABLE_CLIENT_ROUND, round * n, n, rows, err);
+}
+
 bool record_add_summary(record *self, const record_summary *summary, error *err)
 {
     return state_write(self, TABLE_SUMMARY, 0, 1, summary, err) && record_sync(self, err);

@@ -29,6 +29,9 @@ void record_file_free(record_file *self)
     memory_free(self->labels);
     memory_free(self->class_names);
     memory_free(self->interruptions);
+    memory_free(self->clients);
+    memory_free(self->client_labels);
+    memory_free(self->client_rounds);
     memory_free(self);
 }
 

@@ -3,6 +3,8 @@
 #include "dataset.h"
 #include "record/summary.h"
 
+#include <string.h>
+
 #define N_OF(array) (sizeof(array) / sizeof(array)[0])
 #define MACHINE(member, unit, about) RECORD_COLUMN(record_machine, member, unit, about)
 #define ROUND(member, unit, about) RECORD_COLUMN(record_round, member, unit, about)
@@ -11,6 +13,7 @@
 #define STALL(member, unit, about) RECORD_COLUMN(record_stall, member, unit, about)
 #define PROGRESS(member, unit, about) RECORD_LATER(record_progress, member, unit, about)
 #define INTERRUPTION(member, unit, about) RECORD_COLUMN(record_interruption, member, unit, about)
+#define CLIENT(member, unit, about) RECORD_COLUMN(record_client_round, member, unit, about)
 #define POSITION(member, unit, about) RECORD_COLUMN(record_position, member, unit, about)
 #define PHASE(name, phase, about) RECORD_NAMED(record_rank, t_phase_s[phase], name "_s", "s", about)
 #define TABLE(group, shape, row, columns)                                                          \
@@ -136,6 +139,26 @@ static const record_column interruption_columns[] = {
     INTERRUPTION(signal, "1", "Number of the signal that stopped the run; 0: none, it just ended."),
 };
 
+static const record_column client_columns[] = {
+    RECORD_COLUMN(record_client, rank, "1", "Rank that trains the client."),
+    RECORD_COLUMN(record_client, test_images, "images", "Images of its own that it tests with."),
+};
+
+static const record_column client_label_columns[] = {
+    RECORD_SINGLE(RECORD_I64, 8, "labels", "images",
+                  "Training images by client (row) and class (column)."),
+};
+
+static const record_column client_round_columns[] = {
+    CLIENT(images, "images", "Images the client trained on in the round; 0: it sat out."),
+    CLIENT(loss, "1", "Training loss, the mean over the client's images of the round."),
+    CLIENT(accuracy, "1", "Share of the client's images classified rightly."),
+    CLIENT(steps, "steps", "Optimizer steps the client took in the round."),
+    CLIENT(test_accuracy, "1",
+           "Share of its own test images that what all go on from classifies rightly."),
+    CLIENT(own_accuracy, "1", "The same of its own weights, before the average."),
+};
+
 static const record_column position_columns[] = {
     POSITION(n_workers, "1", "Workers of the run."),
     POSITION(n_train, "images", "Training images of all workers."),
@@ -163,6 +186,11 @@ const schema_table schema_tables[TABLE_COUNT] = {
     [TABLE_PROGRESS] = TABLE(SCHEMA_PROGRESS, SHAPE_SCALAR, record_progress, progress_columns),
     [TABLE_INTERRUPTION] =
         TABLE(SCHEMA_INTERRUPTIONS, SHAPE_INTERRUPTIONS, record_interruption, interruption_columns),
+    [TABLE_CLIENT] = TABLE(SCHEMA_CLIENTS, SHAPE_CLIENTS, record_client, client_columns),
+    [TABLE_CLIENT_LABELS] =
+        TABLE(SCHEMA_CLIENTS, SHAPE_CLIENTS_CLASSES, int64_t, client_label_columns),
+    [TABLE_CLIENT_ROUND] = TABLE(SCHEMA_CLIENT_ROUNDS, SHAPE_ROUNDS_CLIENTS, record_client_round,
+                                 client_round_columns),
     [TABLE_POSITION] = TABLE(SCHEMA_CHECKPOINT, SHAPE_SCALAR, record_position, position_columns),
 };
 
@@ -170,10 +198,14 @@ _Static_assert(N_OF(rank_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
 _Static_assert((int)SUMMARY_COUNT <= (int)SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
 _Static_assert(N_OF(machine_columns) <= SCHEMA_MAX_COLUMNS, "SCHEMA_MAX_COLUMNS");
 
-const char *const schema_groups[] = {
-    SCHEMA_CONFIG,     SCHEMA_BUILD, "/machine", "/rounds", "/rounds/ranks", "/test",
-    "/shards",         SCHEMA_MODEL, "/summary", "/stalls", SCHEMA_PROGRESS, SCHEMA_INTERRUPTIONS,
-    SCHEMA_CHECKPOINT, NULL};
+const char *const schema_groups[] = {SCHEMA_CONFIG,     SCHEMA_BUILD,
+                                     "/machine",        "/rounds",
+                                     "/rounds/ranks",   "/test",
+                                     "/shards",         SCHEMA_MODEL,
+                                     "/summary",        "/stalls",
+                                     SCHEMA_PROGRESS,   SCHEMA_INTERRUPTIONS,
+                                     SCHEMA_CLIENTS,    SCHEMA_CLIENT_ROUNDS,
+                                     SCHEMA_CHECKPOINT, NULL};
 
 int schema_dims(enum shape shape, const schema_sizes *sizes, size_t dims[2])
 {
@@ -198,6 +230,17 @@ int schema_dims(enum shape shape, const schema_sizes *sizes, size_t dims[2])
         dims[0] = sizes->n_ranks;
         dims[1] = sizes->n_classes;
         return 2;
+    case SHAPE_CLIENTS:
+        dims[0] = sizes->n_clients;
+        return 1;
+    case SHAPE_ROUNDS_CLIENTS:
+        dims[0] = sizes->n_rounds;
+        dims[1] = sizes->n_clients;
+        return 2;
+    case SHAPE_CLIENTS_CLASSES:
+        dims[0] = sizes->n_clients;
+        dims[1] = sizes->n_classes;
+        return 2;
     case SHAPE_INTERRUPTIONS:
         dims[0] = sizes->n_interruptions;
         return 1;
@@ -213,10 +256,18 @@ const record_column *schema_column(const schema_table *table, size_t i)
     return (const record_column *)(const void *)(first + i * table->column_bytes);
 }
 
+bool schema_has_group(const char *group, const schema_sizes *sizes)
+{
+    if (strcmp(group, SCHEMA_INTERRUPTIONS) == 0)
+        return sizes->n_interruptions > 0;
+    if (strcmp(group, SCHEMA_CLIENTS) == 0 || strcmp(group, SCHEMA_CLIENT_ROUNDS) == 0)
+        return sizes->n_clients > 0;
+    return strcmp(group, SCHEMA_CHECKPOINT) != 0 || sizes->is_checkpoint;
+}
+
 bool schema_has(enum table_id id, const schema_sizes *sizes)
 {
-    return (id != TABLE_INTERRUPTION || sizes->n_interruptions > 0) &&
-           (id != TABLE_POSITION || sizes->is_checkpoint);
+    return schema_has_group(schema_tables[id].group, sizes);
 }
 
 double schema_bytes(const schema_sizes *sizes)

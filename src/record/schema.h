@@ -21,6 +21,8 @@ enum { SCHEMA_VERSION = 1, SCHEMA_MAX_COLUMNS = 40, SCHEMA_MAX_TEXT_BYTES = 1 <<
 #define SCHEMA_MODEL "/model" /* the tensors stand here too, under their own names */
 #define SCHEMA_PROGRESS "/progress"
 #define SCHEMA_INTERRUPTIONS "/interruptions"
+#define SCHEMA_CLIENTS "/clients"
+#define SCHEMA_CLIENT_ROUNDS "/rounds/clients"
 #define SCHEMA_CHECKPOINT "/checkpoint" /* besides its table: the vectors, and */
 #define SCHEMA_OUT "out"                /* a string attribute */
 
@@ -32,6 +34,9 @@ enum shape {
     SHAPE_CLASSES,
     SHAPE_PAIRS, /* of classes */
     SHAPE_RANKS_CLASSES,
+    SHAPE_CLIENTS, /* these three where there are clients */
+    SHAPE_ROUNDS_CLIENTS,
+    SHAPE_CLIENTS_CLASSES,
     SHAPE_INTERRUPTIONS /* the table is missing where there are none */
 };
 
@@ -58,6 +63,9 @@ enum table_id {
     TABLE_STALL,
     TABLE_PROGRESS,
     TABLE_INTERRUPTION,
+    TABLE_CLIENT,
+    TABLE_CLIENT_LABELS, /* row: int64_t */
+    TABLE_CLIENT_ROUND,
     TABLE_POSITION, /* of a checkpoint only */
     TABLE_COUNT
 };
@@ -69,14 +77,15 @@ extern const char *const schema_groups[];
 
 typedef struct schema_sizes {
     size_t n_rounds, n_ranks, n_classes, n_text_bytes;
-    size_t n_interruptions;
+    size_t n_interruptions, n_clients;
     bool is_checkpoint;
 } schema_sizes;
 
 const record_column *schema_column(const schema_table *table, size_t i);
 
-/* schema_has - does a file of these sizes have the table? */
+/* schema_has - does a file of these sizes have the table?  schema_has_group - the group? */
 bool schema_has(enum table_id id, const schema_sizes *sizes);
+bool schema_has_group(const char *group, const schema_sizes *sizes);
 
 /* schema_dims - dims of a table's columns; returns their number, 0 for a single value */
 int schema_dims(enum shape shape, const schema_sizes *sizes, size_t dims[2]);

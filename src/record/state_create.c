@@ -75,8 +75,7 @@ static bool create_groups(hid_t file, const schema_sizes *sizes)
                 H5Pset_attr_creation_order(creation, order) >= 0 &&
                 H5Pset_obj_track_times(creation, false) >= 0;
     for (size_t i = 0; good && schema_groups[i]; i++) {
-        if ((strcmp(schema_groups[i], SCHEMA_INTERRUPTIONS) == 0 && sizes->n_interruptions == 0) ||
-            (strcmp(schema_groups[i], SCHEMA_CHECKPOINT) == 0 && !sizes->is_checkpoint))
+        if (!schema_has_group(schema_groups[i], sizes))
             continue;
         hid_t group = H5Gcreate2(file, schema_groups[i], H5P_DEFAULT, creation, H5P_DEFAULT);
         good = hdf_close(group) && group >= 0;

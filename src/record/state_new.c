@@ -32,7 +32,10 @@ static bool write_past(record *self, const record_file *past, error *err)
         if (!state_write(self, TABLE_ROUND, i, 1, &past->rounds[i], err) ||
             !state_write(self, TABLE_RANK, i * self->sizes.n_ranks, past->n_ranks,
                          past->ranks + i * past->n_ranks, err) ||
-            !state_write(self, TABLE_TEST, i, 1, &past->tests[i], err))
+            !state_write(self, TABLE_TEST, i, 1, &past->tests[i], err) ||
+            (past->n_clients > 0 && past->n_clients == self->sizes.n_clients &&
+             !state_write(self, TABLE_CLIENT_ROUND, i * past->n_clients, past->n_clients,
+                          past->client_rounds + i * past->n_clients, err)))
             return false;
     return true;
 }
@@ -119,7 +122,8 @@ static record *state_allocate(const char *path, const record_plan *plan, error *
 {
     schema_sizes sizes = {plan->n_rounds,          plan->n_ranks,
                           (size_t)plan->n_classes, strlen(plan->model_text) + 1,
-                          plan->n_interruptions,   plan->checkpoint != NULL};
+                          plan->n_interruptions,   plan->n_clients,
+                          plan->checkpoint != NULL};
     assert(plan->n_rounds > 0 && plan->n_ranks > 0 && plan->n_classes > 0);
     record *self = check_size(path, plan, &sizes, err) ? memory_new(1, sizeof *self, err) : NULL;
     if (!self)

@@ -144,5 +144,7 @@ bool report_print(const report_options *o, error *err)
         return write_trace(o, err);
     if (o->labels)
         return report_labels(o, err);
+    if (o->clients)
+        return report_clients(o, err);
     return o->rounds || o->ranks ? report_rows(o, err) : print_cases(o, err);
 }

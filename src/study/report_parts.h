@@ -2,8 +2,8 @@
  * report_parts.h - what the reports have from each other
  *
  * report.c reads the runs, report_cases.c prints cases, report_rows.c the rounds and ranks of runs, report_labels.c
- * who has what,
- * report_list.c rows of values in each of the formats.
+ * who has what, report_clients.c
+ * how clients differ, report_list.c rows of values in each of the formats.
  */
 #ifndef BRAMBLE_STUDY_REPORT_PARTS_H
 #define BRAMBLE_STUDY_REPORT_PARTS_H
@@ -68,5 +68,9 @@ bool report_rows(const report_options *o, error *err);
 
 /* report_labels - print a line for each worker of every file: its training images by class; false with err as above */
 bool report_labels(const report_options *o, error *err);
+
+/* report_clients - print how the clients of every file are spread, and the worst; or a row for each; false with err as
+ * above */
+bool report_clients(const report_options *o, error *err);
 
 #endif

@@ -35,6 +35,20 @@ void account_segment(account *self, const segment_note *notes, const roster *who
     self->t_serve_s += last_s;
 }
 
+void account_clients(const segment_note *notes, const roster *who, record_client_round *rows)
+{
+    for (int i = 0; i < who->n; i++) {
+        const segment_note *n = &notes[roster_at(who, i)];
+        record_client_round *row = &rows[who->places[i].client];
+        row->steps += n->steps;
+        if (n->diverged)
+            continue;
+        row->images += n->images;
+        row->loss += n->loss_sum;
+        row->accuracy += n->correct;
+    }
+}
+
 void account_round(account *self, const round_note *ends, record_rank *rows, record_round *round)
 {
     double last_s = INFINITY;

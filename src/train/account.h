@@ -34,6 +34,9 @@ double account_time(const round_note *ends, double t_s);
 void account_segment(account *self, const segment_note *notes, const roster *who,
                      record_round *round);
 
+/* account_clients - the same to the rows of all clients; loss and accuracy are sums over images */
+void account_clients(const segment_note *notes, const roster *who, record_client_round *rows);
+
 /*
  * account_round - close a round: its averages and sums
  *   ends  in   of all ranks

@@ -36,10 +36,21 @@ static void train_client(training *t, client *who, uint64_t segment, segment_not
     t->segment_images += mine->images;
 }
 
-void clients_train(training *t, uint64_t segment)
+/* Before the average takes its weights away. */
+static void test_own(training *t, const client *who)
+{
+    job *j = t->job;
+    const enum phase before = phases_enter(&t->phases, PHASE_EVALUATE);
+    probe_own(&j->probe, &j->worker, (int)(who - j->worker.clients), clients_weights(t, who));
+    phases_enter(&t->phases, before);
+}
+
+void clients_train(training *t, uint64_t round, uint64_t segment)
 {
     worker *all = &t->job->worker;
     t->segment_images = 0.0;
+    const bool tests = t->job->probe.on && course_tests(&t->job->course, round) &&
+                       segment + 1 == t->job->course.segments;
     bool stopped = false;
     for (int k = 0; k < all->n_clients; k++) {
         client *who = &all->clients[k];
@@ -49,6 +60,8 @@ void clients_train(training *t, uint64_t segment)
         else if (!stopped) {
             train_client(t, who, segment, &t->mine[slot]);
             stopped = t->mine[slot].signal != 0 || transport_stop_called();
+            if (tests && !stopped && !t->mine[slot].diverged)
+                test_own(t, who);
         }
     }
 }

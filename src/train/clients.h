@@ -12,8 +12,9 @@
 float *clients_weights(const training *t, const client *who);
 
 /* clients_train - the segment's steps of all that take part, from the weights of all on; their notes are t->mine.  After a
- * call to stop the rest is left out. */
-void clients_train(training *t, uint64_t segment);
+ * call to stop the rest is left out.  Where they test with images of their own they do, at the end of a round that is to
+ * be tested. */
+void clients_train(training *t, uint64_t round, uint64_t segment);
 
 /* clients_keep_local - what stays a client's own (local.h) of all that take part, before the average */
 void clients_keep_local(training *t);

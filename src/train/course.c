@@ -15,7 +15,8 @@ bool course_init(course *self, int n_clients, int n_workers, error *err)
     self->images = memory_new((size_t)n_clients, sizeof *self->images, err);
     self->worker = memory_new((size_t)n_clients, sizeof *self->worker, err);
     self->load = memory_new((size_t)n_workers, sizeof *self->load, err);
-    return self->images && self->worker && self->load;
+    self->tests = memory_new((size_t)n_clients, sizeof *self->tests, err);
+    return self->images && self->worker && self->load && self->tests;
 }
 
 void course_release(course *self)
@@ -23,6 +24,7 @@ void course_release(course *self)
     memory_free(self->images);
     memory_free(self->worker);
     memory_free(self->load);
+    memory_free(self->tests);
     *self = (course){0};
 }
 
@@ -45,7 +47,7 @@ static int count_participants(const course *self, const train_options *o)
 static void share_out(course *self)
 {
     for (int w = 0; w < self->n_workers; w++)
-        self->load[w] = (course_load){0, 0};
+        self->load[w] = (course_load){0};
     for (int k = 0; k < self->n_clients; k++) {
         int least = 0;
         for (int w = 1; w < self->n_workers; w++)
@@ -54,6 +56,7 @@ static void share_out(course *self)
         self->worker[k] = least;
         self->load[least].n_clients++;
         self->load[least].images += self->images[k];
+        self->load[least].tests += self->tests[k];
     }
 }
 
@@ -123,6 +126,11 @@ bool course_take(const course *self, uint64_t k, uint64_t *take)
     uint64_t before = (uint64_t)(takes * k / self->segments);
     *take = before;
     return (uint64_t)(takes * (k + 1) / self->segments) > before;
+}
+
+bool course_tests(const course *self, uint64_t round)
+{
+    return (round + 1) % self->eval_every == 0 || round + 1 == self->rounds;
 }
 
 double course_images(const course *self)

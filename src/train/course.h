@@ -17,12 +17,13 @@
 /* What a worker trains, taken together. */
 typedef struct course_load {
     int n_clients;
-    uint64_t images;
+    uint64_t images, tests;
 } course_load;
 
 typedef struct course {
     int n_clients, n_workers;
     uint64_t *images; /* of each client's shard */
+    uint64_t *tests;  /* of each client's own, to test with; 0 without --eval-clients */
     int *worker;      /* that trains each client, 0-based */
     course_load *
         load; /* of each worker: a client at least, and where they are as many, that of its number */
@@ -38,7 +39,7 @@ typedef struct course {
     int participants;    /* clients in a round */
 } course;
 
-/* course_init - memory for the shards' sizes, all 0; n_clients >= n_workers >= 1.  false with err (environment) */
+/* course_init - memory for numbers of images, all 0; n_clients >= n_workers >= 1.  false with err (environment) */
 bool course_init(course *self, int n_clients, int n_workers, error *err);
 void course_release(course *self);
 
@@ -65,6 +66,9 @@ uint64_t course_steps_before(const course *self, int client, uint64_t k);
 
 /* course_take - does segment k, 0 <= k < segments, end with such a one?  Its number, 0 <= *take < takes, then. */
 bool course_take(const course *self, uint64_t k, uint64_t *take);
+
+/* course_tests - is the model of a round (0-based) to be tested? */
+bool course_tests(const course *self, uint64_t round);
 
 /* course_images - that those who take part see in a round, about */
 double course_images(const course *self);

@@ -64,6 +64,18 @@ static bool blame_option(const train_options *o, error *err)
     return strcmp(o->partition, "even") != 0 && error_prefix(err, "--partition %s", o->partition);
 }
 
+/* What clients test with is none of their shards. */
+static bool set_aside(dealing *self, const train_options *o, course *on, error *err)
+{
+    if (o->eval_clients == 0.0)
+        return true;
+    self->tester = memory_new((size_t)self->n_train, sizeof *self->tester, err);
+    const holdout_owners of = {self->owner, self->tester, (size_t)self->n_train,
+                               on->images,  on->tests,    (size_t)on->n_clients};
+    return self->tester && (holdout_of_each(&of, o->eval_clients, o->seed, err) ||
+                            error_prefix(err, "--eval-clients %g", o->eval_clients));
+}
+
 static bool deal_shards(dealing *self, const train_options *o, course *on, error *err)
 {
     size_t n_all = (size_t)self->n_train;
@@ -80,7 +92,7 @@ static bool deal_shards(dealing *self, const train_options *o, course *on, error
     const partition_rule *rule = good ? choose_partition(o, &task, err) : NULL;
     good = rule && partition(rule, &task, self->from, self->owner, on->images, err);
     memory_free(order);
-    return good || blame_option(o, err);
+    return (good || blame_option(o, err)) && set_aside(self, o, on, err);
 }
 
 static bool hold_out(dealing *self, const train_options *o, error *err)
@@ -179,6 +191,7 @@ void deal_release(dealing *self)
     source_free(self->from);
     memory_free(self->class_names);
     memory_free(self->owner);
+    memory_free(self->tester);
     memory_free(self->held);
     memory_free(self->labels);
     *self = (dealing){0};
@@ -214,6 +227,7 @@ void deal_out(dealing *self, const course *on, worker *to, error *err)
 {
     const shards_plan plan = {.from = self->from,
                               .owner = self->owner,
+                              .tester = self->tester,
                               .n = (size_t)self->n_train,
                               .on = on,
                               .labels = self->labels,

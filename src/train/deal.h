@@ -19,6 +19,7 @@ typedef struct dealing {
     const char **class_names; /* of all classes */
     uint64_t n_train, n_test; /* images that may be trained on, to test with */
     uint32_t *owner;          /* n_train: the client of each */
+    uint32_t *tester;         /* n_train: the client that tests with each; NULL: none does */
     uint32_t *held;           /* n_held: images that are held out, to validate with */
     size_t n_held;
     int64_t *labels; /* [client][class]: images of each, once they are dealt out */

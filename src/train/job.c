@@ -21,6 +21,7 @@ static void server_release(server *self)
 void job_release(job *self)
 {
     server_release(&self->server);
+    probe_release(&self->probe);
     worker_release(&self->worker);
     input_values_release(&self->input);
     course_release(&self->course);

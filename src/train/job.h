@@ -16,6 +16,7 @@
 #include "merge.h"
 #include "model/model.h"
 #include "options/options.h"
+#include "probe.h"
 #include "record/checkpoint.h"
 #include "record/record.h"
 #include "train/evaluate.h"
@@ -53,6 +54,7 @@ typedef struct job {
     computing with;                  /* of this rank */
     double t_begin_s, t_start_mpi_s; /* as in run.h */
     double t_start_data_s;           /* reading and dealing out images */
+    probe probe;                     /* of the clients, with --eval-clients */
     worker worker;                   /* on ranks that are one */
     float *rows; /* there, where it may have several clients in a round: their weights, by slot */
     size_t row_stride;

@@ -89,6 +89,7 @@ static bool prepare_data(preparation *self, job *to, error *err)
         return false;
     to->t_start_data_s += clock_now() - since_s;
     transport_broadcast(on->images, (size_t)on->n_clients * sizeof *on->images, 0, TRANSPORT_SLEEP);
+    transport_broadcast(on->tests, (size_t)on->n_clients * sizeof *on->tests, 0, TRANSPORT_SLEEP);
     course_cut(on, to->options, self->run->rounds_before);
     if (!suits_clients(on, to->options, err) || !suits_batches(on, to->model, err) ||
         !suits_average(&self->run->options, on, err))
@@ -199,6 +200,9 @@ static bool prepare_memory(preparation *self, job *to, error *err)
         worker_init(&to->worker, o, &needs, err);
     if (err->kind == ERROR_NONE && transport_is_server())
         ema_init(&s->ema, o->ema, n, to->course.rounds_before > 0, err);
+    const probe_needs tests = {&to->course, to->model, &to->input, &to->merge.local, to->with};
+    if (err->kind == ERROR_NONE && o->eval_clients > 0.0)
+        probe_init(&to->probe, &tests, err);
     error_prefix(err, "a smaller --batch than %llu or --model than %s is needed",
                  (unsigned long long)o->batch, o->model);
     if (err->kind == ERROR_NONE && transport_is_server() && /* whatever the batch is */

@@ -166,7 +166,8 @@ static bool create_record(const preparation *self, job *to, const options_pairs 
                         .model_text = self->model_text,
                         .past = self->from ? self->from->past : NULL,
                         .interruptions = interruptions,
-                        .n_interruptions = n_interruptions};
+                        .n_interruptions = n_interruptions,
+                        .n_clients = results_clients(to)};
     return create_somewhere(self, to, &plan, err);
 }
 
@@ -185,10 +186,31 @@ static bool add_shards(const preparation *self, job *to, error *err)
     return good;
 }
 
+size_t results_clients(const job *of)
+{
+    const train_options *o = of->options;
+    return o->clients > 0 || o->eval_clients > 0.0 ? (size_t)of->course.n_clients : 0;
+}
+
+/* Who trains which client, and on what. */
+static bool add_clients(const preparation *self, job *to, error *err)
+{
+    const course *on = &to->course;
+    const size_t n = results_clients(to);
+    record_client *rows = memory_new(n, sizeof *rows, err);
+    for (size_t k = 0; rows && k < n; k++)
+        rows[k] = (record_client){roster_rank(on->worker[k]), (int32_t)on->tests[k]};
+    const bool good =
+        rows && (n == 0 || record_add_clients(to->server.record, rows, self->dealing.labels, err));
+    memory_free(rows);
+    return good;
+}
+
 /* What is known before the first step. */
 static bool fill_record(const preparation *self, job *to, error *err)
 {
-    return add_shards(self, to, err) && add_past_model(self, to->model, &to->server, err);
+    return add_shards(self, to, err) && add_clients(self, to, err) &&
+           add_past_model(self, to->model, &to->server, err);
 }
 
 bool results_create(preparation *self, job *to, error *err)

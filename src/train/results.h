@@ -14,4 +14,7 @@
  */
 bool results_create(preparation *self, job *to, error *err);
 
+/* results_clients - how many clients have rows of their own in the file: all, or none where each rank's tell */
+size_t results_clients(const job *of);
+
 #endif

@@ -232,7 +232,7 @@ static bool run_segment(training *t, uint64_t round, uint64_t segment, record_ra
     job *j = t->job;
     memset(t->mine, 0, (size_t)t->roster.n_slots * sizeof *t->mine);
     if (transport_is_worker())
-        clients_train(t, segment);
+        clients_train(t, round, segment);
     t->mine[0].t_wait_s = segment > 0 ? t->t_wait_s : 0.0;
     if (!exchange(t, round, segment + 1 == j->course.segments, err))
         return false;
@@ -258,6 +258,7 @@ static void begin_round(training *t, uint64_t round)
 {
     present_begin(&t->present, round);
     roster_draw(&t->roster, round);
+    probe_begin(&t->job->probe, &t->job->worker);
     if (transport_is_server())
         server_begin_round(t);
     if (t->job->options->sync == SYNC_GRADIENTS && !t->job->options->keep_momentum)
@@ -278,9 +279,23 @@ static void close_row(training *t, round_note *end)
     end->t_own_s = clock_now() - t->t_ready_s;
 }
 
+/* What all go on from, by each client; the server gets all that its clients have come to. */
+static void test_clients(training *t, uint64_t round)
+{
+    job *j = t->job;
+    phases_enter(&t->phases, PHASE_EVALUATE);
+    if (course_tests(&j->course, round))
+        probe_all(&j->probe, &j->worker, j->w);
+    phases_enter(&t->phases, PHASE_WAIT);
+    probe_gather(&j->probe);
+    phases_enter(&t->phases, PHASE_OTHER);
+}
+
 /* The rows go to the server, and what a run goes on from is kept: first what is each worker's own (saving.h). */
 static void end_round(training *t, uint64_t round, round_note *end)
 {
+    if (t->job->probe.on)
+        test_clients(t, round);
     close_row(t, end);
     saving_keep_own(&t->saving, round + 1);
     transport_gather(end, sizeof *end, t->ends, TRANSPORT_SLEEP);

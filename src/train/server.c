@@ -1,6 +1,7 @@
 #include "server.h"
 
 #include "base/memory.h"
+#include "results.h"
 #include "shown.h"
 #include "train/interrupt.h"
 #include "transport/transport.h"
@@ -18,7 +19,9 @@ bool server_open(training *t, error *err)
     b->account.machines = s->machines;
     shown_begin(t);
     b->rows = memory_new((size_t)transport_size(), sizeof *b->rows, err);
-    return b->rows && testing_init(&b->testing, &s->evaluation, s->record, &s->measured, err) &&
+    b->clients = memory_new(results_clients(t->job), sizeof *b->clients, err);
+    return b->rows && b->clients &&
+           testing_init(&b->testing, &s->evaluation, s->record, &s->measured, err) &&
            swa_init(&b->tail, t->job->options->tail_average, t->job->model, err) &&
            flushing_init(&b->flushing, s->record, err);
 }
@@ -31,6 +34,7 @@ void server_close(training *t)
     testing_release(&b->testing);
     swa_release(&b->tail);
     memory_free(b->rows);
+    memory_free(b->clients);
     *b = (books){0};
 }
 
@@ -137,6 +141,8 @@ void server_test_inline(training *t)
 void server_begin_round(training *t)
 {
     t->books.round = (record_round){0};
+    for (size_t k = 0; k < results_clients(t->job); k++)
+        t->books.clients[k] = (record_client_round){.test_accuracy = NAN, .own_accuracy = NAN};
     swa_begin(&t->books.tail);
 }
 
@@ -158,6 +164,8 @@ void server_decide(training *t, uint64_t round, bool last)
 void server_segment(training *t, uint64_t segment)
 {
     account_segment(&t->books.account, t->notes, &t->roster, &t->books.round);
+    if (results_clients(t->job) > 0)
+        account_clients(t->notes, &t->roster, t->books.clients);
     uint64_t take;
     if (!course_take(&t->job->course, segment, &take))
         return;
@@ -179,11 +187,34 @@ static void close_round(training *t)
     row->epochs = b->account.images / (double)t->job->course.n_train;
 }
 
+/* The clients' rows. */
+static void add_clients(training *t, uint64_t round)
+{
+    books *b = &t->books;
+    const probe *tests = &t->job->probe;
+    for (size_t k = 0; k < results_clients(t->job); k++) {
+        record_client_round *row = &b->clients[k];
+        const double images = row->images > 0.0 ? row->images : NAN;
+        row->loss /= images;
+        row->accuracy /= images;
+    }
+    for (int k = 0; tests->on && k < transport_size() * tests->n_most; k++) {
+        const probe_note *note = &tests->all[k];
+        if (note->client < 0.0)
+            continue;
+        b->clients[(size_t)note->client].test_accuracy = note->test_accuracy;
+        b->clients[(size_t)note->client].own_accuracy = note->own_accuracy;
+    }
+    record_add_client_rounds(t->job->server.record, (size_t)round, b->clients, &b->error);
+}
+
 void server_round(training *t, uint64_t round)
 {
     books *b = &t->books;
     const course *on = &t->job->course;
     close_round(t);
+    if (results_clients(t->job) > 0)
+        add_clients(t, round);
     record_add_round(t->job->server.record, (size_t)round, &b->round, b->rows, &b->error);
     flushing_want(&b->flushing);
     flushing_look(&b->flushing, &b->error);
@@ -191,7 +222,7 @@ void server_round(training *t, uint64_t round)
     b->shown.t_s = b->round.t_end_s;
     b->shown.images = b->account.images;
     b->shown.loss = b->round.loss;
-    bool due = (round + 1) % on->eval_every == 0 || round + 1 == on->rounds;
+    const bool due = course_tests(on, round);
     const float *averaged = t->job->server.ema.w;
     testing_take(&b->testing, round, averaged ? averaged : swa_model(&b->tail, t->job->w), due,
                  &b->error);

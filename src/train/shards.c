@@ -11,10 +11,12 @@
 /* Read at a time for each worker, as long as all of it is no more than so many bytes. */
 enum { WORKER_IMAGES = 16, PIECE_BYTES = 64 << 20 };
 
+static const uint32_t TO_TEST = UINT32_C(1) << 31;
+
 /* What goes before the images of a parcel; of a size that the receiver knows. */
 typedef struct waybill {
-    uint32_t n; /* images; 0: none are going to come */
-    uint32_t clients[SHARDS_PIECE];
+    uint32_t n;                     /* images; 0: none are going to come */
+    uint32_t clients[SHARDS_PIECE]; /* or, to test with, TO_TEST + the client */
     uint32_t numbers[SHARDS_PIECE];
     uint16_t labels[SHARDS_PIECE];
 } waybill;
@@ -27,13 +29,14 @@ static int by_number(const void *number, const void *element)
     return wanted < its ? -1 : wanted > its;
 }
 
-/* The next n places of a client. */
-static dataset places_of(client *who, size_t n)
+/* The next n places of a client, in its shard or among what it tests with. */
+static dataset places_of(client *who, bool to_test, size_t n)
 {
-    const dataset *shard = &who->shard;
-    const size_t first = who->n_there;
+    const dataset *shard = to_test ? &who->tests : &who->shard;
+    size_t *there = to_test ? &who->n_tests_there : &who->n_there;
+    const size_t first = *there;
     assert(first + n <= shard->n);
-    who->n_there += n;
+    *there += n;
     return (dataset){.shape = shard->shape,
                      .n = n,
                      .images = shard->images + first * image_bytes(shard->shape),
@@ -46,11 +49,11 @@ static void put_away(const worker *at, const waybill *bill, const uint8_t *image
 {
     const size_t bytes = image_bytes(at->images.shape);
     for (size_t i = 0; i < bill->n; i++) {
-        const int number = (int)bill->clients[i];
+        const int number = (int)(bill->clients[i] & ~TO_TEST);
         client *who =
             bsearch(&number, at->clients, (size_t)at->n_clients, sizeof *at->clients, by_number);
         assert(who);
-        const dataset place = places_of(who, 1);
+        const dataset place = places_of(who, (bill->clients[i] & TO_TEST) != 0, 1);
         memcpy(place.images, images + i * bytes, bytes);
         *place.labels = bill->labels[i];
         *place.numbers = bill->numbers[i];
@@ -68,9 +71,26 @@ typedef struct delivery {
     waybill bill;
 } delivery;
 
+/* Whose is the i-th of the piece, as a waybill says it? */
+static uint32_t addressee(const delivery *self, size_t i)
+{
+    const shards_plan *plan = self->plan;
+    const uint32_t owner = plan->owner[self->first + i];
+    if (owner != PARTITION_NOBODY || !plan->tester)
+        return owner;
+    const uint32_t tester = plan->tester[self->first + i];
+    return tester != PARTITION_NOBODY ? TO_TEST | tester : PARTITION_NOBODY;
+}
+
 static bool is_dealt(const delivery *self, size_t i)
 {
-    return self->plan->owner[self->first + i] != PARTITION_NOBODY;
+    return addressee(self, i) != PARTITION_NOBODY;
+}
+
+/* The worker that it goes to; -1: nobody. */
+static int worker_of(const delivery *self, size_t i)
+{
+    return is_dealt(self, i) ? self->plan->on->worker[addressee(self, i) & ~TO_TEST] : -1;
 }
 
 /* Runs of images with an owner. */
@@ -90,7 +110,7 @@ static void count_labels(const delivery *self, const dataset *piece)
     const size_t n_classes = (size_t)piece->shape.n_classes;
     const uint32_t *owner = self->plan->owner + self->first;
     for (size_t i = 0; i < self->n; i++)
-        if (is_dealt(self, i))
+        if (owner[i] != PARTITION_NOBODY)
             self->plan->labels[owner[i] * n_classes + piece->labels[i]]++;
 }
 
@@ -110,15 +130,14 @@ static void deliver_parcel(delivery *self, int to)
 static void deliver_to(delivery *self, int to)
 {
     const size_t bytes = image_bytes(self->piece.shape);
-    const uint32_t *owner = self->plan->owner + self->first;
     waybill *bill = &self->bill;
     for (size_t i = 0; i < self->n; i++) {
-        if (!is_dealt(self, i) || self->plan->on->worker[owner[i]] != to)
+        if (worker_of(self, i) != to)
             continue;
         if (bill->n == SHARDS_PIECE)
             deliver_parcel(self, to);
         memcpy(self->parcel.images + bill->n * bytes, self->piece.images + i * bytes, bytes);
-        bill->clients[bill->n] = owner[i];
+        bill->clients[bill->n] = addressee(self, i);
         bill->labels[bill->n] = self->piece.labels[i];
         bill->numbers[bill->n++] = (uint32_t)(self->first + i);
     }
@@ -130,7 +149,7 @@ static bool is_at_home(const delivery *self)
 {
     bool all = self->own && self->own->n_clients == 1;
     for (size_t i = 0; i < self->n && all; i++)
-        all = is_dealt(self, i);
+        all = self->plan->owner[self->first + i] != PARTITION_NOBODY;
     return all;
 }
 
@@ -138,7 +157,7 @@ static bool is_at_home(const delivery *self)
 static bool deliver_piece(delivery *self, error *err)
 {
     const bool at_home = is_at_home(self);
-    const dataset to = at_home ? places_of(self->own->clients, self->n) : self->piece;
+    const dataset to = at_home ? places_of(self->own->clients, false, self->n) : self->piece;
     if (!source_read(self->plan->from, SPLIT_TRAIN, self->first, self->n, to.images, to.labels,
                      err))
         return false;
@@ -154,14 +173,13 @@ static bool deliver_piece(delivery *self, error *err)
 /* In place of images: none are going to come. */
 static void give_up(delivery *self, size_t n)
 {
-    const shards_plan *plan = self->plan;
     self->bill.n = 0;
-    for (int k = 0; !self->own && k < plan->on->n_workers; k++) {
-        size_t i = self->first;
-        while (i < n &&
-               (plan->owner[i] == PARTITION_NOBODY || plan->on->worker[plan->owner[i]] != k))
+    self->n = n - self->first;
+    for (int k = 0; !self->own && k < self->plan->on->n_workers; k++) {
+        size_t i = 0;
+        while (i < self->n && worker_of(self, i) != k)
             i++;
-        if (i < n)
+        if (i < self->n)
             transport_send(&self->bill, sizeof self->bill, k + 1, TRANSPORT_SLEEP);
     }
 }
@@ -181,7 +199,7 @@ static void serve(const shards_plan *plan, const worker *own, error *err)
     const size_t piece = piece_images(shape);
     delivery d = {.plan = plan, .own = own};
     size_t n = plan->n;
-    while (n > 0 && plan->owner[n - 1] == PARTITION_NOBODY)
+    while (n > 0 && !is_dealt(&d, n - 1))
         n--;
     bool good = dataset_init(&d.piece, shape, piece, err) &&
                 dataset_init(&d.parcel, shape, SHARDS_PIECE, err);
@@ -202,7 +220,7 @@ static bool receive(worker *mine, error *err)
 {
     const size_t bytes = image_bytes(mine->images.shape);
     waybill bill;
-    for (size_t done = 0; done < mine->images.n; done += bill.n) {
+    for (size_t done = 0; done < mine->images.n + mine->tests.n; done += bill.n) {
         transport_receive(&bill, sizeof bill, 0, TRANSPORT_SLEEP);
         if (bill.n == 0) /* the server has the error */
             return error_environment(err, "the server could not read the training images");

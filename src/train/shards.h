@@ -14,13 +14,13 @@
 
 typedef struct shards_plan {
     /* on the server: the data set, and of each of its first n training images the client (data/partition.h); NULL and
-     * 0 elsewhere */
+     * 0 elsewhere; tester: who has those that nobody owns to test with, or NULL */
     source *from;
-    const uint32_t *owner;
+    const uint32_t *owner, *tester;
     size_t n;
     const course *on;   /* who trains which client */
     int64_t *labels;    /* on the server: of each client n_classes counts; its images are added */
-    data_checksum *sum; /* on the server: of the images that have an owner, in file order */
+    data_checksum *sum; /* on the server: of all images that go to somebody, in file order */
 } shards_plan;
 
 /*

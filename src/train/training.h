@@ -28,8 +28,9 @@ enum stop { STOP_NOT, STOP_TARGET, STOP_ASKED };
 /* The server's books. */
 typedef struct books {
     account account;
-    record_round round; /* the row of the round that is going on */
-    record_rank *rows;  /* of all ranks in it */
+    record_round round;           /* the row of the round that is going on */
+    record_rank *rows;            /* of all ranks in it */
+    record_client_round *clients; /* of all clients in it, where they have rows */
     flushing flushing;
     swa tail;
     testing testing;

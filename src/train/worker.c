@@ -45,16 +45,27 @@ static size_t largest_batch(const course *on)
     return (size_t)(most < on->batch ? most : on->batch);
 }
 
-/* A client, and where it finds its images. */
-static bool init_client(worker *self, client *who, const train_options *o, size_t first, error *err)
+static dataset part_of(const dataset *all, size_t first, uint64_t n)
+{
+    return (dataset){.shape = all->shape,
+                     .n = (size_t)n,
+                     .images = all->images + first * image_bytes(all->shape),
+                     .labels = all->labels + first,
+                     .numbers = all->numbers + first};
+}
+
+/* A client, and where it finds its images: behind those of the client before. */
+static bool init_client(worker *self, client *who, const train_options *o, error *err)
 {
     const course *on = self->course;
     const size_t n = (size_t)on->images[who->number];
-    who->shard = (dataset){.shape = self->images.shape,
-                           .n = n,
-                           .images = self->images.images + first * image_bytes(self->images.shape),
-                           .labels = self->images.labels + first,
-                           .numbers = self->images.numbers + first};
+    size_t first = 0, first_test = 0;
+    for (const client *before = self->clients; before < who; before++) {
+        first += before->shard.n;
+        first_test += before->tests.n;
+    }
+    who->shard = part_of(&self->images, first, n);
+    who->tests = part_of(&self->tests, first_test, on->tests[who->number]);
     who->step = on->rounds_before * course_steps(on, who->number);
     return sampler_init(&who->sampler, n, o->seed, (uint32_t)who->number,
                         (enum sampler_order)o->order, err);
@@ -63,7 +74,6 @@ static bool init_client(worker *self, client *who, const train_options *o, size_
 static bool init_clients(worker *self, const train_options *o, descent *by, error *err)
 {
     const course *on = self->course;
-    size_t first = 0;
     self->clients =
         memory_new((size_t)on->load[transport_worker()].n_clients, sizeof *self->clients, err);
     for (int k = 0; self->clients && k < on->n_clients; k++) {
@@ -73,9 +83,8 @@ static bool init_clients(worker *self, const train_options *o, descent *by, erro
         who->number = k;
         who->by = by + (self->gradients ? 0 : self->n_clients);
         self->n_clients++;
-        if (!init_client(self, who, o, first, err))
+        if (!init_client(self, who, o, err))
             return false;
-        first += who->shard.n;
     }
     return self->clients != NULL;
 }
@@ -99,6 +108,8 @@ bool worker_init(worker *self, const train_options *options, const worker_needs 
     return self->net && init_input(self, o, needs->input, batch, err) &&
            dataset_init(&self->images, needs->input->from,
                         (size_t)on->load[transport_worker()].images, err) &&
+           dataset_init(&self->tests, needs->input->from,
+                        (size_t)on->load[transport_worker()].tests, err) &&
            (self->parcel = memory_new(SHARDS_PIECE, image_bytes(self->images.shape), err)) &&
            init_clients(self, o, needs->by, err);
 }
@@ -110,6 +121,7 @@ void worker_release(worker *self)
     memory_free(self->clients);
     memory_free(self->parcel);
     dataset_release(&self->images);
+    dataset_release(&self->tests);
     input_rule_release(&self->input);
     if (self->net)
         self->engine->network_free(self->net);

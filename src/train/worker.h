@@ -20,11 +20,12 @@
 typedef struct client {
     int number;    /* 0-based, of all clients */
     dataset shard; /* a part of the worker's images */
+    dataset tests; /* likewise of those that it tests with */
     sampler sampler;
-    descent *by;    /* the job's */
-    uint64_t step;  /* how many batches it has taken, over all rounds */
-    size_t n_there; /* of its images, while they arrive */
-    double push;    /* momentum that gradients of 1 would have by now */
+    descent *by;                   /* the job's */
+    uint64_t step;                 /* how many batches it has taken, over all rounds */
+    size_t n_there, n_tests_there; /* of its images, while they arrive */
+    double push;                   /* momentum that gradients of 1 would have by now */
 } client;
 
 enum { SHARDS_PIECE = 1024 }; /* images sent at a time, at most */
@@ -34,8 +35,8 @@ typedef struct worker {
     const model *model;
     augment augment;
     input_rule input;
-    dataset images;  /* of all its clients, one's behind the other's */
-    uint8_t *parcel; /* SHARDS_PIECE images on their way to the clients, while they arrive */
+    dataset images, tests; /* of all its clients, one's behind the other's */
+    uint8_t *parcel;       /* SHARDS_PIECE images on their way to the clients, while they arrive */
     client
         *clients; /* n_clients, by their numbers; trained one after the other, with one network */
     int n_clients;

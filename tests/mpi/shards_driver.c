@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "check.h"
+#include "data/holdout.h"
 #include "data/partition.h"
 #include "train/shards.h"
 #include "transport/transport.h"
@@ -114,10 +115,10 @@ static void *take(size_t count, size_t size)
     return memory;
 }
 
-/* What a client should have, from the owners that all know here. */
-static void check_shard(const client *who, const uint32_t *owner)
+/* What a client should have, from the owners, or testers, that all know here. */
+static void check_images(const client *who, const dataset *mine, size_t n_there,
+                         const uint32_t *owner)
 {
-    const dataset *mine = &who->shard;
     size_t n = 0, bytes = image_bytes(shape);
     for (size_t i = 0; i < n_images; i++) {
         if (owner[i] != (uint32_t)who->number)
@@ -127,11 +128,11 @@ static void check_shard(const client *who, const uint32_t *owner)
             CHECK(mine->images[n * bytes + k] == byte_of(i, k));
         n++;
     }
-    CHECK(n == mine->n && n == who->n_there);
+    CHECK(n == mine->n && n == n_there);
 }
 
-/* Of all images with an owner, in their order. */
-static void check_sum(const data_checksum *sum, const uint32_t *owner)
+/* Of all images that somebody gets, in their order. */
+static void check_sum(const data_checksum *sum, const uint32_t *owner, const uint32_t *tester)
 {
     data_checksum want = {0};
     uint8_t image[2 * 3 * 5];
@@ -139,18 +140,20 @@ static void check_sum(const data_checksum *sum, const uint32_t *owner)
         const uint16_t label = label_of(i);
         for (size_t k = 0; k < sizeof image; k++)
             image[k] = byte_of(i, k);
-        if (owner[i] != PARTITION_NOBODY)
+        if (owner[i] != PARTITION_NOBODY || tester[i] != PARTITION_NOBODY)
             data_checksum_add(&want, shape, image, &label, 1);
     }
     CHECK(sum->n == want.n && sum->labels == want.labels && sum->images == want.images);
 }
 
-/* Does this worker own an image of the piece (of 1,024) that cannot be read, or behind it? */
-static bool waits_in_vain(const course *on, const uint32_t *owner)
+/* Does this worker get an image of the piece (of 1,024) that cannot be read, or behind it? */
+static bool waits_in_vain(const course *on, const uint32_t *owner, const uint32_t *tester)
 {
-    for (size_t i = bad_image / 1024 * 1024; i < n_images; i++)
-        if (owner[i] != PARTITION_NOBODY && on->worker[owner[i]] == transport_worker())
+    for (size_t i = bad_image / 1024 * 1024; i < n_images; i++) {
+        const uint32_t who = owner[i] != PARTITION_NOBODY ? owner[i] : tester[i];
+        if (who != PARTITION_NOBODY && on->worker[who] == transport_worker())
             return true;
+    }
     return false;
 }
 
@@ -165,31 +168,36 @@ static void check_labels(const int64_t *labels, const course *on)
     }
 }
 
+static dataset part(const dataset *of, size_t first, size_t n)
+{
+    return (dataset){shape, n, of->images + first * image_bytes(shape), of->labels + first,
+                     of->numbers + first};
+}
+
 /* Room for this worker's clients, as worker_init makes it. */
 static void make_room(worker *to, const course *on)
 {
     error err = {0};
     const course_load *mine = &on->load[transport_worker()];
-    size_t first = 0;
+    size_t first = 0, first_test = 0;
+    CHECK(dataset_init(&to->tests, shape, (size_t)mine->tests, &err));
     CHECK(dataset_init(&to->images, shape, (size_t)mine->images, &err));
     to->clients = take((size_t)mine->n_clients, sizeof *to->clients);
     to->parcel = take(SHARDS_PIECE, image_bytes(shape));
     for (int k = 0; k < on->n_clients; k++) {
         if (on->worker[k] != transport_worker())
             continue;
-        dataset *shard = &to->clients[to->n_clients].shard;
-        to->clients[to->n_clients++].number = k;
-        *shard = to->images;
-        shard->n = (size_t)on->images[k];
-        shard->images += first * image_bytes(shape);
-        shard->labels += first;
-        shard->numbers += first;
-        first += shard->n;
+        client *who = &to->clients[to->n_clients++];
+        who->number = k;
+        who->shard = part(&to->images, first, (size_t)on->images[k]);
+        who->tests = part(&to->tests, first_test, (size_t)on->tests[k]);
+        first += who->shard.n;
+        first_test += who->tests.n;
     }
     CHECK(to->n_clients == mine->n_clients && first == to->images.n);
 }
 
-static void deliver(source *from, const uint32_t *owner, const course *on)
+static void deliver(source *from, const uint32_t *owner, const uint32_t *tester, const course *on)
 {
     error err = {0};
     data_checksum sum = {0};
@@ -198,16 +206,24 @@ static void deliver(source *from, const uint32_t *owner, const course *on)
     int64_t *labels = take((size_t)on->n_clients * (size_t)shape.n_classes, sizeof *labels);
     if (trains)
         make_room(&mine, on);
-    const shards_plan plan = {
-        server ? from : NULL, server ? owner : NULL, server ? n_images : 0, on, labels, &sum};
+    const shards_plan plan = {.from = server ? from : NULL,
+                              .owner = server ? owner : NULL,
+                              .tester = server ? tester : NULL,
+                              .n = server ? n_images : 0,
+                              .on = on,
+                              .labels = labels,
+                              .sum = &sum};
     shards_deliver(&plan, trains ? &mine : NULL, &err);
     CHECK((err.kind != ERROR_NONE) ==
-          (bad_image < n_images && (server || waits_in_vain(on, owner))));
+          (bad_image < n_images && (server || waits_in_vain(on, owner, tester))));
     if (transport_agree(&err)) {
-        for (int k = 0; k < mine.n_clients; k++)
-            check_shard(&mine.clients[k], owner);
+        for (int k = 0; k < mine.n_clients; k++) {
+            const client *who = &mine.clients[k];
+            check_images(who, &who->shard, who->n_there, owner);
+            check_images(who, &who->tests, who->n_tests_there, tester);
+        }
         if (server) {
-            check_sum(&sum, owner);
+            check_sum(&sum, owner, tester);
             check_labels(labels, on);
         }
     } else { /* everybody has the server's error */
@@ -216,6 +232,7 @@ static void deliver(source *from, const uint32_t *owner, const course *on)
     memory_free(labels);
     memory_free(mine.clients);
     dataset_release(&mine.images);
+    dataset_release(&mine.tests);
 }
 
 /* Each worker is a client, or has two or three. */
@@ -244,11 +261,19 @@ int main(int argc, char **argv)
     partition_task task = {.n = n_images, .n_workers = n, .seed = 5, .sizes = sizes};
     source *from = source_open_as(&known, argv[2], 0, &err);
     CHECK(from && partition(find(argv[1]), &task, from, owner, on.images, &err));
+    uint32_t *tester =
+        take(n_images, sizeof *tester); /* of several clients: a third of each one's */
+    const holdout_owners of = {owner, tester, n_images, on.images, on.tests, n};
+    if (n > (uint32_t)transport_workers())
+        CHECK(holdout_of_each(&of, 0.33, 9, &err));
+    else
+        memset(tester, 0xff, n_images * sizeof *tester);
     course_cut(&on, &options, 0);
-    deliver(from, owner, &on);
+    deliver(from, owner, tester, &on);
     source_free(from);
     course_release(&on);
     memory_free(owner);
+    memory_free(tester);
     memory_free(sizes);
     if (transport_is_server())
         puts("passed");

@@ -256,7 +256,7 @@ def test_config_holds_every_option(bramble, pictures, tmp_path):
              "out": "x.h5", "checkpoint": "c.h5", "checkpoint-every": "7s", "stall": "12.5", "on-nan": "skip",
              "deal": "contiguous", "validate": "0", "tta": "mirror", "partition": "even", "augment": "flip,crop:2",
              "normalise": "0.5,0.4,0.3/0.25,0.2,0.3", "server-optimizer": "adam",
-             "aggregate": "median", "clients": "2", "participation": "1", "min-workers": "2", "proximal": "0", "clip-update": "0", "noise": "0",
+             "aggregate": "median", "clients": "2", "eval-clients": "0", "participation": "1", "min-workers": "2", "proximal": "0", "clip-update": "0", "noise": "0",
              "server-lr": "0.02", "server-momentum": "0.8", "server-beta2": "0.95", "server-tau": "0.01"}
     switched = {"normalize-steps": "false", "control-variates": "false", "local-statistics": "false"}  # exclude others of these
     flags = ["nesterov", "decoupled", "keep-momentum", "force", "quiet", "json"]

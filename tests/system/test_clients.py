@@ -1,7 +1,11 @@
 """Many clients on few workers (--clients): what they come to does not depend on who trains them (docs/methods.md)."""
+import json
+import sys
+
 import h5py
 import numpy as np
 import pytest
+from conftest import ROOT
 from numpy_net import Recipe, read_images, train
 from runs import LINEAR, NORMS, SMALL, Run, largest_error, write_model
 
@@ -94,12 +98,62 @@ def test_one_sends_rubbish(bramble, pictures):
     (3, "--clients 6 --sync gradients", ["--sync gradients", "6 clients are on 2 workers", "7 ranks"]),
     (1, "--clients 6 --aggregate krum:2", ["--aggregate krum:2", "at least 7 clients", "6 take part"]),
     (1, "--clients 6 --min-workers 7", ["--min-workers 7", "6 clients"]),
+    (1, "--clients 60 --limit-train 60 --eval-clients 0.2", ["--eval-clients 0.2", "client 1", "single image"]),
+    (1, "--eval-clients 1", ["--eval-clients 1", "0 to 0.9"]),
 ])
 def test_bad_input(bramble, pictures, ranks, options, words):
     done = bramble(ranks, "train", "--data", pictures, "--rounds", 1, "--threads", 1, "--out", "x.h5", *options.split())
     lines = [line for line in done.stderr.splitlines() if line.startswith("bramble: ") and "warning" not in line]
     assert done.returncode == 2 and len(lines) == 1 and all(word in lines[0] for word in words), done.stderr
     assert not (bramble.folder / "x.h5").exists()
+
+
+def test_own_images(bramble, pictures):
+    """Clients of one class each: their own weights know it, on images they have not seen; the file, the report and the Python
+    package tell the same, whoever trains them."""
+    options = ["--data", pictures, *write_model(bramble.folder, LINEAR)[0], "--batch", 8, "--lr", 0.02, "--rounds", 3, "--threads", 1,
+               "--limit-train", 300, "--clients", 7, "--partition", "classes:1", "--eval-clients", 0.25, "--participation", 0.6,
+               "--eval-every", 2]
+    run, alone = (Run(bramble.train(ranks, *options, out=f"{ranks}.h5")) for ranks in [3, 1])
+    names = ["images", "loss", "accuracy", "steps", "test_accuracy", "own_accuracy"]
+    assert all(np.array_equal(run[f"rounds/clients/{name}"][:3], alone[f"rounds/clients/{name}"][:3], equal_nan=True) for name in names)
+    part = {name: run[f"rounds/clients/{name}"][:3] for name in names}
+    trained, labels, tests = part["images"] > 0, run["clients/labels"], run["clients/test_images"]
+    assert (trained.sum(axis=1) == 4).all() and (part["images"] == np.where(trained, labels.sum(axis=1), 0)).all()
+    assert (labels.sum(axis=0) == run["shards/labels"].sum(axis=0)).all() and ((labels > 0).sum(axis=1) == 1).all()
+    assert (tests == np.floor(0.25 * (labels.sum(axis=1) + tests) + 0.5)).all()
+    assert np.isnan(part["test_accuracy"]).all(axis=1).tolist() == [True, False, False]
+    assert (np.isnan(part["own_accuracy"]) == ~trained)[1:].all() and np.nanmean(part["own_accuracy"]) > 0.9
+    assert np.isfinite(part["test_accuracy"][1:]).all() and part["test_accuracy"][-1].min() < 0.5
+    assert np.allclose(np.nansum(part["loss"] * part["images"], axis=1), run["rounds/loss"] * run["rounds/images"])
+    rows = json.loads(bramble(1, "report", "--clients", "--format", "json", "3.h5").stdout)
+    assert [row["test_accuracy"] for row in rows] == pytest.approx(part["test_accuracy"][-1].tolist())
+    assert [row["images"] for row in rows] == labels.sum(axis=1).tolist() and [row["rounds"] for row in rows] == trained.sum(axis=0).tolist()
+    told = bramble(1, "report", "--clients", "3.h5").stdout.splitlines()
+    line = next(line for line in told if line.startswith("average on own images"))
+    spread = [*np.quantile(part["test_accuracy"][-1], [0, 0.25, 0.5, 0.75, 1]), part["test_accuracy"][-1].mean()]
+    assert [float(word) for word in line.split()[-6:]] == pytest.approx([100 * x for x in spread], abs=0.006)
+    sys.path.insert(0, str(ROOT / "python"))
+    import bramble as package
+    frame = package.read_run(bramble.folder / "3.h5").clients
+    assert len(frame) == 21 and np.array_equal(frame.own_accuracy, part["own_accuracy"].ravel(), equal_nan=True)
+    assert frame[frame["round"] == 0]["rank"].tolist() == run["clients/rank"].tolist()
+    plain = bramble.train(1, *options[:12], out="plain.h5")
+    done = bramble(1, "report", "--clients", "plain.h5")
+    assert plain.exists() and done.returncode == 2 and "plain.h5: has no rows of clients" in done.stderr
+
+
+def test_one_client_tests_itself(bramble, pictures):
+    """Of a single client the average is its own; a run that goes on has the rows of both starts, and more workers."""
+    options = ["--data", pictures, *write_model(bramble.folder, LINEAR)[0], "--batch", 8, "--threads", 1, "--limit-train", 200]
+    one = Run(bramble.train(2, *options, "--rounds", 2, "--eval-clients", 0.2, out="one.h5"))
+    assert np.array_equal(one["rounds/clients/test_accuracy"], one["rounds/clients/own_accuracy"]) and one["clients/test_images"] == [40]
+    whole = Run(bramble.train(1, *options, "--rounds", 4, "--clients", 3, "--eval-clients", 0.1, "--checkpoint", "c.h5",
+                              "--checkpoint-every", 2, out="whole.h5"))
+    resumed = Run(bramble.train(3, "--resume", "c.h5.previous", "--checkpoint", "d.h5", out="resumed.h5"))
+    for name in ["images", "loss", "test_accuracy", "own_accuracy"]:
+        assert np.array_equal(whole[f"rounds/clients/{name}"], resumed[f"rounds/clients/{name}"], equal_nan=True)
+    assert np.isfinite(whole["rounds/clients/own_accuracy"]).all() and resumed["clients/rank"].tolist() == [1, 2, 1]
 
 
 def test_average_that_can(bramble, pictures):
