@@ -12,7 +12,7 @@ enum {
     MAX_CHANNELS = SIMD_TILE_CHANNELS,
     MAX_TILES = SIMD_TILE_PIXELS,
     MAX_STRIP = 32,
-    PANELS = 4, /* of filters, whose products are transformed back together */
+    PANELS = 4, /* of filters, whose products are transformed back together, or all */
     APART = 5   /* vecs between values: else all would fall into the same sets of the caches */
 };
 
@@ -273,12 +273,24 @@ SIMD_INLINE void transform_output(const int m, const strip *p, const conv_arrays
     }
 }
 
+/*
+ * Panels that are transformed back together.  Each such group reads the strip's pixels: where these leave the level-2
+ * cache, they are read once, value by value, and it is the products of all filters that go to memory and back.
+ */
+static int panels_together(const conv_shape *s, int n_values, int n)
+{
+    size_t bytes = (size_t)n_values * (size_t)s->in_channels * (size_t)n * sizeof(vec);
+    int all = pieces(s->out_channels, MAX_CHANNELS);
+    return bytes > SIMD_L2_BYTES / 2 * 3 || all < PANELS ? all : PANELS;
+}
+
 SIMD_INLINE void forward(const int m, const conv_plan *plan, const conv_arrays *arrays,
                          size_t begin, size_t end)
 {
     const conv_shape *s = &plan->shape;
     const int n_values = WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m);
     int n_tiles = winograd_tiles(m, s), n_panels = (int)plan->n_pack_items;
+    int most = pieces(n_tiles, (int)plan->n_items), together = panels_together(s, n_values, most);
     size_t in_block = conv_in_vecs(plan),
            out_block = (size_t)s->out_channels * (size_t)s->out_height * (size_t)s->out_width;
     for (size_t item = begin; item < end; item++) {
@@ -288,12 +300,12 @@ SIMD_INLINE void forward(const int m, const conv_plan *plan, const conv_arrays *
         for (int t = 0; t < p.n; t++)
             p.tiles[t] = winograd_tile_at(m, s, first + t);
         p.each_from = (size_t)(s->in_channels * p.n + APART);
-        p.each_to = (size_t)(PANELS * MAX_CHANNELS * p.n + APART);
+        p.each_to = (size_t)(together * MAX_CHANNELS * p.n + APART);
         p.from = arrays->scratch;
         p.to = p.from + (size_t)n_values * p.each_from;
         transform_input(m, &p, arrays->in + block * in_block);
-        for (int panel = 0; panel < n_panels; panel += PANELS) {
-            int next = panel + PANELS < n_panels ? panel + PANELS : n_panels;
+        for (int panel = 0; panel < n_panels; panel += together) {
+            int next = panel + together < n_panels ? panel + together : n_panels;
             multiply(&p, arrays->packed, n_values, panel, next);
             transform_output(m, &p, arrays, arrays->out + block * out_block,
                              piece_begin(s->out_channels, n_panels, panel),
@@ -328,6 +340,8 @@ SIMD_INLINE void plan(const int m, conv_plan *plan)
     plan->n_items = (size_t)pieces(
         n, longest_strip(n, n_values * channels * sizeof(vec), plan->n_packed * sizeof(float)));
     size_t most = (size_t)pieces(n, (int)plan->n_items);
+    channels =
+        (size_t)(s->in_channels + panels_together(s, (int)n_values, (int)most) * MAX_CHANNELS);
     plan->n_scratch = n_values * (channels * most + 2 * (size_t)APART);
 }
 
