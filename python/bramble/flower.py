@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from .files import Results
-from .methods import methods, n_clients
+from .methods import method_of, n_clients, partition_of
 
 # CIFAR-10, ten workers, 50 rounds of ten local epochs; of each configuration the best accuracy of all rounds, mean and
 # standard deviation over its seeds, in percent, as the table in the baseline's README has them.
@@ -29,11 +29,9 @@ def _of_the_recipe(results: Results) -> pd.DataFrame:
     right = n_clients(runs) == 10
     for name, value in wanted.items():
         right &= pd.to_numeric(runs.get(name, pd.Series(np.nan, runs.index)), errors="coerce") == value
-    table = methods(results)
-    table = table[table.file.isin(runs.file[right])].copy()
-    table["partition"] = table.partition.str.split(",").str[0]
-    table["method"] = table.method.str.split(r"[ ,]", regex=True).str[0]
-    return table
+    runs = runs[right & runs.complete.astype(bool)]
+    names = [method_of(run).split()[0] for _, run in runs.iterrows()]
+    return pd.DataFrame({"file": runs.file, "method": names, "partition": partition_of(runs)})
 
 
 def beside_flower(results: Results) -> pd.DataFrame:

@@ -4,6 +4,8 @@ Accuracies are 0 to 1, seconds those of T_time, bytes what all ranks sent to ave
 """
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -25,16 +27,20 @@ def _is(run: pd.Series, option: str, *none: str) -> bool:
     return value == value and value != 0 and str(value) not in ("", "false", "none", *none)
 
 
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
+
+
 def method_of(run: pd.Series) -> str:
     """A run's way of averaging in words, from a row of `Results.runs`: FedAvg, SCAFFOLD, FedProx 0.01 + FedAdam, ..."""
-    words = [f"FedProx {run['config.proximal']}"] if _is(run, "proximal") else []
+    words = [f"FedProx {_short(run['config.proximal'])}"] if _is(run, "proximal") else []
     words += ["SCAFFOLD"] if _is(run, "control-variates") else []
     words += ["FedNova"] if _is(run, "normalize-steps") else []
     words += ["FedBN"] if _is(run, "local-statistics") else []
     if _is(run, "noise"):
-        words += [f"DP-FedAvg S {run['config.noise']} C {run['config.clip-update']}"]
+        words += [f"DP-FedAvg S {_short(run['config.noise'])} C {_short(run['config.clip-update'])}"]
     elif _is(run, "clip-update"):
-        words += [f"clipped to {run['config.clip-update']}"]
+        words += [f"clipped to {_short(run['config.clip-update'])}"]
     outer = run.get("config.server-optimizer")
     words += [OUTER.get(str(outer), str(outer))] if _is(run, "server-optimizer") else []
     words += [str(run["config.aggregate"])] if _is(run, "aggregate", "mean") else []
@@ -48,6 +54,11 @@ def n_clients(runs: pd.DataFrame) -> pd.Series:
     return runs.nodes.where(asked == 0, asked)
 
 
+def partition_of(runs: pd.DataFrame) -> pd.Series:
+    """How each run's images were shared out: even, dirichlet:0.5, ..."""
+    return _column(runs, "partition").astype(str)
+
+
 def _column(runs: pd.DataFrame, option: str) -> pd.Series:
     column = runs.get(f"config.{option}", pd.Series(np.nan, runs.index, dtype=object))
     return column.astype(object).where(column.notna(), FORMER.get(option, ""))
@@ -56,7 +67,7 @@ def _column(runs: pd.DataFrame, option: str) -> pd.Series:
 def _methods_of_set(runs: pd.DataFrame) -> pd.DataFrame:
     """The methods of a set's runs, or nothing where they do not differ."""
     table = pd.DataFrame({"file": runs.file, "method": [method_of(run) for _, run in runs.iterrows()],
-                          "partition": _column(runs, "partition").astype(str), "case": runs.case})
+                          "partition": partition_of(runs), "case": runs.case})
     if runs.case.nunique() > 1:
         table["partition"] += ", " + table.case
     words = table.method.copy()
