@@ -93,7 +93,7 @@ static const option_entry report_table[] = {
          "rank of each round."},
     {.name = "labels",
      FLAG(REPORT, labels),
-     .help = "A line for each worker: how many training images of each class it has."},
+     .help = "A line for each worker, or client: how many training images of each class it has."},
     {.name = "clients",
      FLAG(REPORT, clients),
      .help = "How the clients of --clients or --eval-clients differ, and which are the worst; csv "

@@ -2,31 +2,59 @@
 #include "report_parts.h"
 #include "show/labels.h"
 
+#include <math.h>
 #include <stdio.h>
 
-/* ---- a row for each worker and class: CSV, JSON --------------------------------------------------- */
+/* ---- a row for each of them and class: CSV, JSON ---------------------------------------------------- */
 
 static const report_column columns[] = {
     {"file", REPORT_TEXT, NULL, 0, 0, 0},    {"rank", REPORT_COUNT, NULL, 0, 0, 0},
     {"host", REPORT_TEXT, NULL, 0, 0, 0},    {"class", REPORT_TEXT, NULL, 0, 0, 0},
-    {"images", REPORT_COUNT, NULL, 0, 0, 0},
+    {"images", REPORT_COUNT, NULL, 0, 0, 0}, {"client", REPORT_COUNT, NULL, 0, 0, 0},
 };
 
-static void add_rows(report_list *list, const char *path, const record_file *file, size_t rank)
+/* Who has images: a worker, or one of its clients where these have rows. */
+typedef struct holder {
+    int rank;
+    const char *host;
+    double client; /* from 1; NaN: the worker itself */
+    const int64_t *counts;
+} holder;
+
+static size_t count_holders(const record_file *file)
 {
+    return file->n_clients > 0 ? file->n_clients : file->n_ranks;
+}
+
+/* false for a rank that is no worker, and out of a file anything */
+static bool find_holder(const record_file *file, size_t k, holder *who)
+{
+    const size_t n_classes = (size_t)file->n_classes;
+    const bool own = file->n_clients > 0;
+    const int64_t rank = own ? file->clients[k].rank : (int64_t)k;
+    if (rank < 0 || (size_t)rank >= file->n_ranks)
+        return false;
     const record_machine *machine = &file->machines[rank];
+    *who = (holder){machine->rank, machine->host, own ? (double)(k + 1) : NAN,
+                    (own ? file->client_labels : file->labels) + k * n_classes};
+    return machine->is_worker;
+}
+
+static void add_rows(report_list *list, const char *path, const record_file *file,
+                     const holder *who)
+{
     for (int c = 0; c < file->n_classes; c++) {
-        const report_value values[] = {
-            {0.0, path},
-            {machine->rank, NULL},
-            {0.0, machine->host},
-            {0.0, file->class_names[c]},
-            {(double)file->labels[rank * (size_t)file->n_classes + (size_t)c], NULL}};
+        const report_value values[] = {{0.0, path},
+                                       {who->rank, NULL},
+                                       {0.0, who->host},
+                                       {0.0, file->class_names[c]},
+                                       {(double)who->counts[c], NULL},
+                                       {who->client, NULL}};
         report_list_add(list, values);
     }
 }
 
-/* ---- a map: a line for each worker ----------------------------------------------------------------- */
+/* ---- a map: a line for each of them ----------------------------------------------------------------- */
 
 static bool print_map(const report_options *o, size_t k, const record_file *file, error *err)
 {
@@ -41,12 +69,17 @@ static bool print_map(const report_options *o, size_t k, const record_file *file
         report_text(o->files[k], 0);
         putchar('\n');
     }
-    labels_heads("rank, host", names, n_classes);
-    for (size_t r = 0; r < file->n_ranks; r++) {
+    labels_heads(file->n_clients > 0 ? "client, rank" : "rank, host", names, n_classes);
+    for (size_t r = 0; r < count_holders(file); r++) {
         char name[96];
-        snprintf(name, sizeof name, "%d %s", (int)file->machines[r].rank, file->machines[r].host);
-        if (file->machines[r].is_worker)
-            labels_line(name, file->labels + r * n_classes, names, n_classes);
+        holder who;
+        if (!find_holder(file, r, &who))
+            continue;
+        if (isnan(who.client))
+            snprintf(name, sizeof name, "%d %s", who.rank, who.host);
+        else
+            snprintf(name, sizeof name, "%.0f %d", who.client, who.rank);
+        labels_line(name, who.counts, names, n_classes);
     }
     memory_free(names);
     return true;
@@ -72,14 +105,15 @@ static bool print_all(const report_options *o, record_file *const *files, error 
 {
     report_list list = {o->format, columns, sizeof columns / sizeof *columns, SIZE_MAX, NULL};
     const bool map = o->format == REPORT_TABLE;
+    holder who;
     if (!map)
         report_list_begin(&list);
     for (size_t k = 0; k < o->n_files; k++) {
         if (map && !print_map(o, k, files[k], err))
             return false;
-        for (size_t r = 0; !map && r < files[k]->n_ranks; r++)
-            if (files[k]->machines[r].is_worker)
-                add_rows(&list, o->files[k], files[k], r);
+        for (size_t r = 0; !map && r < count_holders(files[k]); r++)
+            if (find_holder(files[k], r, &who))
+                add_rows(&list, o->files[k], files[k], &who);
     }
     return map || report_list_end(&list, err);
 }

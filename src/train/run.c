@@ -41,13 +41,15 @@ static void go_on_from(run *self, uint64_t rounds)
     self->rescued = true;
 }
 
-/* What the next attempt begins with: the rounds done, or what this one has begun with.  --shards and --case, which
- * belong to a number of workers, are forgotten. */
+/* What the next attempt begins with: the rounds done, or what this one has begun with.  --shards, --case and --average,
+ * which belong to a number of workers, are forgotten. */
 static void start_over(run *self)
 {
     struct attempt *a = self->attempt;
     train_options *o = &self->options;
-    o->shards.n = 0;
+    if (o->clients == 0) /* else they are as many as before, and a worker may have more of them */
+        o->shards.n = 0;
+    o->given[option_find(option_train_table, "average") - option_train_table] = false;
     o->label = (option_case){0, 0};
     if (a->job.server.record && !o->resume[0]) { /* the file without a round is ours */
         o->force = true;

@@ -138,6 +138,9 @@ def test_own_images(bramble, pictures):
     frame = package.read_run(bramble.folder / "3.h5").clients
     assert len(frame) == 21 and np.array_equal(frame.own_accuracy, part["own_accuracy"].ravel(), equal_nan=True)
     assert frame[frame["round"] == 0]["rank"].tolist() == run["clients/rank"].tolist()
+    shared = json.loads(bramble(1, "report", "--labels", "--format", "json", "3.h5").stdout)
+    assert [row["images"] for row in shared] == labels.ravel().tolist() and shared[-1]["client"] == 7
+    assert bramble(1, "report", "--labels", "3.h5").stdout.splitlines()[-1].split()[:2] == ["7", str(run["clients/rank"][-1])]
     plain = bramble.train(1, *options[:12], out="plain.h5")
     done = bramble(1, "report", "--clients", "plain.h5")
     assert plain.exists() and done.returncode == 2 and "plain.h5: has no rows of clients" in done.stderr
