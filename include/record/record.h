@@ -80,7 +80,10 @@ typedef struct record_summary {
     double accuracy;     /* of the final model on the test set */
     double accuracy_tta; /* the same, by the mean of several views of an image; NaN without --tta */
     double accuracy_validation; /* on training images held out; NaN: there are none */
-    double loss;                /* on the test set */
+    /* least, quartiles and most of the clients, of the last round's average on images of their own; NaN: not tested */
+    double accuracy_clients_min, accuracy_clients_q1, accuracy_clients_median, accuracy_clients_q3,
+        accuracy_clients_max;
+    double loss; /* on the test set */
     double images_per_s, bytes_sent;
     double nodes, cores, repeats; /* worker hosts or ranks: see docs/results.md; threads; 1 */
     double t_start_s, t_start_mpi_s, t_start_data_s; /* until the first step, and two parts of it */

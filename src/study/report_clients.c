@@ -1,9 +1,9 @@
 #include "base/memory.h"
+#include "base/quantile.h"
 #include "report_parts.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { WORST = 5 };
 
@@ -79,33 +79,14 @@ static void add_client(report_list *list, const char *path, const record_file *f
 
 /* ---- how they are spread ---------------------------------------------------------------------------- */
 
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Between two of n sorted values as much of each as the place says. */
-static double quantile(const double *sorted, size_t n, double share)
-{
-    const double place = share * (double)(n - 1), below = floor(place);
-    const size_t i = (size_t)below;
-    const double next = sorted[i + 1 < n ? i + 1 : i];
-    return sorted[i] + (place - below) * (next - sorted[i]);
-}
-
 static void print_spread(const char *name, double *values, size_t n_all, int digits, double factor)
 {
-    size_t n = 0;
+    const size_t n = quantile_sort(values, n_all);
     double sum = 0.0;
-    for (size_t k = 0; k < n_all; k++)
-        if (!isnan(values[k])) {
-            values[n++] = values[k];
-            sum += values[k];
-        }
+    for (size_t k = 0; k < n; k++)
+        sum += values[k];
     if (n == 0)
         return;
-    qsort(values, n, sizeof *values, compare);
     printf("%-30s", name);
     for (int q = 0; q <= 4; q++)
         printf(" %8.*f", digits, factor * quantile(values, n, q / 4.0));

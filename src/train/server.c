@@ -1,6 +1,7 @@
 #include "server.h"
 
 #include "base/memory.h"
+#include "base/quantile.h"
 #include "results.h"
 #include "shown.h"
 #include "train/interrupt.h"
@@ -20,7 +21,8 @@ bool server_open(training *t, error *err)
     shown_begin(t);
     b->rows = memory_new((size_t)transport_size(), sizeof *b->rows, err);
     b->clients = memory_new(results_clients(t->job), sizeof *b->clients, err);
-    return b->rows && b->clients &&
+    b->accuracies = memory_new(results_clients(t->job), sizeof *b->accuracies, err);
+    return b->rows && b->clients && b->accuracies &&
            testing_init(&b->testing, &s->evaluation, s->record, &s->measured, err) &&
            swa_init(&b->tail, t->job->options->tail_average, t->job->model, err) &&
            flushing_init(&b->flushing, s->record, err);
@@ -35,6 +37,7 @@ void server_close(training *t)
     swa_release(&b->tail);
     memory_free(b->rows);
     memory_free(b->clients);
+    memory_free(b->accuracies);
     *b = (books){0};
 }
 
@@ -232,6 +235,19 @@ void server_round(training *t, uint64_t round)
 
 /* ---- the end ------------------------------------------------------------------------------------- */
 
+/* How those are spread that have tested after the last round. */
+static void summarize_clients(const books *b, size_t n_clients, record_summary *s)
+{
+    for (size_t k = 0; k < n_clients; k++)
+        b->accuracies[k] = b->clients[k].test_accuracy;
+    const size_t n = quantile_sort(b->accuracies, n_clients);
+    s->accuracy_clients_min = quantile(b->accuracies, n, 0.0);
+    s->accuracy_clients_q1 = quantile(b->accuracies, n, 0.25);
+    s->accuracy_clients_median = quantile(b->accuracies, n, 0.5);
+    s->accuracy_clients_q3 = quantile(b->accuracies, n, 0.75);
+    s->accuracy_clients_max = quantile(b->accuracies, n, 1.0);
+}
+
 void server_summary(training *t, uint64_t rounds, record_summary *s)
 {
     const job *j = t->job;
@@ -246,6 +262,7 @@ void server_summary(training *t, uint64_t rounds, record_summary *s)
     s->accuracy = evaluation_accuracy(e, EVALUATION_TEST);
     s->accuracy_tta = evaluation_tta(e);
     s->accuracy_validation = evaluation_accuracy(e, EVALUATION_VALIDATION);
+    summarize_clients(b, results_clients(j), s);
     s->loss = evaluation_loss(e, EVALUATION_TEST);
     s->t_start_s = t->t_ready_s - j->t_begin_s;
     s->t_start_mpi_s = j->t_start_mpi_s;

@@ -30,6 +30,7 @@ typedef struct books {
     account account;
     record_round round;           /* the row of the round that is going on */
     record_rank *rows;            /* of all ranks in it */
+    double *accuracies;           /* of all clients: room to sort them */
     record_client_round *clients; /* of all clients in it, where they have rows */
     flushing flushing;
     swa tail;

@@ -116,6 +116,11 @@ def test_own_images(bramble, pictures):
                "--eval-every", 2]
     run, alone = (Run(bramble.train(ranks, *options, out=f"{ranks}.h5")) for ranks in [3, 1])
     names = ["images", "loss", "accuracy", "steps", "test_accuracy", "own_accuracy"]
+    with h5py.File(bramble.folder / "3.h5") as file:
+        assert set(file["rounds/clients"]) == set(names) and set(file["clients"]) == {"rank", "test_images", "labels"}
+        units = {f"| `{name}` | {column.attrs['unit']} |" for group in ("clients", "rounds/clients") for name, column in file[group].items()}
+    lines = (ROOT / "docs" / "results.md").read_text().split("## `/clients`")[1].split("## `/progress`")[0].splitlines()
+    assert {"|".join(line.split("|")[:3]) + "|" for line in lines if line.startswith("| `")} == units
     assert all(np.array_equal(run[f"rounds/clients/{name}"][:3], alone[f"rounds/clients/{name}"][:3], equal_nan=True) for name in names)
     part = {name: run[f"rounds/clients/{name}"][:3] for name in names}
     trained, labels, tests = part["images"] > 0, run["clients/labels"], run["clients/test_images"]
@@ -133,6 +138,8 @@ def test_own_images(bramble, pictures):
     line = next(line for line in told if line.startswith("average on own images"))
     spread = [*np.quantile(part["test_accuracy"][-1], [0, 0.25, 0.5, 0.75, 1]), part["test_accuracy"][-1].mean()]
     assert [float(word) for word in line.split()[-6:]] == pytest.approx([100 * x for x in spread], abs=0.006)
+    told = [run.summary[f"accuracy_clients_{name}"] for name in ("min", "q1", "median", "q3", "max")]
+    assert told == pytest.approx(spread[:5])
     sys.path.insert(0, str(ROOT / "python"))
     import bramble as package
     frame = package.read_run(bramble.folder / "3.h5").clients
@@ -143,7 +150,7 @@ def test_own_images(bramble, pictures):
     assert bramble(1, "report", "--labels", "3.h5").stdout.splitlines()[-1].split()[:2] == ["7", str(run["clients/rank"][-1])]
     plain = bramble.train(1, *options[:12], out="plain.h5")
     done = bramble(1, "report", "--clients", "plain.h5")
-    assert plain.exists() and done.returncode == 2 and "plain.h5: has no rows of clients" in done.stderr
+    assert np.isnan(Run(plain).summary["accuracy_clients_median"]) and done.returncode == 2 and "plain.h5: has no rows of clients" in done.stderr
 
 
 def test_one_client_tests_itself(bramble, pictures):

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/quantile.h"
 #include "base/random.h"
 
 #include <math.h>
@@ -305,6 +306,19 @@ static void test_clock(void **state)
     assert_true(llabs((long long)timegm(&utc) - (long long)time(NULL)) <= 2);
 }
 
+/* As numpy.quantile has them; what is not known does not count. */
+static void test_quantiles(void **state)
+{
+    (void)state;
+    double values[] = {7, NAN, 1, 4, -2, INFINITY};
+    assert_int_equal(quantile_sort(values, 6), 4);
+    assert_true(values[0] == -2 && values[1] == 1 && values[2] == 4 && values[3] == 7);
+    assert_true(quantile(values, 4, 0) == -2 && quantile(values, 4, 1) == 7);
+    assert_true(quantile(values, 4, 0.5) == 2.5 && quantile(values, 4, 0.25) == 0.25);
+    assert_true(quantile(values, 1, 0.75) == -2);
+    assert_true(isnan(quantile(values, 0, 0.5)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_error_print),
         cmocka_unit_test(test_phases_add_up),
         cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_quantiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

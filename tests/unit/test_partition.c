@@ -1,5 +1,6 @@
 /* Who trains on which images. */
 #include "base/memory.h"
+#include "data/holdout.h"
 #include "data/partition.h"
 
 #include <setjmp.h>
@@ -153,6 +154,44 @@ static void images_are_dealt_as_they_are_listed(void **state)
     source_free(from);
 }
 
+/* A share of each owner's images, at least one, and not all; what one has does not depend on the others. */
+static void each_owner_sets_a_share_aside(void **state)
+{
+    (void)state;
+    enum { ALL = 20 };
+    uint32_t owner[ALL], tester[ALL], alone[ALL] = {0};
+    uint64_t counts[3] = {12, 5, 2}, tests[3];
+    error err = {0};
+    for (uint32_t i = 0; i < ALL; i++) {
+        owner[i] = i < 12 ? 0 : i < 17 ? 1 : i < 19 ? 2 : PARTITION_NOBODY;
+        alone[i] = i < 12 ? 0 : PARTITION_NOBODY;
+    }
+    const holdout_owners of = {owner, tester, ALL, counts, tests, 3};
+    assert_true(holdout_of_each(&of, 0.3, 8, &err));
+    assert_true(tests[0] == 4 && tests[1] == 2 && tests[2] == 1); /* 3.6, 1.5, 0.6 */
+    assert_true(counts[0] == 8 && counts[1] == 3 && counts[2] == 1);
+    uint64_t held[3] = {0};
+    for (uint32_t i = 0; i < ALL; i++) {
+        const uint32_t was = i < 12 ? 0 : i < 17 ? 1 : i < 19 ? 2 : PARTITION_NOBODY;
+        assert_true((owner[i] == was && tester[i] == PARTITION_NOBODY) ||
+                    (owner[i] == PARTITION_NOBODY && tester[i] == was));
+        if (tester[i] != PARTITION_NOBODY)
+            held[tester[i]]++;
+    }
+    assert_memory_equal(held, tests, sizeof held);
+    uint32_t again[ALL];
+    uint64_t its = 12, its_tests;
+    assert_true(
+        holdout_of_each(&(holdout_owners){alone, again, ALL, &its, &its_tests, 1}, 0.3, 8, &err));
+    assert_memory_equal(again, tester, 12 * sizeof *again);
+    its = 1; /* one image is too few */
+    for (uint32_t i = 0; i < ALL; i++)
+        alone[i] = i == 3 ? 0 : PARTITION_NOBODY;
+    assert_false(
+        holdout_of_each(&(holdout_owners){alone, again, ALL, &its, &its_tests, 1}, 0.3, 8, &err));
+    assert_int_equal(err.kind, ERROR_USER);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +200,7 @@ int main(void)
         cmocka_unit_test(partitions_that_cannot_be_are_refused),
         cmocka_unit_test(rules_get_the_labels_they_need),
         cmocka_unit_test(images_are_dealt_as_they_are_listed),
+        cmocka_unit_test(each_owner_sets_a_share_aside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
