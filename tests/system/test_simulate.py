@@ -76,6 +76,18 @@ def test_four_nodes(simulate, tmp_path):
 
 
 @needs_simgrid
+def test_every_averaging_rule(simulate, tmp_path):
+    """Six ranks, no power of two: the same bits, and each its own time on the wire."""
+    found = {}
+    for rule in ("gather", "reduce", "allreduce", "slices"):
+        good(simulate(5, train=("--threads", "1", "--average", rule), out=f"{rule}.h5"))
+        found[rule] = times(tmp_path / f"{rule}.h5")
+    first = found["gather"][1]
+    assert all(np.array_equal(w, first[name]) for _, weights, _ in found.values() for name, w in weights.items())
+    assert len({rows["o_wire_s"] for rows, _, _ in found.values()}) == 4
+
+
+@needs_simgrid
 def test_more_workers_than_agree_directly(simulate, tmp_path):
     """Seventy: they agree by way of the server, and its pieces of the data set are larger."""
     good(simulate(70, train=("--limit-train", "1400", "--batch", "20", "--threads", "1")))
