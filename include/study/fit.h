@@ -16,11 +16,11 @@
  * The rules tell m, B and adds (average_rule, include/transport/average.h):
  *
  *   rule       B                                        m                  adds
- *   gather     2 N x                                    2 N                N n
- *   reduce     2 x log2(N+1) + N x                      N + k log2(N+1)    n (1 + log2(N+1))
+ *   gather     N x + M x                                N + M              N n
+ *   reduce     2 x log2(N+1) + M x                      M + k log2(N+1)    n (1 + log2(N+1))
  *   allreduce  4 x (1 - 1/P), and 4 x if P != N+1       2 log2(P), and 3   n (1 + log2(N+1))
  *   slices     what a worker sends (average_rule)       2 N                n
- *   x: the weights as floats; log2 rounded up: the depth of a tree; k: blocks of 16384 weights; P: the largest
+ *   x: the weights as floats; log2 rounded up: the depth of a tree; k: blocks of 16384 weights; M: N, at most 8; P: the largest
  *   power of two up to N+1.  One worker alone: x, 1 and 0, and its weights only go to the server.
  *
  * Wait, wire and pack are fitted to runs with two or more workers.

@@ -24,8 +24,8 @@ static size_t gather_bytes(size_t n, int rank, int size)
 static average_cost gather_cost(size_t n, int workers)
 {
     return (average_cost){
-        .messages = 2.0 * workers,
-        .bytes = 2.0 * workers * (double)(n * sizeof(float)),
+        .messages = workers + rule_broadcast(workers),
+        .bytes = (workers + rule_broadcast(workers)) * (double)(n * sizeof(float)),
         .adds = workers * (double)n,
     };
 }

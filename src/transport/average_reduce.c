@@ -36,8 +36,9 @@ static average_cost reduce_cost(size_t n, int workers)
 {
     double depth = rule_depth(workers);
     return (average_cost){
-        .messages = depth * ceil((double)n / BLOCK) + workers,
-        .bytes = depth * (double)(n * sizeof(int64_t)) + workers * (double)(n * sizeof(float)),
+        .messages = depth * ceil((double)n / BLOCK) + rule_broadcast(workers),
+        .bytes = depth * (double)(n * sizeof(int64_t)) +
+                 rule_broadcast(workers) * (double)(n * sizeof(float)),
         .adds = (double)n * (1.0 + depth),
     };
 }

@@ -50,6 +50,13 @@ void rule_unweigh(float *w, const int64_t *q, size_t n)
     take_time(n);
 }
 
+/* Up to five workers each had a message of its own; to many, Open MPI's chains pass it on piece by piece, which takes
+ * simulated clusters of 16 to 256 as long as this many messages (docs/plan.md). */
+double rule_broadcast(int workers)
+{
+    return fmin(workers, 8.0);
+}
+
 double rule_depth(int workers)
 {
     return ceil(log2((double)workers + 1.0));

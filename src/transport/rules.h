@@ -23,6 +23,9 @@ void rule_weigh(int64_t *q, const float *w, size_t n, double share);
 /* rule_unweigh - back to floats */
 void rule_unweigh(float *w, const int64_t *q, size_t n);
 
+/* rule_broadcast - to how many workers the server itself sends what all get, or in how much time */
+double rule_broadcast(int workers);
+
 /* rule_depth - of a tree of the workers and the server */
 double rule_depth(int workers);
 
