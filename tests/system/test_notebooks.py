@@ -391,6 +391,18 @@ def test_methods_that_are_kept():
     assert said.count("commonest class") >= 2
 
 
+@pytest.mark.skipif(SKIP is not None, reason=str(SKIP))
+def test_scale():
+    """Where overhead overtakes work is computed from the rows kept here, and what was simulated is said to be."""
+    code = "\n".join("".join(cell["source"]) for cell in cells(ROOT / "notebooks" / "scale.ipynb") if cell["cell_type"] == "code")
+    done = subprocess.run(["/usr/bin/python3", "-c", code.replace("display(Markdown(text))", "print(text)").replace("display(shown)", "print(shown)")],
+                          text=True, cwd=ROOT / "notebooks", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=WAIT_S,
+                          env={**os.environ, "MPLBACKEND": "Agg", "BRAMBLE": str(BRAMBLE), "PYTHONDONTWRITEBYTECODE": "1"})
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("Simulated: SimGrid 3.")
+    found = dict(re.findall(r"- Simulated Pi 4s, (\w+): overhead overtakes work at (\d+) nodes", done.stdout))
+    assert 8 < int(found["gather"]) < int(found["slices"]) < 256 and int(found["allreduce"]) >= 100
+
+
 def test_nothing_to_execute_on(tmp_path):
     done = execute(BRAMBLE_RESULTS=tmp_path)
     assert done.returncode == 2 and re.fullmatch(r"run-notebooks: .*: no result files there: .*\n", done.stderr)
@@ -403,7 +415,7 @@ def test_what_is_no_folder(words):
     assert execute("--help").stdout.startswith("run-notebooks [FOLDER]: ")
 
 
-@pytest.mark.parametrize("name", ["paper", "run", "plan", "methods"])
+@pytest.mark.parametrize("name", ["paper", "run", "plan", "methods", "scale"])
 def test_what_is_kept_in_the_repository(name):
     """Small, without errors, without names of the machine it was executed on."""
     path = ROOT / "notebooks" / f"{name}.ipynb"
