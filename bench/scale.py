@@ -19,7 +19,7 @@ RULES = ("gather", "reduce", "allreduce", "slices")
 COLUMNS = ("scaling", "average", "nodes", "cores", "t_time_s", "w_time_s", "overhead_fraction", "o_pack_s", "o_wire_s", "o_wait_s",
            "o_serve_s", "o_other_s", "images_per_s", "bytes_sent", "t_start_s", "simulated")
 LENGTHS = {"strong": lambda n: ("--limit-train", "50000"),
-           "weak": lambda n: ("--limit-train", str(min(64, 50000 // n) * n), "--local-steps", "1563")}
+           "weak": lambda n: ("--limit-train", str((64 if n < 700 else 32) * n), "--local-steps", "1563")}
 
 
 def main():
