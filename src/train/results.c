@@ -127,29 +127,42 @@ static bool create_somewhere(const preparation *self, job *to, const record_plan
     return found.kind == ERROR_NONE;
 }
 
-static bool create_record(const preparation *self, job *to, const options_pairs *config,
-                          const record_interruption *interruptions, size_t n_interruptions,
-                          error *err)
-{
+/* What has made the run, and which run it is. */
+typedef struct made_by {
     char width[16], date[32], number[RUN_BYTES];
-    const model *m = to->model;
-    name_run(self, number, date);
-    const engine *on = to->with.engine;
-    snprintf(width, sizeof width, "%d", on->width);
-    const record_pair build[] = {
+    record_pair pairs[11];
+    size_t n;
+} made_by;
+
+static void list_made_by(const preparation *self, const engine *on, made_by *list)
+{
+    name_run(self, list->number, list->date);
+    snprintf(list->width, sizeof list->width, "%d", on->width);
+    const record_pair pairs[] = {
         {"version", build_version()},
         {"preset", build_preset()},
         {"compiler", build_compiler()},
         {"flags", build_flags()},
         {"simd", on->isa},
-        {"vector_width", width},
+        {"vector_width", list->width},
         {"mpi", transport_version()},
         {"hdf5", record_version()},
-        {"started", date},
-        {"run", number},
+        {"started", list->date},
+        {"run", list->number},
         {"simulated", world_simulation()}, /* the last: only where it was */
     };
-    const size_t n_build = sizeof build / sizeof *build - (*world_simulation() ? 0 : 1);
+    _Static_assert(sizeof pairs == sizeof list->pairs, "all of them");
+    memcpy(list->pairs, pairs, sizeof pairs);
+    list->n = sizeof pairs / sizeof *pairs - (*world_simulation() ? 0 : 1);
+}
+
+static bool create_record(const preparation *self, job *to, const options_pairs *config,
+                          const record_interruption *interruptions, size_t n_interruptions,
+                          error *err)
+{
+    const model *m = to->model;
+    made_by build;
+    list_made_by(self, to->with.engine, &build);
     record_plan plan = {.n_rounds = to->course.rounds,
                         .n_ranks = count_machines(self),
                         .n_present = (size_t)transport_size(),
@@ -160,8 +173,8 @@ static bool create_record(const preparation *self, job *to, const options_pairs 
                         .class_names = self->dealing.class_names,
                         .config = config->pairs,
                         .n_config = config->n,
-                        .build = build,
-                        .n_build = n_build,
+                        .build = build.pairs,
+                        .n_build = build.n,
                         .machines = to->server.machines,
                         .model_text = self->model_text,
                         .past = self->from ? self->from->past : NULL,
