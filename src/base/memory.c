@@ -38,9 +38,10 @@ static bool is_available(size_t bytes)
 static void *large_new(size_t bytes)
 {
     enum { PAGE = 2 << 20 };
-    void *memory = aligned_alloc(PAGE, bytes);
-    if (memory)
-        (void)madvise(memory, bytes / PAGE * PAGE, MADV_HUGEPAGE);
+    void *memory = NULL;
+    if (posix_memalign(&memory, PAGE, bytes) != 0)
+        return NULL;
+    (void)madvise(memory, bytes / PAGE * PAGE, MADV_HUGEPAGE);
     return memory;
 }
 
