@@ -229,7 +229,7 @@ class Watcher:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """GET /, its script and its style; /state, the last state; /events, each as it comes."""
+    """GET /, its script and its style; /state and, as a script, /state.js, the last state; /events, each as it comes."""
 
     timeout = 20  # seconds a client may be silent in the middle of a request
     protocol_version = "HTTP/1.1"
@@ -275,6 +275,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, kind, text.encode())
         elif self.path == "/state":
             self.answer(200, "application/json", self.server.watcher.text.encode())
+        elif self.path == "/state.js":
+            self.answer(200, "text/javascript; charset=utf-8", f"const first = {self.server.watcher.text or 'null'};\n".encode())
         elif self.path == "/events" and self.command == "GET":
             self.events()
         else:

@@ -9,6 +9,7 @@ PAGE = """<!DOCTYPE html>
 <title>bramble watch</title>
 <link rel="stylesheet" href="/watch.css">
 <link rel="icon" href="data:,">
+<script src="/state.js" defer></script>
 <script src="/watch.js" defer></script>
 </head>
 <body>
@@ -218,6 +219,7 @@ function show(s) {
   temperature(s);
 }
 
+if (first) show(first); // of /state.js: what is known comes with the page
 const events = new EventSource("/events");
 events.onmessage = (event) => show(JSON.parse(event.data));
 events.onerror = () => { byId("state").textContent = "bramble watch does not answer any more; the run may go on."; };
