@@ -179,7 +179,8 @@ job='' # process of the run under way, or Slurm's number of it
 
 # In a session of its own: Ctrl-C reaches it through us alone, once.
 run_here() { # LOG; sets status
-    setsid "${command[@]}" </dev/null >>"$1" 2>&1 &
+    # Without the folder's lock: daemons of mpirun end somewhat later, and another study may begin then.
+    setsid "${command[@]}" </dev/null >>"$1" 2>&1 9>&- &
     job=$!
     status=0
     wait "$job" || status=$?
