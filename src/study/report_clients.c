@@ -147,11 +147,7 @@ static bool print_file(const report_options *o, size_t i, const record_file *fil
     double *values = memory_new(file->n_clients, sizeof *values, err);
     if (!values)
         return false;
-    if (o->n_files > 1) {
-        fputs(i > 0 ? "\n" : "", stdout);
-        report_text(o->files[i], 0);
-        putchar('\n');
-    }
+    report_title(o, i, file);
     printf("%zu clients, %zu rounds\n", file->n_clients, file->n_rounds);
     print_spreads(file, values);
     print_worst(&list, o->files[i], file, values);

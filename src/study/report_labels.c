@@ -64,11 +64,7 @@ static bool print_map(const report_options *o, size_t k, const record_file *file
         return false;
     for (size_t c = 0; c < n_classes; c++)
         names[c] = file->class_names[c];
-    if (o->n_files > 1) {
-        fputs(k > 0 ? "\n" : "", stdout);
-        report_text(o->files[k], 0);
-        putchar('\n');
-    }
+    report_title(o, k, file);
     labels_heads(file->n_clients > 0 ? "client, rank" : "rank, host", names, n_classes);
     for (size_t r = 0; r < count_holders(file); r++) {
         char name[96];

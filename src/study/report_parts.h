@@ -1,9 +1,8 @@
 /*
  * report_parts.h - what the reports have from each other
  *
- * report.c reads the runs, report_cases.c prints cases, report_rows.c the rounds and ranks of runs, report_labels.c
- * who has what, report_clients.c
- * how clients differ, report_list.c rows of values in each of the formats.
+ * report.c reads the runs, report_cases.c prints cases, report_rows.c the rounds and ranks of runs, report_labels.c who
+ * has what, report_clients.c how clients differ, report_list.c rows of values in each of the formats.
  */
 #ifndef BRAMBLE_STUDY_REPORT_PARTS_H
 #define BRAMBLE_STUDY_REPORT_PARTS_H
@@ -51,6 +50,9 @@ bool report_list_end(report_list *self, error *err);
 /* report_read - all files of o; NULL with err.  report_forget - free them */
 record_file **report_read(const report_options *o, error *err);
 void report_forget(const report_options *o, record_file **files);
+
+/* report_title - above file k's table: its name where there are several, and that it was simulated */
+void report_title(const report_options *o, size_t k, const record_file *file);
 
 /* report_text - a text out of a file, at least `width` wide: no control characters, at most 40 bytes */
 void report_text(const char *text, int width);

@@ -174,11 +174,28 @@ _Static_assert(sizeof(record_rank) % sizeof(double) == 0, "its members are doubl
 
 /* ---- together ------------------------------------------------------------------------------------- */
 
-/* A table has its file's name above it where there are several, and that it was simulated. */
-static void print_title(const report_options *o, size_t k, const record_file *file)
+static bool print_all(const report_options *o, record_file *const *files, error *err)
 {
-    if (o->format != REPORT_TABLE)
-        return;
+    report_column rounds[N_ROUND];
+    memcpy(rounds, round_columns, sizeof rounds);
+    hide_unused(rounds, o, files);
+    report_list list = {o->format, o->ranks ? rank_columns : rounds, o->ranks ? N_RANK : N_ROUND,
+                        o->ranks && !o->rounds ? AT_ROUND : SIZE_MAX, NULL};
+    for (size_t k = 0; k < o->n_files; k++) {
+        if (o->format == REPORT_TABLE)
+            report_title(o, k, files[k]);
+        if (k == 0 || o->format == REPORT_TABLE)
+            report_list_begin(&list);
+        if (o->ranks)
+            add_ranks(&list, o->files[k], files[k], o->rounds);
+        else
+            add_rounds(&list, o->files[k], files[k]);
+    }
+    return report_list_end(&list, err);
+}
+
+void report_title(const report_options *o, size_t k, const record_file *file)
+{
     if (o->n_files > 1) {
         fputs(k > 0 ? "\n" : "", stdout);
         report_text(o->files[k], 0);
@@ -189,25 +206,6 @@ static void print_title(const report_options *o, size_t k, const record_file *fi
         report_text(record_simulated(file), 0);
         putchar('\n');
     }
-}
-
-static bool print_all(const report_options *o, record_file *const *files, error *err)
-{
-    report_column rounds[N_ROUND];
-    memcpy(rounds, round_columns, sizeof rounds);
-    hide_unused(rounds, o, files);
-    report_list list = {o->format, o->ranks ? rank_columns : rounds, o->ranks ? N_RANK : N_ROUND,
-                        o->ranks && !o->rounds ? AT_ROUND : SIZE_MAX, NULL};
-    for (size_t k = 0; k < o->n_files; k++) {
-        print_title(o, k, files[k]);
-        if (k == 0 || o->format == REPORT_TABLE)
-            report_list_begin(&list);
-        if (o->ranks)
-            add_ranks(&list, o->files[k], files[k], o->rounds);
-        else
-            add_rounds(&list, o->files[k], files[k]);
-    }
-    return report_list_end(&list, err);
 }
 
 record_file **report_read(const report_options *o, error *err)
