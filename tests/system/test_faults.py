@@ -396,7 +396,7 @@ def test_out_of_memory(bramble, pictures, tmp_path):
         assert done.returncode in (1, 137)
         assert "process rank 2 with PID" in done.stderr and "signal 9 (Killed)" in done.stderr or \
             len(lines_of(done.stderr)) == 1 and "memory" in done.stderr
-        assert not ranks_of(tmp_path)
+        wait_for(lambda: not ranks_of(tmp_path))  # mpirun may be gone a moment before the ranks that it ended
         if (tmp_path / "out.h5").exists():
             assert bramble(1, "info", "out.h5").returncode == 0
     finally:
@@ -416,7 +416,8 @@ def test_descriptors_exhausted(bramble, pictures, tmp_path, ranks):
         done = bramble.run(line, 60)
         outcomes.append((n, done.returncode))
         print(n, done.returncode, done.stderr)
-        assert done.returncode >= 0 and not ranks_of(tmp_path)
+        assert done.returncode >= 0
+        wait_for(lambda: not ranks_of(tmp_path))
         if done.returncode == 0:
             assert Run(tmp_path / "out.h5").summary["complete"] == 1
         else:
