@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import BRAMBLE, ROOT, SLOW, Runner
-from faults import N_RANKS, Supervised, command
+from faults import N_RANKS, PATIENCE, Supervised, command
 from forbidden import KNOWN, LINKS, LOCKS, forbid
 from runs import LINEAR, PAPER, Run, differences, write_model
 from test_kill import ranks_of, rounds_done, wait_for
@@ -93,7 +93,7 @@ def test_it_gives_up(bramble, pictures, tmp_path):
 
 
 def test_asked_to_stop(bramble, pictures, tmp_path):
-    run = Supervised(bramble, command(bramble, pictures, rounds=100000))
+    run = Supervised(bramble, command(bramble, pictures, rounds=100000), "--patience", 10 * PATIENCE)
     wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 4)
     run.process.terminate()
     assert run.end() == 3, run.all()
