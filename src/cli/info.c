@@ -176,15 +176,26 @@ static json_t *describe_doctor(const char *path, error *err)
     return root;
 }
 
-/* ---- as text: the same, a line each ------------------------------------------------------------- */
+/* ---- as text: the same, a line each, but for what is empty --------------------------------------- */
 
 static void print_value(const char *name, const json_t *value, int indent);
+
+/* A text that says nothing, and a group without members. */
+static bool is_empty(const json_t *value)
+{
+    return json_is_string(value) ? json_string_length(value) == 0
+                                 : json_is_object(value) && json_object_size(value) == 0;
+}
 
 static void print_members(const json_t *object, int indent)
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)object, name, value) print_value(name, value, indent);
+    json_object_foreach((json_t *)object, name, value)
+    {
+        if (!is_empty(value))
+            print_value(name, value, indent);
+    }
 }
 
 /* Names and texts out of a file are not to move the cursor or to colour the terminal. */

@@ -184,6 +184,18 @@ def test_no_control_characters(bramble):
     assert "\x1b" not in bramble(1, "info", "--json", path).stdout
 
 
+def test_what_is_empty_is_left_out(bramble):
+    """A measured run is simulated by nothing, and an option that was not given has no line; nor has a group of nothing."""
+    path = bramble.train(1, "--data", "synthetic:60", "--limit-test", 10, "--rounds", 1, "--batch", 8, "--threads", 1)
+    with h5py.File(path, "r+") as file:
+        for tensor in file["model"].values():
+            tensor.attrs.pop("algorithm", None)
+    shown, told = bramble(1, "info", path).stdout, json.loads(bramble(1, "info", "--json", path).stdout)
+    assert told["simulated"] == told["config"]["resume"] == "" and told["algorithms"] == {}
+    names = {line.split()[0] for line in shown.splitlines()}
+    assert {"complete", "weights", "seed"} <= names and not {"simulated", "resume", "algorithms"} & names
+
+
 def test_a_group_of_a_result_file(bramble, pictures):
     """FILE.h5:/model has the description of FILE.h5."""
     out = bramble.train(1, "--data", pictures, "--rounds", 1, "--threads", 1, out="run.h5")
