@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "transport/transport.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 bool roster_init(roster *self, const course *of, error *err)
@@ -13,7 +14,7 @@ bool roster_init(roster *self, const course *of, error *err)
     self->places = memory_new(n, sizeof *self->places, err);
     self->slot = memory_new(n, sizeof *self->slot, err);
     self->taken = memory_new((size_t)transport_size(), sizeof *self->taken, err);
-    self->draws = memory_new(n, sizeof *self->draws, err);
+    self->lots = memory_new(n, sizeof *self->lots, err);
     return err->kind == ERROR_NONE;
 }
 
@@ -22,7 +23,7 @@ void roster_release(roster *self)
     memory_free(self->places);
     memory_free(self->slot);
     memory_free(self->taken);
-    memory_free(self->draws);
+    memory_free(self->lots);
     *self = (roster){0};
 }
 
@@ -37,29 +38,29 @@ size_t roster_at(const roster *self, int i)
     return (size_t)at->rank * (size_t)self->n_slots + (size_t)at->slot;
 }
 
-/* Those with the smallest numbers of chance do. */
-static bool takes_part(const roster *self, int client)
+static int by_number(const void *a, const void *b)
 {
-    const uint64_t mine = self->draws[client];
-    int before = 0;
-    for (int k = 0; k < self->of->n_clients; k++)
-        before += self->draws[k] < mine || (k < client && self->draws[k] == mine);
-    return before < self->of->participants;
+    const roster_lot *x = a, *y = b;
+    const int order = (x->number > y->number) - (x->number < y->number);
+    return order != 0 ? order : x->client - y->client;
 }
 
 void roster_draw(roster *self, uint64_t round)
 {
     const course *on = self->of;
     const uint64_t stream = random_stream(RANDOM_PARTICIPATION, 0, (uint32_t)round);
-    const bool all = on->participants == on->n_clients;
-    for (int k = 0; k < on->n_clients && !all; k++)
-        self->draws[k] = random_u64(on->seed, stream, (uint64_t)k);
+    for (int k = 0; k < on->n_clients; k++) {
+        self->lots[k] = (roster_lot){random_u64(on->seed, stream, (uint64_t)k), k};
+        self->slot[k] = -1;
+    }
+    qsort(self->lots, (size_t)on->n_clients, sizeof *self->lots, by_number);
+    for (int i = 0; i < on->participants; i++)
+        self->slot[self->lots[i].client] = 0; /* which one: by their numbers, below */
     self->n = 0;
     memset(self->taken, 0, (size_t)transport_size() * sizeof *self->taken);
     for (int k = 0; k < on->n_clients; k++) {
         const int rank = roster_rank(on->worker[k]);
-        self->slot[k] = -1;
-        if (!all && !takes_part(self, k))
+        if (self->slot[k] < 0)
             continue;
         self->slot[k] = self->taken[rank]++;
         self->places[self->n++] = (roster_place){k, rank, self->slot[k]};

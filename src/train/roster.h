@@ -14,6 +14,12 @@ typedef struct roster_place {
     int client, rank, slot;
 } roster_place;
 
+/* A client and the number of chance it has drawn. */
+typedef struct roster_lot {
+    uint64_t number;
+    int client;
+} roster_lot;
+
 typedef struct roster {
     const course *of;
     int n_slots;          /* the most that one rank may have in a round */
@@ -21,7 +27,7 @@ typedef struct roster {
     roster_place *places; /* n, by the client's number */
     int *slot;            /* of each client; -1: it sits out */
     int *taken;           /* of each rank */
-    uint64_t *draws;
+    roster_lot *lots;     /* of each client, the lowest first */
 } roster;
 
 /* roster_init - memory; of must outlive it.  false with err (environment); then it is to be released, too. */

@@ -1,4 +1,5 @@
 /* How a run is cut into rounds, segments and local steps. */
+#include "base/random.h"
 #include "train/course.h"
 #include "train/roster.h"
 
@@ -201,13 +202,43 @@ static void test_roster(void **state)
     course_release(&c);
 }
 
+/* Who takes part: those before whose number of chance are fewer others' than places; of equals the first comes first. */
+static void test_lots(void **state)
+{
+    (void)state;
+    enum { N = 60 };
+    train_options o = {.seed = 7, .batch = 8, .rounds = 5, .local_epochs = 1, .participation = 0.4};
+    uint64_t images[N], lots[N];
+    roster who;
+    error err = {0};
+    for (int k = 0; k < N; k++)
+        images[k] = 8;
+    course c = share(images, N, 1, &o);
+    assert_true(roster_init(&who, &c, &err));
+    for (uint32_t round = 0; round < 20; round++) {
+        const uint64_t stream = random_stream(RANDOM_PARTICIPATION, 0, round);
+        for (int k = 0; k < N; k++)
+            lots[k] = random_u64(7, stream, (uint64_t)k);
+        roster_draw(&who, round);
+        assert_int_equal(who.n, 24);
+        for (int k = 0; k < N; k++) {
+            int before = 0;
+            for (int j = 0; j < N; j++)
+                before += lots[j] < lots[k] || (lots[j] == lots[k] && j < k);
+            assert_true((who.slot[k] >= 0) == (before < 24));
+        }
+    }
+    roster_release(&who);
+    course_release(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_takes),         cmocka_unit_test(test_epochs),
         cmocka_unit_test(test_steps),         cmocka_unit_test(test_segments),
         cmocka_unit_test(test_participation), cmocka_unit_test(test_sharing),
-        cmocka_unit_test(test_roster),
+        cmocka_unit_test(test_roster),        cmocka_unit_test(test_lots),
     };
     return cmocka_run_group_tests_name("course", tests, NULL, NULL);
 }
