@@ -21,7 +21,7 @@ LOOKS = [(BLUE, "o", "-"), (RED, "s", "--"), (GREEN, "^", "-."), (ORANGE, "D", "
 MOST_LINES, MARKS = len(LOOKS), 8  # more methods cannot be told apart; marks on a line
 MOST_PANELS = 12
 NO_METHODS = "no runs that differ in how they average, or share images out"
-MOST_WORKERS = 64  # that a heat map has lines for
+MOST_HOLDERS = 64  # that a heat map has lines for
 MOST_CLASSES = 30  # that it names
 
 
@@ -94,13 +94,20 @@ def plot_methods_bytes(results: Results, narrow: bool = False) -> Figure:
 
 
 def labels_of(run: Run) -> Optional[pd.DataFrame]:
-    """Training images by worker (row: rank) and class (column), or None where the file does not tell."""
-    if (run.labels is None or len(run.labels) != len(run.machine) or (run.labels < 0).any()
-            or not {"rank", "is_worker"} <= set(run.machine)):
+    """Training images of each class (column) by client (row: from 1), where there are clients, else by worker (row: rank).
+
+    Which of the two is the index's name.  None where the file does not tell.
+    """
+    if run.client_labels is not None:
+        counts, who = run.client_labels, pd.RangeIndex(1, len(run.client_labels) + 1, name="client")
+    elif run.labels is not None and len(run.labels) == len(run.machine) and {"rank", "is_worker"} <= set(run.machine):
+        workers = run.machine.is_worker.to_numpy() == 1
+        counts, who = run.labels[workers], pd.Index(run.machine["rank"][workers], name="worker")
+    else:
         return None
-    n = run.labels.shape[1]
+    n = counts.shape[1]
     names = list(run.class_names) if len(run.class_names) == n else [str(k) for k in range(n)]
-    return pd.DataFrame(run.labels, index=run.machine["rank"], columns=names)[run.machine.is_worker.to_numpy() == 1]
+    return None if (counts < 0).any() else pd.DataFrame(counts, index=who, columns=names)
 
 
 def _draw_labels(ax: Axes, table: Optional[pd.DataFrame]) -> None:
@@ -108,7 +115,7 @@ def _draw_labels(ax: Axes, table: Optional[pd.DataFrame]) -> None:
         empty(ax, "the file does not tell who had which images")
         ax.grid(False)
         return
-    shown = table.iloc[:MOST_WORKERS]
+    shown = table.iloc[:MOST_HOLDERS]
     most = max(shown.to_numpy().max(), 1)
     ax.imshow(shown, cmap="Blues", vmin=0, vmax=most, aspect="auto", interpolation="nearest")
     if shown.size <= 160:
@@ -116,22 +123,23 @@ def _draw_labels(ax: Axes, table: Optional[pd.DataFrame]) -> None:
             ax.text(j, i, "" if n == 0 else n if n < 10000 else f"{n / 1000:.0f}k", ha="center", va="center", fontsize=6.5,
                     color="#ffffff" if n > 0.55 * most else ON)
     if len(shown) <= 20:
-        ax.set_yticks(range(len(shown)), [str(rank) for rank in shown.index])
-    else:  # places are not ranks where a server trains nothing
+        ax.set_yticks(range(len(shown)), [str(name) for name in shown.index])
+    else:  # places are not numbers where a server trains nothing
         places = np.linspace(0, len(shown) - 1, 6).astype(int)
         ax.set_yticks(places, [str(shown.index[k]) for k in places])
     if shown.shape[1] <= MOST_CLASSES:
         ax.set_xticks(range(shown.shape[1]), [plain(name) for name in shown.columns], rotation=45, ha="right")
-    ax.set(ylabel="worker's rank" if len(shown) == len(table) else f"worker's rank, {len(shown)} of {len(table)}")
+    name = "client" if table.index.name == "client" else "worker's rank"
+    ax.set(ylabel=name if len(shown) == len(table) else f"{name}, {len(shown)} of {len(table)}")
     ax.grid(False)
     ax.spines[:].set_visible(False)
 
 
 @styled
 def plot_labels(run: Run, narrow: bool = False) -> Figure:
-    """How many training images of each class every worker of a run had: a heat map, classes by workers."""
+    """How many training images of each class every worker or client of a run had: a heat map, classes by these."""
     table = labels_of(run)
-    n = 1 if table is None else min(len(table), MOST_WORKERS)
+    n = 1 if table is None else min(len(table), MOST_HOLDERS)
     fig, (ax,) = panels("", size=(NARROW if narrow else 7.2, 1.6 + min(0.3 * n, 6.4)))
     _draw_labels(ax, table)
     return fig

@@ -84,6 +84,11 @@ def _frame(group: Optional[h5py.Group], rows: Optional[int], ndim: int = 1, name
     return pd.DataFrame(columns)
 
 
+def _counts(item: Optional[h5py.Dataset]) -> Optional[np.ndarray]:
+    """A table of whole numbers, or None for what is none."""
+    return item[()] if isinstance(item, h5py.Dataset) and item.ndim == 2 and item.dtype.kind in "iu" else None
+
+
 class Run:
     """One result file.
 
@@ -100,6 +105,7 @@ class Run:
                   loss, accuracy, steps, test_accuracy, own_accuracy; else empty
     confusion     test images [true class][predicted class], or None; class_names
     labels        training images by rank and class, [rank][class], -1 where it is not known, or None
+    client_labels the same by client, [client][class], where there are clients
     weights       {"conv1.weight": array, ...}, empty when the file has none; model_text its INI file
     algorithms    {"conv1.weight": "f4", ...}: by which of several a layer was computed
     """
@@ -118,6 +124,7 @@ class Run:
     clients: pd.DataFrame
     confusion: Optional[np.ndarray]
     labels: Optional[np.ndarray]
+    client_labels: Optional[np.ndarray]
     class_names: list[str]
     model_round: int
     model_text: str
@@ -156,8 +163,7 @@ class Run:
             self.tests = self.tests[self.tests.accuracy.notna()].reset_index(drop=True)
         self.clients = self._read_clients(file, n)
         self.confusion = file["test/confusion"][()] if "test/confusion" in file else None
-        labels = file.get("shards/labels")
-        self.labels = labels[()] if labels is not None and labels.ndim == 2 and labels.dtype.kind in "iu" else None
+        self.labels, self.client_labels = _counts(file.get("shards/labels")), _counts(file.get("clients/labels"))
         names = file.get("test/class_names")
         self.class_names = [] if names is None else list(names.asstr(errors="replace")[:])
         self._read_summary(file.get("summary"))

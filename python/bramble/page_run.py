@@ -68,9 +68,10 @@ def run_page(run: Run, title: str) -> str:
         parts.append(section("Confusion", figure_html(plot_confusion, confusion_text(run), run), paragraph(confusion_text(run))))
     shared = labels_of(run)
     if shared is not None and len(shared) > 1:
-        text = (f"A worker has {(shared > 0).sum(axis=1).mean():.3g} of {shared.shape[1]} classes on average, and "
+        who = shared.index.name
+        text = (f"A {who} has {(shared > 0).sum(axis=1).mean():.3g} of {shared.shape[1]} classes on average, and "
                 f"{shared.sum(axis=1).min()} to {shared.sum(axis=1).max()} images.")
-        parts.append(section("Who had which images", figure_html(plot_labels, f"A heat map of training images by worker and class. {text}",
+        parts.append(section("Who had which images", figure_html(plot_labels, f"A heat map of training images by {who} and class. {text}",
                                                                  run), paragraph(text)))
     first = first_filters(run)
     if first is not None:

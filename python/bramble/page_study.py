@@ -160,11 +160,11 @@ def _method_sections(results: Results) -> list[tuple[str, str]]:
             plot_methods_bytes, f"Test accuracy against what was sent to average. In all {told}.", results),
             paragraph(f"Sent to average, mean over the runs: {told}.")))
     shared = {name: labels_of(results.run(file)) for name, file in first_of_partitions(results).items()}
-    said = "; ".join(f"{name}: a worker has {(table > 0).sum(axis=1).mean():.3g} of {table.shape[1]} classes on average"
+    said = "; ".join(f"{name}: a {table.index.name} has {(table > 0).sum(axis=1).mean():.3g} of {table.shape[1]} classes on average"
                      for name, table in shared.items() if table is not None)
     if said:
         found.append(section("Who had which images", figure_html(
-            plot_partitions, f"Heat maps of training images by worker and class. {said}.", results), paragraph(said + ".")))
+            plot_partitions, f"Heat maps of training images by class. {said}.", results), paragraph(said + ".")))
     return found
 
 

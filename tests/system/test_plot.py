@@ -278,6 +278,20 @@ def test_odd_files_are_drawn_as_far_as_they_tell(unlike, tmp_path):
         assert len(package.plot_labels(package.read_run(path)).axes[0].texts) == 1
 
 
+def test_who_had_what_is_drawn_by_client(bramble, tmp_path):
+    """Where there are clients: the rows of bramble report --labels, not one of the worker that trained them all."""
+    path = tmp_path / bramble.train(1, "--data", "synthetic:200", "--limit-test", 10, "--rounds", 1, "--batch", 8, "--threads", 1,
+                                    "--clients", 70, "--partition", "classes:2")
+    done = bramble(1, "report", "--labels", "--format", "csv", path)
+    rows = pd.read_csv(io.StringIO(done.stdout)).pivot(index="client", columns="class", values="images")
+    ax = package.plot_labels(package.read_run(path)).axes[0]
+    names = [tick.get_text() for tick in ax.get_xticklabels()]
+    assert np.array_equal(ax.images[0].get_array(), rows[names].head(64)) and rows.shape == (70, 10)
+    assert ax.get_ylabel() == "client, 64 of 70" and ax.get_yticklabels()[0].get_text() == "1"
+    assert plot(tmp_path, path, "-o", "x.html").returncode == 0
+    assert "A client has " in (tmp_path / "x.html").read_text()
+
+
 def test_beside_flower(unlike, tmp_path):
     """Of each cell the best and the last accuracy, of runs with the baseline's recipe alone."""
     from bramble import flower
