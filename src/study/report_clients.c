@@ -77,6 +77,12 @@ static void add_client(report_list *list, const char *path, const record_file *f
     report_list_add(list, values);
 }
 
+static void add_clients(report_list *list, const char *path, const record_file *file)
+{
+    for (size_t k = 0; k < file->n_clients; k++)
+        add_client(list, path, file, k);
+}
+
 /* ---- how they are spread ---------------------------------------------------------------------------- */
 
 static void print_spread(const char *name, double *values, size_t n_all, int digits, double factor)
@@ -141,16 +147,15 @@ static void print_worst(report_list *list, const char *path, const record_file *
     }
 }
 
-static bool print_file(const report_options *o, size_t i, const record_file *file, error *err)
+static bool print_file(const char *path, const record_file *file, error *err)
 {
-    report_list list = {o->format, columns, sizeof columns / sizeof *columns, SIZE_MAX, NULL};
+    report_list list = {REPORT_TABLE, columns, sizeof columns / sizeof *columns, SIZE_MAX, NULL};
     double *values = memory_new(file->n_clients, sizeof *values, err);
     if (!values)
         return false;
-    report_title(o, i, file);
     printf("%zu clients, %zu rounds\n", file->n_clients, file->n_rounds);
     print_spreads(file, values);
-    print_worst(&list, o->files[i], file, values);
+    print_worst(&list, path, file, values);
     memory_free(values);
     return true;
 }
@@ -167,28 +172,9 @@ static bool check_clients(const char *path, const record_file *file, error *err)
                path);
 }
 
-static bool print_all(const report_options *o, record_file *const *files, error *err)
-{
-    report_list list = {o->format, columns, sizeof columns / sizeof *columns, SIZE_MAX, NULL};
-    const bool table = o->format == REPORT_TABLE;
-    if (!table)
-        report_list_begin(&list);
-    for (size_t i = 0; i < o->n_files; i++) {
-        if (table && !print_file(o, i, files[i], err))
-            return false;
-        for (size_t k = 0; !table && k < files[i]->n_clients; k++)
-            add_client(&list, o->files[i], files[i], k);
-    }
-    return table || report_list_end(&list, err);
-}
-
 bool report_clients(const report_options *o, error *err)
 {
-    record_file **files = report_read(o, err);
-    bool good = files != NULL;
-    for (size_t i = 0; i < o->n_files && good; i++)
-        good = check_clients(o->files[i], files[i], err);
-    good = good && print_all(o, files, err);
-    report_forget(o, files);
-    return good;
+    static const report_form form = {columns, sizeof columns / sizeof *columns, check_clients,
+                                     print_file, add_clients};
+    return report_each(o, &form, err);
 }

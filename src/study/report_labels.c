@@ -40,31 +40,32 @@ static bool find_holder(const record_file *file, size_t k, holder *who)
     return machine->is_worker;
 }
 
-static void add_rows(report_list *list, const char *path, const record_file *file,
-                     const holder *who)
+static void add_rows(report_list *list, const char *path, const record_file *file)
 {
-    for (int c = 0; c < file->n_classes; c++) {
-        const report_value values[] = {{0.0, path},
-                                       {who->rank, NULL},
-                                       {0.0, who->host},
-                                       {0.0, file->class_names[c]},
-                                       {(double)who->counts[c], NULL},
-                                       {who->client, NULL}};
-        report_list_add(list, values);
-    }
+    holder who;
+    for (size_t k = 0; k < count_holders(file); k++)
+        for (int c = 0; find_holder(file, k, &who) && c < file->n_classes; c++) {
+            const report_value values[] = {{0.0, path},
+                                           {who.rank, NULL},
+                                           {0.0, who.host},
+                                           {0.0, file->class_names[c]},
+                                           {(double)who.counts[c], NULL},
+                                           {who.client, NULL}};
+            report_list_add(list, values);
+        }
 }
 
 /* ---- a map: a line for each of them ----------------------------------------------------------------- */
 
-static bool print_map(const report_options *o, size_t k, const record_file *file, error *err)
+static bool print_map(const char *path, const record_file *file, error *err)
 {
+    (void)path;
     const size_t n_classes = (size_t)file->n_classes;
     const char **names = memory_new(n_classes, sizeof *names, err);
     if (!names)
         return false;
     for (size_t c = 0; c < n_classes; c++)
         names[c] = file->class_names[c];
-    report_title(o, k, file);
     labels_heads(file->n_clients > 0 ? "client, rank" : "rank, host", names, n_classes);
     for (size_t r = 0; r < count_holders(file); r++) {
         char name[96];
@@ -97,30 +98,9 @@ static bool check_labels(const char *path, const record_file *file, error *err)
         path);
 }
 
-static bool print_all(const report_options *o, record_file *const *files, error *err)
-{
-    report_list list = {o->format, columns, sizeof columns / sizeof *columns, SIZE_MAX, NULL};
-    const bool map = o->format == REPORT_TABLE;
-    holder who;
-    if (!map)
-        report_list_begin(&list);
-    for (size_t k = 0; k < o->n_files; k++) {
-        if (map && !print_map(o, k, files[k], err))
-            return false;
-        for (size_t r = 0; !map && r < count_holders(files[k]); r++)
-            if (find_holder(files[k], r, &who))
-                add_rows(&list, o->files[k], files[k], &who);
-    }
-    return map || report_list_end(&list, err);
-}
-
 bool report_labels(const report_options *o, error *err)
 {
-    record_file **files = report_read(o, err);
-    bool good = files != NULL;
-    for (size_t k = 0; k < o->n_files && good; k++)
-        good = check_labels(o->files[k], files[k], err);
-    good = good && print_all(o, files, err);
-    report_forget(o, files);
-    return good;
+    static const report_form form = {columns, sizeof columns / sizeof *columns, check_labels,
+                                     print_map, add_rows};
+    return report_each(o, &form, err);
 }

@@ -2,7 +2,8 @@
  * report_parts.h - what the reports have from each other
  *
  * report.c reads the runs, report_cases.c prints cases, report_rows.c the rounds and ranks of runs, report_labels.c who
- * has what, report_clients.c how clients differ, report_list.c rows of values in each of the formats.
+ * has what, report_clients.c how clients differ, report_files.c each of several files, report_list.c rows of values in each
+ * of the formats.
  */
 #ifndef BRAMBLE_STUDY_REPORT_PARTS_H
 #define BRAMBLE_STUDY_REPORT_PARTS_H
@@ -53,6 +54,22 @@ void report_forget(const report_options *o, record_file **files);
 
 /* report_title - above file k's table: its name where there are several, and that it was simulated */
 void report_title(const report_options *o, size_t k, const record_file *file);
+
+/*
+ * A report of which a table is more than its rows: `columns` are those of the rows
+ * check - has a file what it takes?  false with err (user);  print - a file's table, false with err (environment)
+ * add   - a file's rows
+ */
+typedef struct report_form {
+    const report_column *columns;
+    size_t n_columns;
+    bool (*check)(const char *path, const record_file *file, error *err);
+    bool (*print)(const char *path, const record_file *file, error *err);
+    void (*add)(report_list *list, const char *path, const record_file *file);
+} report_form;
+
+/* report_each - check all files of o, then print the table of each, or the rows of all; false with err, also from reading */
+bool report_each(const report_options *o, const report_form *form, error *err);
 
 /* report_text - a text out of a file, at least `width` wide: no control characters, at most 40 bytes */
 void report_text(const char *text, int width);
