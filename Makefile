@@ -205,7 +205,7 @@ MPI_TESTS := $(patsubst tests/mpi/%.c,$(B)/tests/%,$(wildcard tests/mpi/*.c)) $(
 .PHONY: all help unit mpi-tests clean distclean
 .DELETE_ON_ERROR:
 
-all: $(B)/bramble $(if $(filter native,$(PRESET)),bramble) ## build the program (default)
+all: $(B)/bramble $(if $(filter build/native,$(B)),bramble) ## build the program (default)
 
 help: ## this list
 	@echo 'make [TARGET] [PRESET=native|debug|asan|fuzz|tsan|memcheck|coverage|simgrid|rpi3|rpi4|rpi5|amd64|arm64] [V=1]'

@@ -93,6 +93,13 @@ def test_a_checkout_may_have_any_name(copy):
     assert make("-n", "all", "PRESET=rpi4", folder=copy).returncode == 0
 
 
+def test_what_is_built_elsewhere_needs_no_other(copy):
+    """./bramble is a link to build/native alone, which need not be there."""
+    elsewhere, native = (make("-n", "all", *words, folder=copy) for words in (["B=build/x"], []))
+    assert elsewhere.returncode == native.returncode == 0
+    assert "-o build/x/bramble " in elsewhere.stdout and "ln -sf" not in elsewhere.stdout and "ln -sf" in native.stdout
+
+
 def test_clean_stays_in_build(copy):
     """A file of the user's in build/ may have a blank in its name."""
     for name in ("build/a src", "build/sysroot-arm64/lib", "build/debian13/bin", "build/native/x"):
