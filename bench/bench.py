@@ -3,7 +3,7 @@
 
 usage: bench/bench.py [--threads T] [--out FILE.json] [--peers]
 
-Uses ./bramble and build/native/bench-*; CIFAR-10 from BRAMBLE_DATA or data/, else synthetic images (then
+Uses ./bramble and build/native/bench-*; CIFAR-10 from BRAMBLE_DATA or data/, else files of as many synthetic images (then
 without the time to 57 %).  --peers compares whole nets with the current PyTorch and the paper's with Flower, where
 pip can fetch them, and single layers with the PyTorch of /usr/bin/python3, if it has one.  Ratios are taken
 within one run, pair by pair where two programs are compared; nothing else should run meanwhile.
@@ -270,7 +270,10 @@ def main():
         torch(table, args.threads, rows)
     else:
         table.add("PyTorch", None, "skipped: make bench-peers compares with it")
-    t_target_s = runs(table, folder if real else "synthetic:", real)
+    with tempfile.TemporaryDirectory() as made:
+        if not real:  # once: what is measured reads images, and draws none
+            run("./bramble", "data", "synth", f"{made}/data")
+        t_target_s = runs(table, folder if real else f"{made}/data", real)
     if args.peers and real:
         flower(table, folder, t_target_s)
     binary(table)
