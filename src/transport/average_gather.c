@@ -1,18 +1,33 @@
 #include "rules.h"
 
+#include <math.h>
+
+/* Floats that the server collects at a time, 16 MB: of 64 ranks the study's net whole, of more ranks a part of it. */
+enum { ROOM = 1 << 22 };
+
+static size_t block_floats(size_t n, int size)
+{
+    size_t most = ROOM / (size_t)size;
+    return n < most ? n : most;
+}
+
 static void gather_average(const average_piece *p)
 {
-    bool server = transport_is_server();
-    size_t n_bytes = p->n * sizeof *p->w;
-    transport_gather(server ? NULL : p->w, n_bytes, p->scratch, TRANSPORT_SPIN);
-    if (server)
-        rule_add_rows(p->w, p->scratch, p->n, p->shares);
-    transport_broadcast(p->w, n_bytes, 0, TRANSPORT_SPIN);
+    const bool server = transport_is_server();
+    const size_t block = block_floats(p->n, transport_size());
+    for (size_t first = 0; first < p->n; first += block) {
+        size_t count = p->n - first < block ? p->n - first : block;
+        transport_gather(server ? NULL : p->w + first, count * sizeof *p->w, p->scratch,
+                         TRANSPORT_SPIN);
+        if (server)
+            rule_add_rows(p->w + first, p->scratch, count, p->shares);
+    }
+    transport_broadcast(p->w, p->n * sizeof *p->w, 0, TRANSPORT_SPIN);
 }
 
 static size_t gather_scratch_bytes(size_t n, int rank, int size)
 {
-    return rank == 0 ? (size_t)size * n * sizeof(float) : 0;
+    return rank == 0 ? (size_t)size * block_floats(n, size) * sizeof(float) : 0;
 }
 
 static size_t gather_bytes(size_t n, int rank, int size)
@@ -24,7 +39,8 @@ static size_t gather_bytes(size_t n, int rank, int size)
 static average_cost gather_cost(size_t n, int workers)
 {
     return (average_cost){
-        .messages = workers + rule_broadcast(workers),
+        .messages = workers * ceil((double)n / (double)block_floats(n, workers + 1)) +
+                    rule_broadcast(workers),
         .bytes = (workers + rule_broadcast(workers)) * (double)(n * sizeof(float)),
         .adds = workers * (double)n,
     };

@@ -527,7 +527,8 @@ static void trial_check(trial *self, const average_rule *rule)
 static void case_average(char **arguments)
 {
     (void)arguments;
-    const size_t lengths[] = {1, 7, 2049, 62006};
+    /* the last: several blocks of every rule */
+    const size_t lengths[] = {1, 7, 2049, 62006, (1 << 21) + 3};
     for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
         trial now;
         trial_init(&now, lengths[k]);

@@ -160,12 +160,26 @@ static void test_scratch(void **state)
     const average_rule *gather = average_rule_find("gather"), *reduce = average_rule_find("reduce"),
                        *slices = average_rule_find("slices");
     assert_int_equal(gather->scratch_bytes(n, 0, 4), 4 * 4 * n);
+    assert_int_equal(gather->scratch_bytes(100 * n, 0, 4), 4 << 22);
     assert_int_equal(gather->scratch_bytes(n, 1, 4), 0);
     assert_int_equal(reduce->scratch_bytes(n, 1, 4), 8 * 16384);
     assert_int_equal(reduce->scratch_bytes(100, 0, 4), 800);
     assert_int_equal(average_rule_find("allreduce")->scratch_bytes(n, 1, 4), 8 * n);
     size_t first, mine = wire_slice(n, 1, 4, &first);
     assert_int_equal(slices->scratch_bytes(n, 1, 4), 4 * 4 * mine);
+}
+
+/* However many ranks there are, a mean has its limit in bytes, and no rank but the server needs much. */
+static void test_scratch_of_many(void **state)
+{
+    (void)state;
+    const size_t n = 62006;
+    for (size_t i = 0; average_rules[i]; i++)
+        for (int size = 2; average_rules[i]->scratch_bytes && size <= 4096; size *= 2) {
+            assert_true(average_rules[i]->scratch_bytes(n, 0, size) <= 4 << 22);
+            for (int rank = 1; rank < size; rank += size / 2)
+                assert_true(average_rules[i]->scratch_bytes(n, rank, size) <= 8 * n);
+        }
 }
 
 /* The only rank's weights, whatever they are. */
@@ -258,7 +272,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_abort),          cmocka_unit_test(test_rules),
         cmocka_unit_test(test_bytes),          cmocka_unit_test(test_slices),
         cmocka_unit_test(test_average_copies), cmocka_unit_test(test_rules_alone),
-        cmocka_unit_test(test_scratch),        cmocka_unit_test(test_state),
+        cmocka_unit_test(test_scratch),        cmocka_unit_test(test_scratch_of_many),
+        cmocka_unit_test(test_state),
     };
     transport_start(&argc, &argv);
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
