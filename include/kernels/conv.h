@@ -24,6 +24,11 @@ typedef struct conv_shape {
     int kernel, stride;
     /* Rows and columns at each edge of `in` that are known to be zero; their products are left out. */
     int border_top, border_bottom, border_left, border_right;
+    /*
+     * Rows and columns of zeros that belong to the input but are not in `in`: between neighbours, above the first row,
+     * before the first column, and as many as it takes below the last row.  With `between`, stride is 1.
+     */
+    int between, above, before;
 } conv_shape;
 
 /* How a convolution is cut into tiles of out channels x pixels that stay in registers. */
@@ -36,10 +41,18 @@ typedef struct conv_tiling {
 /* conv_tiling_choose - the cheapest tiles for a shape on this target */
 conv_tiling conv_tiling_choose(const conv_shape *shape);
 
-/* Tiles side by side in a row of the output that are alike: from x on, n of them, each needing the same taps. */
+/*
+ * Taps of a kernel row or column that meet neighbours in `in`: n from place `tap` on in the order of the packed weights,
+ * the first of them pixel `in`.  The order is 0, s, 2s, .., 1, s + 1, .. with s = between + 1.
+ */
+typedef struct conv_reach {
+    int tap, n, in;
+} conv_reach;
+
+/* Tiles of pixels between + 1 apart in a row of the output that are alike: from x on, n of them, of the same taps. */
 typedef struct conv_run {
     int x, width, n;
-    int kx_begin, kx_end;
+    conv_reach taps; /* of the first one */
 } conv_run;
 
 enum { CONV_MAX_KERNEL = 31 };
@@ -66,7 +79,7 @@ enum conv_method conv_method_choose(const conv_shape *shape);
 
 /*
  * What is decided once for a shape, before there are images: the algorithm, and what it derives from the shape.
- * kx_begin and kx_end never grow from left to right: so there are few runs.
+ * From left to right the taps that are needed never move to higher ones: so there are few runs.
  */
 typedef struct conv_plan {
     const struct conv_algorithm *algorithm;
@@ -77,7 +90,7 @@ typedef struct conv_plan {
     size_t n_packed, n_pack_items; /* floats of the packed weights; items of conv_pack */
     size_t n_scratch;              /* vecs that each thread needs for itself */
     int n_runs;
-    conv_run runs[2 * CONV_MAX_KERNEL + 2];
+    conv_run runs[4 * CONV_MAX_KERNEL];
 } conv_plan;
 
 /* What a convolution works on. */

@@ -12,12 +12,12 @@ enum { MAX_CHANNELS = SIMD_TILE_CHANNELS, MAX_PIXELS = SIMD_TILE_PIXELS, L1_BYTE
 typedef struct tiles {
     const vec *in;          /* first in channel, row and pixel that the first tile needs */
     size_t in_row, in_skip; /* from row to row; from an in channel's last to the next one's first */
-    const float *w;         /* first tap needed; packed: [in][ky][kx][m] */
-    size_t w_row, w_skip;   /* floats, likewise */
-    const float *bias;      /* m of them; NULL: go on from what stands in out */
+    const float *w; /* first tap needed; packed: [in][ky][kx][m], ky and kx in conv_reach's order */
+    size_t w_row, w_skip; /* floats, likewise */
+    const float *bias;    /* m of them; NULL: go on from what stands in out */
     vec *out;
-    size_t out_plane;
-    int n_in, ky_begin, n_rows; /* rows of each in channel: the first needed, how many */
+    size_t out_plane, out_step; /* to the next channel, to the next pixel */
+    int n_in, ky, n_rows;       /* in channels; place of the first row's taps, rows of each */
     int n_taps, stride, n;      /* taps of each row; n: tiles */
 } tiles;
 
@@ -34,15 +34,16 @@ SIMD_INLINE void tiles_compute(const tiles *t, const int n_m, const int n_r, con
 {
     const int n_taps = taps ? taps : t->n_taps, step = taps ? 1 : t->stride;
     const vec *in = t->in;
+    const size_t to = t->out_step;
     vec *out = t->out;
-    for (int n = t->n; n > 0; n--, in += n_r * step, out += n_r) {
+    for (int n = t->n; n > 0; n--, in += n_r * step, out += (size_t)n_r * to) {
         const vec *x = in;
         const float *w = t->w;
         vec sum[MAX_CHANNELS][MAX_PIXELS];
         SIMD_FOR (int m = 0; m < n_m; m++)
             SIMD_FOR (int r = 0; r < n_r; r++)
                 sum[m][r] =
-                    t->bias ? vec_set(t->bias[m]) : out[(size_t)m * t->out_plane + (size_t)r];
+                    t->bias ? vec_set(t->bias[m]) : out[(size_t)m * t->out_plane + (size_t)r * to];
         for (int i = t->n_in; i > 0; i--, x += t->in_skip, w += t->w_skip) {
             for (int ky = t->n_rows; ky > 0; ky--, x += t->in_row, w += t->w_row) {
                 /* Unrolled where the number is known, else a turn of the loop for each. */
@@ -54,7 +55,7 @@ SIMD_INLINE void tiles_compute(const tiles *t, const int n_m, const int n_r, con
         }
         SIMD_FOR (int m = 0; m < n_m; m++)
             SIMD_FOR (int r = 0; r < n_r; r++)
-                out[(size_t)m * t->out_plane + (size_t)r] = sum[m][r];
+                out[(size_t)m * t->out_plane + (size_t)r * to] = sum[m][r];
     }
 }
 
@@ -114,8 +115,18 @@ static double tile_cycles(const conv_shape *s, int m, int r)
     return (loads > most ? loads : most) + 0.1 * loads + 2.0;
 }
 
-conv_tiling conv_tiling_choose(const conv_shape *s)
+/* A row's pixels that need the same taps, and these: a convolution by itself, if there are zeros between. */
+static conv_shape phase_of(const conv_shape *s)
 {
+    conv_shape phase = *s;
+    phase.kernel = pieces(s->kernel, s->between + 1);
+    phase.out_width = pieces(s->out_width, s->between + 1);
+    return phase;
+}
+
+conv_tiling conv_tiling_choose(const conv_shape *shape)
+{
+    const conv_shape phase = phase_of(shape), *s = &phase;
     conv_tiling best = {1, 1, s->in_channels, 1};
     double least = 0.0;
     for (int m = 1; m <= MAX_CHANNELS; m++) {
@@ -143,12 +154,26 @@ conv_tiling conv_tiling_choose(const conv_shape *s)
     return best;
 }
 
+/* The taps as they are packed, in rows and columns those that meet neighbours side by side. */
+static void order_taps(const conv_shape *s, int *order)
+{
+    int line[CONV_MAX_KERNEL], n = 0, step = s->between + 1;
+    for (int first = 0; n < s->kernel; first++)
+        for (int k = first; k < s->kernel; k += step)
+            line[n++] = k;
+    for (int y = 0; y < n; y++)
+        for (int x = 0; x < n; x++)
+            *order++ = line[y] * s->kernel + line[x];
+}
+
 /* Walk over the packed order; at: strides of w for out channel, in channel and tap, from the first. */
 static void pack(const conv_plan *plan, const float *w, const long at[3], float *packed,
                  size_t from, size_t to)
 {
     const conv_shape *s = &plan->shape;
     int n = (int)plan->n_pack_items, taps = s->kernel * s->kernel;
+    int order[CONV_MAX_KERNEL * CONV_MAX_KERNEL];
+    order_taps(s, order);
     for (int k = (int)from; k < (int)to; k++) {
         int begin = piece_begin(s->out_channels, n, k),
             end = piece_begin(s->out_channels, n, k + 1);
@@ -156,66 +181,105 @@ static void pack(const conv_plan *plan, const float *w, const long at[3], float 
         for (int i = 0; i < s->in_channels; i++)
             for (int tap = 0; tap < taps; tap++)
                 for (int o = begin; o < end; o++)
-                    *p++ = w[o * at[0] + i * at[1] + tap * at[2]];
+                    *p++ = w[o * at[0] + i * at[1] + order[tap] * at[2]];
     }
+}
+
+/* The taps that meet what is in `in`, from place `at` of the whole input on, its first row or column being 0. */
+static conv_reach reach_at(const conv_shape *s, int at)
+{
+    int step = s->between + 1, first = (step - at % step) % step;
+    int shorter = s->kernel % step;
+    return (conv_reach){
+        .tap = first * (s->kernel / step) + (first < shorter ? first : shorter),
+        .n = first < s->kernel ? pieces(s->kernel - first, step) : 0,
+        .in = (at + first) / step,
+    };
+}
+
+/* Those that meet pixels low .. high - 1. */
+static conv_reach reach_within(conv_reach r, int low, int high)
+{
+    int left_out = clamp(low - r.in, 0, r.n);
+    r.tap += left_out;
+    r.in += left_out;
+    r.n = clamp(high - r.in, 0, r.n - left_out);
+    r.in = r.n > 0 ? r.in : 0;
+    return r;
 }
 
 /* The tile of `width` pixels from x on, and the taps of which it needs the products. */
 static conv_run tile_at(const conv_shape *s, int x, int width)
 {
-    conv_run r = {.x = x, .width = width, .n = 1};
-    r.kx_begin = clamp(s->border_left - (x + width - 1) * s->stride, 0, s->kernel - 1);
-    r.kx_end = clamp(s->in_width - s->border_right - x * s->stride, r.kx_begin + 1, s->kernel);
-    return r;
+    conv_reach first = reach_at(s, x * s->stride - s->before);
+    int low = s->border_left - (width - 1) * s->stride, high = s->in_width - s->border_right;
+    return (conv_run){.x = x, .width = width, .n = 1, .taps = reach_within(first, low, high)};
 }
 
-/* A row cut into tiles, the wider ones first. */
-static void cut_row(conv_plan *plan)
+/* A row's pixels from x on, between + 1 apart, cut into tiles, the wider ones first. */
+static void cut_phase(conv_plan *plan, int x)
 {
     const conv_shape *s = &plan->shape;
-    int n = pieces(s->out_width, plan->tiling.pixels);
-    int width = s->out_width / n, n_wide = s->out_width % n;
-    for (int k = 0, x = 0; k < n; k++) {
+    int step = s->between + 1, length = pieces(s->out_width - x, step);
+    int n = pieces(length, plan->tiling.pixels), width = length / n, n_wide = length % n;
+    conv_run *last = NULL;
+    for (int k = 0; k < n; k++) {
         conv_run next = tile_at(s, x, width + (k < n_wide));
-        conv_run *last = plan->n_runs > 0 ? &plan->runs[plan->n_runs - 1] : NULL;
-        x += next.width;
-        if (last && last->width == next.width && last->kx_begin == next.kx_begin &&
-            last->kx_end == next.kx_end)
+        x += next.width * step;
+        if (last && last->width == next.width && last->taps.tap == next.taps.tap &&
+            last->taps.n == next.taps.n)
             last->n++;
         else
-            plan->runs[plan->n_runs++] = next;
+            *(last = &plan->runs[plan->n_runs++]) = next;
     }
 }
 
-/* All out channels of n tiles of a run, from x on.  t.in and t.out stand at their row's begin. */
-static void compute_strip(const conv_plan *plan, tiles t, const conv_run *p, int x,
+/* All pixels that any tap meets. */
+static void cut_row(conv_plan *plan)
+{
+    const conv_shape *s = &plan->shape;
+    for (int x = 0; x <= s->between && x < s->out_width; x++)
+        if (reach_at(s, x - s->before).n > 0)
+            cut_phase(plan, x);
+}
+
+/* All out channels of t.n tiles of a run, from tile k on.  t.in, t.w and t.out stand at their row's begin. */
+static void compute_strip(const conv_plan *plan, tiles t, const conv_run *p, int k,
                           const float *bias, bool add)
 {
     const float zeros[MAX_CHANNELS] = {0};
     const conv_shape *s = &plan->shape;
     const float *packed = t.w;
-    const vec *in = t.in + x * s->stride + p->kx_begin;
-    vec *out = t.out + x;
+    const vec *in = t.in + p->taps.in + k * p->width * s->stride;
+    vec *out = t.out + p->x + k * p->width * (s->between + 1);
     int n = (int)plan->n_pack_items, chunk = plan->tiling.chunk;
     size_t kernel = (size_t)s->kernel, ky = (kernel - (size_t)t.n_rows);
     size_t in_plane = (size_t)s->in_height * (size_t)s->in_width;
-    t.n_taps = p->kx_end - p->kx_begin;
+    t.n_taps = p->taps.n;
     for (int i = 0; i < s->in_channels; i += chunk) {
         t.in = in + (size_t)i * in_plane;
         t.n_in = clamp(chunk, 0, s->in_channels - i);
-        for (int k = 0; k < n; k++) {
-            int o = piece_begin(s->out_channels, n, k);
-            int n_m = piece_begin(s->out_channels, n, k + 1) - o;
+        for (int group = 0; group < n; group++) {
+            int o = piece_begin(s->out_channels, n, group);
+            int n_m = piece_begin(s->out_channels, n, group + 1) - o;
             size_t first = (size_t)o * (size_t)s->in_channels + (size_t)(i * n_m);
             t.w_row = kernel * (size_t)n_m;
             t.w_skip = ky * t.w_row;
             t.w = packed + first * kernel * kernel +
-                  (size_t)(t.ky_begin * s->kernel + p->kx_begin) * (size_t)n_m;
+                  (size_t)(t.ky * s->kernel + p->taps.tap) * (size_t)n_m;
             t.bias = i > 0 || add ? NULL : bias ? bias + o : zeros;
             t.out = out + (size_t)o * t.out_plane;
             find_function(s, n_m, p->width, t.n_taps)(&t);
         }
     }
+}
+
+/* A row of all out channels before any product. */
+static void clear_row(const conv_shape *s, const float *bias, size_t out_plane, vec *out)
+{
+    for (int o = 0; o < s->out_channels; o++, out += out_plane)
+        for (int x = 0; x < s->out_width; x++)
+            out[x] = vec_set(bias ? bias[o] : 0.0F);
 }
 
 static void forward(const conv_plan *plan, const conv_arrays *arrays, size_t begin, size_t end)
@@ -227,21 +291,26 @@ static void forward(const conv_plan *plan, const conv_arrays *arrays, size_t beg
     tiles t = {.w = arrays->packed,
                .in_row = (size_t)s->in_width,
                .out_plane = out_plane,
+               .out_step = (size_t)s->between + 1,
                .stride = s->stride};
+    bool clear = s->between >= s->kernel && !arrays->add; /* some columns meet no tap */
     for (size_t item = begin; item < end; item++) {
         size_t block = item / (size_t)s->out_height;
-        int y = (int)(item % (size_t)s->out_height), top = y * s->stride;
-        t.ky_begin = clamp(s->border_top - top, 0, s->kernel);
-        t.n_rows = clamp(s->in_height - s->border_bottom - top, t.ky_begin, s->kernel) - t.ky_begin;
+        int y = (int)(item % (size_t)s->out_height);
+        conv_reach rows = reach_within(reach_at(s, y * s->stride - s->above), s->border_top,
+                                       s->in_height - s->border_bottom);
+        t.ky = rows.tap;
+        t.n_rows = rows.n;
         t.in_skip = in_plane - (size_t)t.n_rows * t.in_row;
-        t.in = arrays->in + block * (size_t)s->in_channels * in_plane +
-               (size_t)(top + t.ky_begin) * t.in_row;
+        t.in = arrays->in + block * (size_t)s->in_channels * in_plane + (size_t)rows.in * t.in_row;
         t.out = arrays->out + block * (size_t)s->out_channels * out_plane +
                 (size_t)y * (size_t)s->out_width;
+        if (clear)
+            clear_row(s, arrays->bias, out_plane, t.out);
         for (const conv_run *r = plan->runs; r < plan->runs + plan->n_runs; r++)
             for (int k = 0; k < r->n; k += t.n) { /* as many as stay in the level-1 cache */
                 t.n = r->n - k < strip ? r->n - k : strip;
-                compute_strip(plan, t, r, r->x + k * r->width, arrays->bias, arrays->add);
+                compute_strip(plan, t, r, k, arrays->bias, arrays->add);
             }
     }
 }

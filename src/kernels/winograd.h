@@ -104,7 +104,7 @@ SIMD_INLINE winograd_tile winograd_tile_at(const int m, const conv_shape *s, int
     int tiles_x = pieces(s->out_width, m), y = number / tiles_x * m, x = number % tiles_x * m;
     int height = s->in_height - s->border_top - s->border_bottom;
     int width = s->in_width - s->border_left - s->border_right;
-    int in_y = y - s->border_top, in_x = x - s->border_left;
+    int in_y = y - s->border_top - s->above, in_x = x - s->border_left - s->before;
     winograd_tile t = {.in = (long)in_y * width + in_x,
                        .out = (long)y * s->out_width + x,
                        .rows = winograd_inside(in_y, side, height),

@@ -21,22 +21,34 @@ static conv_shape forward_shape(const layer *self)
                         .border_right = (int)self->values[CONV_RIGHT]};
 }
 
-static conv_shape gradient_shape(const layer *self)
+/* The gradient of the output as its kernel wants it: of the zeros around it only columns, and as many as neighbours. */
+static conv_embedding gradient_margins(const layer *self)
 {
     conv_embedding e = conv_spreading(self);
-    int bottom = e.top + (e.height - 1) * e.stride, right = e.left + (e.width - 1) * e.stride;
+    return (conv_embedding){.height = e.height,
+                            .width = e.width,
+                            .to_height = e.height,
+                            .to_width = (e.to_width - 1 - e.left % e.stride) / e.stride + 1,
+                            .left = e.left / e.stride,
+                            .stride = 1};
+}
+
+static conv_shape gradient_shape(const layer *self)
+{
+    conv_embedding e = conv_spreading(self), margins = gradient_margins(self);
     return (conv_shape){.in_channels = self->out.channels,
-                        .in_height = e.to_height,
-                        .in_width = e.to_width,
+                        .in_height = margins.to_height,
+                        .in_width = margins.to_width,
                         .out_channels = self->in[0].channels,
                         .out_height = self->in[0].height,
                         .out_width = self->in[0].width,
                         .kernel = (int)self->values[CONV_KERNEL],
                         .stride = 1,
-                        .border_top = e.top,
-                        .border_bottom = e.to_height - 1 - bottom,
-                        .border_left = e.left,
-                        .border_right = e.to_width - 1 - right};
+                        .border_left = margins.left,
+                        .border_right = margins.to_width - margins.left - margins.width,
+                        .between = e.stride - 1,
+                        .above = e.top,
+                        .before = e.left % e.stride};
 }
 
 static bool is_grouped(const layer *self)
@@ -104,7 +116,7 @@ static void plan(layer *self, void *out)
                               .backward = conv_plan_make(&g, method_of(self), NULL),
                               .weights = conv_gradient_plan_make(&f, method_of(self)),
                               .padding = conv_padding(self),
-                              .spread = conv_spreading(self)};
+                              .spread = gradient_margins(self)};
     self->n_sums = made->weights.n_sums;
     /* Sums that take more room than the images would push them out of the cache; Winograd's are of the batch. */
     self->by_blocks = method_of(self) == CONV_DIRECT &&

@@ -16,12 +16,12 @@ typedef struct conv_case {
     enum numbers numbers;
     enum conv_method method;
     int out_height, out_width;
-    conv_embedding pad, spread; /* of the input, of the gradient of the output */
+    conv_embedding pad, margins; /* of the input, of the gradient of the output */
     conv_shape forward, gradient;
     conv_plan forward_plan, gradient_plan;
     conv_gradient_plan weights_plan;
     float *x, *w, *bias, *gy; /* row-major */
-    vec *in, *padded, *out, *gout, *spread_gout, *gin;
+    vec *in, *padded, *out, *gout, *wide_gout, *gin;
     float *packed, *flipped, *transformed, *gw, *gb;
     vec *scratch;
 } conv_case;
@@ -70,39 +70,34 @@ static inline void case_shapes(conv_case *c)
     c->out_width = reference_side(r->in_width, r->kernel, r->stride, p);
     c->pad = (conv_embedding){
         r->in_height, r->in_width, r->in_height + 2 * p, r->in_width + 2 * p, p, p, 1};
-    c->spread = (conv_embedding){c->out_height,
-                                 c->out_width,
-                                 r->in_height + r->kernel - 1,
-                                 r->in_width + r->kernel - 1,
-                                 before,
-                                 before,
-                                 r->stride};
-    c->forward = (conv_shape){r->in_channels,
-                              r->in_height + 2 * p,
-                              r->in_width + 2 * p,
-                              r->out_channels,
-                              c->out_height,
-                              c->out_width,
-                              r->kernel,
-                              r->stride,
-                              p,
-                              p,
-                              p,
-                              p};
-    int bottom = before + (c->out_height - 1) * r->stride;
-    int right = before + (c->out_width - 1) * r->stride;
-    c->gradient = (conv_shape){r->out_channels,
-                               c->spread.to_height,
-                               c->spread.to_width,
-                               r->in_channels,
-                               r->in_height,
-                               r->in_width,
-                               r->kernel,
-                               1,
-                               before,
-                               c->spread.to_height - 1 - bottom,
-                               before,
-                               c->spread.to_width - 1 - right};
+    int offset = before % r->stride, left = before / r->stride;
+    int width = (r->in_width + r->kernel - 2 - offset) / r->stride + 1;
+    c->margins = (conv_embedding){c->out_height, c->out_width, c->out_height, width, 0, left, 1};
+    c->forward = (conv_shape){.in_channels = r->in_channels,
+                              .in_height = r->in_height + 2 * p,
+                              .in_width = r->in_width + 2 * p,
+                              .out_channels = r->out_channels,
+                              .out_height = c->out_height,
+                              .out_width = c->out_width,
+                              .kernel = r->kernel,
+                              .stride = r->stride,
+                              .border_top = p,
+                              .border_bottom = p,
+                              .border_left = p,
+                              .border_right = p};
+    c->gradient = (conv_shape){.in_channels = r->out_channels,
+                               .in_height = c->out_height,
+                               .in_width = width,
+                               .out_channels = r->in_channels,
+                               .out_height = r->in_height,
+                               .out_width = r->in_width,
+                               .kernel = r->kernel,
+                               .stride = 1,
+                               .border_left = left,
+                               .border_right = width - left - c->out_width,
+                               .between = r->stride - 1,
+                               .above = before,
+                               .before = offset};
     case_plan(c, NULL, NULL);
 }
 
@@ -124,7 +119,7 @@ static inline void case_new_by(conv_case *c, const reference_conv *r, enum numbe
     c->in = blocks_new(c->x, n, in_features(c));
     c->gout = blocks_new(c->gy, n, out_features(c));
     c->padded = guarded_new(n_blocks * shape_features(&c->forward) * sizeof(vec));
-    c->spread_gout = guarded_new(n_blocks * shape_features(&c->gradient) * sizeof(vec));
+    c->wide_gout = guarded_new(n_blocks * shape_features(&c->gradient) * sizeof(vec));
     c->out = guarded_new(n_blocks * out_features(c) * sizeof(vec));
     c->gin = guarded_new(n_blocks * in_features(c) * sizeof(vec));
     c->packed = guarded_new(c->forward_plan.n_packed * sizeof(float));
@@ -143,9 +138,9 @@ static inline void case_new(conv_case *c, const reference_conv *r, enum numbers 
 
 static inline void case_free(conv_case *c)
 {
-    void *const all[] = {c->x,           c->w,    c->bias,        c->gy,     c->in,     c->padded,
-                         c->out,         c->gout, c->spread_gout, c->gin,    c->packed, c->flipped,
-                         c->transformed, c->gw,   c->gb,          c->scratch};
+    void *const all[] = {c->x,           c->w,    c->bias,      c->gy,     c->in,     c->padded,
+                         c->out,         c->gout, c->wide_gout, c->gin,    c->packed, c->flipped,
+                         c->transformed, c->gw,   c->gb,        c->scratch};
     for (int k = 0; k < COUNT(all); k++)
         guarded_free(all[k]);
 }
@@ -190,10 +185,10 @@ static inline void run_forward(void *arg, size_t begin, size_t end)
                  begin, end);
 }
 
-static inline void run_spread(void *arg, size_t begin, size_t end)
+static inline void run_margins(void *arg, size_t begin, size_t end)
 {
     conv_case *c = arg;
-    conv_embed(&c->spread, c->gout, c->spread_gout, begin, end);
+    conv_embed(&c->margins, c->gout, c->wide_gout, begin, end);
 }
 
 static inline void run_input_gradient(void *arg, size_t begin, size_t end)
@@ -201,7 +196,7 @@ static inline void run_input_gradient(void *arg, size_t begin, size_t end)
     conv_case *c = arg;
     conv_forward(&c->gradient_plan,
                  &(conv_arrays){.packed = c->flipped,
-                                .in = c->gradient_plan.bare ? c->gout : c->spread_gout,
+                                .in = c->gradient_plan.bare ? c->gout : c->wide_gout,
                                 .out = c->gin,
                                 .scratch = c->scratch},
                  begin, end);
@@ -242,7 +237,7 @@ static inline void case_run(conv_case *c)
     const operation operations[] = {
         {"conv_embed of the input", run_pad, in_planes, c->padded},
         {"conv_forward", run_forward, n_blocks * c->forward_plan.n_items, c->out},
-        {"conv_embed of the gradient", run_spread, out_planes, c->spread_gout},
+        {"conv_embed of the gradient", run_margins, out_planes, c->wide_gout},
         {"conv_forward as input gradient", run_input_gradient, n_blocks * c->gradient_plan.n_items,
          c->gin},
         {"conv_weight_gradient", run_weight_gradient, c->weights_plan.n_items,

@@ -145,8 +145,14 @@ static void find_tiles(bool legal[16][16])
             for (int channels = 1; channels <= 24; channels++)
                 for (int width = 1; width <= 24; width++) {
                     int in = (width - 1) * stride + kernels[i];
-                    conv_shape s = {4,          in,     in, channels, width, width,
-                                    kernels[i], stride, 0,  0,        0,     0};
+                    conv_shape s = {.in_channels = 4,
+                                    .in_height = in,
+                                    .in_width = in,
+                                    .out_channels = channels,
+                                    .out_height = width,
+                                    .out_width = width,
+                                    .kernel = kernels[i],
+                                    .stride = stride};
                     conv_tiling tiling = conv_tiling_choose(&s);
                     assert_in_range(tiling.channels, 1, 15);
                     assert_in_range(tiling.pixels, 1, 15);
@@ -204,6 +210,51 @@ static void test_border(void **state)
             }
 }
 
+/* The same bits as with all zeros in place: those that the stride puts between neighbours, and those around them. */
+static void check_zeros_left_out(const reference_conv *r)
+{
+    conv_case c;
+    case_new(&c, r, REALS);
+    case_run(&c);
+    case_compare(&c);
+    size_t n_blocks = blocks_of((size_t)r->n_images), n = n_blocks * in_features(&c);
+    int before = r->kernel - 1 - r->padding;
+    vec *out_of_all = guarded_new(n * sizeof(vec)), *left_out = c.gin;
+    c.margins.to_height = r->in_height + r->kernel - 1;
+    c.margins.to_width = r->in_width + r->kernel - 1;
+    c.margins.top = c.margins.left = before;
+    c.margins.stride = r->stride;
+    c.gradient = (conv_shape){.in_channels = r->out_channels,
+                              .in_height = c.margins.to_height,
+                              .in_width = c.margins.to_width,
+                              .out_channels = r->in_channels,
+                              .out_height = r->in_height,
+                              .out_width = r->in_width,
+                              .kernel = r->kernel,
+                              .stride = 1};
+    guarded_free(c.wide_gout);
+    c.wide_gout = guarded_new(n_blocks * shape_features(&c.gradient) * sizeof(vec));
+    c.gin = out_of_all;
+    case_plan(&c, NULL, NULL);
+    case_run(&c);
+    assert_memory_equal(left_out, out_of_all, n * sizeof(vec));
+    guarded_free(left_out);
+    case_free(&c);
+}
+
+static void test_zeros_left_out(void **state)
+{
+    (void)state;
+    for (int kernel = 1; kernel <= 5; kernel++)
+        for (int stride = 1; stride <= 7; stride++)
+            for (int padding = 0; padding < kernel; padding++)
+                for (int side = 1; side <= 13; side += 3) {
+                    reference_conv r = {2, 3, side, side + 1, 7, kernel, stride, padding};
+                    if (fits(&r))
+                        check_zeros_left_out(&r);
+                }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_full_size),
         cmocka_unit_test(test_tiles),
         cmocka_unit_test(test_border),
+        cmocka_unit_test(test_zeros_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
