@@ -135,16 +135,23 @@ typedef struct outer {
     const float *rows;
     size_t row;
     size_t n;
+    float *out; /* first weight of the first output; `length` of each, out_row apart */
+    size_t out_row, length;
 } outer;
 
-/* sum[m][c]: weights of n_m outputs x n_c vectors of inputs, summed over the images in their order */
-SIMD_INLINE void outer_tile(const outer *p, const int n_m, const int n_c,
-                            vec sum[GRADIENT_ROWS][MAX_VECTORS])
+SIMD_INLINE void store_some(float *to, vec x, size_t n)
 {
-    vec part[GRADIENT_ROWS][MAX_VECTORS];
+    for (size_t lane = 0; lane < n; lane++)
+        to[lane] = x[lane];
+}
+
+/* Weights of n_m outputs x n_c vectors of inputs, summed over the images in their order; the last may have fewer lanes. */
+SIMD_INLINE void outer_tile(const outer *p, const int n_m, const int n_c)
+{
+    vec sum[GRADIENT_ROWS][MAX_VECTORS];
     SIMD_FOR (int m = 0; m < n_m; m++)
         SIMD_FOR (int c = 0; c < n_c; c++)
-            part[m][c] = vec_set(0.0F);
+            sum[m][c] = vec_set(0.0F);
     const float *x = p->rows;
     for (size_t first = 0, block = 0; first < p->n; first += VEC_WIDTH, block++) {
         const float *g = p->gy + block * p->gy_block;
@@ -153,20 +160,27 @@ SIMD_INLINE void outer_tile(const outer *p, const int n_m, const int n_c,
             SIMD_FOR (int m = 0; m < n_m; m++) {
                 vec gradient = vec_set(g[m * VEC_WIDTH]);
                 SIMD_FOR (int c = 0; c < n_c; c++)
-                    part[m][c] += gradient * vec_load(x + c * VEC_WIDTH);
+                    sum[m][c] += gradient * vec_load(x + c * VEC_WIDTH);
             }
         }
     }
-    SIMD_FOR (int m = 0; m < n_m; m++)
-        SIMD_FOR (int c = 0; c < n_c; c++)
-            sum[m][c] = part[m][c];
+    size_t rest = (size_t)(n_c - 1) * VEC_WIDTH;
+    SIMD_FOR (int m = 0; m < n_m; m++) {
+        float *out = p->out + (size_t)m * p->out_row;
+        SIMD_FOR (int c = 0; c < n_c - 1; c++)
+            vec_store(out + c * VEC_WIDTH, sum[m][c]);
+        if (p->length - rest == VEC_WIDTH)
+            vec_store(out + rest, sum[m][n_c - 1]);
+        else
+            store_some(out + rest, sum[m][n_c - 1], p->length - rest);
+    }
 }
 
-static void outer_compute(const outer *p, int n_m, int n_c, vec sum[GRADIENT_ROWS][MAX_VECTORS])
+SIMD_INLINE void outer_compute(const outer *p, int n_m, int n_c)
 {
 #define CASE(m, c)                                                                                 \
     case m * 4 + c:                                                                                \
-        outer_tile(p, m, c, sum);                                                                  \
+        outer_tile(p, m, c);                                                                       \
         break;
     switch (n_m * 4 + n_c) {
         /* clang-format off */
@@ -187,11 +201,9 @@ void dense_weight_gradient(int n_in, int n_out, const float *rows, const vec *gy
         size_t length = n_i - i < n_c * VEC_WIDTH ? n_i - i : n_c * VEC_WIDTH;
         for (size_t o = begin, n_m; o < end; o += n_m) {
             n_m = end - o < GRADIENT_ROWS ? 1 : GRADIENT_ROWS;
-            outer p = {g + o * VEC_WIDTH, gy_block, rows + i, row, n};
-            vec sum[GRADIENT_ROWS][MAX_VECTORS];
-            outer_compute(&p, (int)n_m, (int)n_c, sum);
-            for (size_t m = 0; m < n_m; m++)
-                memcpy(gw + (o + m) * n_i + i, sum[m], length * sizeof *gw);
+            outer p = {g + o * VEC_WIDTH, gy_block, rows + i, row, n,
+                       gw + o * n_i + i,  n_i,      length};
+            outer_compute(&p, (int)n_m, (int)n_c);
         }
     }
     for (size_t o = begin; gb && o < end; o++) {
