@@ -134,20 +134,22 @@ static bool allocate(network *self, const model *of, error *err)
         return error_user(err, "a batch of %zu images exceeds any memory", self->max_images);
     self->stages = memory_new(n_layers, sizeof *self->stages, err);
     self->passes = memory_new(n_layers, sizeof *self->passes, err);
-    self->images = new_blocks(n_blocks, layer_features(of->input), err);
     self->labels = memory_new(padded, sizeof *self->labels, err);
     self->numbers = memory_new(padded, sizeof *self->numbers, err);
     self->guesses = memory_new(padded, sizeof *self->guesses, err);
     self->losses = memory_new(padded, sizeof *self->losses, err);
-    if (!self->stages || !self->passes || !self->images || !self->labels || !self->numbers ||
-        !self->guesses || !self->losses || !plan_layers(self, of, err))
+    if (!self->stages || !self->passes || !self->labels || !self->numbers || !self->guesses ||
+        !self->losses || !plan_layers(self, of, err))
         return false;
+    if (step_is_replayed(self)) /* room for what is never computed would be a thousand hosts' */
+        return true;
+    self->images = new_blocks(n_blocks, layer_features(of->input), err);
     self->n_stages = stages_of(self->model, self->stages);
     for (int k = 0; k < self->model->n_layers; k++)
         if (!allocate_layer(self, k, n_blocks, err))
             return false;
     self->scratch = memory_new((size_t)self->n_threads, self->scratch_bytes, err);
-    return self->scratch && allocate_buffers(self, n_blocks, err);
+    return self->images && self->scratch && allocate_buffers(self, n_blocks, err);
 }
 
 network *network_new(const model *of, size_t max_images, bool training, int n_threads, error *err)

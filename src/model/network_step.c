@@ -147,19 +147,24 @@ static void work(const team *us, void *arg)
     optimizer_update(self->by, self->at->w, self->at->g, us);
 }
 
-/* In a simulation: the time that it takes there.  True where that is all that is to be done. */
-static bool take_time(const step *self)
+bool step_is_replayed(const network *net)
+{
+    return net->training && world_replays();
+}
+
+/* In a simulation: the time that it takes there. */
+static void take_time(const step *self)
 {
     const model *of = self->net->model;
     const double each = self->g ? of->flops_step : of->flops_forward;
     world_work((double)self->n_images * each, self->net->n_threads);
-    return self->g && world_replays();
 }
 
 static network_result execute(step *self)
 {
     const network *net = self->net;
-    if (take_time(self)) /* a gradient of zeros: weights stay as they are */
+    take_time(self);
+    if (step_is_replayed(net)) /* a gradient of zeros: weights stay as they are */
         return (network_result){0};
     step_begin(self);
     team_run(net->n_threads, work, self);

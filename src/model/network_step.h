@@ -52,6 +52,9 @@ typedef struct step {
     double t_input_s;
 } step;
 
+/* step_is_replayed - do the steps of this network take their time, and no more (world_replays)?  It has no room then. */
+bool step_is_replayed(const network *net);
+
 /* step_begin - set up the passes for self's images, weights and gradient; by one thread, before the others */
 void step_begin(step *self);
 

@@ -36,7 +36,7 @@ typedef struct worker {
     augment augment;
     input_rule input;
     dataset images, tests; /* of all its clients, one's behind the other's */
-    uint8_t *parcel;       /* SHARDS_PIECE images on their way to the clients, while they arrive */
+    uint8_t *parcel;       /* of them, on their way to the clients: at most SHARDS_PIECE */
     client
         *clients; /* n_clients, by their numbers; trained one after the other, with one network */
     int n_clients;
