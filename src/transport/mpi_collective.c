@@ -52,8 +52,7 @@ static void exchange(const void *mine, size_t n_bytes)
     MPI_Igather(mine, (int)n_bytes, MPI_BYTE, records.all, (int)n_bytes, MPI_BYTE, 0, job_ranks,
                 &request);
     wait_request(&request);
-    MPI_Ibcast(records.all, size * (int)n_bytes, MPI_BYTE, 0, job_ranks, &request);
-    wait_request(&request);
+    wait_broadcast(records.all, (size_t)size * n_bytes, 0);
 }
 
 void transport_allgather(const void *mine, size_t n_bytes, void *all)
@@ -137,9 +136,7 @@ bool transport_agree(error *err)
 void transport_broadcast(void *data, size_t n_bytes, int root, enum transport_wait how)
 {
     if (how == TRANSPORT_SLEEP && n_bytes <= SHORT_BYTES) {
-        MPI_Request request;
-        MPI_Ibcast(data, (int)n_bytes, MPI_BYTE, root, job_ranks, &request);
-        wait_request(&request);
+        wait_broadcast(data, n_bytes, root);
         return;
     }
     if (how == TRANSPORT_SLEEP)

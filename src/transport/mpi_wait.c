@@ -44,10 +44,8 @@ static void wait_nap(double since_s)
 
 /* Where nothing happens while nobody looks there is no need to look again and again; who has waited is late by half a
  * nap, as on average. */
-static void wait_simulated(MPI_Request *request, double since_s)
+static void wait_simulated(double since_s)
 {
-    call_hook();
-    MPI_Wait(request, MPI_STATUS_IGNORE);
     call_hook();
     double waited_s = clock_now() - since_s;
     world_nap(waited_s < 20e-6 ? 0.0 : nap_length(waited_s) / 2);
@@ -58,12 +56,31 @@ void wait_request(MPI_Request *request)
     double since_s = clock_now();
     int done;
     if (world_simulator()) {
-        wait_simulated(request, since_s);
+        call_hook();
+        MPI_Wait(request, MPI_STATUS_IGNORE);
+        wait_simulated(since_s);
         return;
     }
     for (MPI_Test(request, &done, MPI_STATUS_IGNORE); !done;
          MPI_Test(request, &done, MPI_STATUS_IGNORE))
         wait_nap(since_s);
+}
+
+void wait_broadcast(void *data, size_t n_bytes, int root)
+{
+    enum {
+        LINEAR = 4
+    }; /* up to so many ranks Open MPI's root sends to each, as SMPI's does to any number */
+    double since_s = clock_now();
+    if (world_simulator() && transport_size() > LINEAR) {
+        call_hook();
+        MPI_Bcast(data, (int)n_bytes, MPI_BYTE, root, job_ranks);
+        wait_simulated(since_s);
+        return;
+    }
+    MPI_Request request;
+    MPI_Ibcast(data, (int)n_bytes, MPI_BYTE, root, job_ranks, &request);
+    wait_request(&request);
 }
 
 void wait_message(int source, int tag)
