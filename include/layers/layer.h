@@ -240,6 +240,10 @@ bool layer_same_shapes(layer *self, error *err);
 void layer_share(const layer_pass *pass, const team *us, size_t per_block, size_t *begin,
                  size_t *end);
 
+/* layer_collect - the end of a backward pass that leaves sums: collect, after all threads, unless that comes later or nobody
+ * wants g */
+void layer_collect(const layer *self, const layer_pass *pass, const team *us);
+
 /* layer_tensor_add - append a tensor of the layer: "NAME.suffix" */
 void layer_tensor_add(layer *self, enum tensor_role role, const char *suffix, int n_dims,
                       const size_t *dims);

@@ -119,10 +119,7 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
     layer_share(pass, us, (size_t)self->values[GROUPS], &begin, &end);
     for (size_t k = begin; k < end; k++)
         backward_group(self, pass, k);
-    if (pass->by_blocks)
-        return;
-    team_barrier(us);
-    norm_collect(self, pass, us);
+    layer_collect(self, pass, us);
 }
 
 /* Group norm: the channels of an image in so many groups, each by its own mean and variance. */

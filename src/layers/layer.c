@@ -33,6 +33,14 @@ void layer_share(const layer_pass *pass, const team *us, size_t per_block, size_
     *end += pass->block_begin * per_block;
 }
 
+void layer_collect(const layer *self, const layer_pass *pass, const team *us)
+{
+    if (!pass->g || pass->by_blocks)
+        return;
+    team_barrier(us);
+    self->kind->collect(self, pass, us);
+}
+
 void layer_tensor_add(layer *self, enum tensor_role role, const char *suffix, int n_dims,
                       const size_t *dims)
 {

@@ -48,10 +48,7 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
         norm_pixels_backward(&pixels, pass->x[0] + b * block, pass->gy + b * block, kept, gx,
                              pass->add[0], pass->sums + b * self->n_sums);
     }
-    if (pass->by_blocks)
-        return;
-    team_barrier(us);
-    norm_collect(self, pass, us);
+    layer_collect(self, pass, us);
 }
 
 /* Layer norm over the channels: each pixel of an image by the mean and variance of its channels. */

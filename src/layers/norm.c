@@ -73,8 +73,6 @@ void norm_put(const layer *self, const layer_pass *pass, size_t c, norm_pair g)
 void norm_collect(const layer *self, const layer_pass *pass, const team *us)
 {
     size_t begin, end, channels = (size_t)self->in[0].channels;
-    if (!pass->g)
-        return;
     team_share(us, channels, &begin, &end);
     for (size_t c = begin; c < end; c++)
         norm_put(self, pass, c, norm_batch_sums(pass->sums, channels, c, pass->n_images));
