@@ -7,7 +7,9 @@
 #include <smpi/smpi.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /*
  * SimGrid's SMPI runs all ranks in one process, each with a copy of this program's variables, one at a time until it
@@ -45,6 +47,32 @@ static bool simulated_speaks(void)
     return !rank || strcmp(rank, "0") == 0;
 }
 
+/* A rank cannot be taken out of MPI without the others, and a launcher ends these when it hears of it: so all ends here. */
+static void fail(int argc, char **argv)
+{
+    (void)argc;
+    sg_actor_sleep_for(strtod(argv[2], NULL));
+    if (sg_actor_count() == 1) /* all ranks have come to their end before */
+        return;
+    fflush(NULL);
+    fprintf(
+        stderr,
+        "bramble: %s has failed, %s s after the simulated start, and the run with it: --resume goes on "
+        "from its checkpoint\n",
+        argv[1], argv[2]);
+    _exit(EXIT_FAILURE);
+}
+
+/* BRAMBLE_FAIL, of jobs/simulate: a host and the moment it fails, "pi2 1.5". */
+static void plan_failure(void)
+{
+    static char host[256], moment[64];
+    static char *words[] = {"failure", host, moment, NULL};
+    const char *asked = getenv("BRAMBLE_FAIL");
+    if (asked && simulated_speaks() && sscanf(asked, "%255s %63s", host, moment) == 2)
+        sg_actor_create(words[0], sg_host_self(), fail, 3, words);
+}
+
 static char simulator[48];
 static const world simulated = {
     .simulator = simulator,
@@ -63,4 +91,5 @@ __attribute__((constructor)) static void enter(void)
     sg_version_get(&major, &minor, &patch);
     snprintf(simulator, sizeof simulator, "SimGrid %d.%d", major, minor);
     world_enter(&simulated);
+    plan_failure();
 }

@@ -135,6 +135,29 @@ def test_what_a_platform_changes(simulate, tmp_path):
 
 
 @needs_simgrid
+def test_a_host_fails(simulate, tmp_path):
+    """The run ends at that moment, with one line; from its checkpoint it goes on with the others, and T is that of all rounds."""
+    whole = good(simulate(4, train=("--threads", "1", "--rounds", "6", "--checkpoint", "whole.ckpt.h5"), out="whole.h5"))
+    with h5py.File(tmp_path / "whole.h5") as file:
+        start_s, ends_s = file["summary/t_start_s"][()], file["rounds/t_end_s"][:]
+    moment = f"{start_s + (ends_s[2] + ends_s[3]) / 2:.6f}"
+    cut = simulate(4, "--fail", f"pi3@{moment}", train=("--threads", "1", "--rounds", "6", "--checkpoint", "kept.h5", "--quiet"))
+    assert (cut.returncode, cut.stdout) == (1, "") and cut.stderr.count("\n") == 1
+    assert cut.stderr.startswith(f"bramble: pi3 has failed, {moment} s after the simulated start")
+    with h5py.File(tmp_path / "run.h5") as file:
+        assert np.array_equal(file["rounds/t_end_s"][:], [*ends_s[:3], np.nan, np.nan, np.nan], equal_nan=True)
+    resumed = subprocess.run([SIMULATE, "3", "--", "--resume", "kept.h5", "--quiet"], cwd=tmp_path, text=True, capture_output=True,
+                             timeout=WAIT_S, env=dict(os.environ, BRAMBLE=str(BRAMBLE)))
+    good(resumed)
+    with h5py.File(tmp_path / "run.h5") as file:
+        then_s, t_s = file["rounds/t_end_s"][:], file["summary/t_time_s"][()]
+    assert len(then_s) == 6 and np.array_equal(then_s[:3], ends_s[:3]) and t_s == pytest.approx(then_s[-1])
+    assert (np.diff(then_s)[2:] > 1.1 * np.diff(ends_s)[2:]).all()  # three do the work of four
+    late = good(simulate(4, "--fail", "pi3@1000", train=("--threads", "1", "--rounds", "6"), out="late.h5"))
+    assert late.stdout.replace("late.h5", "whole.h5") == whole.stdout
+
+
+@needs_simgrid
 def test_readers_tell_it(simulate, bramble, tmp_path):
     """A simulated run is told from a measured one by all that read it, and never averaged or planned with one."""
     good(simulate(2, train=("--checkpoint", "kept.h5", "--json"), out="a.h5"))
@@ -199,6 +222,8 @@ def test_a_platform_of_ones_own(simulate, tmp_path):
     (["2", "--platform", "own.xml", "--link", "1gbit", "--"], "--link and --platform FILE.xml"),
     (["4", "--link", "fast", "--"], "--link fast: expected a rate"), (["4", "--latency", "3", "--"], "--latency 3: expected a time"),
     (["4", "--slow", "pi9:2", "--"], "pi0 to pi4"), (["4", "--slow", "pi1:0", "--"], "FACTOR from"), (["4", "--spread", "1", "--"], "0 to 0.2"),
+    (["4", "--fail", "pi2", "--"], "expected HOST@SECONDS, HOST one of pi0 to pi4"), (["4", "--fail", "pi5@1", "--"], "HOST one of pi0 to pi4"),
+    (["4", "--fail", "pi1@0", "--"], "SECONDS above 0"), (["2", "--platform", "own.xml", "--fail", "pi1@1", "--"], "HOST one of node0 to node2"),
     (["4", "--racks", "x", "--"], "--racks x"), (["4", "--racks", "2", "--switch", "2", "--"], "choose one"), (["4", "--switch", "-1", "--"], "--switch -1"),
     (["4", "--from", "--"], "--from: a file is missing"), (["4", "--from", "text.xml", "--"], "text.xml"), (["4", "--from", "no.json", "--"], "No such file"),
     (["4", "--from", "own.json", "--"], "bramble doctor --json"), (["4", "--link"], "expected -- "), (["4", "--", "--model", "a b"], "cannot pass on a blank"),
