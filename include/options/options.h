@@ -156,7 +156,7 @@ typedef struct report_options {
     char trace[OPTION_TEXT_BYTES]; /* for trace_write, instead of a report; empty: none */
 } report_options;
 
-enum { PLAN_NODES = 64 }; /* workers a plan may be made for */
+enum { PLAN_NODES = 1024 }; /* workers a plan may be made for */
 
 /* bramble plan */
 typedef struct plan_options {

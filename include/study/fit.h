@@ -9,7 +9,8 @@
  *                            law need hold nearby only
  *   wait   work * v * M(N)   for the slowest worker: M(N) is the expected maximum of N standard normal
  *                            draws, v the relative deviation of the workers' work between two averages
- *   serve  s0 + s1 * N       messages before and after an average, the server's decision, bookkeeping
+ *   serve  s0 + s1 * K       messages before and after an average, the server's decision, bookkeeping; K: N, at most 15: more
+ *                            agree by way of the server, along trees (docs/plan.md)
  *   wire   a * m + b * B     m messages one after the other and B bytes, on the busiest link
  *   pack   p * adds          to and from fixed point and sums, on the busiest rank
  *
@@ -20,8 +21,9 @@
  *   reduce     2 x log2(N+1) + M x                      M + k log2(N+1)    n (1 + log2(N+1))
  *   allreduce  4 x (1 - 1/P), and 4 x if P != N+1       2 log2(P), and 3   n (1 + log2(N+1))
  *   slices     what a worker sends (average_rule)       2 N                n
- *   x: the weights as floats; log2 rounded up: the depth of a tree; k: blocks of 16384 weights; M: N, at most 8; P: the largest
- *   power of two up to N+1.  One worker alone: x, 1 and 0, and its weights only go to the server.
+ *   x: the weights as floats; log2 rounded up: the depth of a tree; k: blocks of 16384 weights; M: N, at most 8 or
+ *   1.5 log2(N+1); P: the largest power of two up to N+1.  One worker alone: x, 1 and 0, and its weights only go to
+ *   the server.
  *
  * Wait, wire and pack are fitted to runs with two or more workers.
  * All parameters are at least 0, by least squares, each squared error divided by what was measured.  Where

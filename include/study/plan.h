@@ -14,7 +14,7 @@
 #include "options/options.h"
 #include "study/fit.h"
 
-enum { PLAN_DRAWS = 400, PLAN_RULES = 8, PLAN_CHANGES = 5 };
+enum { PLAN_FEW = 64, PLAN_DRAWS = 400, PLAN_RULES = 8, PLAN_CHANGES = 5 };
 
 /* From this largest error on, predictions are rough: in docs/plan.md all those that held were below. */
 #define PLAN_ROUGH 0.1
@@ -48,8 +48,9 @@ typedef struct plan {
     fit fit;
     fit_case now;              /* the cluster to be improved */
     double steps;              /* between two averages; 0: averages per run are fixed */
-    plan_row rows[PLAN_NODES]; /* for 1 to PLAN_NODES workers */
-    /* workers from which on overhead exceeds work; infinite: none up to PLAN_NODES */
+    int n_rows;                /* PLAN_FEW, or now.nodes where these are more */
+    plan_row rows[PLAN_NODES]; /* for 1 to n_rows workers */
+    /* workers from which on overhead exceeds work; infinite: none up to n_rows */
     plan_value overtaken;
     plan_value enough;                 /* workers from which on another one saves less than 5 % */
     size_t n_changes;                  /* without faster links where none were measured */

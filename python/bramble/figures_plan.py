@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from .files import Results
 from .look import BLACK, BLUE, ON, PAPER_WHITE, PHASE_COLOURS, PHASE_HATCHES, RED, SKY, panels, styled
 
-TICKS = [1, 2, 4, 8, 16, 32, 64]
+TICKS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
 SHOWN = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64]
 PARTS = {"work": ("w_time_s", "train_s"), "wait": ("wait_s", "wait_s"), "serve": ("serve_s", "serve_s"),
          "wire": ("wire_s", "wire_s"), "pack": ("pack_s", "pack_s")}
@@ -68,9 +68,10 @@ def plan_rows(found: dict[str, Any]) -> pd.DataFrame:
 
 
 def plan_ticks(ax: Axes) -> None:
-    """An axis of nodes, 1 to 64."""
+    """An axis of the nodes that are drawn."""
     ax.set_xscale("log")
-    ax.set_xticks(TICKS, labels=[str(n) for n in TICKS])
+    ticks = [n for n in TICKS if n <= ax.dataLim.x1]
+    ax.set_xticks(ticks, labels=[str(n) for n in ticks])
     ax.minorticks_off()
 
 
@@ -119,4 +120,5 @@ def plot_plan_parts(found: dict[str, Any], narrow: bool = False) -> Figure:
 def nodes_text(found: dict[str, Any], name: str) -> str:
     """A number of nodes of the plan with its interval, in words."""
     low, high = (found[f"{name}_{end}"] for end in ("low", "high"))
-    return f"{found[name] or 'over 64'} nodes (90 % interval: {low or 'over 64'} to {high or 'over 64'})"
+    many = f"over {found['rows'][-1]['nodes']}"
+    return f"{found[name] or many} nodes (90 % interval: {low or many} to {high or many})"

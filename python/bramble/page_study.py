@@ -185,7 +185,7 @@ def plan_section(results: Results) -> tuple[str, str]:
     table = pd.DataFrame({"T_time, s": changes.t_time_s.round(2), "saves, % of T": (100 * changes.saving).round(1)})
     rough = "**Rough:** the model does not describe these runs, so take it as a guess." if found["model"]["rough"] else ""
     return section("Would another node pay?", paragraph(rough),
-                   figure_html(plot_plan, f"Predicted time, overhead and speedup for 1 to 64 nodes: speedup {rows.speedup.iloc[-1]:.1f} at "
+                   figure_html(plot_plan, f"Predicted time, overhead and speedup for 1 to {rows.index[-1]} nodes: speedup {rows.speedup.iloc[-1]:.1f} at "
                                           f"{rows.index[-1]} nodes. {told}", found), paragraph(told),
                    figure_html(plot_plan_parts, "Predicted shares of work, waiting, server, wire and packing: at "
                                                 f"{rows.index[-1]} nodes overhead is {100 * rows.overhead_fraction.iloc[-1]:.0f} %.", found),

@@ -4,7 +4,8 @@
 
 #include <math.h>
 
-static const int shown[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
+static const int shown[] = {1,  2,  3,  4,   6,   8,   12,  16,  24,  32,
+                            48, 64, 96, 128, 192, 256, 384, 512, 768, 1024};
 enum { N_SHOWN = sizeof shown / sizeof *shown };
 
 /* ---- as text ------------------------------------------------------------------------------------ */
@@ -89,7 +90,7 @@ static void print_table(const plan *self)
     for (size_t k = 0; k < PLAN_RULES && average_rules[k]; k++)
         printf(" %9s", average_rules[k]->name);
     putchar('\n');
-    for (int k = 0; k < N_SHOWN; k++) {
+    for (int k = 0; k < N_SHOWN && shown[k] <= self->n_rows; k++) {
         const plan_row *row = &self->rows[shown[k] - 1];
         printf("%4d ", shown[k]);
         print_number(self, row->t_s.value, 9, 2);
@@ -110,12 +111,12 @@ static void print_table(const plan *self)
     }
 }
 
-static void print_count(double n)
+static void print_count(const plan *self, double n)
 {
     if (isfinite(n))
         printf("%.0f", n);
     else
-        printf("over %d", PLAN_NODES);
+        printf("over %d", self->n_rows);
 }
 
 /* Of what the fit's own spread tells nothing that holds, none. */
@@ -126,9 +127,9 @@ static void print_bounds(const plan *self, const plan_value *value)
         return;
     }
     fputs(" (", stdout);
-    print_count(value->low);
+    print_count(self, value->low);
     fputs(" to ", stdout);
-    print_count(value->high);
+    print_count(self, value->high);
     fputs(").\n", stdout);
 }
 
@@ -139,13 +140,13 @@ static void print_findings(const plan *self)
         printf("\nFrom %s%.0f worker%s on overhead takes more time than work", about,
                self->overtaken.value, self->overtaken.value == 1.0 ? "" : "s");
     else
-        printf("\nUp to %d workers overhead takes less time than work", PLAN_NODES);
+        printf("\nUp to %d workers overhead takes less time than work", self->n_rows);
     print_bounds(self, &self->overtaken);
     if (isfinite(self->enough.value))
         printf("With %s%.0f worker%s or more the next one saves less than 5 %%", about,
                self->enough.value, self->enough.value == 1.0 ? "" : "s");
     else
-        printf("Up to %d workers the next one saves 5 %% or more", PLAN_NODES);
+        printf("Up to %d workers the next one saves 5 %% or more", self->n_rows);
     print_bounds(self, &self->enough);
     printf("What would help %d worker%s most (share of T saved%s):\n", self->now.nodes,
            self->now.nodes == 1 ? "" : "s", *about ? "" : ", 90 % interval");
@@ -264,7 +265,7 @@ static json_t *json_measured(const plan *self)
 static bool print_json(const plan *self, error *err)
 {
     json_t *root = json_object(), *rows = json_array(), *changes = json_array();
-    for (int n = 1; n <= PLAN_NODES; n++)
+    for (int n = 1; n <= self->n_rows; n++)
         json_array_append_new(rows, json_row(&self->rows[n - 1], n));
     for (size_t k = 0; k < self->n_changes; k++) {
         json_t *change = json_object();

@@ -115,7 +115,7 @@ static const option_entry plan_table[] = {
      .initial = "0",
      .metavar = "N",
      .group = "Options:",
-     .help = "Workers of the cluster to be improved; 0: the most of the runs."},
+     .help = "Workers of the cluster to be improved, at most 1024; 0: the most of the runs."},
     {.name = "cores",
      PLAN(cores),
      .high = 1024,
@@ -293,7 +293,7 @@ const option_command option_commands[] = {
      .max_arguments = OPTION_ARGUMENTS_MAX,
      .about =
          "Fit compute, averaging and waiting times to measured runs, at least one with two or more "
-         "workers, and predict time T, overhead O and speedup S for 1 to 64 nodes; tell from where "
+         "workers, and predict time T, overhead O and speedup S for 1 to 64 nodes, or up to --nodes; tell from where "
          "on overhead exceeds work or the next node does not pay, and what would help most.",
      .examples = "  bramble plan results/*.h5\n"
                  "  bramble plan --link 100 --local-steps 32 --json results/*.h5\n",

@@ -23,6 +23,12 @@ double fit_slowest(int n)
     return sum;
 }
 
+/* Of how many workers each has a message of each: more agree by way of the server, which takes no longer. */
+static double talking(int nodes)
+{
+    return nodes < 15 ? nodes : 15;
+}
+
 /* ---- samples ------------------------------------------------------------------------------------ */
 
 void fit_block_add(fit_block *sum, const fit_block *one)
@@ -167,7 +173,7 @@ void fit_make(fit *self, const fit_sample *samples, size_t n, double cores, doub
         const fit_run *run = samples[k].run;
         if (b->averages > 0.0) {
             average_cost d = average_rule_cost(run->rule, run->n_weights, run->nodes);
-            line_add(&serve, 1.0, run->nodes, b->rest_s / b->averages);
+            line_add(&serve, 1.0, talking(run->nodes), b->rest_s / b->averages);
             if (run->nodes == 1)
                 continue;
             line_add(&wire, d.messages, d.bytes,
@@ -186,7 +192,7 @@ fit_time fit_predict(const fit *self, const fit_case *c)
     fit_time t;
     t.work_s = c->images / c->nodes * self->w_s / pow(c->cores, self->power);
     t.wait_s = t.work_s * self->spread * fit_slowest(c->nodes);
-    t.serve_s = c->averages * (self->serve_s[0] + self->serve_s[1] * c->nodes);
+    t.serve_s = c->averages * (self->serve_s[0] + self->serve_s[1] * talking(c->nodes));
     t.wire_s = c->averages * (self->message_s * d.messages + byte_s * d.bytes);
     t.pack_s = c->averages * self->add_s * d.adds;
     t.t_s = t.work_s + t.wait_s + t.serve_s + t.wire_s + t.pack_s;

@@ -41,6 +41,7 @@ static void ask(plan *self, const plan_options *o)
     self->now.averages =
         o->local_epochs > 0 ? fmax(1.0, first->epochs / (double)o->local_epochs) : first->rounds;
     self->now.averages = averages_of(self, self->now.nodes);
+    self->n_rows = self->now.nodes > PLAN_FEW ? self->now.nodes : PLAN_FEW;
 }
 
 static fit_case with_nodes(const plan *self, int nodes)
@@ -55,7 +56,7 @@ static fit_case with_nodes(const plan *self, int nodes)
 
 static void answer_rows(const plan *self, const fit *f, fit_time rows[PLAN_NODES])
 {
-    for (int n = 1; n <= PLAN_NODES; n++) {
+    for (int n = 1; n <= self->n_rows; n++) {
         fit_case c = with_nodes(self, n);
         rows[n - 1] = fit_predict(f, &c);
     }
@@ -66,17 +67,17 @@ static double overhead(const fit_time *t)
     return 1.0 - t->work_s / t->t_s;
 }
 
-static double overtaken(const fit_time rows[PLAN_NODES])
+static double overtaken(const fit_time *rows, int n_rows)
 {
-    for (int n = 1; n <= PLAN_NODES; n++)
+    for (int n = 1; n <= n_rows; n++)
         if (overhead(&rows[n - 1]) > 0.5)
             return n;
     return INFINITY;
 }
 
-static double enough(const fit_time rows[PLAN_NODES])
+static double enough(const fit_time *rows, int n_rows)
 {
-    for (int n = 1; n < PLAN_NODES; n++)
+    for (int n = 1; n < n_rows; n++)
         if (rows[n].t_s > 0.95 * rows[n - 1].t_s)
             return n;
     return INFINITY;
@@ -143,15 +144,15 @@ static void note_draw(const plan *self, const fit *f, uint64_t draw, double (*an
     uint64_t stream = random_stream(RANDOM_PLAN, 1, (uint32_t)draw);
     double wider = sqrt((double)self->n_runs / fmax((double)self->n_runs - 2.0, 0.5));
     answer_rows(self, f, rows);
-    for (int n = 0; n < PLAN_NODES; n++) {
+    for (int n = 0; n < self->n_rows; n++) {
         double e = self->error[random_below(0, stream, (uint64_t)n, self->n_runs)] * wider;
         double t_s = fmax(rows[n].t_s * (1.0 + e), 0.0);
         answers[OF_ROW * n][draw] = t_s;
         answers[OF_ROW * n + 1][draw] = overhead(&rows[n]);
         answers[OF_ROW * n + 2][draw] = t_s > 0.0 ? rows[0].t_s / t_s : INFINITY;
     }
-    answers[AT_OVERTAKEN][draw] = overtaken(rows);
-    answers[AT_ENOUGH][draw] = enough(rows);
+    answers[AT_OVERTAKEN][draw] = overtaken(rows, self->n_rows);
+    answers[AT_ENOUGH][draw] = enough(rows, self->n_rows);
     double now_s = fit_predict(f, &self->now).t_s;
     for (int k = 0; k < PLAN_CHANGES; k++) {
         fit_case c = changed(self, &self->fit, k, (char[48]){""});
@@ -171,7 +172,7 @@ static bool bootstrap(plan *self, fit_sample *samples, double link_s, error *err
         fit_make(&f, samples, self->n_runs, self->now.cores, link_s);
         note_draw(self, &f, draw, answers);
     }
-    for (int n = 0; n < PLAN_NODES; n++) {
+    for (int n = 0; n < self->n_rows; n++) {
         set_bounds(&self->rows[n].t_s, answers[OF_ROW * n]);
         set_bounds(&self->rows[n].overhead, answers[OF_ROW * n + 1]);
         set_bounds(&self->rows[n].speedup, answers[OF_ROW * n + 2]);
@@ -190,7 +191,7 @@ static void predict(plan *self)
 {
     fit_time rows[PLAN_NODES];
     answer_rows(self, &self->fit, rows);
-    for (int n = 1; n <= PLAN_NODES; n++) {
+    for (int n = 1; n <= self->n_rows; n++) {
         plan_row *row = &self->rows[n - 1];
         fit_case c = with_nodes(self, n);
         row->parts = rows[n - 1];
@@ -200,8 +201,8 @@ static void predict(plan *self)
         for (size_t k = 0; k < PLAN_RULES && (c.rule = average_rules[k]); k++)
             row->t_rule_s[k] = fit_predict(&self->fit, &c).t_s;
     }
-    self->overtaken.value = overtaken(rows);
-    self->enough.value = enough(rows);
+    self->overtaken.value = overtaken(rows, self->n_rows);
+    self->enough.value = enough(rows, self->n_rows);
     self->n_changes = PLAN_CHANGES;
     double now_s = fit_predict(&self->fit, &self->now).t_s;
     for (int k = 0; k < PLAN_CHANGES; k++) {

@@ -50,11 +50,12 @@ void rule_unweigh(float *w, const int64_t *q, size_t n)
     take_time(n);
 }
 
-/* Up to five workers each had a message of its own; to many, Open MPI's chains pass it on piece by piece, which takes
- * simulated clusters of 16 to 256 as long as this many messages (docs/plan.md). */
+/* Up to five workers each had a message of its own.  From 32 ranks on Open MPI 4.1 takes a tree in which each rank sends to
+ * three in every level: simulated clusters of 8 to 512 take as long (docs/plan.md). */
 double rule_broadcast(int workers)
 {
-    return fmin(workers, 8.0);
+    double tree = 1.5 * log2((double)workers + 1.0);
+    return fmin(workers, fmax(8.0, tree));
 }
 
 double rule_depth(int workers)

@@ -98,6 +98,18 @@ def test_text(bramble, runs):
         assert words in done.stdout
 
 
+def test_many_nodes(bramble, runs):
+    """As many rows as nodes are asked about, and those up to 64 are what they are without."""
+    few, many = plan(bramble, runs["table1"].values()), plan(bramble, runs["table1"].values(), "--nodes", 200)
+    assert [r["nodes"] for r in many["rows"]] == list(range(1, 201)) and many["rows"][:64] == few["rows"]
+    lines = bramble(1, "plan", "--nodes", 200, *runs["table1"].values()).stdout.splitlines()
+    table = next(k for k, line in enumerate(lines) if line.split()[:3] == ["N", "T", "s"])
+    shown = [int(line.split()[0]) for line in lines[table + 1:lines.index("", table)]]
+    assert shown[-4:] == [64, 96, 128, 192]
+    done = bramble(1, "plan", "--nodes", 1025, *runs["table1"].values())
+    assert done.returncode == 2 and "from 0 to 1024" in done.stderr
+
+
 def changed(path, to, host=None, slower=1):
     """A copy of a run in which all ranks had one host, or took longer."""
     shutil.copy(path, to)
@@ -163,7 +175,7 @@ def test_refuses(bramble, runs, tmp_path):
     (tmp_path / "bad.h5").write_bytes(b"no result")
     for words, says in (([one], "two or more workers"), ([two, runs["link100"]["2-2"]], "--batch"),
                         (["bad.h5"], "bad.h5"), (["--local-steps", 2, "--local-epochs", 2, two], "exclude"),
-                        (["--nodes", 65, two], "--nodes")):
+                        (["--nodes", 1025, two], "--nodes")):
         done = bramble(1, "plan", *words)
         assert done.returncode == 2 and done.stdout == "" and says in done.stderr, done.stderr
         assert len(done.stderr.splitlines()) == 1
