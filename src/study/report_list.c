@@ -9,7 +9,7 @@ void report_text(const char *text, int width)
 {
     enum { LONGEST = 40 };
     int n = 0;
-    for (; n < LONGEST && text[n]; n++)
+    for (; (width == 0 || n < LONGEST) && text[n]; n++)
         putchar((unsigned char)text[n] < 0x20 || text[n] == 0x7f ? '?' : text[n]);
     printf("%*s", n < width ? width - n : 0, "");
 }

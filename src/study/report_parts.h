@@ -71,7 +71,7 @@ typedef struct report_form {
 /* report_each - check all files of o, then print the table of each, or the rows of all; false with err, also from reading */
 bool report_each(const report_options *o, const report_form *form, error *err);
 
-/* report_text - a text out of a file, at least `width` wide: no control characters, at most 40 bytes */
+/* report_text - a text out of a file, no control characters: at least `width` wide, at most 40 bytes; 0: all of it */
 void report_text(const char *text, int width);
 
 /* ---- the reports ---------------------------------------------------------------------------------- */

@@ -172,9 +172,9 @@ def test_readers_tell_it(simulate, bramble, tmp_path):
     assert json.loads(told("plan", "--json", "a.h5"))["model"]["simulated"] == how and "SIMULATED" in told("plan", "a.h5")
     both = json.loads(told("report", "--format", "json", "a.h5", "real.h5"))
     assert [(row["simulated"], row["repeats"], row["speedup"]) for row in both] == [("", 1, 1.0), (how, 1, 1.0)]
-    assert "no, measured" in told("report", "a.h5", "real.h5") and how[:30] in told("report", "a.h5")
+    assert "no, measured" in told("report", "a.h5", "real.h5") and how in told("report", "a.h5")
     for kind in ("--rounds", "--ranks"):
-        assert told("report", kind, "a.h5").startswith("simulated: SimGrid")
+        assert f"simulated: {how}\n" in told("report", kind, "a.h5")
         assert {row["simulated"] for row in json.loads(told("report", kind, "--format", "json", "a.h5"))} == {how}
     told("report", "--trace", "t.json", "a.h5")
     assert '"simulated: pi1"' in (tmp_path / "t.json").read_text()
@@ -227,7 +227,8 @@ def test_a_platform_of_ones_own(simulate, tmp_path):
     (["4", "--racks", "x", "--"], "--racks x"), (["4", "--racks", "2", "--switch", "2", "--"], "choose one"), (["4", "--switch", "-1", "--"], "--switch -1"),
     (["4", "--from", "--"], "--from: a file is missing"), (["4", "--from", "text.xml", "--"], "text.xml"), (["4", "--from", "no.json", "--"], "No such file"),
     (["4", "--from", "own.json", "--"], "bramble doctor --json"), (["4", "--link"], "expected -- "), (["4", "--", "--model", "a b"], "cannot pass on a blank"),
-    (["4", "--", "--threads", "5"], "a simulated host has 4 cores"), (["4", "--", "--seed", "x"], "--seed x: expected"),
+    (["4", "--", "--threads", "5"], "a simulated host has 4 cores"),
+    (["2", "--platform", "own.xml", "--", "--threads", "2"], "a simulated host has 1 core, and"), (["4", "--", "--seed", "x"], "--seed x: expected"),
     (["4", "--", "--cfg=a:b"], "SimGrid would take it"), (["4", "--", "--help"], "SimGrid would take it"),
 ])
 def test_mistakes(library, tmp_path, words, says):
