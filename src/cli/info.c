@@ -231,12 +231,12 @@ static void print_value(const char *name, const json_t *value, int indent)
     int width = indent + (int)strlen(name);
     printf("%*s", indent, "");
     print_text(name);
-    printf("%*s", width < 24 ? 24 - width : 0, "");
     if (json_is_object(value)) {
         putchar('\n');
         print_members(value, indent + 2);
         return;
     }
+    printf("%*s", width < 24 ? 24 - width : 0, "");
     if (json_is_string(value)) {
         putchar(' ');
         print_text(json_string_value(value));

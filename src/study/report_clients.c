@@ -153,7 +153,8 @@ static bool print_file(const char *path, const record_file *file, error *err)
     double *values = memory_new(file->n_clients, sizeof *values, err);
     if (!values)
         return false;
-    printf("%zu clients, %zu rounds\n", file->n_clients, file->n_rounds);
+    printf("%zu client%s, %zu round%s\n", file->n_clients, file->n_clients == 1 ? "" : "s",
+           file->n_rounds, file->n_rounds == 1 ? "" : "s");
     print_spreads(file, values);
     print_worst(&list, path, file, values);
     memory_free(values);

@@ -135,6 +135,7 @@ def test_own_images(bramble, pictures):
     assert [row["test_accuracy"] for row in rows] == pytest.approx(part["test_accuracy"][-1].tolist())
     assert [row["images"] for row in rows] == labels.sum(axis=1).tolist() and [row["rounds"] for row in rows] == trained.sum(axis=0).tolist()
     told = bramble(1, "report", "--clients", "3.h5").stdout.splitlines()
+    assert told[0] == "7 clients, 3 rounds"
     line = next(line for line in told if line.startswith("average on own images"))
     spread = [*np.quantile(part["test_accuracy"][-1], [0, 0.25, 0.5, 0.75, 1]), part["test_accuracy"][-1].mean()]
     assert [float(word) for word in line.split()[-6:]] == pytest.approx([100 * x for x in spread], abs=0.006)

@@ -193,7 +193,7 @@ def test_what_is_empty_is_left_out(bramble):
     shown, told = bramble(1, "info", path).stdout, json.loads(bramble(1, "info", "--json", path).stdout)
     assert told["simulated"] == told["config"]["resume"] == "" and told["algorithms"] == {}
     names = {line.split()[0] for line in shown.splitlines()}
-    assert {"complete", "weights", "seed"} <= names and not {"simulated", "resume", "algorithms"} & names
+    assert not re.search(" $", shown, re.M) and {"complete", "weights", "seed"} <= names and not {"simulated", "resume", "algorithms"} & names
 
 
 def test_a_group_of_a_result_file(bramble, pictures):
