@@ -156,12 +156,10 @@ static void layer_work(const team *us, void *arg)
     /* As a network runs it: each thread its own blocks, one by one. */
     const team alone = {0, 1, NULL};
     size_t begin, end;
-    pass.by_blocks = true;
     team_share(us, pass.n_blocks, &begin, &end);
     for (size_t b = begin; b < end; b++) {
-        pass.block_begin = b;
-        pass.block_end = b + 1;
-        (c->backward ? c->of->kind->backward : c->of->kind->forward)(c->of, &pass, &alone);
+        const layer_pass one = layer_pass_of(c->of, &pass, b, b + 1);
+        (c->backward ? c->of->kind->backward : c->of->kind->forward)(c->of, &one, &alone);
     }
     team_barrier(us);
     if (c->backward && c->of->kind->collect)

@@ -92,16 +92,19 @@ typedef struct layer {
     bool in_place;
 } layer;
 
-/* What one forward or backward pass works on. */
+/*
+ * What one forward or backward pass works on: the blocks block_begin .. block_end - 1, all, or, by blocks, some
+ * numbers, x, y, gy, gx and sums begin with block_begin, n_images, n_blocks and the workspace are the whole batch's.
+ */
 typedef struct layer_pass {
-    size_t n_images, n_blocks;     /* n_blocks = ceil(n_images / VEC_WIDTH) */
-    bool by_blocks;                /* the gradient of the weights is left to collect */
-    size_t block_begin, block_end; /* the blocks to work on: all, or, by blocks, some */
-    bool training;                 /* a backward pass follows */
+    size_t n_images, n_blocks; /* n_blocks = ceil(n_images / VEC_WIDTH) */
+    bool by_blocks;            /* the gradient of the weights is left to collect */
+    size_t block_begin, block_end;
+    bool training; /* a backward pass follows */
     /* training: all that chance may depend on, besides the layer and the element */
     uint64_t seed;
     uint32_t epoch;
-    const uint32_t *numbers; /* of the images in the whole training set: [n_blocks][VEC_WIDTH] */
+    const uint32_t *numbers;     /* of the images in the whole training set: [block][VEC_WIDTH] */
     const float *w, *statistics; /* the layer's trained weights, and its statistics */
     /* the gradient of w; backward overwrites all of it.  NULL: not wanted, of weights that stand still, or there is none */
     float *g;
@@ -115,7 +118,7 @@ typedef struct layer_pass {
     bool add[LAYER_MAX_INPUTS]; /* gx has another reader's gradient: add to it, else overwrite it */
     void *workspace;            /* workspace_bytes, kept from forward to backward */
     void *scratch;              /* scratch_bytes, the calling thread's own; nothing in it is kept */
-    vec *sums;                  /* by blocks, or when reducing: [n_blocks][n_sums] */
+    vec *sums;                  /* by blocks, or when reducing: [block][n_sums] */
 } layer_pass;
 
 typedef void layer_function(const layer *self, const layer_pass *pass, const team *us);
@@ -184,7 +187,7 @@ struct layer_kind {
     /*
      * For a kind that must know the whole batch before it can go on (batch norm); NULL for all others.  In training,
      * and forward where a batch is only measured, forward and backward, which run by blocks then, come after
-     *   *_sums     what each block of block_begin .. block_end - 1 adds: to the block's sums
+     *   *_sums     what each of the pass's blocks adds: to the block's sums
      *   *_combine  between two barriers, of the whole team: the blocks' sums put together in the order of
      *              the images; forward's writes measured, backward's g
      */
@@ -236,7 +239,13 @@ bool layer_training_knows(const char *name);
 /* layer_same_shapes - have all inputs the first's shape?  Else false with err (user), self->line being their line. */
 bool layer_same_shapes(layer *self, error *err);
 
-/* layer_share - this thread's items begin .. end - 1 of the pass's blocks, each of `per_block` items */
+/* layer_pass_of - the pass by blocks through blocks begin .. end - 1 of a batch, of which `all` is the whole pass */
+layer_pass layer_pass_of(const layer *self, const layer_pass *all, size_t begin, size_t end);
+
+/* layer_kept - where the pass's blocks begin in a workspace that holds block_bytes for each */
+void *layer_kept(const layer_pass *pass, size_t block_bytes);
+
+/* layer_share - this thread's items begin .. end - 1 of the pass's blocks, each of `per_block` items, from 0 */
 void layer_share(const layer_pass *pass, const team *us, size_t per_block, size_t *begin,
                  size_t *end);
 

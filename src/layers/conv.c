@@ -171,6 +171,16 @@ static bool workspace_bytes(const layer *self, const void *plan, size_t n_blocks
     return true;
 }
 
+/* As a pass finds it: the embedded input of its own blocks. */
+static workspace workspace_of(const layer *self, const layer_pass *pass)
+{
+    const conv_layer_plan *p = pass->plan;
+    workspace ws = {0};
+    workspace_layout(self, p, pass->n_blocks, pass->training, &ws);
+    ws.input += pass->block_begin * in_bytes(&p->forward.shape);
+    return ws;
+}
+
 static size_t scratch_bytes(const layer *self, const void *plan)
 {
     const conv_layer_plan *p = plan;
@@ -190,9 +200,8 @@ static void *at(const layer_pass *pass, size_t bytes)
 static void prepare(const layer *self, const layer_pass *pass, const team *us)
 {
     const conv_layer_plan *p = pass->plan;
-    workspace ws = {0};
+    workspace ws = workspace_of(self, pass);
     size_t begin, end;
-    workspace_layout(self, p, pass->n_blocks, pass->training, &ws);
     team_share(us, p->forward.n_pack_items, &begin, &end);
     conv_pack(&p->forward, pass->w, at(pass, ws.packed), begin, end);
     if (pass->training && pass->gx[0]) {
@@ -204,9 +213,8 @@ static void prepare(const layer *self, const layer_pass *pass, const team *us)
 static void forward(const layer *self, const layer_pass *pass, const team *us)
 {
     const conv_layer_plan *p = pass->plan;
-    workspace ws = {0};
+    workspace ws = workspace_of(self, pass);
     size_t begin, end;
-    workspace_layout(self, p, pass->n_blocks, pass->training, &ws);
     conv_arrays arrays = {.packed = at(pass, ws.packed),
                           .bias = conv_bias(self, pass->w),
                           .in = pass->x[0],
@@ -262,7 +270,7 @@ static void input_gradient(const layer *self, const layer_pass *pass, conv_array
     const conv_layer_plan *p = pass->plan;
     size_t in = layer_features(self->in[0]), out = layer_features(self->out);
     arrays.in = pass->scratch;
-    for (size_t b = pass->block_begin; b < pass->block_end; b++) {
+    for (size_t b = 0; b < pass->block_end - pass->block_begin; b++) {
         conv_embed(&p->spread, pass->gy + b * out, pass->scratch, 0, (size_t)self->out.channels);
         arrays.out = pass->gx[0] + b * in;
         conv_forward(&p->backward, &arrays, 0, p->backward.n_items);
@@ -272,9 +280,8 @@ static void input_gradient(const layer *self, const layer_pass *pass, conv_array
 static void backward(const layer *self, const layer_pass *pass, const team *us)
 {
     const conv_layer_plan *p = pass->plan;
-    workspace ws = {0};
+    workspace ws = workspace_of(self, pass);
     size_t begin, end;
-    workspace_layout(self, p, pass->n_blocks, pass->training, &ws);
     conv_arrays arrays = {.packed = at(pass, ws.flipped),
                           .in = pass->gy,
                           .out = pass->gx[0],

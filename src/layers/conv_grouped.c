@@ -62,9 +62,20 @@ static bool workspace_bytes(const layer *self, const void *plan, size_t n_blocks
     return memory_multiply(vecs * sizeof(vec), n_blocks, bytes);
 }
 
+static vec *padded_of(const layer *self, const layer_pass *pass)
+{
+    return layer_kept(pass, padded_vecs(self) * sizeof(vec));
+}
+
 static const vec *padded_input(const layer *self, const layer_pass *pass)
 {
-    return conv_is_padded(self) ? pass->workspace : pass->x[0];
+    return conv_is_padded(self) ? padded_of(self, pass) : pass->x[0];
+}
+
+static vec *spread_of(const layer *self, const layer_pass *pass)
+{
+    vec *of_blocks = layer_kept(pass, spread_vecs(self) * sizeof(vec));
+    return of_blocks + pass->n_blocks * padded_vecs(self);
 }
 
 static void forward(const layer *self, const layer_pass *pass, const team *us)
@@ -74,7 +85,7 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
     if (conv_is_padded(self)) {
         conv_embedding e = conv_padding(self);
         layer_share(pass, us, (size_t)self->in[0].channels, &begin, &end);
-        conv_embed(&e, pass->x[0], pass->workspace, begin, end);
+        conv_embed(&e, pass->x[0], padded_of(self, pass), begin, end);
         team_barrier(us);
     }
     grouped_arrays a = {.w = pass->w,
@@ -110,18 +121,20 @@ static void weight_gradient(const layer *self, const layer_pass *pass, const tea
 
 static void backward(const layer *self, const layer_pass *pass, const team *us)
 {
-    vec *spread = (vec *)pass->workspace + pass->n_blocks * padded_vecs(self);
     size_t begin, end;
     if (pass->gx[0]) {
         conv_embedding e = conv_spreading(self);
         layer_share(pass, us, (size_t)self->out.channels, &begin, &end);
-        conv_embed(&e, pass->gy, spread, begin, end);
+        conv_embed(&e, pass->gy, spread_of(self, pass), begin, end);
     }
     weight_gradient(self, pass, us);
     if (pass->gx[0]) {
         grouped_shape s = backward_shape(self);
-        grouped_arrays a = {
-            .w = pass->w, .flipped = true, .in = spread, .out = pass->gx[0], .add = pass->add[0]};
+        grouped_arrays a = {.w = pass->w,
+                            .flipped = true,
+                            .in = spread_of(self, pass),
+                            .out = pass->gx[0],
+                            .add = pass->add[0]};
         team_barrier(us);
         layer_share(pass, us, grouped_items(&s), &begin, &end);
         grouped_forward(&s, &a, begin, end);

@@ -38,27 +38,32 @@ static float *bias_of(const layer *self, const float *of)
     return self->n_tensors > 1 ? (float *)of + self->tensors[1].offset : NULL;
 }
 
+static size_t row_bytes(const layer *self)
+{
+    return dense_row_floats((int)layer_features(self->in[0])) * sizeof(float);
+}
+
 /* The input, transposed to one row per image. */
 static bool workspace_bytes(const layer *self, const void *plan, size_t n_blocks, bool training,
                             size_t *bytes)
 {
     (void)plan;
-    size_t row = dense_row_floats((int)layer_features(self->in[0])) * sizeof(float);
     *bytes = 0;
-    return !training || (memory_multiply(n_blocks * VEC_WIDTH, row, bytes));
+    return !training || memory_multiply(n_blocks * VEC_WIDTH, row_bytes(self), bytes);
 }
 
 static void forward(const layer *self, const layer_pass *pass, const team *us)
 {
     size_t n_in = layer_features(self->in[0]), n_out = (size_t)self->out.channels, begin, end;
-    size_t first = pass->block_begin, n_blocks = pass->block_end - first;
+    size_t n_blocks = pass->block_end - pass->block_begin;
     if (pass->g) {
         layer_share(pass, us, 1, &begin, &end);
-        dense_transpose((int)n_in, pass->x[0], pass->workspace, begin, end);
+        dense_transpose((int)n_in, pass->x[0], layer_kept(pass, VEC_WIDTH * row_bytes(self)), begin,
+                        end);
     }
     team_share(us, n_out, &begin, &end);
-    dense_forward((int)n_in, (int)n_out, pass->w, bias_of(self, pass->w), pass->x[0] + first * n_in,
-                  pass->y + first * n_out, n_blocks, begin, end);
+    dense_forward((int)n_in, (int)n_out, pass->w, bias_of(self, pass->w), pass->x[0], pass->y,
+                  n_blocks, begin, end);
 }
 
 static void collect(const layer *self, const layer_pass *pass, const team *us)
@@ -73,13 +78,13 @@ static void collect(const layer *self, const layer_pass *pass, const team *us)
 static void backward(const layer *self, const layer_pass *pass, const team *us)
 {
     size_t n_in = layer_features(self->in[0]), n_out = (size_t)self->out.channels, begin, end;
-    size_t first = pass->block_begin, n_blocks = pass->block_end - first;
+    size_t n_blocks = pass->block_end - pass->block_begin;
     if (pass->g && !pass->by_blocks)
         collect(self, pass, us);
     if (pass->gx[0]) {
         team_share(us, n_in, &begin, &end);
-        dense_input_gradient((int)n_in, (int)n_out, pass->w, pass->gy + first * n_out,
-                             pass->gx[0] + first * n_in, pass->add[0], n_blocks, begin, end);
+        dense_input_gradient((int)n_in, (int)n_out, pass->w, pass->gy, pass->gx[0], pass->add[0],
+                             n_blocks, begin, end);
     }
 }
 

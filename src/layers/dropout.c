@@ -34,7 +34,8 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
     size_t begin, end;
     layer_share(pass, us, pass->training ? of->n_groups : layer_features(self->out), &begin, &end);
     if (pass->training)
-        dropout_forward(of, &in, pass->x[0], pass->y, pass->workspace, begin, end);
+        dropout_forward(of, &in, pass->x[0], pass->y, layer_kept(pass, of->n_groups * sizeof(ivec)),
+                        begin, end);
     else
         elementwise_copy(pass->x[0] + begin, pass->y + begin, false, end - begin);
 }
@@ -46,7 +47,8 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
     size_t begin, end;
     layer_share(pass, us, of->n_groups, &begin, &end);
     if (pass->gx[0])
-        dropout_backward(of, pass->workspace, pass->gy, pass->gx[0], pass->add[0], begin, end);
+        dropout_backward(of, layer_kept(pass, of->n_groups * sizeof(ivec)), pass->gy, pass->gx[0],
+                         pass->add[0], begin, end);
 }
 
 /* In training each element is 0 with probability p, else divided by 1 - p; otherwise nothing happens. */

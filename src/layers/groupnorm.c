@@ -29,6 +29,12 @@ static bool workspace_bytes(const layer *self, const void *plan, size_t n_blocks
            memory_multiply(n_blocks, (size_t)self->values[GROUPS] * sizeof(group), bytes);
 }
 
+/* Of the pass's blocks. */
+static group *groups_of(const layer *self, const layer_pass *pass)
+{
+    return layer_kept(pass, (size_t)self->values[GROUPS] * sizeof(group));
+}
+
 static size_t width_of(const layer *self)
 {
     return (size_t)self->in[0].channels / (size_t)self->values[GROUPS];
@@ -69,7 +75,7 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
     for (size_t k = begin; k < end; k++) {
         group by = moments(self, pass->x[0] + k * width * plane);
         if (pass->training)
-            ((group *)pass->workspace)[k] = by;
+            groups_of(self, pass)[k] = by;
         for (size_t c = k * width; c < (k + 1) * width; c++) {
             norm_channel channel = normalise(self, pass, by, c % channels);
             norm_forward(&channel, pass->x[0] + c * plane, plane, pass->y + c * plane);
@@ -98,7 +104,7 @@ static void backward_group(const layer *self, const layer_pass *pass, size_t k)
 {
     size_t width = width_of(self), plane = norm_plane(self);
     size_t channels = (size_t)self->in[0].channels;
-    group by = ((const group *)pass->workspace)[k];
+    group by = groups_of(self, pass)[k];
     norm_slope slope = add_up(self, pass, by, k);
     if (!pass->gx[0])
         return;

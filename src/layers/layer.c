@@ -25,12 +25,40 @@ bool layer_same_shapes(layer *self, error *err)
     return true;
 }
 
+/* NULL stays what it is. */
+static const void *ahead(const void *all, size_t bytes)
+{
+    return all ? (const char *)all + bytes : NULL;
+}
+
+layer_pass layer_pass_of(const layer *self, const layer_pass *all, size_t begin, size_t end)
+{
+    layer_pass part = *all;
+    const size_t out = begin * layer_features(self->out) * sizeof(vec);
+    part.by_blocks = true;
+    part.block_begin = begin;
+    part.block_end = end;
+    part.numbers = ahead(all->numbers, begin * VEC_WIDTH * sizeof *all->numbers);
+    part.y = (vec *)ahead(all->y, out);
+    part.gy = ahead(all->gy, out);
+    part.sums = (vec *)ahead(all->sums, begin * self->n_sums * sizeof(vec));
+    for (int i = 0; i < self->n_inputs; i++) {
+        const size_t in = begin * layer_features(self->in[i]) * sizeof(vec);
+        part.x[i] = ahead(all->x[i], in);
+        part.gx[i] = (vec *)ahead(all->gx[i], in);
+    }
+    return part;
+}
+
+void *layer_kept(const layer_pass *pass, size_t block_bytes)
+{
+    return (char *)pass->workspace + pass->block_begin * block_bytes;
+}
+
 void layer_share(const layer_pass *pass, const team *us, size_t per_block, size_t *begin,
                  size_t *end)
 {
     team_share(us, (pass->block_end - pass->block_begin) * per_block, begin, end);
-    *begin += pass->block_begin * per_block;
-    *end += pass->block_begin * per_block;
 }
 
 void layer_collect(const layer *self, const layer_pass *pass, const team *us)

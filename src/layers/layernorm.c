@@ -14,6 +14,12 @@ static bool workspace_bytes(const layer *self, const void *plan, size_t n_blocks
     return !training || memory_multiply(n_blocks, kept_vecs(self) * sizeof(vec), bytes);
 }
 
+/* Of the pass's blocks. */
+static vec *kept_of(const layer *self, const layer_pass *pass)
+{
+    return layer_kept(pass, kept_vecs(self) * sizeof(vec));
+}
+
 static norm_pixels pixels_of(const layer *self, const layer_pass *pass)
 {
     size_t channels = (size_t)self->in[0].channels;
@@ -32,7 +38,7 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
     norm_pixels pixels = pixels_of(self, pass);
     layer_share(pass, us, 1, &begin, &end);
     for (size_t b = begin; b < end; b++) {
-        vec *kept = pass->training ? (vec *)pass->workspace + b * kept_vecs(self) : NULL;
+        vec *kept = pass->training ? kept_of(self, pass) + b * kept_vecs(self) : NULL;
         norm_pixels_forward(&pixels, pass->x[0] + b * block, pass->y + b * block, kept);
     }
 }
@@ -43,7 +49,7 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
     norm_pixels pixels = pixels_of(self, pass);
     layer_share(pass, us, 1, &begin, &end);
     for (size_t b = begin; b < end; b++) {
-        const vec *kept = (const vec *)pass->workspace + b * kept_vecs(self);
+        const vec *kept = kept_of(self, pass) + b * kept_vecs(self);
         vec *gx = pass->gx[0] ? pass->gx[0] + b * block : NULL;
         norm_pixels_backward(&pixels, pass->x[0] + b * block, pass->gy + b * block, kept, gx,
                              pass->add[0], pass->sums + b * self->n_sums);

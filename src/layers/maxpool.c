@@ -35,12 +35,17 @@ static bool workspace_bytes(const layer *self, const void *plan, size_t n_blocks
     return !training || memory_multiply(n_blocks, layer_features(self->out) * sizeof(ivec), bytes);
 }
 
+static ivec *choices(const layer *self, const layer_pass *pass)
+{
+    return layer_kept(pass, layer_features(self->out) * sizeof(ivec));
+}
+
 static void forward(const layer *self, const layer_pass *pass, const team *us)
 {
     size_t begin, end;
     layer_share(pass, us, (size_t)self->in[0].channels, &begin, &end);
-    pool_forward(pass->plan, pass->x[0], pass->y, pass->training ? pass->workspace : NULL, begin,
-                 end);
+    pool_forward(pass->plan, pass->x[0], pass->y, pass->training ? choices(self, pass) : NULL,
+                 begin, end);
 }
 
 static void backward(const layer *self, const layer_pass *pass, const team *us)
@@ -49,7 +54,7 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
         return;
     size_t begin, end;
     layer_share(pass, us, (size_t)self->in[0].channels, &begin, &end);
-    pool_backward(pass->plan, pass->gy, pass->workspace, pass->gx[0], pass->add[0], begin, end);
+    pool_backward(pass->plan, pass->gy, choices(self, pass), pass->gx[0], pass->add[0], begin, end);
 }
 
 /* Maximum of each window x window; stride defaults to window. */

@@ -61,8 +61,9 @@ static bool allocate_layer(network *self, int k, size_t n_blocks, error *err)
     scratch += (0 - scratch) % MEMORY_ALIGNMENT;
     self->scratch_bytes = scratch > self->scratch_bytes ? scratch : self->scratch_bytes;
     pass->workspace = memory_new(bytes, 1, err);
-    pass->sums = new_blocks(n_blocks, has_sums(self, k) ? l->n_sums : 0, err);
-    return pass->workspace && pass->sums;
+    if (has_sums(self, k))
+        pass->sums = new_blocks(n_blocks, l->n_sums, err);
+    return err->kind == ERROR_NONE;
 }
 
 /* Where the layers find their inputs and put their outputs, by the slots of the buffers. */

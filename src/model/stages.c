@@ -52,30 +52,32 @@ static bool goes_back(const stage_walk *self, int k)
     return pass->g != NULL;
 }
 
-/* What stands for an array of all blocks of so many features where only this one is looked at. */
-static vec *own_block(const stage_walk *self, long place, size_t block, layer_shape shape)
-{
-    const stage_pass *of = self->pass;
-    vec *memory = of->own_memory + (size_t)self->us->thread * of->own_vecs + (size_t)place;
-    return memory - block * layer_features(shape);
-}
-
-/* A block passes through a stage: what nobody reads behind it lies in the thread's own memory. */
-static void use_own(const stage_walk *self, int k, size_t block, layer_pass *pass)
+/* What nobody reads behind the stage that a block passes through lies in memory of the thread's own. */
+static void use_own(const stage_walk *self, int k, layer_pass *pass)
 {
     const layer *l = &self->pass->layers[k];
     const stage_own *own = self->pass->own;
+    vec *memory = self->pass->own_memory + (size_t)self->us->thread * self->pass->own_vecs;
     if (own[k].y >= 0)
-        pass->y = own_block(self, own[k].y, block, l->out);
+        pass->y = memory + own[k].y;
     if (own[k].gy >= 0)
-        pass->gy = own_block(self, own[k].gy, block, l->out);
+        pass->gy = memory + own[k].gy;
     for (int i = 0; i < l->n_inputs; i++) {
         int from = l->inputs[i];
         if (from != LAYER_IMAGES && own[from].y >= 0)
-            pass->x[i] = own_block(self, own[from].y, block, l->in[i]);
+            pass->x[i] = memory + own[from].y;
         if (from != LAYER_IMAGES && own[from].gy >= 0 && pass->gx[i])
-            pass->gx[i] = own_block(self, own[from].gy, block, l->in[i]);
+            pass->gx[i] = memory + own[from].gy;
     }
+}
+
+/* A layer's pass through some blocks. */
+static layer_pass block_pass(const stage_walk *self, int k, size_t begin, size_t end)
+{
+    const layer_pass all = own_pass(self, k);
+    layer_pass pass = layer_pass_of(&self->pass->layers[k], &all, begin, end);
+    use_own(self, k, &pass);
+    return pass;
 }
 
 /* Layers from .. to - 1, or backward, of some blocks. */
@@ -88,11 +90,7 @@ static void run_layers(const stage_walk *self, int from, int to, enum direction 
         const layer *l = &self->pass->layers[k];
         if (way == BACKWARD && !goes_back(self, k))
             continue;
-        layer_pass pass = own_pass(self, k);
-        pass.by_blocks = true;
-        pass.block_begin = begin;
-        pass.block_end = end;
-        use_own(self, k, begin, &pass);
+        layer_pass pass = block_pass(self, k, begin, end);
         (way == FORWARD ? l->kind->forward : l->kind->backward)(l, &pass, &alone);
     }
 }
@@ -123,9 +121,9 @@ static void run_reduce(stage_walk *self, int k, enum direction way)
 {
     const layer_kind *kind = self->pass->layers[k].kind;
     const team alone = {0, 1, NULL};
-    layer_pass pass = own_pass(self, k);
-    pass.by_blocks = true;
-    team_share(self->us, self->pass->n_blocks, &pass.block_begin, &pass.block_end);
+    size_t begin, end;
+    team_share(self->us, self->pass->n_blocks, &begin, &end);
+    const layer_pass pass = block_pass(self, k, begin, end);
     layer_function *sums = way == FORWARD ? kind->forward_sums : kind->backward_sums;
     layer_function *combine = way == FORWARD ? kind->forward_combine : kind->backward_combine;
     bool idle = way == BACKWARD && !goes_back(self, k);
@@ -136,7 +134,7 @@ static void run_reduce(stage_walk *self, int k, enum direction way)
         run_team(self, k, idle ? NULL : combine);
     }
     stage_meet(self, true);
-    run_layers(self, k, k + 1, way, pass.block_begin, pass.block_end);
+    run_layers(self, k, k + 1, way, begin, end);
 }
 
 void stages_forward(stage_walk *self, int first, int last)

@@ -124,11 +124,12 @@ static inline void alone_by_blocks(const team *us, void *arg)
 {
     const alone *self = arg;
     const team solo = {0, 1, NULL};
-    layer_pass pass = alone_pass(self, us);
-    pass.by_blocks = true;
+    const layer_pass all = alone_pass(self, us);
+    size_t begin, end;
     alone_prepare(self, us);
-    team_share(us, pass.n_blocks, &pass.block_begin, &pass.block_end);
-    if (pass.block_begin < pass.block_end) {
+    team_share(us, all.n_blocks, &begin, &end);
+    if (begin < end) {
+        const layer_pass pass = layer_pass_of(&self->l, &all, begin, end);
         self->l.kind->forward(&self->l, &pass, &solo);
         self->l.kind->backward(&self->l, &pass, &solo);
     }
