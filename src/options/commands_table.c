@@ -330,7 +330,7 @@ const option_command option_commands[] = {
          "info reads all images of a data set and prints their size, how many there are of each class, and "
          "mean and deviation of each channel. pack writes a data set of any kind to an HDF5 file. partition prints how many images of each class each of N workers would train on. pictures writes it, or N images for training and N for testing, as PNG files to a new folder DIR. check reads CIFAR-10's binary files in DIR and counts their images by class. synth "
          "writes synthetic images in the same form to DIR, N of them for training and a fifth as "
-         "many for testing, or as many as CIFAR-10 has.",
+         "many, at least ten, for testing, or as many as CIFAR-10 has.",
      .examples = "  bramble data info fashion-mnist\n"
                  "  bramble data partition --workers 10 --partition dirichlet:0.5 data\n"
                  "  bramble data pack folder:pictures:64x64 pictures.h5\n"
