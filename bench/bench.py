@@ -10,6 +10,7 @@ within one run, pair by pair where two programs are compared; nothing else shoul
 """
 import argparse
 import json
+import math
 import os
 import shutil
 import statistics
@@ -73,11 +74,24 @@ def kernels(table, threads):
     table.add(f"training step, batch 32, {all_threads}: share of the FMA peak", step["share"], "", 0.60)
     table.add("  median of the repetitions", step["median_share"], "")
     for row in rows:
+        if row["name"].startswith(("stride", "depthwise", "pointwise", "8 groups")):
+            limit, gflops = limit_of(row, rows, threads)
+            table.add(f"{row['name']} {row['what']}: share of its limit, {limit}", row["gflops"] / gflops, "", 0.60)
         if row["name"].startswith("conv 3x3"):
             table.add(f"{row['name']} {row['what']}: share of the peak", row["share"], "", conv_reach(row))
         if row["name"].startswith("vgg-small"):
             table.add(f"{row['name']}, {row['what']}: share of the peak", row["share"], "", 1.60)
     return rows
+
+
+def limit_of(row, rows, threads):
+    """Arithmetic, or reading what is read and written, at the speed measured with a size next to a thread's part."""
+    part = row["bytes"] / threads
+    read = min((read for read in rows if read["name"] == "read"), key=lambda read: abs(math.log(read["bytes"] / part)))
+    gflops = 1e-9 * row["flops"] / row["bytes"] * read["bytes_per_s"]
+    if gflops > row["peak_gflops"]:
+        return "arithmetic", row["peak_gflops"]
+    return f"bytes at {read['bytes_per_s'] / 1e9:.0f} GB/s", gflops
 
 
 def conv_reach(row):

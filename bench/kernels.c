@@ -68,7 +68,7 @@ static json_t *rows;
 
 static json_t *print(const char *name, const char *what, const figure *f)
 {
-    printf("%-26s %-18s %8.1f %8.1f %7.1f %% %7.1f %%\n", name, what, f->gflops, f->peak_gflops,
+    printf("%-36s %-18s %8.1f %8.1f %7.1f %% %7.1f %%\n", name, what, f->gflops, f->peak_gflops,
            100.0 * f->share, 100.0 * f->median_share);
     json_t *row = json_object();
     json_object_set_new(row, "name", json_string(name));
@@ -125,7 +125,7 @@ static void bench_stream(size_t bytes, int n_threads, error *err)
     json_object_set_new(row, "bytes", json_real((double)bytes));
     json_object_set_new(row, "bytes_per_s", json_real(best));
     json_array_append_new(rows, row);
-    printf("%-26s %8.0f kB %16.1f GB/s\n", "reading, each thread", (double)bytes / 1e3,
+    printf("%-36s %8.0f kB %16.1f GB/s\n", "reading, each thread", (double)bytes / 1e3,
            1e-9 * best);
 }
 
@@ -187,7 +187,7 @@ static void note_bytes(json_t *row, double vecs, double weights, double flops, s
     json_object_set_new(row, "flops", json_real(flops * (double)n));
 }
 
-/* Forward, gradient of the weights, and with the gradient of the input. */
+/* Forward, gradient of the weights, and with the gradient of the input, if the layer makes one. */
 static void bench_layer(const char *name, const layer *of, size_t n_images, int n_threads,
                         error *err)
 {
@@ -233,10 +233,12 @@ static void bench_layer(const char *name, const layer *of, size_t n_images, int 
         figure weights = measure(layer_act, &c, l->flops_weights * (double)n_images, n_threads);
         note_bytes(print(name, "weight gradient", &weights), in + out, n_w, l->flops_weights,
                    n_images);
-        c.pass.gx[0] = l->inputs[0] == LAYER_IMAGES ? NULL : gx; /* there is no room for it */
-        f = measure(layer_act, &c, l->flops_backward * (double)n_images, n_threads);
-        note_bytes(print(name, "both gradients", &f), 2.0 * in + out, 2.0 * n_w, l->flops_backward,
-                   n_images);
+        if (l->inputs[0] != LAYER_IMAGES) {
+            c.pass.gx[0] = gx;
+            f = measure(layer_act, &c, l->flops_backward * (double)n_images, n_threads);
+            note_bytes(print(name, "both gradients", &f), 2.0 * in + out, 2.0 * n_w,
+                       l->flops_backward, n_images);
+        }
     }
     memory_free(x);
     memory_free(gy);
@@ -335,28 +337,53 @@ static double bench_step(const model *m, size_t n_images, int n_threads, error *
         char what[32];
         snprintf(what, sizeof what, "%d thread%s", n_threads, n_threads > 1 ? "s" : "");
         print(name, what, &f);
-        printf("%-26s %-18s %8.0f images/s\n", "", "", (double)n_images / f.t_s);
+        printf("%-36s %-18s %8.0f images/s\n", "", "", (double)n_images / f.t_s);
     }
     step_case_release(&c);
     return f.t_s;
 }
 
-/* ---- larger convolutions -------------------------------------------------------------------------- */
+/* ---- other convolutions --------------------------------------------------------------------------- */
 
-/* A model of two equal 3x3 convolutions, of which the second is measured. */
-static void bench_conv3x3(int channels, int side, size_t n_images, int n_threads, error *err)
+typedef struct conv_case {
+    const char *name;
+    int channels, side;
+    const char *settings;
+} conv_case;
+
+/* The second layer of a model is measured, since of the images there is no gradient; it leaves the channels as they are. */
+static void bench_conv(const conv_case *c, size_t n_images, int n_threads, error *err)
 {
     char text[512], name[64];
-    snprintf(
-        text, sizeof text,
-        "[model]\nname = bench\ninput = %d %d %d\nclasses = 10\n"
-        "[conv]\nkind = conv\nfilters = %d\nkernel = 3\npadding = 1\n[fc]\nkind = dense\nunits = 10\n",
-        channels, side, side, channels);
+    snprintf(text, sizeof text,
+             "[model]\nname = bench\ninput = %d %d %d\nclasses = 10\n[first]\nkind = relu\n"
+             "[conv]\nkind = conv\nfilters = %d\n%s\n[fc]\nkind = dense\nunits = 10\n",
+             c->channels, c->side, c->side, c->channels, c->settings);
     model *m = model_new("bench", text, err);
-    snprintf(name, sizeof name, "conv 3x3 %d x %d x %d", channels, side, side);
+    snprintf(name, sizeof name, "%s %d x %d x %d", c->name, c->channels, c->side, c->side);
     if (m)
-        bench_layer(name, &m->layers[0], n_images, n_threads, err);
+        bench_layer(name, &m->layers[1], n_images, n_threads, err);
     model_free(m);
+}
+
+static void bench_convs(int n_threads, error *err)
+{
+    static const char square[] = "kernel = 3\npadding = 1";
+    static const conv_case cases[] = {
+        {"conv 3x3", 32, 32, square},
+        {"conv 3x3", 64, 32, square},
+        {"conv 3x3", 128, 16, square},
+        {"conv 3x3", 256, 8, square},
+        {"stride 2 3x3", 64, 32, "kernel = 3\npadding = 1\nstride = 2"},
+        {"stride 2 1x1", 64, 32, "kernel = 1\nstride = 2"},
+        {"pointwise 1x1", 64, 32, "kernel = 1"},
+        {"depthwise 3x3", 64, 32, "kernel = 3\npadding = 1\ngroups = 64"},
+        {"depthwise 7x7", 64, 32, "kernel = 7\npadding = 3\ngroups = 64"},
+        {"depthwise stride 2 3x3", 64, 32, "kernel = 3\npadding = 1\nstride = 2\ngroups = 64"},
+        {"8 groups 3x3", 64, 32, "kernel = 3\npadding = 1\ngroups = 8"},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+        bench_conv(&cases[k], 32, n_threads, err);
 }
 
 /* Whole steps of a net of 3x3 convolutions. */
@@ -376,7 +403,7 @@ static void bench_vgg(int n_threads, error *err)
 
 static void bench_all(const model *m, int n_threads, error *err)
 {
-    printf("%-26s %-18s %8s %8s %9s %9s\n", "", "", "GFLOP/s", "peak", "of peak", "median");
+    printf("%-36s %-18s %8s %8s %9s %9s\n", "", "", "GFLOP/s", "peak", "of peak", "median");
     static const size_t memories[] = {16U << 10, 192U << 10, 4U << 20, 128U << 20};
     for (size_t k = 0; k < sizeof memories / sizeof *memories; k++)
         bench_stream(memories[k], n_threads, err);
@@ -388,11 +415,9 @@ static void bench_all(const model *m, int n_threads, error *err)
         bench_step(m, batches[k], n_threads, err);
     if (n_threads > 1) {
         double one = bench_step(m, 32, 1, err), all = bench_step(m, 32, n_threads, err);
-        printf("%-26s %-18s %8.2f x\n", "step, batch 32", "1 to all threads", one / all);
+        printf("%-36s %-18s %8.2f x\n", "step, batch 32", "1 to all threads", one / all);
     }
-    static const int sizes[][2] = {{32, 32}, {64, 32}, {128, 16}, {256, 8}};
-    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
-        bench_conv3x3(sizes[k][0], sizes[k][1], 32, n_threads, err);
+    bench_convs(n_threads, err);
     bench_vgg(n_threads, err);
 }
 

@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt
 
 ROOT = Path(__file__).resolve().parent.parent
 MEMORIES = ("level-1 cache", "level-2 cache", "level-3 cache", "main memory")
+NET = ("conv1", "conv2", "fc1", "fc2", "fc3")  # the paper's
 COLOURS = {"forward": "#0072B2", "weight gradient": "#D55E00", "both gradients": "#009E73"}
 MARKERS = {"forward": "o", "weight gradient": "s", "both gradients": "^"}
 
@@ -42,13 +43,13 @@ def main():
     for row in points:
         intensity = row["flops"] / row["bytes"]
         axes.plot(intensity, row["gflops"], MARKERS[row["what"]], color=COLOURS[row["what"]], markersize=6,
-                  markerfacecolor="none" if row["name"].startswith("conv 3x3") else None)
-        if row["what"] == "forward" and not row["name"].startswith("conv 3x3"):
+                  markerfacecolor=None if row["name"] in NET else "none")
+        if row["what"] == "forward" and row["name"] in NET:
             axes.annotate(row["name"], (intensity, row["gflops"]), textcoords="offset points", xytext=(5, -11),
                           fontsize=8)
     for what, colour in COLOURS.items():
         axes.plot([], [], MARKERS[what], color=colour, label=what)
-    axes.plot([], [], "o", color="0.4", markerfacecolor="none", label="hollow: 3x3, 32 to 256 channels")
+    axes.plot([], [], "o", color="0.4", markerfacecolor="none", label="hollow: 1x1 to 7x7, 32 to 256 channels")
     axes.set(xscale="log", yscale="log", xlim=x, ylim=(4, peak * 1.5), xlabel="operations per byte",
              ylabel="GFLOP/s")
     axes.legend(loc="lower right", fontsize=8)
