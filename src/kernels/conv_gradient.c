@@ -7,6 +7,7 @@
  * the level-1 cache while all of the kernel's rows pass over them.
  */
 enum { MAX_CHANNELS = 4, MAX_TAPS = 5, MAX_ROWS = 5, L1_BYTES = 20 * 1024 };
+enum { MOST_CHANNELS = 8 }; /* of a single tap: as many sums as hide the latency of an addition */
 
 typedef struct tile {
     const vec *gout; /* first out channel, first row of the strip */
@@ -24,7 +25,7 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t)
     vec *sums = t->sums;
     for (int ky = 0; ky < t->n_ky; ky++, sums += t->row_sums) {
         const vec *g = t->gout, *x_row = t->in + (size_t)ky * t->in_row;
-        vec sum[MAX_CHANNELS][MAX_TAPS];
+        vec sum[MOST_CHANNELS][MAX_TAPS];
         SIMD_FOR (int m = 0; m < n_m; m++)
             SIMD_FOR (int k = 0; k < n_t; k++)
                 sum[m][k] = sums[m * n_t + k];
@@ -68,7 +69,8 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t)
 /* clang-format off */
 #define ALL_SMALL(OF)                                                                              \
     OF(1, 1) OF(1, 2) OF(1, 3) OF(1, 4) OF(1, 5) OF(2, 1) OF(2, 2) OF(2, 3) OF(2, 4) OF(2, 5)      \
-    OF(3, 1) OF(3, 2) OF(3, 3) OF(3, 4) OF(4, 1) OF(4, 2) OF(4, 3)
+    OF(3, 1) OF(3, 2) OF(3, 3) OF(3, 4) OF(4, 1) OF(4, 2) OF(4, 3)                                \
+    OF(5, 1) OF(6, 1) OF(7, 1) OF(8, 1)
 /* clang-format on */
 #if SIMD_TILE_SUMS < 20
 #define ALL(OF) ALL_SMALL(OF)
@@ -79,7 +81,7 @@ ALL(TILE)
 
 typedef void tile_function(const tile *t);
 #define ENTRY(m, n) [m - 1][n - 1] = tile_##m##x##n,
-static tile_function *const tile_functions[MAX_CHANNELS][MAX_TAPS] = {ALL(ENTRY)};
+static tile_function *const tile_functions[MOST_CHANNELS][MAX_TAPS] = {ALL(ENTRY)};
 
 _Static_assert((CONV_MAX_KERNEL + MAX_TAPS - 1) / MAX_TAPS <= CONV_MAX_TAP_PIECES,
                "pieces of a row");
@@ -88,8 +90,9 @@ static void plan_direct(conv_gradient_plan *p)
 {
     const conv_shape *s = &p->shape;
     p->n_taps = pieces(s->kernel, MAX_TAPS);
-    int channels = SIMD_TILE_SUMS / pieces(s->kernel, p->n_taps);
-    channels = channels > MAX_CHANNELS ? MAX_CHANNELS : channels < 1 ? 1 : channels;
+    int taps = pieces(s->kernel, p->n_taps), channels = SIMD_TILE_SUMS / taps;
+    int most = taps == 1 ? MOST_CHANNELS : MAX_CHANNELS;
+    channels = channels > most ? most : channels < 1 ? 1 : channels;
     p->n_groups = pieces(s->out_channels, channels);
     p->n_ky = s->kernel < MAX_ROWS ? s->kernel : MAX_ROWS;
     for (int k = 0; k <= p->n_taps; k++)
@@ -281,8 +284,8 @@ const conv_gradient_algorithm conv_gradient_direct = {.plan = plan_direct,
 void conv_gradient_sums(const conv_gradient_plan *plan, const vec *in, const vec *gout, vec *sums)
 {
     const conv_shape *s = &plan->shape;
-    item p = item_at(plan, 0);
-    int rows = strip_rows(plan, p.n_m + 1 < MAX_CHANNELS ? p.n_m + 1 : MAX_CHANNELS);
+    item p;
+    int rows = strip_rows(plan, pieces(s->out_channels, plan->n_groups));
     memset(sums, 0, plan->n_sums * sizeof *sums);
     for (int y = 0; y < s->out_height; y += rows) {
         int n = s->out_height - y < rows ? s->out_height - y : rows;
