@@ -17,6 +17,7 @@ typedef struct tile {
     int n_ky;  /* kernel rows, one after the other */
     vec *sums; /* [n_ky][row_sums], each row's first ones [m][taps]; the strip's are added */
     size_t row_sums;
+    bool fresh; /* to nothing */
 } tile;
 
 SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t)
@@ -28,7 +29,7 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t)
         vec sum[MOST_CHANNELS][MAX_TAPS];
         SIMD_FOR (int m = 0; m < n_m; m++)
             SIMD_FOR (int k = 0; k < n_t; k++)
-                sum[m][k] = sums[m * n_t + k];
+                sum[m][k] = t->fresh ? vec_set(0.0F) : sums[m * n_t + k];
         for (int y = 0; y < t->height; y++, x_row += (size_t)step * t->in_row) {
             const vec *x = x_row;
             for (int c = t->width; c > 0; c--, g++, x += step) {
@@ -156,7 +157,7 @@ static int strip_rows(const conv_gradient_plan *plan, int n_m)
     return rows < 1 ? 1 : rows;
 }
 
-/* Rows y .. y + n - 1 of one block added to an item's sums. */
+/* Rows y .. y + n - 1 of one block added to an item's sums, which the first ones begin. */
 static void add_strip(const conv_gradient_plan *plan, const item *p, int y, int n, const vec *in,
                       const vec *gout, vec *sums)
 {
@@ -170,7 +171,8 @@ static void add_strip(const conv_gradient_plan *plan, const item *p, int y, int 
               .width = s->out_width,
               .stride = s->stride,
               .n_ky = p->n_ky,
-              .row_sums = (size_t)(s->kernel * p->n_m)};
+              .row_sums = (size_t)(s->kernel * p->n_m),
+              .fresh = y == 0};
     const vec *first =
         in + (size_t)p->i * in_plane + (size_t)((y * s->stride + p->ky) * s->in_width);
     for (int piece = 0; piece < plan->n_taps; piece++) {
@@ -267,8 +269,8 @@ static void direct_gradient(const conv_gradient_plan *plan, const conv_gradient_
         vec sums[MAX_SUMS];
         quad total[MAX_SUMS / 4] = {{0}};
         int n_sums = p.n_ky * s->kernel * p.n_m, rows = strip_rows(plan, p.n_m);
+        memset(sums + n_sums, 0, (size_t)(whole_quads(n_sums) - n_sums) * sizeof *sums);
         for (size_t first = 0, block = 0; first < n; first += VEC_WIDTH, block++) {
-            memset(sums, 0, (size_t)whole_quads(n_sums) * sizeof *sums);
             for (int y = 0; y < s->out_height; y += rows)
                 add_strip(plan, &p, y, s->out_height - y < rows ? s->out_height - y : rows,
                           arrays->in + block * in_block, arrays->gout + block * gout_block, sums);
@@ -286,7 +288,6 @@ void conv_gradient_sums(const conv_gradient_plan *plan, const vec *in, const vec
     const conv_shape *s = &plan->shape;
     item p;
     int rows = strip_rows(plan, pieces(s->out_channels, plan->n_groups));
-    memset(sums, 0, plan->n_sums * sizeof *sums);
     for (int y = 0; y < s->out_height; y += rows) {
         int n = s->out_height - y < rows ? s->out_height - y : rows;
         vec *to = sums;
