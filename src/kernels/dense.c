@@ -116,15 +116,17 @@ size_t dense_row_floats(int n_in)
 
 void dense_transpose(int n_in, const vec *x, float *rows, size_t begin, size_t end)
 {
+    enum { QUAD_BYTES = 4 * sizeof(float) };
     size_t row = dense_row_floats(n_in), n = (size_t)n_in;
     for (size_t b = begin; b < end; b++) {
-        const vec *block = x + b * n;
-        for (size_t lane = 0; lane < VEC_WIDTH; lane++) {
-            float *to = rows + (b * VEC_WIDTH + lane) * row;
-            for (size_t i = 0; i < n; i++)
-                to[i] = block[i][lane];
-            for (size_t i = n; i < row; i++)
-                to[i] = 0.0F;
+        float *to = rows + b * VEC_WIDTH * row;
+        for (size_t i = 0; i < row; i += 4, to += 4) {
+            vec four[4], image[4]; /* image[j]: the four of images j, 4 + j, .. */
+            SIMD_FOR (size_t k = 0; k < 4; k++)
+                four[k] = i + k < n ? x[b * n + i + k] : vec_set(0.0F);
+            SIMD_TRANSPOSE(four[0], four[1], four[2], four[3], image);
+            SIMD_FOR (size_t lane = 0; lane < VEC_WIDTH; lane++)
+                memcpy(to + lane * row, (const float *)&image[lane % 4] + lane / 4 * 4, QUAD_BYTES);
         }
     }
 }
