@@ -44,6 +44,7 @@ int main(int argc, char **argv)
     int size = transport_size(), n_rules = 0;
     while (n_rules < MAX_RULES && average_rules[n_rules])
         n_rules++;
+    transport_group(0);
     double *weights = memory_new((size_t)size, sizeof *weights, &err);
     for (int rule = 0; rule < n_rules; rule++)
         average_init(&averages[rule], average_rules[rule], N, &err);

@@ -78,7 +78,7 @@ _bramble_value()
     --sync) _bramble_words weights gradients ;;
     --on-nan) _bramble_words stop skip ;;
     --isa) _bramble_words auto sse2 avx2 avx512 neon a76 ;;
-    --average) _bramble_words gather reduce allreduce slices "$([[ ${COMP_WORDS[1]} != plan ]] || echo measured)" ;;
+    --average) _bramble_words gather reduce allreduce slices tree "$([[ ${COMP_WORDS[1]} != plan ]] || echo measured)" ;;
     --partition) _bramble_words even dirichlet: classes: sorted: ;;
     --aggregate) _bramble_words mean median trimmed: krum: multikrum: ;;
     --server-optimizer) _bramble_words none momentum nesterov adam adam-paper yogi adagrad ;;
@@ -88,7 +88,7 @@ _bramble_value()
     --limit-train | --limit-test | --shards | --validate | --seed | --rounds | --local-epochs | --local-steps | \
         --average-every | --tail-average | --reestimate | --batch | --lr | --warmup | --lr-start | --lr-final | --milestones | \
         --gamma | --label-smoothing | --ema | --lookahead | --momentum | --beta1 | --beta2 | --epsilon | --muon-lr | --muon-momentum | \
-        --clip-norm | --weight-decay | --clients | --eval-clients | --participation | --min-workers | --proximal | --clip-update | --noise | \
+        --clip-norm | --weight-decay | --group-size | --clients | --eval-clients | --participation | --min-workers | --proximal | --clip-update | --noise | \
         --target-accuracy | --eval-every | --checkpoint-every | --stall | --threads | --case | --base | \
         --server-lr | --server-momentum | --server-beta2 | --server-tau | \
         --workers | --patience | --bind | --top | --nodes | --cores | --link | --link-measured) ;;
@@ -105,7 +105,7 @@ _bramble_options()
         --config --rounds --local-epochs --local-steps --average-every --tail-average --reestimate --batch --lr --schedule \
         --warmup --lr-start --lr-final --milestones --gamma --label-smoothing --ema --optimizer --momentum --nesterov \
         --beta1 --beta2 --epsilon --muon-lr --muon-momentum --clip-norm --keep-momentum --weight-decay --decoupled \
-        --target-accuracy --eval-every --tta --sync --average --aggregate --clients --eval-clients --participation --min-workers --proximal --normalize-steps --control-variates --local-statistics --clip-update --noise \
+        --target-accuracy --eval-every --tta --sync --average --group-size --aggregate --clients --eval-clients --participation --min-workers --proximal --normalize-steps --control-variates --local-statistics --clip-update --noise \
         --lookahead --server-optimizer --server-lr --server-momentum --server-beta2 --server-tau --threads --isa --case --out --force --quiet --json \
         --checkpoint --checkpoint-every --resume --stall --on-nan --help ;;
     test) echo --data --model --limit-test --normalise --tta --threads --isa --seed --json --help ;;

@@ -61,7 +61,8 @@ typedef struct train_options {
     int sync;               /* enum sync */
     double target_accuracy; /* 0..1; 0: none */
 
-    int average;                       /* index into average_rules */
+    int average;         /* index into average_rules */
+    uint64_t group_size; /* workers of a group, of a rule that has them; 0: average_group */
     char aggregate[OPTION_TEXT_BYTES]; /* for aggregate_parse */
     uint64_t clients;                  /* that workers train; 0: each is one */
     double eval_clients;               /* share of a client's images that it tests with; 0: none */

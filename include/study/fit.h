@@ -21,9 +21,10 @@
  *   reduce     2 x log2(N+1) + M x                      M + k log2(N+1)    n (1 + log2(N+1))
  *   allreduce  4 x (1 - 1/P), and 4 x if P != N+1       2 log2(P), and 3   n (1 + log2(N+1))
  *   slices     what a worker sends (average_rule)       2 N                n
- *   x: the weights as floats; log2 rounded up: the depth of a tree; k: blocks of 16384 weights; M: N, at most 8 or
- *   1.5 log2(N+1); P: the largest power of two up to N+1.  One worker alone: x, 1 and 0, and its weights only go to
- *   the server.
+ *   tree       2 x log2(G) + M x, and allreduce of N/G  M + k log2(G), too n (1 + log2(G) + log2(N/G+1))
+ *   x: the weights as floats; log2 rounded up: the depth of a tree; k: blocks of 16384 weights; M: N, of tree G - 1, at
+ *   most 8 or 1.5 log2 of one more; P: the largest power of two up to N+1; G: workers of a group, N/G rounded up,
+ *   log2(G) of its other G - 1 and their leader.  One worker alone: x, 1 and 0, and its weights only go to the server.
  *
  * Wait, wire and pack are fitted to runs with two or more workers.
  * All parameters are at least 0, by least squares, each squared error divided by what was measured.  Where
@@ -65,6 +66,7 @@ typedef struct fit_run {
     int nodes;
     double cores; /* of a worker */
     const average_rule *rule;
+    int group;           /* workers of a group, as asked for or on one host; 0: the rule chooses */
     char host[64];       /* of all its ranks; empty: they had several, with links between */
     char simulated[256]; /* record_simulated */
     size_t n_weights;
@@ -91,6 +93,7 @@ typedef struct fit_case {
     size_t n_weights;
     double images, averages;
     double link_ratio;
+    int group; /* as in fit_run */
 } fit_case;
 
 /* T in parts (s). */

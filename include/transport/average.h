@@ -42,7 +42,8 @@ typedef struct average_rule {
     const char *name; /* "gather" */
     bool
         sums; /* what travels to be added up are fixed-point numbers: a rank may add up several vectors first */
-    bool exact; /* the result is the mean, with the bits of the other exact rules; else near it */
+    bool exact;  /* the result is the mean, with the bits of the other exact rules; else near it */
+    bool groups; /* its workers are in groups: transport_group comes first */
     /* it needs the weights all ranks went on from, to send differences for instance */
     bool uses_before;
     /* it keeps n floats on each rank, 0 at first: what it has not sent yet (error feedback).  Whatever changes from
@@ -59,18 +60,26 @@ typedef struct average_rule {
     void *(*init)(size_t n, int rank, int size, error *err);
     void (*release)(void *state);
     /* bytes - payload a rank sends in one average of n floats, for the record; a broadcast counts
-     * once for each receiver, whatever tree it takes; the server's share is taken as 0 */
-    size_t (*bytes)(size_t n, int rank, int size);
+     * once for each receiver, whatever tree it takes; the server's share is taken as 0; group: as below */
+    size_t (*bytes)(size_t n, int rank, int size, int group);
     /* cost - of one average of n weights with two or more workers, for bramble plan */
-    average_cost (*cost)(size_t n, int workers);
+    average_cost (*cost)(size_t n, int workers, int group);
 } average_rule;
 
 /* average_rules - all of them, NULL-terminated; average_rule_find - by name, or NULL */
 extern const average_rule *const average_rules[];
 const average_rule *average_rule_find(const char *name);
 
-/* average_rule_cost - the rule's cost; one worker alone only sends its weights to the server */
-average_cost average_rule_cost(const average_rule *rule, size_t n, int workers);
+/* average_rule_cost - the rule's cost; one worker alone only sends its weights to the server; group: as below */
+average_cost average_rule_cost(const average_rule *rule, size_t n, int workers, int group);
+
+/*
+ * average_group - how many workers a group has, for a rule that has groups: consecutive ones, the last group the rest
+ *   asked     in  so many, but not more than there are; 0: as said here
+ *   together  in  workers, from the first on, that share a host: a group, where they are several and not all
+ * Else about the square root of the workers.
+ */
+int average_group(uint64_t asked, int workers, int together);
 
 /* Largest magnitude a weight may have when it is averaged; beyond it a run has diverged. */
 #define AVERAGE_LIMIT 1048576.0F

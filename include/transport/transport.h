@@ -119,6 +119,16 @@ void transport_send(const void *data, size_t n_bytes, int to, enum transport_wai
 void transport_receive(void *data, size_t n_bytes, int from, enum transport_wait how);
 
 /*
+ * transport_group - put the workers in groups of neighbours, for averaging rules that have groups (average_group);
+ *                   the server is none of theirs.  Afresh after each death of a rank
+ *   asked  in  workers in a group; 0: as many as share the first one's host, or about the root of their number
+ * transport_grouped - workers in a group; 0: there are none
+ * The first is collective.
+ */
+int transport_group(uint64_t asked);
+int transport_grouped(void);
+
+/*
  * transport_send_word - a non-blocking send of a number from a worker to the server, unasked; it arrives while the
  *                       server looks
  *   Returns false when the number before has not left yet; nothing is sent then.  True on a server.

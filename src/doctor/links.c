@@ -291,6 +291,8 @@ bool doctor_time_averages(doctor *self, error *err)
     bool good = transport_agree(err);
     for (size_t r = 1; good && r < size; r++)
         weights[r] = 1.0;
+    if (good)
+        transport_group(0);
     for (size_t k = 0; good && size > 1 && average_rules[k] && k < DOCTOR_MAX_RULES; k++)
         good = time_rule(self, average_rules[k], w, weights, all, err);
     memory_free(w);

@@ -233,6 +233,11 @@ const option_entry option_train_table[] = {
      .resume = RESUME_FREE,
      WORD(average, average_word, "gather"),
      .help = "How the weights travel; all give the same bits."},
+    {.name = "group-size",
+     .resume = RESUME_FREE,
+     WHOLE(group_size, 0, 1000000, "0", "G"),
+     .help = "With --average tree, groups of so many workers; 0: those that share a host, or about "
+             "the square root of their number."},
     {.name = "aggregate",
      TRAIN(aggregate),
      .least = 1,

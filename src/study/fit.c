@@ -163,7 +163,8 @@ void fit_make(fit *self, const fit_sample *samples, size_t n, double cores, doub
             wait += b->wait_s;
             expected += b->work_s * fit_slowest(run->nodes);
             pack += fmax(b->server_pack_s, b->pack_s);
-            adds += b->averages * average_rule_cost(run->rule, run->n_weights, run->nodes).adds;
+            adds += b->averages *
+                    average_rule_cost(run->rule, run->n_weights, run->nodes, run->group).adds;
         }
     }
     self->spread = expected > 0.0 ? fmax(wait / expected, 0.0) : 0.0;
@@ -172,7 +173,7 @@ void fit_make(fit *self, const fit_sample *samples, size_t n, double cores, doub
         const fit_block *b = &samples[k].sum;
         const fit_run *run = samples[k].run;
         if (b->averages > 0.0) {
-            average_cost d = average_rule_cost(run->rule, run->n_weights, run->nodes);
+            average_cost d = average_rule_cost(run->rule, run->n_weights, run->nodes, run->group);
             line_add(&serve, 1.0, talking(run->nodes), b->rest_s / b->averages);
             if (run->nodes == 1)
                 continue;
@@ -187,7 +188,7 @@ void fit_make(fit *self, const fit_sample *samples, size_t n, double cores, doub
 
 fit_time fit_predict(const fit *self, const fit_case *c)
 {
-    average_cost d = average_rule_cost(c->rule, c->n_weights, c->nodes);
+    average_cost d = average_rule_cost(c->rule, c->n_weights, c->nodes, c->group);
     double byte_s = self->byte_s - self->link_byte_s + self->link_byte_s / c->link_ratio;
     fit_time t;
     t.work_s = c->images / c->nodes * self->w_s / pow(c->cores, self->power);

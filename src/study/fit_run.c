@@ -40,13 +40,14 @@ static bool add_round(fit_run *self, const record_file *file, size_t round)
         one.wait_s += t_s[PHASE_WAIT] / self->nodes;
         one.wire_s += t_s[PHASE_WIRE] / self->nodes;
         one.pack_s += t_s[PHASE_PACK] / self->nodes;
-        one.averages = rows[k].bytes_sent;
+        /* A rank alone averages with nobody. */
+        size_t bytes = file->n_ranks > 1 ? self->rule->bytes(self->n_weights, (int)k,
+                                                             (int)file->n_ranks, self->group)
+                                         : 0;
+        one.averages = bytes > 0 ? rows[k].bytes_sent / (double)bytes : 0.0;
     }
     one.rest_s = one.t_s - one.work_s - one.wait_s - one.wire_s - one.pack_s;
     one.server_pack_s = rows[0].t_phase_s[PHASE_PACK];
-    /* A rank alone averages with nobody. */
-    size_t bytes = file->n_ranks > 1 ? self->rule->bytes(self->n_weights, 1, self->nodes + 1) : 0;
-    one.averages = bytes > 0 ? one.averages / (double)bytes : 0.0;
     fit_block_add(&self->blocks[round * self->n_blocks / file->n_rounds], &one);
     return one.work_s > 0.0 && one.images > 0.0 && isfinite(one.rest_s + one.server_pack_s);
 }
@@ -68,6 +69,20 @@ static void note_host(fit_run *self, const record_file *file)
         if (strcmp(file->machines[k].host, file->machines[0].host) != 0)
             return;
     snprintf(self->host, sizeof self->host, "%s", file->machines[0].host);
+}
+
+/* As transport_group has chosen them: workers are ranks 1 and up. */
+static void note_group(fit_run *self, const record_file *file)
+{
+    const double asked = option_number(file, "group-size");
+    size_t next = 1;
+    while (next < file->n_ranks && strcmp(file->machines[next].host, file->machines[1].host) == 0)
+        next++;
+    const int together = (int)next - 1;
+    if (asked > 0.0)
+        self->group = (int)fmin(asked, self->nodes);
+    else if (together > 1 && together < self->nodes)
+        self->group = together;
 }
 
 static void note_variation(fit_run *self, const record_file *file)
@@ -106,6 +121,7 @@ bool fit_run_read(fit_run *self, const record_file *file, error *err)
     self->n_weights = count_weights(file);
     for (size_t k = 0; k < file->n_ranks; k++)
         self->nodes += file->machines[k].is_worker != 0;
+    note_group(self, file);
     self->cores = file->summary.cores / self->nodes;
     self->batch = option_number(file, "batch");
     const char *sync = record_config(file, "sync");

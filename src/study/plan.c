@@ -34,6 +34,7 @@ static void ask(plan *self, const plan_options *o)
                            .rule = o->average > 0 ? average_rules[o->average - 1] : largest->rule,
                            .n_weights = first->n_weights,
                            .images = first->images,
+                           .group = largest->group,
                            .link_ratio = o->link > 0.0 ? o->link / o->link_measured : 1.0};
     self->steps = o->local_steps > 0    ? (double)o->local_steps
                   : o->local_epochs > 0 ? 0.0
@@ -231,7 +232,7 @@ static void compare(plan *self, const fit_sample *samples, double link_s)
         fit_make(&f, samples, self->n_runs, run->cores, link_s);
         fit_case c = {
             run->nodes, run->cores, run->rule, run->n_weights, run->images, samples[k].sum.averages,
-            1.0};
+            1.0,        run->group};
         self->error[k] = samples[k].sum.t_s / fit_predict(&f, &c).t_s - 1.0;
         if (fabs(self->error[k]) > self->worst) {
             self->worst = fabs(self->error[k]);

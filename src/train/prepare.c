@@ -92,8 +92,11 @@ static bool prepare_data(preparation *self, job *to, error *err)
     transport_broadcast(on->tests, (size_t)on->n_clients * sizeof *on->tests, 0, TRANSPORT_SLEEP);
     course_cut(on, to->options, self->run->rounds_before);
     if (!suits_clients(on, to->options, err) || !suits_batches(on, to->model, err) ||
-        !suits_average(&self->run->options, on, err))
+        !suits_average(&self->run->options, on, err) ||
+        !(self->run->rescued || suits_groups(to->options, err)))
         return false;
+    if (average_rules[to->options->average]->groups)
+        transport_group(to->options->group_size);
     return broadcast_input(&to->input, err);
 }
 

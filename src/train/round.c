@@ -217,7 +217,8 @@ static double count_bytes(const training *t)
     const size_t n = j->model->n_weights + (j->variates.of ? j->model->n_trained : 0);
     if (collected && !transport_is_server())
         return (double)n * sizeof *j->w * t->roster.taken[transport_rank()];
-    return (double)j->merge.average.rule->bytes(n, transport_rank(), transport_size());
+    return (double)j->merge.average.rule->bytes(n, transport_rank(), transport_size(),
+                                                transport_grouped());
 }
 
 static void add_segment(const training *t, record_rank *row)

@@ -72,11 +72,21 @@ bool suits_average(train_options *o, const course *on, error *err)
     if (o->given[option_find(option_train_table, "average") - option_train_table])
         return error_user(err,
                           "--average %s: %d clients on %d worker%s are added up before they "
-                          "travel, which takes reduce or allreduce; leave it out",
+                          "travel, which takes reduce, allreduce or tree; leave it out",
                           is, on->n_clients, on->n_workers, on->n_workers > 1 ? "s" : "");
     while (strcmp(average_rules[o->average]->name, "reduce") != 0)
         o->average++;
     return true;
+}
+
+bool suits_groups(const train_options *o, error *err)
+{
+    const uint64_t n_workers = (uint64_t)transport_workers();
+    const bool given = o->given[option_find(option_train_table, "group-size") - option_train_table];
+    return !given || o->group_size <= n_workers ||
+           error_user(err, "--group-size %llu: this run has %llu worker%s",
+                      (unsigned long long)o->group_size, (unsigned long long)n_workers,
+                      n_workers > 1 ? "s" : "");
 }
 
 bool suits_count(const train_options *o, int *n, error *err)

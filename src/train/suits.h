@@ -23,6 +23,9 @@ bool suits_clients(const course *on, const train_options *o, error *err);
  * average becomes a rule that can, unless one was asked for */
 bool suits_average(train_options *o, const course *on, error *err);
 
+/* suits_groups - are there as many workers as --group-size says? */
+bool suits_groups(const train_options *o, error *err);
+
 /* suits_model - has the model what the options are about? */
 bool suits_model(const model *of, const train_options *o, error *err);
 

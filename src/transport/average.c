@@ -16,7 +16,8 @@ enum { PIECE = 1 << 26 }; /* floats averaged in one go: counts of MPI are ints *
     RULE(average_gather)                                                                           \
     RULE(average_reduce)                                                                           \
     RULE(average_allreduce)                                                                        \
-    RULE(average_slices)
+    RULE(average_slices)                                                                           \
+    RULE(average_tree)
 
 #define DECLARE(rule) extern const average_rule rule;
 #define LIST(rule) &rule,
@@ -33,11 +34,11 @@ const average_rule *average_rule_find(const char *name)
     return NULL;
 }
 
-average_cost average_rule_cost(const average_rule *rule, size_t n, int workers)
+average_cost average_rule_cost(const average_rule *rule, size_t n, int workers, int group)
 {
     if (workers == 1)
         return (average_cost){1.0, (double)sizeof(float) * (double)n, 0.0};
-    return rule->cost(n, workers);
+    return rule->cost(n, workers, group);
 }
 
 static size_t piece_floats(size_t n)

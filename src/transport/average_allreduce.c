@@ -20,15 +20,17 @@ static size_t allreduce_scratch_bytes(size_t n, int rank, int size)
 }
 
 /* As the usual algorithms for long vectors do it: each number is sent on twice, but for one rank's. */
-static size_t allreduce_bytes(size_t n, int rank, int size)
+static size_t allreduce_bytes(size_t n, int rank, int size, int group)
 {
+    (void)group;
     (void)rank;
     return 2 * n * (size_t)(size - 1) / (size_t)size * sizeof(int64_t);
 }
 
 /* Halves are exchanged among a power of two of the ranks; the others come before and after. */
-static average_cost allreduce_cost(size_t n, int workers)
+static average_cost allreduce_cost(size_t n, int workers, int group)
 {
+    (void)group;
     double depth = rule_depth(workers), low = floor(log2((double)workers + 1.0));
     double part = 1.0 - pow(0.5, low), x = (double)sizeof(float) * (double)n;
     return (average_cost){

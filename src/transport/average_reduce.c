@@ -26,14 +26,16 @@ static size_t reduce_scratch_bytes(size_t n, int rank, int size)
     return (n < BLOCK ? n : BLOCK) * sizeof(int64_t);
 }
 
-static size_t reduce_bytes(size_t n, int rank, int size)
+static size_t reduce_bytes(size_t n, int rank, int size, int group)
 {
+    (void)group;
     return rank == 0 ? (size_t)(size - 1) * n * sizeof(float) : n * sizeof(int64_t);
 }
 
 /* The server hears from as many as a tree has levels, and sends the mean to each. */
-static average_cost reduce_cost(size_t n, int workers)
+static average_cost reduce_cost(size_t n, int workers, int group)
 {
+    (void)group;
     double depth = rule_depth(workers);
     return (average_cost){
         .messages = depth * ceil((double)n / BLOCK) + rule_broadcast(workers),

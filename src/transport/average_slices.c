@@ -19,19 +19,21 @@ static size_t slices_scratch_bytes(size_t n, int rank, int size)
     return (size_t)size * wire_slice(n, rank, size, &first) * sizeof(float);
 }
 
-static size_t slices_bytes(size_t n, int rank, int size)
+static size_t slices_bytes(size_t n, int rank, int size, int group)
 {
+    (void)group;
     size_t first, mine = wire_slice(n, rank, size, &first);
     size_t scattered = rank == 0 ? 0 : n - mine; /* the server has no share */
     return (scattered + mine * (size_t)(size - 1)) * sizeof(float);
 }
 
 /* Every link has the same to do. */
-static average_cost slices_cost(size_t n, int workers)
+static average_cost slices_cost(size_t n, int workers, int group)
 {
+    (void)group;
     return (average_cost){
         .messages = 2.0 * workers,
-        .bytes = (double)slices_bytes(n, 1, workers + 1),
+        .bytes = (double)slices_bytes(n, 1, workers + 1, 0),
         .adds = (double)n,
     };
 }

@@ -27,6 +27,13 @@ bool transport_guards(void)
     return asked && (strcmp(asked, "1") == 0 || strcmp(asked, "true") == 0);
 }
 
+/* So that whoever waits for me there comes here too. */
+static void leave(MPI_Comm ranks)
+{
+    if (ranks != MPI_COMM_NULL)
+        MPIX_Comm_revoke(ranks);
+}
+
 /* Called by MPI's error handler: a jump out of it is what the authors of ULFM do in their examples. */
 static void guard_fail(int code)
 {
@@ -36,7 +43,9 @@ static void guard_fail(int code)
         class != MPIX_ERR_REVOKED)
         return;
     job_on_failure(NULL);
-    MPIX_Comm_revoke(job_ranks); /* so that whoever waits for me comes here too */
+    leave(job_ranks);
+    leave(job_group);
+    leave(job_leaders);
     longjmp(guard.back, 1);
 }
 

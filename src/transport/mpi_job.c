@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-MPI_Comm job_ranks;
+MPI_Comm job_ranks, job_group = MPI_COMM_NULL, job_leaders = MPI_COMM_NULL;
 
 static struct {
     MPI_Errhandler handler;

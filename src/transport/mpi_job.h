@@ -2,7 +2,7 @@
  * mpi_job.h - the ranks of the job, and who this one is; the lowest of the files that know <mpi.h>
  *
  * Upwards from here: mpi_wait (until something is there), mpi_collective and mpi_message (what ranks say to
- * each other), mpi_stop and mpi_wire, mpi_guard (ranks that die), mpi_start.
+ * each other), mpi_stop, mpi_groups and mpi_wire, mpi_guard (ranks that die), mpi_start.
  */
 #ifndef BRAMBLE_TRANSPORT_MPI_JOB_H
 #define BRAMBLE_TRANSPORT_MPI_JOB_H
@@ -16,6 +16,9 @@
 
 /* All that were started, or those that are left of them. */
 extern MPI_Comm job_ranks;
+
+/* This rank's group, and those that lead one (transport_group), or MPI_COMM_NULL. */
+extern MPI_Comm job_group, job_leaders;
 
 enum { TAG_SIZE = 1, TAG_DATA, TAG_STOP, TAG_WORD };
 

@@ -9,6 +9,8 @@
 
 void collective_start(void);
 void collective_stop(void);
+void groups_start(void);
+void groups_stop(void);
 void message_start(void);
 void message_stop(void);
 void stop_start(void);

@@ -23,6 +23,9 @@ void rule_weigh(int64_t *q, const float *w, size_t n, double share);
 /* rule_unweigh - back to floats */
 void rule_unweigh(float *w, const int64_t *q, size_t n);
 
+/* average_allreduce - for rules of which it is a part */
+extern const average_rule average_allreduce;
+
 /* rule_broadcast - to how many workers the server itself sends what all get, or in how much time */
 double rule_broadcast(int workers);
 

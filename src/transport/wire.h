@@ -7,6 +7,7 @@
 #ifndef BRAMBLE_TRANSPORT_WIRE_H
 #define BRAMBLE_TRANSPORT_WIRE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,18 @@ void wire_reduce(int64_t *q, size_t n);
 
 /* wire_allreduce - replace q on every rank by the sum over all ranks */
 void wire_allreduce(int64_t *q, size_t n);
+
+/*
+ * Within the groups of transport_group, whose first workers lead them, and the server itself:
+ * wire_leads - is this rank one of those?  Not collective.
+ * wire_group_reduce - add up q over a group; the sum is the leader's, elsewhere q is unchanged
+ * wire_leaders_allreduce - replace q on each leader by the sum over all leaders; theirs alone
+ * wire_group_broadcast - the leader's w to its group
+ */
+bool wire_leads(void);
+void wire_group_reduce(int64_t *q, size_t n);
+void wire_leaders_allreduce(int64_t *q, size_t n);
+void wire_group_broadcast(float *w, size_t n);
 
 /* wire_take_time - seconds spent in these, and in broadcasts, gathers, sends and receives that spin, since the last
  * call.  Not collective. */

@@ -524,21 +524,45 @@ static void trial_check(trial *self, const average_rule *rule)
     }
 }
 
+/* More than the server collects at a time from three ranks or more: the bits of a rule that does not collect. */
+static void check_large(void)
+{
+    const size_t n = (3 << 21) + 3, size = (size_t)transport_size();
+    const char *names[] = {"gather", "reduce"};
+    float *w[] = {take(n, sizeof(float)), take(n, sizeof(float))};
+    double *weights = take(size, sizeof *weights);
+    for (size_t r = 0; r < size; r++)
+        weights[r] = 1.0 + (double)r;
+    for (int k = 0; k < 2; k++) {
+        average mean;
+        average_take(&mean, average_rule_find(names[k]), n);
+        for (size_t i = 0; i < n; i++)
+            w[k][i] = (float)(i % 1009) + 0.1F * (float)transport_rank();
+        transport_average(&mean, w[k], NULL, weights);
+        average_release(&mean);
+    }
+    CHECK(memcmp(w[0], w[1], n * sizeof(float)) == 0);
+    memory_free(w[0]);
+    memory_free(w[1]);
+    memory_free(weights);
+}
+
 static void case_average(char **arguments)
 {
     (void)arguments;
-    /* the last: several blocks of every rule */
-    const size_t lengths[] = {1, 7, 2049, 62006, (1 << 21) + 3};
+    const size_t lengths[] = {1, 7, 2049, 62006, 140001};
     for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
         trial now;
         trial_init(&now, lengths[k]);
         for (uint64_t repeat = 0; repeat < N_REPEATS; repeat++) {
             trial_draw(&now, repeat);
+            transport_group(repeat);
             for (size_t i = 0; average_rules[i]; i++)
                 trial_check(&now, average_rules[i]);
         }
         trial_release(&now);
     }
+    check_large();
 }
 
 /* One positive weight, each rank's in turn, or none: every bit of that rank's w or of the server's, whatever
@@ -931,6 +955,7 @@ static int find_case(int n_words, char **words)
 int main(int argc, char **argv)
 {
     transport_start(&argc, &argv);
+    transport_group(0);
     for (int at = 1; at < argc;) {
         error err = {0};
         int i = find_case(argc - at, argv + at);

@@ -252,7 +252,7 @@ def test_config_holds_every_option(bramble, pictures, tmp_path):
              "lr-start": "0.1", "lr-final": "0.2", "milestones": "", "gamma": "0.1", "label-smoothing": "0.1", "ema": "0",
              "optimizer": "muon", "beta1": "0.9", "beta2": "0.999", "epsilon": "1e-08", "muon-lr": "0.2", "muon-momentum": "0.7",
              "clip-norm": "2", "sync": "gradients", "lookahead": "0",
-             "target-accuracy": "0.99", "eval-every": "2", "average": "gather", "threads": "2", "isa": "auto", "case": "2:7",
+             "target-accuracy": "0.99", "eval-every": "2", "average": "gather", "group-size": "0", "threads": "2", "isa": "auto", "case": "2:7",
              "out": "x.h5", "checkpoint": "c.h5", "checkpoint-every": "7s", "stall": "12.5", "on-nan": "skip",
              "deal": "contiguous", "validate": "0", "tta": "mirror", "partition": "even", "augment": "flip,crop:2",
              "normalise": "0.5,0.4,0.3/0.25,0.2,0.3", "server-optimizer": "adam",

@@ -170,8 +170,8 @@ def test_one_client_tests_itself(bramble, pictures):
 def test_average_that_can(bramble, pictures):
     """Several clients of a worker are added up before they travel: the file says by which rule."""
     options = ["--data", pictures, *write_model(bramble.folder, LINEAR)[0], "--limit-train", 60, "--rounds", 1, "--threads", 1]
-    told = {(ranks, rule): Run(bramble.train(ranks, *options, "--clients", 4, *rule, out=f"{ranks}{len(rule)}.h5"))
-            for ranks in [5, 3] for rule in [(), ("--average", "allreduce")]}
-    assert [run.config["average"].decode() for run in told.values()] == ["gather", "allreduce", "reduce", "allreduce"]
+    told = {(ranks, rule): Run(bramble.train(ranks, *options, "--clients", 4, *rule, out=f"{ranks}{''.join(rule)}.h5"))
+            for ranks in [5, 3] for rule in [(), ("--average", "allreduce"), ("--average", "tree")]}
+    assert [run.config["average"].decode() for run in told.values()] == ["gather", "allreduce", "tree", "reduce", "allreduce", "tree"]
     first, *others = told.values()
     assert all(same(first, other) == [] for other in others)

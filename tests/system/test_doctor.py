@@ -48,7 +48,7 @@ def test_three_ranks_in_json_and_file(bramble, tmp_path):
         assert node["threads"] == node["threads_running"] == node["threads_apart"] == 1 and node["cores"] == cores
         assert node["images_per_s"] > 0 and node["peak_flops"] > 0 and 0 < node["cpu_fraction"] < 1.5
     assert found["links"] == [], "one host"
-    assert {row["rule"] for row in found["averages"]} == {"gather", "reduce", "allreduce", "slices"}
+    assert {row["rule"] for row in found["averages"]} == {"gather", "reduce", "allreduce", "slices", "tree"}
     for finding in found["findings"]:
         assert finding["level"] in LEVELS and finding["text"]
         assert finding["remedy"] or finding["level"] != "problem"

@@ -47,6 +47,30 @@ def test_every_rule(bramble, pictures, tmp_path, job):
         assert differences(runs[0], run) == []
 
 
+@pytest.mark.parametrize("more", [(), ("--participation", 0.6, "--keep-momentum")], ids=["all", "some"])
+def test_every_size_of_groups(bramble, pictures, more):
+    """Five workers in groups of one, two, three, four and a rest, of all, and of what the program chooses."""
+    options = ["--data", pictures, *write_model(bramble.folder, ODD)[0], "--limit-train", 70, "--batch", 8, "--rounds", 3, "--lr", 0.02,
+               "--threads", 1, *more]
+    first = Run(bramble.train(6, *options, out="gather.h5"))
+    sent = set()
+    for size in (0, 1, 2, 3, 4, 5):
+        run = Run(bramble.train(6, *options, "--average", "tree", "--group-size", size, out=f"{size}.h5"))
+        assert differences(first, run) == []
+        sent.add(tuple(run["rounds/ranks/bytes_sent"][0] > run["rounds/ranks/bytes_sent"][0].min()))
+    assert len(sent) == 5  # who leads, and sends more; 0 stands for 3
+
+
+def test_groups_of_other_workers(bramble, pictures):
+    """A checkpoint of a tree goes on with fewer workers than its groups had, to the bits of any rule."""
+    options = ["--data", pictures, "--limit-train", 96, "--batch", 8, "--lr", 0.02, "--rounds", 2, "--checkpoint", "c.h5", "--threads", 1]
+    bramble.train(6, *options, "--average", "tree", "--group-size", 4, out="tree.h5")
+    more = ["--resume", "c.h5", "--rounds", 4, "--checkpoint", "d.h5", "--force"]
+    tree, slices = (Run(bramble.train(3, *more, *rule, out=f"{len(rule)}.h5"))
+                    for rule in [(), ("--average", "slices")])
+    assert tree.config["average"] == b"tree" and tree["rounds/n_done"] == 4 and differences(tree, slices) == []
+
+
 @pytest.mark.parametrize("job", JOBS)
 def test_repeated(bramble, pictures, tmp_path, job):
     first, second = (start(bramble, pictures, tmp_path, job, out=f"{k}.h5") for k in (1, 2))

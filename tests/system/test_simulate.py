@@ -79,12 +79,12 @@ def test_four_nodes(simulate, tmp_path):
 def test_every_averaging_rule(simulate, tmp_path):
     """Ten ranks, no power of two: the same bits, and each its own time on the wire."""
     found = {}
-    for rule in ("gather", "reduce", "allreduce", "slices"):
+    for rule in ("gather", "reduce", "allreduce", "slices", "tree"):
         good(simulate(9, train=("--threads", "1", "--average", rule), out=f"{rule}.h5"))
         found[rule] = times(tmp_path / f"{rule}.h5")
     first = found["gather"][1]
     assert all(np.array_equal(w, first[name]) for _, weights, _ in found.values() for name, w in weights.items())
-    assert len({rows["o_wire_s"] for rows, _, _ in found.values()}) == 4
+    assert len({rows["o_wire_s"] for rows, _, _ in found.values()}) == 5
 
 
 @needs_simgrid

@@ -23,7 +23,7 @@ from test_kill import ranks_of, rounds_done, wait_for
 BINARIES = ROOT / "build" / "openmpi5" / "bin"
 TOLERANT = ROOT / "build" / "ulfm" / "bramble"
 NOTICE_S = 30  # at most, until the others go on
-CROWDED = "bramble: warning: 3 workers on "  # of a machine with fewer cores
+CROWDED = re.compile(r"bramble: warning: \d workers on ")  # of a machine with fewer cores
 
 pytestmark = pytest.mark.skipif(not TOLERANT.exists() or PRESET != "native",
                                 reason="no program with Open MPI 5: `make openmpi5` builds it")
@@ -62,7 +62,7 @@ class Job:
             self.process.kill()
         print(out, said)
         return self.process.returncode, [line for line in said.replace("\0", "").splitlines()  # which mpirun puts in at times
-                                         if line.startswith("bramble: ") and not line.startswith(CROWDED)]
+                                         if line.startswith("bramble: ") and not CROWDED.match(line)]
 
 
 def lose_momentum(path, worker):
@@ -122,6 +122,18 @@ def test_a_worker_dies(bramble, other, pictures, tmp_path, rule):
     assert result["interruptions/workers_before"].tolist() == [3] and result["interruptions/workers_after"].tolist() == [2]
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["init.h5", "net.ini", "out.h5"]
     assert weights(result) == weights(resumed(other, pictures, 4, 2, at, 12, "--average", rule))
+
+
+@pytest.mark.parametrize("dies", [1, 3, 4])
+def test_groups_go_on(bramble, other, pictures, tmp_path, dies):
+    """A leader, another group's leader, one of its members: those that wait in other groups come back, too, and are put in new ones."""
+    tree = ("--average", "tree", "--group-size", 2)
+    job = Job(bramble, pictures, 6, *tree)
+    job.kill(dies, rounds=3)
+    status, said = job.end()
+    assert status == 0 and len(said) == 1 and f"rank {dies} on" in said[0] and "4 workers go on from round" in said[0]
+    at = int(said[0].split()[-1]) - 1
+    assert weights(Run(tmp_path / "out.h5")) == weights(resumed(other, pictures, 6, 4, at, 12, *tree))
 
 
 def test_before_the_first_round(bramble, other, pictures, tmp_path):

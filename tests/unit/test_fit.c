@@ -34,7 +34,7 @@ static fit_run run_of(int nodes, double cores, const char *rule)
                    .rule = average_rule_find(rule),
                    .n_weights = WEIGHTS,
                    .n_blocks = 1};
-    fit_case c = {nodes, cores, run.rule, WEIGHTS, 10000.0, 20.0, 1.0};
+    fit_case c = {nodes, cores, run.rule, WEIGHTS, 10000.0, 20.0, 1.0, 0};
     fit_time t = fit_predict(&truth, &c);
     run.blocks[0] = (fit_block){.images = c.images,
                                 .averages = c.averages,
@@ -88,7 +88,7 @@ static void test_one_rule(void **state)
     fit_run runs[] = {run_of(1, 1, "gather"), run_of(2, 1, "gather"), run_of(4, 1, "gather")};
     fit f = fit_of(runs, 3, 1.0);
     for (int n = 1; n <= PLAN_NODES; n++) {
-        fit_case c = {n, 1.0, runs[0].rule, WEIGHTS, 10000.0, 20.0, 1.0};
+        fit_case c = {n, 1.0, runs[0].rule, WEIGHTS, 10000.0, 20.0, 1.0, 0};
         double expected = fit_predict(&truth, &c).wire_s;
         assert_true(near(fit_predict(&f, &c).wire_s, expected));
         /* An endless link leaves what is not its own. */
@@ -104,7 +104,7 @@ static void test_one_run(void **state)
     (void)state;
     fit_run run = run_of(3, 2, "reduce");
     fit f = fit_of(&run, 1, 2.0);
-    fit_case c = {3, 2.0, run.rule, WEIGHTS, 10000.0, 20.0, 1.0};
+    fit_case c = {3, 2.0, run.rule, WEIGHTS, 10000.0, 20.0, 1.0, 0};
     assert_true(near(fit_predict(&f, &c).t_s, run.blocks[0].t_s));
     assert_true(f.serve_s[1] == 0.0);
 }
@@ -119,7 +119,7 @@ static void test_no_link(void **state)
     for (size_t k = 0; k < 2; k++)
         fit_sample_all(&samples[k], &runs[k]);
     fit_make(&f, samples, 2, 1.0, INFINITY);
-    fit_case c = {4, 1.0, runs[0].rule, WEIGHTS, 10000.0, 20.0, 1.0};
+    fit_case c = {4, 1.0, runs[0].rule, WEIGHTS, 10000.0, 20.0, 1.0, 0};
     assert_true(f.message_s == 0.0 && f.byte_s > truth.byte_s);
     assert_true(near(fit_predict(&f, &c).wire_s, fit_predict(&truth, &c).wire_s));
 }
@@ -137,16 +137,17 @@ static void test_costs(void **state)
         {"gather", {6, 6 * x, 3 * n}, {8, 8 * x, 4 * n}},
         {"reduce", {3 + 4 * 2, 4 * x + 3 * x, 3 * n}, {4 + 4 * 3, 6 * x + 4 * x, 4 * n}},
         {"allreduce", {4, 3 * x, 3 * n}, {4 + 3, 3 * x + 4 * x, 4 * n}},
+        {"tree", {10, 9 * x, 4 * n}, {10, 9 * x, 4 * n}}, /* two groups of two, or of two and one */
         {"slices", {6, 4.0 * (WEIGHTS + 2.0 * (double)most), n}, {8, 0, n}},
     };
     for (size_t k = 0; average_rules[k]; k++) {
-        average_cost one = average_rule_cost(average_rules[k], WEIGHTS, 1);
+        average_cost one = average_rule_cost(average_rules[k], WEIGHTS, 1, 0);
         assert_true(one.messages == 1 && one.bytes == x && one.adds == 0);
         for (size_t j = 0; j < sizeof expected / sizeof *expected; j++) {
             if (strcmp(expected[j].name, average_rules[k]->name) != 0)
                 continue;
-            average_cost three = average_rule_cost(average_rules[k], WEIGHTS, 3),
-                         four = average_rule_cost(average_rules[k], WEIGHTS, 4);
+            average_cost three = average_rule_cost(average_rules[k], WEIGHTS, 3, 0),
+                         four = average_rule_cost(average_rules[k], WEIGHTS, 4, 0);
             assert_true(near(three.messages, expected[j].three.messages));
             assert_true(near(three.bytes, expected[j].three.bytes));
             assert_true(near(three.adds, expected[j].three.adds));

@@ -105,7 +105,8 @@ static void test_refuses_values(void **state)
     assert_refused("--batch=", "--batch \"\": expected a whole number from 1 to 65536");
     assert_refused("--seed 18446744073709551616", "--seed 18446744073709551616: expected a whole "
                                                   "number from 0 to 18446744073709551615");
-    assert_refused("--average all", "--average all: expected gather, reduce, allreduce or slices");
+    assert_refused("--average all",
+                   "--average all: expected gather, reduce, allreduce, slices or tree");
     assert_refused("--preset slow",
                    "--preset slow: expected none, paper, fast, fashion or speed94");
     assert_refused("--data=", "--data \"\": expected DATA, not an empty text");

@@ -103,8 +103,8 @@ static void test_abort(void **state)
 static void test_rules(void **state)
 {
     (void)state;
-    const char *names[] = {"gather", "reduce", "allreduce", "slices"};
-    for (int i = 0; i < 4; i++) {
+    const char *names[] = {"gather", "reduce", "allreduce", "slices", "tree"};
+    for (int i = 0; i < 5; i++) {
         const average_rule *rule = average_rule_find(names[i]);
         assert_non_null(rule);
         assert_string_equal(rule->name, names[i]);
@@ -120,18 +120,42 @@ static void test_bytes(void **state)
     const size_t n = 62006;
     const average_rule *gather = average_rule_find("gather"), *reduce = average_rule_find("reduce"),
                        *slices = average_rule_find("slices");
-    assert_int_equal(gather->bytes(n, 0, 4), 3 * 4 * n);
-    assert_int_equal(gather->bytes(n, 3, 4), 4 * n);
-    assert_int_equal(reduce->bytes(n, 0, 4), 3 * 4 * n);
-    assert_int_equal(reduce->bytes(n, 3, 4), 8 * n);
+    assert_int_equal(gather->bytes(n, 0, 4, 0), 3 * 4 * n);
+    assert_int_equal(gather->bytes(n, 3, 4, 0), 4 * n);
+    assert_int_equal(reduce->bytes(n, 0, 4, 0), 3 * 4 * n);
+    assert_int_equal(reduce->bytes(n, 3, 4, 0), 8 * n);
     size_t sum =
         0; /* n floats of each worker but its own slice, and n floats to three others each */
     for (int r = 0; r < 4; r++)
-        sum += slices->bytes(n, r, 4);
+        sum += slices->bytes(n, r, 4, 0);
     size_t first, servers = wire_slice(n, 0, 4, &first);
     assert_int_equal(sum, 4 * (3 * n - (n - servers) + 3 * n));
     for (size_t i = 0; average_rules[i]; i++)
-        assert_int_equal(average_rules[i]->bytes(n, 0, 1), 0);
+        assert_int_equal(average_rules[i]->bytes(n, 0, 1, 0), 0);
+}
+
+/* 10 workers in groups of 4, 4 and 2: members send sums, leaders halves of them and the mean to each member. */
+static void test_groups(void **state)
+{
+    (void)state;
+    const size_t n = 62006, leaders = 2 * n * 3 / 4 * 8;
+    const average_rule *tree = average_rule_find("tree");
+    const size_t expected[] = {leaders, leaders + 3 * 4 * n, 8 * n, 8 * n,
+                               8 * n,   leaders + 3 * 4 * n, 8 * n, 8 * n,
+                               8 * n,   leaders + 4 * n,     8 * n};
+    for (int r = 0; r < 11; r++) {
+        assert_int_equal(tree->bytes(n, r, 11, 4), expected[r]);
+        assert_int_equal(tree->bytes(n, r, 11, 0), expected[r]); /* about the root of 10 */
+    }
+    assert_int_equal(average_group(3, 10, 2), 3);
+    assert_int_equal(average_group(30, 10, 2), 10);
+    assert_int_equal(average_group(0, 10, 2), 2);
+    assert_int_equal(average_group(0, 10, 1), 4);
+    assert_int_equal(average_group(0, 10, 10), 4); /* all on one host */
+    assert_int_equal(average_group(0, 1024, 1), 32);
+    assert_int_equal(average_group(0, 1, 1), 1);
+    average_cost wide = tree->cost(n, 256, 256), narrow = tree->cost(n, 256, 16);
+    assert_true(wide.bytes > narrow.bytes && wide.messages > narrow.messages);
 }
 
 static void test_slices(void **state)
@@ -160,7 +184,7 @@ static void test_scratch(void **state)
     const average_rule *gather = average_rule_find("gather"), *reduce = average_rule_find("reduce"),
                        *slices = average_rule_find("slices");
     assert_int_equal(gather->scratch_bytes(n, 0, 4), 4 * 4 * n);
-    assert_int_equal(gather->scratch_bytes(100 * n, 0, 4), 4 << 22);
+    assert_int_equal(gather->scratch_bytes(100 * n, 0, 4), 4 << 24);
     assert_int_equal(gather->scratch_bytes(n, 1, 4), 0);
     assert_int_equal(reduce->scratch_bytes(n, 1, 4), 8 * 16384);
     assert_int_equal(reduce->scratch_bytes(100, 0, 4), 800);
@@ -176,7 +200,7 @@ static void test_scratch_of_many(void **state)
     const size_t n = 62006;
     for (size_t i = 0; average_rules[i]; i++)
         for (int size = 2; average_rules[i]->scratch_bytes && size <= 4096; size *= 2) {
-            assert_true(average_rules[i]->scratch_bytes(n, 0, size) <= 4 << 22);
+            assert_true(average_rules[i]->scratch_bytes(n, 0, size) <= 4 << 24);
             for (int rank = 1; rank < size; rank += size / 2)
                 assert_true(average_rules[i]->scratch_bytes(n, rank, size) <= 8 * n);
         }
@@ -267,13 +291,13 @@ static void test_state(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_identity),       cmocka_unit_test(test_agree),
-        cmocka_unit_test(test_collectives),    cmocka_unit_test(test_stop),
-        cmocka_unit_test(test_abort),          cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_bytes),          cmocka_unit_test(test_slices),
-        cmocka_unit_test(test_average_copies), cmocka_unit_test(test_rules_alone),
-        cmocka_unit_test(test_scratch),        cmocka_unit_test(test_scratch_of_many),
-        cmocka_unit_test(test_state),
+        cmocka_unit_test(test_identity),        cmocka_unit_test(test_agree),
+        cmocka_unit_test(test_collectives),     cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_abort),           cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_bytes),           cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_groups),          cmocka_unit_test(test_average_copies),
+        cmocka_unit_test(test_rules_alone),     cmocka_unit_test(test_scratch),
+        cmocka_unit_test(test_scratch_of_many), cmocka_unit_test(test_state),
     };
     transport_start(&argc, &argv);
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
