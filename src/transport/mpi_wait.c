@@ -66,13 +66,12 @@ void wait_request(MPI_Request *request)
         wait_nap(since_s);
 }
 
+/* SMPI's MPI_Ibcast has its root send to each of any number of ranks; Open MPI's of more than four make a tree. */
 void wait_broadcast(void *data, size_t n_bytes, int root)
 {
-    enum {
-        LINEAR = 4
-    }; /* up to so many ranks Open MPI's root sends to each, as SMPI's does to any number */
+    enum { FEW = 4 };
     double since_s = clock_now();
-    if (world_simulator() && transport_size() > LINEAR) {
+    if (world_simulator() && transport_size() > FEW) {
         call_hook();
         MPI_Bcast(data, (int)n_bytes, MPI_BYTE, root, job_ranks);
         wait_simulated(since_s);
