@@ -464,7 +464,7 @@ OPENMPI5 := build/openmpi5
 .PHONY: openmpi5
 openmpi5: $(OPENMPI5)/bin/mpicc ## Open MPI 5, from the Python package index, and build/ulfm/bramble with it
 	@tools/install-packages build
-	@$(MAKE) $(JOBS) --no-print-directory MPICC=$(OPENMPI5)/bin/mpicc B=build/ulfm build/ulfm/bramble
+	@$(MAKE) $(JOBS) --no-print-directory MPICC=$(OPENMPI5)/bin/mpicc B=build/ulfm build/ulfm/bramble build/ulfm/tests/transport_driver
 
 $(OPENMPI5)/bin/mpicc:
 	$(call one_word,CURDIR)

@@ -911,6 +911,41 @@ static void case_wrong_size(char **arguments)
     transport_barrier();
 }
 
+/* A leader dies just before an average, once: another goes to meet it, and its own group waits for that one. */
+static void lose_leader(void *arg)
+{
+    enum { N = 62006, TIMES = 20, LEADER = 3 };
+    int *size = arg;
+    double *weights = take((size_t)transport_size(), sizeof *weights);
+    float *w = take(N, sizeof *w);
+    average mean;
+    for (int r = 1; r < transport_size(); r++)
+        weights[r] = 1;
+    transport_group(2);
+    average_take(&mean, average_rule_find("tree"), N);
+    for (int k = 0; k < TIMES; k++) {
+        if (transport_size() == *size && transport_rank() == LEADER && k == TIMES / 2)
+            raise(SIGKILL);
+        transport_average(&mean, w, NULL, weights);
+    }
+    average_release(&mean);
+    memory_free(weights);
+    memory_free(w);
+}
+
+static void case_lose(char **arguments)
+{
+    (void)arguments;
+    int size = transport_size(), n_left = 0;
+    char *lost;
+    CHECK(size > 4 && transport_guards());
+    for (; !transport_guard(lose_leader, &size, &lost); n_left++) {
+        CHECK(lost && strstr(lost, "rank 3 on "));
+        memory_free(lost);
+    }
+    CHECK(n_left == 1 && transport_size() == size - 1);
+}
+
 static const struct {
     const char *name;
     int n_arguments;
@@ -937,6 +972,7 @@ static const struct {
     {"gradients", 0, case_gradients},
     {"several", 0, case_several},
     {"resume", 0, case_resume},
+    {"lose", 0, case_lose},
     {"abort", 2, case_abort},
     {"die", 1, case_die},
     {"wrong_rank", 0, case_wrong_rank},

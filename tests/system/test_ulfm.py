@@ -126,7 +126,7 @@ def test_a_worker_dies(bramble, other, pictures, tmp_path, rule):
 
 @pytest.mark.parametrize("dies", [1, 3, 4])
 def test_groups_go_on(bramble, other, pictures, tmp_path, dies):
-    """A leader, another group's leader, one of its members: those that wait in other groups come back, too, and are put in new ones."""
+    """A leader, another group's leader, one of its members: those that are left are put in groups anew."""
     tree = ("--average", "tree", "--group-size", 2)
     job = Job(bramble, pictures, 6, *tree)
     job.kill(dies, rounds=3)
@@ -134,6 +134,15 @@ def test_groups_go_on(bramble, other, pictures, tmp_path, dies):
     assert status == 0 and len(said) == 1 and f"rank {dies} on" in said[0] and "4 workers go on from round" in said[0]
     at = int(said[0].split()[-1]) - 1
     assert weights(Run(tmp_path / "out.h5")) == weights(resumed(other, pictures, 6, 4, at, 12, *tree))
+
+
+def test_a_leader_dies_in_an_average():
+    """Ranks of a group wait for nobody but their leader, which has met the dead one: they come back all the same."""
+    env = dict(os.environ, PATH=f"{BINARIES}:{os.environ['PATH']}", PRTE_ALLOW_RUN_AS_ROOT="1", PRTE_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+               TMPDIR="/tmp")
+    done = subprocess.run(["timeout", "-k", "5", str(WAIT_S), "mpirun", "--with-ft", "ulfm", "--oversubscribe", "--bind-to", "none", "-n", "6",
+                           TOLERANT.parent / "tests" / "transport_driver", "lose"], env=env, text=True, capture_output=True)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1:] == ["passed"], done.stdout + done.stderr
 
 
 def test_before_the_first_round(bramble, other, pictures, tmp_path):
