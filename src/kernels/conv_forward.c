@@ -172,7 +172,7 @@ static void pack(const conv_plan *plan, const float *w, const long at[3], float 
 {
     const conv_shape *s = &plan->shape;
     int n = (int)plan->n_pack_items, taps = s->kernel * s->kernel;
-    int order[CONV_MAX_KERNEL * CONV_MAX_KERNEL];
+    int order[CONV_MAX_KERNEL * CONV_MAX_KERNEL] = {0};
     order_taps(s, order);
     for (int k = (int)from; k < (int)to; k++) {
         int begin = piece_begin(s->out_channels, n, k),

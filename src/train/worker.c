@@ -93,8 +93,8 @@ bool worker_init(worker *self, const train_options *options, const worker_needs 
 {
     const train_options *o = options;
     const course *on = needs->on;
-    const course_load *load = &on->load[transport_worker()];
-    const size_t batch = largest_batch(on), mine = (size_t)(load->images + load->tests);
+    const course_load *mine = &on->load[transport_worker()];
+    const size_t batch = largest_batch(on), n = (size_t)(mine->images + mine->tests);
     *self = (worker){
         .course = on,
         .model = needs->of,
@@ -107,9 +107,9 @@ bool worker_init(worker *self, const train_options *options, const worker_needs 
     if (self->net)
         self->engine->network_smooth_labels(self->net, (float)o->label_smoothing);
     return self->net && init_input(self, o, needs->input, batch, err) &&
-           dataset_init(&self->images, needs->input->from, (size_t)load->images, err) &&
-           dataset_init(&self->tests, needs->input->from, (size_t)load->tests, err) &&
-           (self->parcel = memory_new(mine < SHARDS_PIECE ? mine : SHARDS_PIECE,
+           dataset_init(&self->images, needs->input->from, (size_t)mine->images, err) &&
+           dataset_init(&self->tests, needs->input->from, (size_t)mine->tests, err) &&
+           (self->parcel = memory_new(n < SHARDS_PIECE ? n : SHARDS_PIECE,
                                       image_bytes(self->images.shape), err)) &&
            init_clients(self, o, needs->by, err);
 }
