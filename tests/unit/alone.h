@@ -36,6 +36,7 @@ static inline void alone_new(alone *self, const layer *what, int n_images)
     size_t n = (size_t)n_images, bytes = 0;
     *self = (alone){.l = *what};
     layer *l = &self->l;
+    l->n_inputs = 1;
     if (!l->kind->infer(l, &err))
         fail_msg("%s", err.text);
     size_t in = layer_features(l->in[0]), out = layer_features(l->out);
