@@ -154,8 +154,9 @@ def python_with(name, *packages, system=False):
     return python
 
 
-# Float32 in the better of its layouts, and bfloat16, which computes with less.
-LAYOUTS = {"float32": ("", "channels_last"), "bf16": ("bf16", "channels_last bf16")}
+# Float32, and bfloat16, which computes with less: the best that any of these does counts.
+PEERS = {"float32": (("torch", ""), ("torch", "channels_last"), ("torch", "compile"), ("torch", "channels_last compile"), ("jax", "")),
+         "bf16": (("torch", "bf16"), ("torch", "channels_last bf16"), ("torch", "channels_last bf16 compile"), ("jax", "bf16"))}
 NETS = {"paper": (4, 8, 16, 32, 512), "vgg-small": (128,), "resnet20": (128,), "airbench94": (128,)}
 
 
@@ -164,34 +165,45 @@ def peak(threads):
     return 1e9 * threads * float(run(BUILD / "bench-kernels", "--peak", "--seconds", 0.3))
 
 
-def net(table, threads, model, python):
-    """Whole training steps of a model, beside those of PyTorch where there is one."""
+def start_peers(pythons, threads, result):
+    """{name: process} of the programs that take a line `B SECONDS HOW` and say images/s."""
+    return {name: subprocess.Popen([python, f"bench/peer_{name}.py", str(threads), result], cwd=ROOT, text=True,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            for name, python in pythons.items()}
+
+
+def best_of(peers, kind, batch):
+    """(images/s, who and how) of the fastest."""
+    found = []
+    for name, how in PEERS[kind]:
+        if name in peers:
+            peers[name].stdin.write(f"{batch} 2.0 {how}\n")
+            peers[name].stdin.flush()
+            found.append((float(peers[name].stdout.readline()), f"{name} {how}".strip()))
+    return max(found)
+
+
+def net(table, threads, model, pythons):
+    """Whole training steps of a model, beside those of PyTorch and JAX where they are."""
     flops = json.loads(run("./bramble", "info", "--model", model, "--json"))["flops_step"]
+    kinds = PEERS if pythons else ()
     with tempfile.TemporaryDirectory() as folder:
-        peer = None
-        if python:
+        if pythons:
             run("./bramble", "train", "--quiet", "--model", model, "--data", "synthetic:64", "--limit-test", 10, "--batch", 16,
                 "--rounds", 1, "--out", f"{folder}/net.h5", stderr=subprocess.DEVNULL)
-            peer = subprocess.Popen([python, "bench/peer_torch.py", str(threads), f"{folder}/net.h5"], cwd=ROOT, text=True,
-                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-        def theirs(batch, how):
-            peer.stdin.write(f"{batch} 2.0 {how}\n")
-            peer.stdin.flush()
-            return float(peer.stdout.readline())
-
+        peers = start_peers(pythons, threads, f"{folder}/net.h5")
         for batch in NETS[model]:
-            turns = [(steps(batch, threads, 1.0, model), peak(threads),
-                      {kind: max(theirs(batch, how) for how in hows) for kind, hows in LAYOUTS.items()} if peer else {})
+            turns = [(steps(batch, threads, 1.0, model), peak(threads), {kind: best_of(peers, kind, batch) for kind in kinds})
                      for _ in range(3)]
             ours = statistics.median(images for images, *_ in turns)
             table.add(f"{model}, batch {batch}: Bramble's step", ours, "images/s")
             table.add("  share of the FMA peak", statistics.median(flops * images / most for images, most, _ in turns), "")
-            for kind in LAYOUTS if peer else ():
-                table.add(f"  PyTorch's, {kind}", statistics.median(them[kind] for *_, them in turns), "images/s")
-                table.add(f"  Bramble over PyTorch, {kind}",
-                          statistics.median(images / them[kind] for images, _, them in turns), "x", REACH.get((model, batch, kind)))
-        if peer:
+            for kind in kinds:
+                them = sorted(turn[kind] for *_, turn in turns)[1]
+                table.add(f"  the fastest peer's, {kind}: {them[1]}", them[0], "images/s")
+                table.add(f"  Bramble over it, {kind}",
+                          statistics.median(images / turn[kind][0] for images, _, turn in turns), "x", REACH.get((model, batch, kind)))
+        for peer in peers.values():
             peer.stdin.close()
             peer.wait()
 
@@ -203,12 +215,13 @@ REACH = {("paper", 4, "float32"): 6, ("vgg-small", 128, "float32"): 2.3, ("vgg-s
 
 def nets(table, threads, peers):
     """What a user waits for stands first."""
-    python = python_with("peers", "torch", "h5py", "pandas") if peers else None
-    if python:
-        version = run(python, "-c", "import torch; print(torch.__version__)").strip()
-        table.add(f"PyTorch {version}", None, "the better of two layouts counts")
+    pythons = {name: python_with(folder, name, "h5py", "pandas") for name, folder in (("torch", "peers"), ("jax", "peers-jax"))} if peers else {}
+    pythons = {name: python for name, python in pythons.items() if python}
+    for name, python in pythons.items():
+        version = run(python, "-c", f"import {name}; print({name}.__version__)").strip()
+        table.add({"torch": "PyTorch", "jax": "JAX"}[name] + f" {version}", None, "the fastest of all peers and layouts counts")
     for model in NETS:
-        net(table, threads, model, python)
+        net(table, threads, model, pythons)
 
 
 def flower(table, data, ours):

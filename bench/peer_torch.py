@@ -3,8 +3,9 @@
 
 usage: peer_torch.py THREADS [RESULT.h5]
 
-then, for each line `B SECONDS [channels_last] [bf16]` on stdin, prints images/s at batch B: float32 in PyTorch's own
-layout, or pixels with all their channels side by side; bf16: autocast.
+then, for each line `B SECONDS [channels_last] [bf16] [compile]` on stdin, prints images/s at batch B: float32 in PyTorch's
+own layout, or pixels with all their channels side by side; bf16: autocast; compile: by torch.compile, which takes a while
+for each new batch before anything is measured.
 """
 import sys
 import time
@@ -60,10 +61,14 @@ def measure(net, shape, batch, seconds, layout, bf16):
 def main():
     torch.set_num_threads(int(sys.argv[1]))
     net, shape = net_of(sys.argv[2:])
+    compiled = None
     for line in sys.stdin:
         batch, seconds, *how = line.split()
         layout = torch.channels_last if "channels_last" in how else torch.contiguous_format
-        print(measure(net, shape, int(batch), float(seconds), layout, "bf16" in how), flush=True)
+        if "compile" in how and compiled is None:
+            torch._dynamo.config.recompile_limit = 64  # beyond it nothing is compiled any more, without a word
+            compiled = torch.compile(net, dynamic=False)
+        print(measure(compiled if "compile" in how else net, shape, int(batch), float(seconds), layout, "bf16" in how), flush=True)
 
 
 if __name__ == "__main__":
