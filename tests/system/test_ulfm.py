@@ -138,7 +138,7 @@ def test_groups_go_on(bramble, other, pictures, tmp_path, dies):
 
 def test_a_leader_dies_in_an_average():
     """Ranks of a group wait for nobody but their leader, which has met the dead one: they come back all the same."""
-    env = dict(os.environ, PATH=f"{BINARIES}:{os.environ['PATH']}", PRTE_ALLOW_RUN_AS_ROOT="1", PRTE_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+    env = dict(os.environ, PATH=f"{BINARIES}:{os.environ['PATH']}", OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
                TMPDIR="/tmp")
     done = subprocess.run(["timeout", "-k", "5", str(WAIT_S), "mpirun", "--with-ft", "ulfm", "--oversubscribe", "--bind-to", "none", "-n", "6",
                            TOLERANT.parent / "tests" / "transport_driver", "lose"], env=env, text=True, capture_output=True)
