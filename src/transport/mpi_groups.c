@@ -66,19 +66,12 @@ bool wire_leads(void)
 
 void wire_group_reduce(int64_t *q, size_t n)
 {
-    double since_s = clock_now();
-    if (wire_leads())
-        MPI_Reduce(MPI_IN_PLACE, q, (int)n, MPI_INT64_T, MPI_SUM, 0, job_group);
-    else
-        MPI_Reduce(q, NULL, (int)n, MPI_INT64_T, MPI_SUM, 0, job_group);
-    wait_spun(since_s);
+    wait_sum(job_group, wire_leads(), q, n);
 }
 
 void wire_leaders_allreduce(int64_t *q, size_t n)
 {
-    double since_s = clock_now();
-    MPI_Allreduce(MPI_IN_PLACE, q, (int)n, MPI_INT64_T, MPI_SUM, job_leaders);
-    wait_spun(since_s);
+    wait_sum_all(job_leaders, q, n);
 }
 
 void wire_group_broadcast(float *w, size_t n)

@@ -100,6 +100,23 @@ void wait_spun(double since_s)
     t_spun_s += clock_now() - since_s;
 }
 
+void wait_sum(MPI_Comm ranks, bool first, int64_t *q, size_t n)
+{
+    double since_s = clock_now();
+    if (first)
+        MPI_Reduce(MPI_IN_PLACE, q, (int)n, MPI_INT64_T, MPI_SUM, 0, ranks);
+    else
+        MPI_Reduce(q, NULL, (int)n, MPI_INT64_T, MPI_SUM, 0, ranks);
+    wait_spun(since_s);
+}
+
+void wait_sum_all(MPI_Comm ranks, int64_t *q, size_t n)
+{
+    double since_s = clock_now();
+    MPI_Allreduce(MPI_IN_PLACE, q, (int)n, MPI_INT64_T, MPI_SUM, ranks);
+    wait_spun(since_s);
+}
+
 double wire_take_time(void)
 {
     double t_s = t_spun_s;

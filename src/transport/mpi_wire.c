@@ -7,19 +7,12 @@
 
 void wire_reduce(int64_t *q, size_t n)
 {
-    double since_s = clock_now();
-    if (transport_is_server())
-        MPI_Reduce(MPI_IN_PLACE, q, (int)n, MPI_INT64_T, MPI_SUM, 0, job_ranks);
-    else
-        MPI_Reduce(q, NULL, (int)n, MPI_INT64_T, MPI_SUM, 0, job_ranks);
-    wait_spun(since_s);
+    wait_sum(job_ranks, transport_is_server(), q, n);
 }
 
 void wire_allreduce(int64_t *q, size_t n)
 {
-    double since_s = clock_now();
-    MPI_Allreduce(MPI_IN_PLACE, q, (int)n, MPI_INT64_T, MPI_SUM, job_ranks);
-    wait_spun(since_s);
+    wait_sum_all(job_ranks, q, n);
 }
 
 /* Of the rank's slices, as MPI wants them: counts and offsets, sent and received. */
