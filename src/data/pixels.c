@@ -31,31 +31,73 @@ static int reflected(int i, int n)
     return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i;
 }
 
-static void shift_row(int width, int dx, bool reflect, const uint8_t *from, uint8_t *to)
+/* Where pixel or row i of n comes from, d further on; -1: from beyond the border. */
+static int source(int i, int d, int n, bool reflect)
 {
-    int begin = dx < 0 ? -dx : 0, end = dx > 0 ? width - dx : width; /* what is there */
-    begin = begin < width ? begin : width;
-    end = end > 0 ? end : 0;
-    if (begin < end)
-        memcpy(to + begin, from + begin + dx, (size_t)(end - begin));
-    for (int x = 0; x < begin; x++)
-        to[x] = reflect ? from[reflected(x + dx, width)] : 0;
-    for (int x = end > begin ? end : begin; x < width; x++)
-        to[x] = reflect ? from[reflected(x + dx, width)] : 0;
+    int at = reflect ? reflected(i + d, n) : i + d;
+    return at >= 0 && at < n ? at : -1;
+}
+
+typedef struct shift {
+    image_shape shape;
+    int dy, dx;
+    bool reflect;
+    int top, bottom, left, right; /* rows and columns that come from within begin, and end */
+} shift;
+
+static void shift_row(const shift *by, int y, const uint8_t *from, uint8_t *to)
+{
+    const int width = by->shape.width, row = source(y, by->dy, by->shape.height, by->reflect);
+    for (int x = 0; x < width; x++) {
+        const int at = source(x, by->dx, width, by->reflect);
+        to[y * width + x] = row < 0 || at < 0 ? 0 : from[row * width + at];
+    }
+}
+
+/* A column, as far as its rows come from within. */
+static void shift_column(const shift *by, int x, const uint8_t *from, uint8_t *to)
+{
+    const int width = by->shape.width, at = source(x, by->dx, width, by->reflect);
+    for (int y = by->top; y < by->bottom; y++)
+        to[y * width + x] = at < 0 ? 0 : from[(y + by->dy) * width + at];
+}
+
+/*
+ * Rows follow each other, so that one copy moves all that comes from within. At the sides it leaves
+ * what the rows beside have there; these columns, and rows from beyond, are then made singly.
+ */
+static void shift_plane(const shift *by, const uint8_t *from, uint8_t *to)
+{
+    const int width = by->shape.width, height = by->shape.height;
+    if (by->top < by->bottom && by->left < by->right) {
+        const int begin = by->top * width + by->left, end = (by->bottom - 1) * width + by->right;
+        memcpy(to + begin, from + begin + by->dy * width + by->dx, (size_t)(end - begin));
+    }
+    for (int x = 0; x < by->left; x++)
+        shift_column(by, x, from, to);
+    for (int x = by->right; x < width; x++)
+        shift_column(by, x, from, to);
+    for (int y = 0; y < by->top; y++)
+        shift_row(by, y, from, to);
+    for (int y = by->bottom; y < height; y++)
+        shift_row(by, y, from, to);
+}
+
+/* Of n rows or columns, the part [begin, end) that comes from among them. */
+static void find_within(int d, int n, int *begin, int *end)
+{
+    *begin = d >= 0 ? 0 : -d < n ? -d : n;
+    *end = d <= 0 ? n : d < n ? n - d : 0;
 }
 
 void pixels_shift(image_shape shape, int dy, int dx, bool reflect, const uint8_t *from, uint8_t *to)
 {
-    const size_t width = (size_t)shape.width, plane = (size_t)shape.height * width;
-    for (int c = 0; c < shape.channels; c++, from += plane, to += plane)
-        for (int y = 0; y < shape.height; y++) {
-            int row = reflect ? reflected(y + dy, shape.height) : y + dy;
-            uint8_t *made = to + (size_t)y * width;
-            if (row < 0 || row >= shape.height)
-                memset(made, 0, width);
-            else
-                shift_row(shape.width, dx, reflect, from + (size_t)row * width, made);
-        }
+    const size_t plane = (size_t)shape.height * (size_t)shape.width;
+    shift by = {.shape = shape, .dy = dy, .dx = dx, .reflect = reflect};
+    find_within(dy, shape.height, &by.top, &by.bottom);
+    find_within(dx, shape.width, &by.left, &by.right);
+    for (int c = 0; c < shape.channels; c++)
+        shift_plane(&by, from + (size_t)c * plane, to + (size_t)c * plane);
 }
 
 /* ---- a turn ------------------------------------------------------------------------------------ */
