@@ -55,11 +55,10 @@ static void fail(int argc, char **argv)
     if (sg_actor_count() == 1) /* all ranks have come to their end before */
         return;
     fflush(NULL);
-    fprintf(
-        stderr,
-        "bramble: %s has failed, %s s after the simulated start, and the run with it: --resume goes on "
-        "from its checkpoint\n",
-        argv[1], argv[2]);
+    fprintf(stderr,
+            "bramble: %s has failed, %s s after the simulated start, and the run with it; had it "
+            "a --checkpoint, --resume goes on from there\n",
+            argv[1], argv[2]);
     _exit(EXIT_FAILURE);
 }
 
