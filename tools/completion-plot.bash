@@ -6,7 +6,7 @@ _bramble_plot()
     compopt -o filenames
     case $before in
     --figure) mapfile -t COMPREPLY < <(compgen -W 'overview time shares crossing cores speedup accuracy overhead efficiency scaling
-        methods methods_time methods_bytes partitions peers plan plan_parts curves timeline confusion filters temperature labels' -- "$word") ;;
+        methods methods_time methods_bytes partitions peers recipes plan plan_parts curves timeline confusion filters temperature labels' -- "$word") ;;
     --dpi) COMPREPLY=() ;;
     -o | --out) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
     *)

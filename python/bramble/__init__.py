@@ -23,7 +23,7 @@ for _module, _names in (
                  " whole_ticks"),
         ("figures_study", "plot_accuracy plot_cores plot_crossing plot_efficiency plot_overhead plot_scaling plot_shares"
                        " plot_speedup plot_time"),
-        ("figures_overview", "plot_overview plot_peers"),
+        ("figures_overview", "plot_overview plot_peers plot_recipes"),
         ("figures_run", "plot_confusion plot_curves plot_examples plot_filters plot_temperature plot_timeline"),
         ("figures_methods", "plot_labels plot_methods plot_methods_bytes plot_methods_time plot_partitions"),
         ("figures_plan", "NoPlan ask_plan plot_plan plot_plan_parts"),

@@ -1,4 +1,4 @@
-"""The study in one figure, and accuracy over time beside other programs."""
+"""The study in one figure, and accuracy over time: beside other programs, and of presets."""
 from __future__ import annotations
 
 from typing import Any
@@ -7,9 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .figures_methods import LOOKS
 from .figures_study import Tables, complete, draw_accuracy, tables
 from .files import Results
-from .look import BLUE, GREY, HERE, NARROW, RED, THEIRS, draw, empty, label_points, panels, plain, plt, styled, whole_ticks
+from .look import BLUE, GREY, HERE, NARROW, RED, THEIRS, draw, empty, figure_legend, label_points, panels, plain, plt, styled, whole_ticks
+from .recipes import recipe_curves
 from .study import in_set
 
 TRAINING = "training"  # the set of Bramble's runs that stand beside other programs' (peers.py): the same net and recipe
@@ -56,6 +58,33 @@ def plot_peers(results: Results, narrow: bool = False) -> Figure:
         empty(ax, "no runs of another program beside runs of the set training")
     else:
         _draw_over_time(ax, results, table)
+    return fig
+
+
+# ---- presets ------------------------------------------------------------------------------------
+
+
+@styled
+def plot_recipes(results: Results, narrow: bool = False) -> Figure:
+    """Test accuracy over the minutes of training by preset, and by other programs where their files are there."""
+    fig, (ax,) = panels("", size=(NARROW, 3.8) if narrow else (7, 4.2))
+    table = recipe_curves(results)
+    if table.empty:
+        empty(ax, "no runs of presets on all their images")
+        return fig
+    order = table.groupby("preset").t_s.max().sort_values().index
+    for preset, (colour, marker, line) in zip(order, LOOKS):
+        part = table[table.preset == preset]
+        ax.plot(part.t_s / 60, 100 * part.accuracy, color=colour, marker=marker, linestyle=line, markersize=4.5,
+                markevery=max(len(part) // 8, 1), label=plain(f"{preset}, {100 * part.accuracy.iloc[-1]:.1f} %"))
+        ax.fill_between(part.t_s / 60, 100 * part.low, 100 * part.high, color=colour, alpha=0.18, linewidth=0)
+    for (program, version), part in results.peers.groupby(["program", "version"]):
+        means = part.groupby("passes")[["t_s", "accuracy"]].mean()
+        ax.plot(means.t_s / 60, 100 * means.accuracy, color=GREY, marker=".", linestyle="-", linewidth=1,
+                label=plain(f"{program} {version}, the study's net, {100 * means.accuracy.iloc[-1]:.1f} %"))
+    ax.set(xscale="log", xlabel="minutes of training", ylabel="test accuracy (%)", ylim=(40, 100))
+    ax.xaxis.set_major_formatter("{x:g}")
+    figure_legend(fig, ax, 1 if narrow else 2)
     return fig
 
 

@@ -5,10 +5,10 @@ from typing import Callable, Optional
 
 import pandas as pd
 
-from . import methods, study
+from . import methods, recipes, study
 from .figures_methods import (first_of_partitions, labels_of, plot_methods, plot_methods_bytes, plot_methods_time,
                               plot_partitions)
-from .figures_overview import accuracy_over_time, plot_overview, plot_peers
+from .figures_overview import accuracy_over_time, plot_overview, plot_peers, plot_recipes
 from .figures_plan import NoPlan, ask_plan, nodes_text, plan_rows, plot_plan, plot_plan_parts
 from .figures_study import (complete, crossing_sources, efficiency_series, overhead_groups, plot_accuracy, plot_cores,
                             plot_crossing, plot_efficiency, plot_overhead, plot_scaling, plot_shares,
@@ -143,6 +143,16 @@ def _peer_sections(results: Results) -> list[tuple[str, str]]:
                               f"({about.instructions})."))]
 
 
+def _recipe_sections(results: Results) -> list[tuple[str, str]]:
+    """Presets side by side, where there are several."""
+    table = recipes.recipes(results)
+    if len(table) < 2:
+        return []
+    text = "; ".join(f"{row.preset}: {100 * row.accuracy:.1f} % after {row.t_time_s / 60:.3g} min" for row in table.itertuples()) + "."
+    return [section("Presets", figure_html(plot_recipes, f"Test accuracy over the minutes of training by preset. {text}", results),
+                    table_html(recipes.recipe_table(results), "Presets", index=False))]
+
+
 def _method_sections(results: Results) -> list[tuple[str, str]]:
     """Where runs differ in how they average, or in how images are shared out."""
     if not methods.several(results):
@@ -220,5 +230,5 @@ def study_page(results: Results, title: str) -> str:
     if not len(complete(results)):
         raise ValueError("no complete run")
     every = section("All cases", table_html(cases_table(results), "All cases", index=False))
-    return page_html(title, introduction(results), [*_paper_sections(results), *_more_sections(results), *_peer_sections(results), *_method_sections(results),
-                                                    plan_section(results), every, options_section(results)])
+    return page_html(title, introduction(results), [*_paper_sections(results), *_more_sections(results), *_peer_sections(results), *_recipe_sections(results),
+                                                    *_method_sections(results), plan_section(results), every, options_section(results)])

@@ -15,7 +15,7 @@ from .program import Mistake, Parser, run
 
 SUFFIXES = (".html", ".pdf", ".png", ".svg")
 OF_STUDY = ("overview", "time", "shares", "crossing", "cores", "speedup", "accuracy", "overhead", "efficiency", "scaling",
-            "methods", "methods_time", "methods_bytes", "partitions", "peers", "plan", "plan_parts")
+            "methods", "methods_time", "methods_bytes", "partitions", "peers", "recipes", "plan", "plan_parts")
 OF_RUN = ("curves", "timeline", "confusion", "filters", "temperature", "labels")
 
 

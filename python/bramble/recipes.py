@@ -1,0 +1,53 @@
+"""Recipes: runs of presets on all images they are for (results/recipes/), how accurate they are, and how soon.
+
+Accuracies are 0 to 1, those of test images; seconds are T_time.
+"""
+from __future__ import annotations
+
+import pandas as pd
+
+from .files import Results
+from .study import plus_minus
+
+
+def recipe_runs(results: Results) -> pd.DataFrame:
+    """The complete runs of presets on all their images, measured ones, of one worker or of none beside rank 0."""
+    runs = results.runs
+    if not {"config.preset", "config.limit-train", "nodes"} <= set(runs):
+        return runs.iloc[:0]
+    right = runs.complete.astype(bool) & (runs["config.preset"] != "none") & (runs["config.limit-train"] == 0) & (runs.nodes == 1)
+    return runs[right & (runs.simulated == "")] if "simulated" in runs else runs[right]
+
+
+def recipes(results: Results) -> pd.DataFrame:
+    """A row per preset, the soonest first: preset, model, data, runs, accuracy, accuracy_sd, accuracy_tta, accuracy_tta_sd
+    (NaN without --tta), t_time_s; means and sample standard deviations over the runs.
+    """
+    rows = []
+    for preset, part in recipe_runs(results).groupby("config.preset"):
+        tta = part.accuracy_tta if "accuracy_tta" in part else pd.Series(float("nan"), part.index)
+        rows.append({"preset": preset, "model": part["config.model"].iloc[0], "runs": len(part), "accuracy": part.accuracy.mean(),
+                     "accuracy_sd": part.accuracy.std(), "accuracy_tta": tta.mean(), "accuracy_tta_sd": tta.std(),
+                     "t_time_s": part.t_time_s.mean()})
+    columns = ["preset", "model", "runs", "accuracy", "accuracy_sd", "accuracy_tta", "accuracy_tta_sd", "t_time_s"]
+    return pd.DataFrame(rows, columns=columns).sort_values("t_time_s", ignore_index=True)
+
+
+def recipe_curves(results: Results) -> pd.DataFrame:
+    """A row per preset and tested round: preset, round, t_s (seconds of training until then), accuracy, low and high (of its runs)."""
+    runs = recipe_runs(results)
+    tests = results.tests.merge(runs[["file", "config.preset"]], on="file").dropna(subset=["accuracy"])
+    tests = tests.merge(results.rounds[["file", "round", "t_end_s"]], on=["file", "round"])
+    groups = tests.groupby(["config.preset", "round"])
+    table = groups[["t_end_s", "accuracy"]].mean().rename(columns={"t_end_s": "t_s"})
+    return table.assign(low=groups.accuracy.min(), high=groups.accuracy.max()).reset_index().rename(columns={"config.preset": "preset"})
+
+
+def recipe_table(results: Results) -> pd.DataFrame:
+    """The same as `recipes`, as texts for people."""
+    table = recipes(results)
+    return pd.DataFrame({
+        "preset": table.preset, "model": table.model, "runs": table.runs,
+        "test accuracy, %": [plus_minus(row.accuracy, row.accuracy_sd, 1, 100) for row in table.itertuples()],
+        "with --tta, %": [plus_minus(row.accuracy_tta, row.accuracy_tta_sd, 1, 100) for row in table.itertuples()],
+        "minutes": [f"{t / 60:.1f}" for t in table.t_time_s]})
