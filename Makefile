@@ -436,9 +436,10 @@ notebooks: ## execute the notebooks on results/paper-emulated/, or on BRAMBLE_RE
 	@$(MAKE) $(JOBS) --no-print-directory all
 	@tools/run-notebooks
 
-figures: ## draw the picture in README.md (docs/study.svg) of results/paper-emulated/ and results/peers/
+figures: ## draw the pictures in README.md and docs/experiments.md of results/: docs/study.svg, docs/recipes.svg
 	@tools/install-packages notebooks
 	@PYTHONDONTWRITEBYTECODE=1 python/bramble-plot results/paper-emulated results/peers --figure overview -o docs/study.svg --force
+	@PYTHONDONTWRITEBYTECODE=1 python/bramble-plot results/recipes results/peers --figure recipes -o docs/recipes.svg --force
 
 BENCH := $(B)/bench-kernels $(B)/bench-average
 bench: all $(BENCH) ## speed against this machine's measured peak: a table, and results/bench.json

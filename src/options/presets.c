@@ -31,6 +31,26 @@ const option_preset option_presets[] = {
             },
     },
     {
+        .name = "lenet",
+        .about = "the study's net for ten minutes, for the accuracy that it can have",
+        .settings =
+            {
+                {"normalise", "measured"},
+                {"augment", "flip,crop:2:reflect"},
+                {"batch", "64"},
+                {"lr", "0.03"},
+                {"momentum", "0.9"},
+                {"weight-decay", "0.0005"},
+                {"nesterov", "true"},
+                {"keep-momentum", "true"},
+                {"schedule", "linear"},
+                {"warmup", "10"},
+                {"tta", "shifts"},
+                {"rounds", "600"},
+                {"eval-every", "20"},
+            },
+    },
+    {
         .name = "fashion",
         .about = "Fashion-MNIST, with a net for it",
         .settings =
@@ -48,6 +68,29 @@ const option_preset option_presets[] = {
                 {"average-every", "16"},
                 {"tail-average", "0.5"},
                 {"rounds", "10"},
+            },
+    },
+    {
+        .name = "resnet8",
+        .about = "MLPerf Tiny's residual net, with Muon",
+        .settings =
+            {
+                {"model", "resnet8"},
+                {"normalise", "measured"},
+                {"augment", "flip,crop:2:reflect"},
+                {"optimizer", "muon"},
+                {"batch", "64"},
+                {"lr", "0.05"},
+                {"momentum", "0.9"},
+                {"muon-lr", "0.02"},
+                {"muon-momentum", "0.9"},
+                {"weight-decay", "0.0005"},
+                {"keep-momentum", "true"},
+                {"schedule", "linear"},
+                {"warmup", "2"},
+                {"tta", "mirror"},
+                {"rounds", "40"},
+                {"eval-every", "4"},
             },
     },
     {

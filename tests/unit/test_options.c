@@ -108,7 +108,7 @@ static void test_refuses_values(void **state)
     assert_refused("--average all",
                    "--average all: expected gather, reduce, allreduce, slices or tree");
     assert_refused("--preset slow",
-                   "--preset slow: expected none, paper, fast, fashion or speed94");
+                   "--preset slow: expected none, paper, fast, lenet, fashion, resnet8 or speed94");
     assert_refused("--data=", "--data \"\": expected DATA, not an empty text");
 }
 
