@@ -20,7 +20,7 @@ def recipe_runs(results: Results) -> pd.DataFrame:
 
 
 def recipes(results: Results) -> pd.DataFrame:
-    """A row per preset, the soonest first: preset, model, data, runs, accuracy, accuracy_sd, accuracy_tta, accuracy_tta_sd
+    """A row per preset, the soonest first: preset, model, runs, accuracy, accuracy_sd, accuracy_tta, accuracy_tta_sd
     (NaN without --tta), t_time_s; means and sample standard deviations over the runs.
     """
     rows = []
