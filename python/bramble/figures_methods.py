@@ -40,14 +40,18 @@ def _grid(titles: Sequence[str], narrow: bool, **kwargs: Any) -> tuple[Figure, l
     return fig, list(axes.ravel()[:len(titles)])
 
 
-def _draw_methods(ax: Axes, part: pd.DataFrame, column: str, scale: float, names: Sequence[str]) -> None:
-    """The curves of a partition; where repeats differ, a band from the lowest to the highest."""
+def draw_curves(ax: Axes, part: pd.DataFrame, by: str, column: str, scale: float, names: Sequence[str],
+                labels: Optional[dict[str, str]] = None) -> None:
+    """Accuracy of rows of over_repeats() against a column, a line for each name in `by`; where repeats differ, a band from
+    the lowest to the highest.
+    """
     for name, (colour, marker, line) in zip(names, LOOKS):
-        one = part[part.method == name].dropna(subset=[column, "accuracy"])
+        one = part[part[by] == name].dropna(subset=[column, "accuracy"])
         if one.empty:
             continue
         x = scale * one[column]
-        ax.plot(x, 100 * one.accuracy, color=colour, marker=marker, linestyle=line, markersize=4.5, markevery=max(len(one) // MARKS, 1))
+        ax.plot(x, 100 * one.accuracy, color=colour, marker=marker, linestyle=line, markersize=4.5, markevery=max(len(one) // MARKS, 1),
+                label=plain(labels[name]) if labels else None)
         if (one.high > one.low).any():
             ax.fill_between(x, 100 * one.low, 100 * one.high, color=colour, alpha=0.18, linewidth=0)
 
@@ -61,7 +65,7 @@ def _plot_against(results: Results, column: str, scale: float, xlabel: str, narr
     names, partitions = list(table.method.unique()), list(table.partition.unique())[:MOST_PANELS]
     fig, axes = _grid(partitions, narrow, sharey=True)
     for ax, partition in zip(axes, partitions):
-        _draw_methods(ax, table[table.partition == partition], column, scale, names)
+        draw_curves(ax, table[table.partition == partition], "method", column, scale, names)
         ax.set(xlabel=xlabel, ylabel="test accuracy (%)", xlim=(0, None))
         whole_ticks(ax.xaxis)
     for name, (colour, marker, line) in zip(names, LOOKS):

@@ -7,12 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .figures_methods import LOOKS
+from .figures_methods import draw_curves
 from .figures_study import Tables, complete, draw_accuracy, tables
 from .files import Results
 from .look import BLUE, GREY, HERE, NARROW, RED, THEIRS, draw, empty, figure_legend, label_points, panels, plain, plt, styled, whole_ticks
 from .recipes import recipe_curves
-from .study import in_set
+from .study import in_set, over_repeats
 
 TRAINING = "training"  # the set of Bramble's runs that stand beside other programs' (peers.py): the same net and recipe
 
@@ -31,9 +31,7 @@ def accuracy_over_time(results: Results) -> pd.DataFrame:
     ours = results.tests[results.tests.file.isin(files)].merge(results.rounds, on=["file", "round"], suffixes=("", "_training"))
     ours = pd.DataFrame({"program": "Bramble", "passes": ours.passes.round(3), "t_s": ours.t_end_s, "accuracy": ours.accuracy})
     theirs = results.peers.assign(program=results.peers.program + " " + results.peers.version)
-    groups = pd.concat([ours, theirs[list(ours)]]).groupby(["program", "passes"], sort=False)
-    table = groups[["t_s", "accuracy"]].mean()
-    return table.assign(low=groups.accuracy.min(), high=groups.accuracy.max()).reset_index()
+    return over_repeats(pd.concat([ours, theirs[list(ours)]]).groupby(["program", "passes"], sort=False), ["t_s"])
 
 
 def _draw_over_time(ax: Axes, results: Results, table: pd.DataFrame) -> None:
@@ -72,12 +70,9 @@ def plot_recipes(results: Results, narrow: bool = False) -> Figure:
     if table.empty:
         empty(ax, "no runs of presets on all their images")
         return fig
-    order = table.groupby("preset").t_s.max().sort_values().index
-    for preset, (colour, marker, line) in zip(order, LOOKS):
-        part = table[table.preset == preset]
-        ax.plot(part.t_s / 60, 100 * part.accuracy, color=colour, marker=marker, linestyle=line, markersize=4.5,
-                markevery=max(len(part) // 8, 1), label=plain(f"{preset}, {100 * part.accuracy.iloc[-1]:.1f} %"))
-        ax.fill_between(part.t_s / 60, 100 * part.low, 100 * part.high, color=colour, alpha=0.18, linewidth=0)
+    last = table.groupby("preset").last().sort_values("t_end_s")
+    draw_curves(ax, table, "preset", "t_end_s", 1 / 60, list(last.index),
+                {preset: f"{preset}, {100 * accuracy:.1f} %" for preset, accuracy in last.accuracy.items()})
     for (program, version), part in results.peers.groupby(["program", "version"]):
         means = part.groupby("passes")[["t_s", "accuracy"]].mean()
         ax.plot(means.t_s / 60, 100 * means.accuracy, color=GREY, marker=".", linestyle="-", linewidth=1,

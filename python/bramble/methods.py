@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .files import Results
-from .study import plus_minus
+from .study import over_repeats, plus_minus
 
 OUTER = {"momentum": "FedAvgM", "adam": "FedAdam", "yogi": "FedYogi", "adagrad": "FedAdagrad"}
 # Options that make another run of the same method, shown where they differ between the runs that are compared.
@@ -126,8 +126,7 @@ def curves(results: Results) -> pd.DataFrame:
     rows = rows.merge(sent, on=["file", "round"], how="left")
     rows["round"] += 1
     groups = rows.groupby(["partition", "method", "round"], sort=False)
-    means = groups[["t_end_s", "bytes", "accuracy"]].mean()
-    return means.assign(low=groups.accuracy.min(), high=groups.accuracy.max()).reset_index()
+    return over_repeats(groups, ["t_end_s", "bytes"])
 
 
 def last_accuracy(results: Results) -> pd.DataFrame:

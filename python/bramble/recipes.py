@@ -7,7 +7,7 @@ from __future__ import annotations
 import pandas as pd
 
 from .files import Results
-from .study import plus_minus
+from .study import over_repeats, plus_minus
 
 
 def recipe_runs(results: Results) -> pd.DataFrame:
@@ -34,13 +34,11 @@ def recipes(results: Results) -> pd.DataFrame:
 
 
 def recipe_curves(results: Results) -> pd.DataFrame:
-    """A row per preset and tested round: preset, round, t_s (seconds of training until then), accuracy, low and high (of its runs)."""
-    runs = recipe_runs(results)
-    tests = results.tests.merge(runs[["file", "config.preset"]], on="file").dropna(subset=["accuracy"])
+    """A row per preset and tested round: preset, round, t_end_s (seconds of training until then), accuracy, low and high (of its runs)."""
+    runs = recipe_runs(results).rename(columns={"config.preset": "preset"}).reindex(columns=["file", "preset"])
+    tests = results.tests.merge(runs, on="file").dropna(subset=["accuracy"])
     tests = tests.merge(results.rounds[["file", "round", "t_end_s"]], on=["file", "round"])
-    groups = tests.groupby(["config.preset", "round"])
-    table = groups[["t_end_s", "accuracy"]].mean().rename(columns={"t_end_s": "t_s"})
-    return table.assign(low=groups.accuracy.min(), high=groups.accuracy.max()).reset_index().rename(columns={"config.preset": "preset"})
+    return over_repeats(tests.groupby(["preset", "round"]), ["t_end_s"])
 
 
 def recipe_table(results: Results) -> pd.DataFrame:

@@ -87,6 +87,12 @@ def plus_minus(mean: float, sd: float, digits: int, scale: float = 1.0) -> str:
     return text + (f" ± {sd * scale:.{digits}f}" if np.isfinite(sd) else "")
 
 
+def over_repeats(groups: Any, columns: list[str]) -> pd.DataFrame:
+    """A row per group of a groupby: means of columns and of accuracy, and low and high, its lowest and highest."""
+    means = groups[[*columns, "accuracy"]].mean()
+    return means.assign(low=groups.accuracy.min(), high=groups.accuracy.max()).reset_index()
+
+
 def beside_paper(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """The paper's table `name`: each of its columns here (mean ± sd of the repeats) and in the paper."""
     paper = PAPER[PAPER["set"] == name].set_index("case")

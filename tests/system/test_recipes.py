@@ -50,7 +50,7 @@ def test_curves():
     curves = recipe_curves(results)
     for preset, part in curves.groupby("preset"):
         runs = results.runs[results.runs["config.preset"] == preset]
-        assert np.isclose(part.accuracy.iloc[-1], runs.accuracy.mean()) and np.isclose(part.t_s.iloc[-1], runs.t_time_s.mean(), rtol=1e-2)
+        assert np.isclose(part.accuracy.iloc[-1], runs.accuracy.mean()) and np.isclose(part.t_end_s.iloc[-1], runs.t_time_s.mean(), rtol=1e-2)
         assert part.low.iloc[-1] == runs.accuracy.min() and part.high.iloc[-1] == runs.accuracy.max()
     assert len(package.plot_recipes(results).axes[0].lines) == curves.preset.nunique()
     assert ">Presets<" in study_page(results, "recipes")
