@@ -137,7 +137,7 @@ BRAMBLE_API bool bramble_init_images(bramble_model *self, const uint8_t *images,
  *   seed, epoch  1, 0; whole numbers: what dropout draws from; epoch also counts for layers that are trained for some
  *             epochs only.  Images are counted from 0 again when the epoch is set.
  *   rate      1; factor on the learning rates of the steps to come: what a schedule gives
- *   lr, momentum, nesterov, weight-decay, decoupled, beta1, beta2, epsilon, muon-lr, muon-momentum, clip-norm,
+ *   lr, momentum, nesterov, weight-decay, decoupled, beta1, beta2, epsilon, muon-lr, muon-momentum, muon-dense, clip-norm,
  *   label-smoothing: as the options of bramble train, with the same values at first; 0 and 1 for no and yes
  * false with err: no such setting, or a value that is out of its bounds.
  */

@@ -104,7 +104,7 @@ _bramble_options()
     train) echo --data --limit-train --limit-test --partition --shards --order --deal --validate --augment --normalise --seed --model --init --preset \
         --config --rounds --local-epochs --local-steps --average-every --tail-average --reestimate --batch --lr --schedule \
         --warmup --lr-start --lr-final --milestones --gamma --label-smoothing --ema --optimizer --momentum --nesterov \
-        --beta1 --beta2 --epsilon --muon-lr --muon-momentum --clip-norm --keep-momentum --weight-decay --decoupled \
+        --beta1 --beta2 --epsilon --muon-lr --muon-momentum --muon-dense --clip-norm --keep-momentum --weight-decay --decoupled \
         --target-accuracy --eval-every --tta --sync --average --group-size --aggregate --clients --eval-clients --participation --min-workers --proximal --normalize-steps --control-variates --local-statistics --clip-update --noise \
         --lookahead --server-optimizer --server-lr --server-momentum --server-beta2 --server-tau --threads --isa --case --out --force --quiet --json \
         --checkpoint --checkpoint-every --resume --stall --on-nan --help ;;

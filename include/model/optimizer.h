@@ -2,8 +2,8 @@
  * optimizer.h - optimizers: how a gradient becomes a step
  *
  * An optimizer is a rule, a file each (src/model/optimizer_NAME.c), with states as long as the weights.  It works on
- * the flat vectors in parts: runs of weights that are treated alike, in which weights of a convolution are a part
- * each where the rule wants matrices.  A step is taken by a team of threads; the bits do not depend on their number.
+ * the flat vectors in parts: runs of weights that are treated alike, in which the weights of each convolution
+ * (and, if asked for, of each dense layer but the last) are a part of their own where the rule wants matrices.  A step is taken by a team of threads; the bits do not depend on their number.
  */
 #ifndef BRAMBLE_MODEL_OPTIMIZER_H
 #define BRAMBLE_MODEL_OPTIMIZER_H
@@ -26,6 +26,7 @@ typedef struct optimizer_settings {
     double muon_lr, muon_momentum; /* of matrices */
     double proximal;               /* pull towards the anchor; 0: none */
     double clip_norm;              /* longer gradients are shortened to it; 0: none are */
+    bool muon_dense;               /* dense layers' are matrices, too, but the last one's */
     bool nesterov;
     bool decoupled; /* weight decay apart from the gradient and its states */
 } optimizer_settings;
@@ -49,7 +50,7 @@ typedef struct optimizer_state {
 typedef struct optimizer_rule {
     const char *name;
     optimizer_state states[OPTIMIZER_STATES + 1]; /* up to the first without a name */
-    bool by_matrix;                               /* convolutions' weights are parts of their own */
+    bool by_matrix;                               /* matrices of weights are parts of their own */
     bool ages;                                    /* age counts, and is in checkpoints */
     /*
      * update - a step of one part, by every thread of the team

@@ -53,7 +53,7 @@ typedef struct train_options {
     double label_smoothing;
     int optimizer; /* index into optimizer_rules */
     double momentum, weight_decay;
-    bool nesterov, decoupled, keep_momentum;
+    bool nesterov, decoupled, keep_momentum, muon_dense;
     double beta1, beta2, epsilon;
     double muon_lr, muon_momentum;
     double clip_norm;       /* 0: none */

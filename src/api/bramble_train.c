@@ -57,6 +57,7 @@ static optimizer_settings settings_of(const settings *s)
         .epsilon = s->epsilon,
         .muon_lr = s->muon_lr,
         .muon_momentum = s->muon_momentum,
+        .muon_dense = s->muon_dense > 0.0,
         .clip_norm = s->clip_norm,
         .nesterov = s->nesterov > 0.0,
         .decoupled = s->decoupled > 0.0,

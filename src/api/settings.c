@@ -36,6 +36,7 @@ static const row rows[] = {
     ROW("epsilon", epsilon, 1e-12, 1.0, 1e-08, false),
     REAL("muon-lr", muon_lr, 1000.0, 0.24),
     REAL("muon-momentum", muon_momentum, 1.0, 0.6),
+    FLAG("muon-dense", muon_dense),
     REAL("clip-norm", clip_norm, 1e6, 0.0),
     REAL("label-smoothing", label_smoothing, 1.0, 0.0),
 };

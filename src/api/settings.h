@@ -11,7 +11,7 @@
 typedef struct settings {
     double threads, seed, epoch, rate;
     double lr, momentum, nesterov, weight_decay, decoupled, beta1, beta2, epsilon;
-    double muon_lr, muon_momentum, clip_norm, label_smoothing;
+    double muon_lr, muon_momentum, muon_dense, clip_norm, label_smoothing;
 } settings;
 
 /* settings_init - as they are at first */

@@ -34,10 +34,20 @@ static size_t chunks(const optimizer_part *part)
     return (part->end - part->begin + CHUNK - 1) / CHUNK;
 }
 
+/* The last dense layer's weights, which give the answer: a row for each class; n_tensors where there are none. */
+static int answering(const model *m)
+{
+    for (int k = m->n_tensors - 1; k >= 0; k--)
+        if (m->tensors[k].n_dims == 2)
+            return k;
+    return m->n_tensors;
+}
+
 /* By the model's groups, or, where a rule wants matrices, by its tensors. */
 static void cut(optimizer *self)
 {
     const model *m = self->model;
+    const int answer = answering(m);
     for (int k = 0; k < m->n_groups && !self->rule->by_matrix; k++) {
         const model_group *g = &m->groups[k];
         self->parts[self->n_parts++] =
@@ -47,7 +57,7 @@ static void cut(optimizer *self)
         const tensor *t = &m->tensors[k];
         optimizer_part part = {
             .begin = t->offset, .end = t->offset + t->count, .training = t->training};
-        if (t->n_dims == 4) {
+        if (t->n_dims == 4 || (t->n_dims == 2 && k != answer && self->settings.muon_dense)) {
             part.rows = t->dims[0];
             part.columns = t->count / t->dims[0];
         }

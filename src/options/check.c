@@ -22,6 +22,7 @@ static const companion companions[] = {
     {"epsilon", "optimizer", {"adamw"}},
     {"muon-lr", "optimizer", {"muon"}},
     {"muon-momentum", "optimizer", {"muon"}},
+    {"muon-dense", "optimizer", {"muon"}},
     {"group-size", "average", {"tree"}},
     {"proximal", "sync", {"weights"}},
     {"participation", "sync", {"weights"}},

@@ -11,6 +11,7 @@ static optimizer_settings settings_of(const train_options *o)
         .epsilon = o->epsilon,
         .muon_lr = o->muon_lr,
         .muon_momentum = o->muon_momentum,
+        .muon_dense = o->muon_dense,
         .proximal = o->proximal,
         .clip_norm = o->clip_norm,
         .nesterov = o->nesterov,

@@ -45,8 +45,10 @@ CASES = {
                  lambda w: torch.optim.AdamW(w, lr=0.002, betas=(0.8, 0.95), eps=1e-4, weight_decay=0),
                  lambda o: schedules.CosineAnnealingLR(o, STEPS, 0.0002), 0.2, 0.1, 0),
     "muon": ("--optimizer muon --lr 0.1 --momentum 0.85 --muon-lr 0.2 --muon-momentum 0.6 --label-smoothing 0.1 "
-             "--weight-decay 0.001 --schedule triangle --warmup 5 --lr-start 0.2 --lr-final 0.2", lambda w: Muon(w, 0.1),
+             "--weight-decay 0.001 --schedule triangle --warmup 5 --lr-start 0.2 --lr-final 0.2", lambda w: Muon(w, 0.1, False),
              lambda o: schedules.CyclicLR(o, 0.02, 0.1, 5, 15, cycle_momentum=False), 0.1, 0, 0),
+    "muon-dense": ("--optimizer muon --muon-dense --lr 0.1 --momentum 0.85 --muon-lr 0.2 --muon-momentum 0.6 --weight-decay 0.001 "
+                   "--schedule linear --warmup 5 --lr-final 0.1", lambda w: Muon(w, 0.1, True), rising_linear, 0, 0, 0),
 }
 
 
@@ -61,13 +63,13 @@ def orthogonal(u):
 
 
 class Muon(torch.optim.SGD):
-    """Convolutions' weights by Muon, with twice the learning rate; the rest by Nesterov's SGD."""
+    """Convolutions' weights by Muon, with twice the learning rate; the rest by Nesterov's SGD.  dense: all matrices but the last."""
 
-    def __init__(self, w, lr):
+    def __init__(self, w, lr, dense):
         w = list(w)
-        self.matrices = [x for x in w if x.ndim == 4]
+        self.matrices = [x for x in w if x.ndim > 1][:-1] if dense else [x for x in w if x.ndim == 4]
         self.speeds = [torch.zeros_like(x) for x in self.matrices]
-        super().__init__([x for x in w if x.ndim != 4], lr=lr, momentum=0.85, nesterov=True, weight_decay=0.001)
+        super().__init__([x for x in w if all(x is not y for y in self.matrices)], lr=lr, momentum=0.85, nesterov=True, weight_decay=0.001)
 
     @torch.no_grad()
     def step(self):

@@ -259,7 +259,7 @@ def test_config_holds_every_option(bramble, pictures, tmp_path):
              "aggregate": "median", "clients": "2", "eval-clients": "0", "participation": "1", "min-workers": "2", "proximal": "0", "clip-update": "0", "noise": "0",
              "server-lr": "0.02", "server-momentum": "0.8", "server-beta2": "0.95", "server-tau": "0.01"}
     switched = {"normalize-steps": "false", "control-variates": "false", "local-statistics": "false"}  # exclude others of these
-    flags = ["nesterov", "decoupled", "keep-momentum", "force", "quiet", "json"]
+    flags = ["nesterov", "decoupled", "muon-dense", "keep-momentum", "force", "quiet", "json"]
     write_model(tmp_path, PAPER)
     (tmp_path / "run.ini").write_text("[train]\nmomentum = 0.85\nlr = 0.5\n")
     done = bramble(3, "train", "--config", "run.ini", *[f"--{flag}" for flag in flags],

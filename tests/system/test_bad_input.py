@@ -163,6 +163,7 @@ MORE_OPTIONS = [
     option("--optimizer adamw --beta2 1", "--beta2 1", "number from 0"),
     option("--optimizer adamw --epsilon 0", "--epsilon 0", "number from 1e-12"),
     option("--optimizer adamw --muon-lr 0.1", "--muon-lr", "--optimizer muon", "adamw"),
+    option("--muon-dense", "--muon-dense", "--optimizer muon", "sgd"),
     option("--clip-norm -1", "--clip-norm -1", "number from 0"),
     option("--ema 1", "--ema 1", "number from 0"),
     option("--preset fast --ema 0.9", "--ema", "--tail-average", "exclude"),

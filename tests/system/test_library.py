@@ -208,13 +208,13 @@ def test_classifies_as_bramble_test_does(bramble, trained, model, images, pictur
 @pytest.mark.parametrize("net, optimizer, options", [
     (MIXED, "sgd", {"lr": 0.02, "nesterov": 1, "weight-decay": 0.001}),
     (NORMS, "adamw", {"lr": 0.003, "beta2": 0.99, "label-smoothing": 0.1}),
-    (NORMS, "muon", {"lr": 0.01, "muon-lr": 0.05, "clip-norm": 0.5}),
+    (NORMS, "muon", {"lr": 0.01, "muon-lr": 0.05, "muon-dense": 1, "clip-norm": 0.5}),
 ], ids=["branches and dropout, sgd", "norms, adamw", "norms, muon"])
 def test_trains_to_the_bits_of_the_program(tree, bramble, images, pictures, tmp_path, net, optimizer, options):
     """An epoch in the files' order, the last batch smaller, from the same first weights."""
     n, batch, seed = 85, 32, 7
     (tmp_path / "net.ini").write_text(net)
-    words = [word for name, value in options.items() for word in ([f"--{name}"] if name == "nesterov" else [f"--{name}", value])]
+    words = [word for name, value in options.items() for word in ([f"--{name}"] if name in ("nesterov", "muon-dense") else [f"--{name}", value])]
     start = Run(bramble.train(1, "--data", pictures, "--model", tmp_path / "net.ini", "--order", "sequential", "--limit-train", n, "--batch", batch,
                               "--rounds", 1, "--seed", seed, "--threads", 1, "--optimizer", optimizer, *words))
     at = native.library(tree.lib / SONAME)

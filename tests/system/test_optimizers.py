@@ -14,7 +14,7 @@ with h5py.File(ROOT / "tests/data/optimizers.h5") as FILE:
     CASES = {name: shlex.split(group.attrs["options"]) for name, group in FILE.items()}
 STATES = ["--keep-momentum", "--schedule", "onecycle", "--lr-final", 0.01, "--clip-norm", 0.5, "--label-smoothing", 0.1, "--batch", 8]
 ALL = {"sgd": ["--lr", 0.05, "--nesterov", "--weight-decay", 0.01], "adamw": ["--lr", 0.002, "--weight-decay", 0.1],
-       "muon": ["--lr", 0.05, "--muon-lr", 0.1]}
+       "muon": ["--lr", 0.05, "--muon-lr", 0.1, "--muon-dense"]}
 
 
 def kept(weights):
