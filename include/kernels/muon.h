@@ -31,6 +31,9 @@ typedef struct muon_matrix {
 /* muon_work - floats of room for a matrix */
 size_t muon_work(size_t rows, size_t columns);
 
+/* muon_operations - floating-point operations of a step's products, a multiply-add being two */
+double muon_operations(size_t rows, size_t columns);
+
 /*
  * muon_step - by every thread of a team, with barriers inside
  * They begin behind a barrier, and end without one.  The same bits for any number of threads and any VEC_WIDTH.

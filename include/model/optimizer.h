@@ -62,6 +62,8 @@ typedef struct optimizer_rule {
                    const team *us);
     /* work - floats of room for the work on a part; NULL: none.  Not collective. */
     size_t (*work)(const optimizer_part *part);
+    /* operations - floating-point operations of a step of a part, for simulations; NULL: too few to count */
+    double (*operations)(const optimizer_part *part);
 } optimizer_rule;
 
 /* optimizer_rules - all of them, NULL-terminated; optimizer_name - of one, NULL past the last */
@@ -83,6 +85,7 @@ struct optimizer {
         *age; /* one number: steps since the states were 0, of this step inclusive; at most 2^24 */
     optimizer_part *parts;
     size_t n_parts;
+    double operations;        /* of a step, of all parts; see its rule */
     float *work;              /* of the largest part */
     double *sums;             /* of squares, for the norms of gradients and matrices */
     bool is_twin, has_states; /* parts, work and sums are another's; states and age are its own */

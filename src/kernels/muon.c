@@ -25,6 +25,13 @@ size_t muon_work(size_t rows, size_t columns)
     return 2 * (n + m) * padded(m);
 }
 
+double muon_operations(size_t rows, size_t columns)
+{
+    double n = (double)(rows > columns ? rows : columns),
+           m = (double)(rows > columns ? columns : rows);
+    return 2.0 * TURNS * (2.0 * n * m * m + m * m * m);
+}
+
 static sides sides_of(const muon_matrix *at)
 {
     bool tall = at->rows > at->columns;

@@ -156,8 +156,9 @@ bool step_is_replayed(const network *net)
 static void take_time(const step *self)
 {
     const model *of = self->net->model;
-    const double each = self->g ? of->flops_step : of->flops_forward;
-    world_work((double)self->n_images * each, self->net->n_threads);
+    const double each = self->g ? of->flops_step : of->flops_forward,
+                 last = self->by ? self->by->operations : 0.0;
+    world_work((double)self->n_images * each + last, self->net->n_threads);
 }
 
 static network_result execute(step *self)

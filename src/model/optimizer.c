@@ -1,6 +1,7 @@
 #include "model/optimizer.h"
 
 #include "base/memory.h"
+#include "base/world.h"
 #include "kernels/update.h"
 
 #include <math.h>
@@ -67,7 +68,7 @@ static void cut(optimizer *self)
 }
 
 /* The most that any part needs. */
-static void measure(const optimizer *self, size_t *work, size_t *sums)
+static void measure(optimizer *self, size_t *work, size_t *sums)
 {
     size_t n_chunks = 0;
     for (size_t k = 0; k < self->n_parts; k++) {
@@ -75,6 +76,7 @@ static void measure(const optimizer *self, size_t *work, size_t *sums)
         part->first_chunk = n_chunks;
         n_chunks += chunks(part);
         size_t room = self->rule->work ? self->rule->work(part) : 0;
+        self->operations += self->rule->operations ? self->rule->operations(part) : 0.0;
         size_t sides = 2 * (part->rows > part->columns ? part->rows : part->columns);
         *work = room > *work ? room : *work;
         *sums = sides > *sums ? sides : *sums;
@@ -246,5 +248,6 @@ void optimizer_step(optimizer *self, float *w, float *g, int n_threads)
 {
     stepping all = {self, w, g};
     optimizer_begin(self);
+    world_work(self->operations, n_threads);
     team_run(n_threads, step_in_team, &all);
 }

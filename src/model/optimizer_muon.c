@@ -6,6 +6,11 @@ static size_t work_of(const optimizer_part *part)
     return part->rows > 0 ? muon_work(part->rows, part->columns) : 0;
 }
 
+static double operations_of(const optimizer_part *part)
+{
+    return part->rows > 0 ? muon_operations(part->rows, part->columns) : 0.0;
+}
+
 static void muon_update(const optimizer *self, const optimizer_part *part, float *w, const float *g,
                         const team *us)
 {
@@ -30,4 +35,5 @@ const optimizer_rule optimizer_muon = {
     .by_matrix = true,
     .update = muon_update,
     .work = work_of,
+    .operations = operations_of,
 };

@@ -76,6 +76,27 @@ def test_four_nodes(simulate, tmp_path):
 
 
 @needs_simgrid
+@pytest.mark.parametrize("sync", ["weights", "gradients"])
+def test_what_an_optimizer_takes(simulate, tmp_path, sync):
+    """Muon's products, three times X X', its square and their product with X, in each of ten steps a round."""
+    taken = {}
+    for optimizer in (("sgd",), ("muon",), ("muon", "--muon-dense")):
+        good(simulate(4, "--spread", "0", "--replay", train=("--threads", "1", "--sync", sync, "--optimizer", *optimizer)))
+        rows, weights, _ = times(tmp_path / "run.h5")
+        taken[optimizer] = rows["w_time_s"]
+    matrices = {name: w.reshape(len(w), -1).shape for name, w in weights.items() if w.ndim > 1}
+    *_, answer = (name for name in matrices if weights[name].ndim == 2)
+    steps = 2 * -(-150 // 16)
+
+    def seconds(names):
+        return steps * sum(6 * (2 * max(matrices[name]) * min(matrices[name]) ** 2 + min(matrices[name]) ** 3) for name in names) / FLOPS
+    convolutions = [name for name in matrices if weights[name].ndim == 4]
+    assert taken["muon",] - taken["sgd",] == pytest.approx(seconds(convolutions), rel=1e-4)
+    assert taken["muon", "--muon-dense"] - taken["sgd",] == pytest.approx(seconds(matrices.keys() - {answer}), rel=1e-4)
+    assert seconds(convolutions) < seconds(matrices.keys() - {answer})
+
+
+@needs_simgrid
 def test_every_averaging_rule(simulate, tmp_path):
     """Ten ranks, no power of two: the same bits, and each its own time on the wire."""
     found = {}
