@@ -38,7 +38,8 @@ enum { CHILD_BYTES = 128 << 20, CHILD_SHARE = 3, CHILD_CPU_S = 10, CHILD_BYTES_P
 #define CHILD_MAX_BYTES 4294967296.0
 FILE *child_run(const child_task *task, child_work *work, void *arg, error *err);
 
-/* child_write - the same to write the file at path, of about n_bytes > 0: what the work prints is dropped */
+/* child_write - the same to write the file at path, of about n_bytes > 0: what the work prints is dropped.  A crash or too
+ * much time is an environment's error then */
 bool child_write(const child_task *task, child_work *work, void *arg, error *err);
 
 #endif

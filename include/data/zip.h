@@ -13,7 +13,7 @@ typedef struct zip zip;
 /*
  * zip_open - read the list of members of a file
  * Returns NULL with err (user): no zip file, damaged, cut off, of more than 4 GiB before the list, or more
- * than ZIP_MAX_MEMBERS.
+ * than ZIP_MAX_MEMBERS; or (environment) that of reading, or of memory.
  */
 enum { ZIP_MAX_MEMBERS = 4096, ZIP_MAX_LIST_BYTES = 1 << 20 };
 zip *zip_open(const char *path, error *err);

@@ -18,7 +18,7 @@ void sensors_watch(void);
 
 /*
  * sensors_take - clock_mhz, clock_min_mhz, temperature_c and throttled of a row, as seen since the last call
- * Looks once more.  Where there is vcgencmd, every 5 seconds at most, the clock is the one measured by the
+ * Looks once more, if that is due.  Where there is vcgencmd, every 5 seconds at most, the clock is the one measured by the
  * firmware, not the one the kernel has asked for.
  */
 void sensors_take(record_rank *row);

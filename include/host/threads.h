@@ -18,7 +18,8 @@ typedef struct threads_advice {
  * threads_choose - how many threads this rank uses; that many run, and are recorded
  *   asked   in   --threads; 0: the cores it is bound to, but no more than its CPU quota is worth (rounded, at
  *                least one).  Cores and quota are shared with the other workers of the host that may use
- *                them; a server beside workers uses one, and elsewhere at most as many as asked for
+ *                them; a server that shares cores with workers uses one, at priority 10 (nice), and elsewhere
+ *                at most as many as asked for
  *   advice  out  may be NULL; the same on every rank
  * Returns false with err, the same on every rank: more than OMP_THREAD_LIMIT (user), or than can be started
  * (environment).  Collective.

@@ -50,7 +50,7 @@ typedef struct model {
 /*
  * model_new - parse and check a model file's text; release with model_free (NULL is legal)
  *   where  in  its name in messages
- * Returns NULL with err (user), "where:line: what was expected".  Not collective.
+ * Returns NULL with err (user: "where:line: what was expected"; environment: memory).  Not collective.
  */
 model *model_new(const char *where, const char *text, error *err);
 

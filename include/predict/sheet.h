@@ -25,7 +25,7 @@ void sheet_free(sheet *self);
 /* sheet_add - another image; from SHEET_MOST on nothing.  Of lines what fits is shown, capital letters as small ones. */
 void sheet_add(sheet *self, const uint8_t *image, const char lines[SHEET_LINES][SHEET_LINE_BYTES]);
 
-/* sheet_write - the file, whole or not at all; without images none.  false with err (environment) */
+/* sheet_write - the file, whole or not at all; without images none.  false with err (environment; user: the name is taken by now) */
 bool sheet_write(const sheet *self, error *err);
 
 #endif

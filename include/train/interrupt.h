@@ -15,7 +15,7 @@ void interrupt_catch(void);
 /* interrupt_signal - the number of the first signal that has come, or 0 */
 int interrupt_signal(void);
 
-/* interrupt_name - "SIGTERM", ...; "a signal" for any other number */
+/* interrupt_name - for messages: "SIGINT (Ctrl-C)", ...; "a signal" for any other number */
 const char *interrupt_name(int number);
 
 #endif

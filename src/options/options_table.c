@@ -184,7 +184,7 @@ const option_entry option_train_table[] = {
      .help = "AdamW: added to the root of the mean square."},
     {.name = "muon-lr",
      REAL(muon_lr, 1000, "0.24", "RATE"),
-     .help = "Muon: learning rate of the weights of convolutions at its highest."},
+     .help = "Muon: learning rate of the weights that it moves at its highest."},
     {.name = "muon-momentum",
      REAL(muon_momentum, 1, "0.6", "M"),
      .help = "Muon: momentum of the same."},
