@@ -41,7 +41,8 @@ judge() { # I LOG STATUS MILLISECONDS
         run_state[$1]=new run_ms[$1]=$4
         [ "$supervise" = 0 ] || rm -f "$folder/${run_name[$1]}.checkpoint.h5"*
         say "  $(sed -n 's/ *(.*//; /^test accuracy\|^T_time\|^O%/p' "$2" | tr -s ' ' | paste -s -d, | sed 's/,/, /g')"
-    elif [[ $words = bramble:* ]] && { [ "$3" = 2 ] || grep -q '^srun: error: .* exit code 2$' "$2"; }; then
+    elif [[ $words = bramble:* ]] && [ ! -e "$folder/${run_name[$1]}.h5" ] &&
+        { [ "$3" = 2 ] || grep -q '^srun: error: .* exit code 2$' "$2"; }; then # one that has begun has diverged
         say "study: ${run_name[$1]}: $words"
         exit 2
     elif [[ $words = "capped: "*" cannot be capped: "* ]]; then

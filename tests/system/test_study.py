@@ -265,6 +265,13 @@ def test_a_mistake_that_bramble_finds_ends_the_study(study):
     assert study.files() == {}
 
 
+def test_a_run_that_diverges_is_a_failure(study):
+    """It has begun: no mistake of the study's, but what comes of that case."""
+    done = study(study.cases("[study]\nrepeats = 1\nrounds = 1\n[case 1:1 wild]\nlr = 900\nmomentum = 1\n[case 1:1 tame]\n"), status=1)
+    assert re.search(r"mine-1-1-wild-r1 failed \(status 2\): bramble: round 1, .*diverged", done.stderr)
+    assert "1 run, 0 done before, 1 failed" in done.stderr and value(study.results / "mine/mine-1-1-tame-r1.h5", "summary/complete") == 1
+
+
 def other_jobs(study, name, text):
     """The scripts with another one among them."""
     shutil.copytree(ROOT / "jobs", study.folder / "jobs")
