@@ -1,6 +1,7 @@
 """The study in one figure, and accuracy over time: beside other programs, and of presets."""
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import pandas as pd
@@ -73,10 +74,10 @@ def plot_recipes(results: Results, narrow: bool = False) -> Figure:
     last = table.groupby("preset").last().sort_values("t_end_s")
     draw_curves(ax, table, "preset", "t_end_s", 1 / 60, list(last.index),
                 {preset: f"{preset}, {100 * accuracy:.1f} %" for preset, accuracy in last.accuracy.items()})
-    for (program, version), part in results.peers.groupby(["program", "version"]):
+    for ((program, _), part), line in zip(results.peers.groupby(["program", "version"]), cycle(["-", ":", "--"])):
         means = part.groupby("passes")[["t_s", "accuracy"]].mean()
-        ax.plot(means.t_s / 60, 100 * means.accuracy, color=GREY, marker=".", linestyle="-", linewidth=1,
-                label=plain(f"{program} {version}, the study's net, {100 * means.accuracy.iloc[-1]:.1f} %"))
+        ax.plot(means.t_s / 60, 100 * means.accuracy, color=GREY, marker=".", linestyle=line, linewidth=1,
+                label=plain(f"{program}, the study's net, {100 * means.accuracy.iloc[-1]:.1f} %"))
     ax.set(xscale="log", xlabel="minutes of training", ylabel="test accuracy (%)", ylim=(40, 100))
     ax.xaxis.set_major_formatter("{x:g}")
     figure_legend(fig, ax, 1 if narrow else 2)

@@ -1,5 +1,20 @@
 #include "options/option.h"
 
+/* What was found for several nets trained for tens or hundreds of passes (docs/experiments.md). */
+/* clang-format off */
+#define MUON_FOR_LONG \
+    {"normalise", "measured"}, \
+    {"augment", "flip,crop:2:reflect"}, \
+    {"optimizer", "muon"}, \
+    {"batch", "64"}, \
+    {"momentum", "0.9"}, \
+    {"muon-lr", "0.02"}, \
+    {"muon-momentum", "0.9"}, \
+    {"weight-decay", "0.0005"}, \
+    {"keep-momentum", "true"}, \
+    {"schedule", "linear"}
+/* clang-format on */
+
 const option_preset option_presets[] = {
     {
         .name = "paper",
@@ -32,21 +47,15 @@ const option_preset option_presets[] = {
     },
     {
         .name = "lenet",
-        .about = "the study's net for ten minutes, for the accuracy that it can have",
+        .about = "the study's net for minutes, for the accuracy that it can have",
         .settings =
             {
-                {"normalise", "measured"},
-                {"augment", "flip,crop:2:reflect"},
-                {"batch", "64"},
+                MUON_FOR_LONG,
+                {"muon-dense", "true"},
                 {"lr", "0.03"},
-                {"momentum", "0.9"},
-                {"weight-decay", "0.0005"},
-                {"nesterov", "true"},
-                {"keep-momentum", "true"},
-                {"schedule", "linear"},
                 {"warmup", "10"},
                 {"tta", "shifts"},
-                {"rounds", "600"},
+                {"rounds", "500"},
                 {"eval-every", "20"},
             },
     },
@@ -76,17 +85,8 @@ const option_preset option_presets[] = {
         .settings =
             {
                 {"model", "resnet8"},
-                {"normalise", "measured"},
-                {"augment", "flip,crop:2:reflect"},
-                {"optimizer", "muon"},
-                {"batch", "64"},
+                MUON_FOR_LONG,
                 {"lr", "0.05"},
-                {"momentum", "0.9"},
-                {"muon-lr", "0.02"},
-                {"muon-momentum", "0.9"},
-                {"weight-decay", "0.0005"},
-                {"keep-momentum", "true"},
-                {"schedule", "linear"},
                 {"warmup", "2"},
                 {"tta", "mirror"},
                 {"rounds", "40"},
