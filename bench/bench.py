@@ -139,20 +139,22 @@ def torch(table, threads, rows):
             table.add(f"{name} {what}: Bramble over PyTorch", float(t_s) / ours, "x", 1)
 
 
-def python_with(name, *packages, system=False):
+def python_with(name, *packages):
     """The interpreter of build/NAME, a virtual environment made when missing; None where pip cannot."""
     folder = ROOT / "build" / name
     python = folder / "bin/python"
     if not (folder / ".complete").exists():
         try:
-            run("/usr/bin/python3", "-m", "venv", "--clear", *["--system-site-packages"] * system, folder,
-                stderr=subprocess.DEVNULL, timeout=60)
+            run("/usr/bin/python3", "-m", "venv", "--clear", folder, stderr=subprocess.DEVNULL, timeout=60)
             run(python, "-m", "pip", "install", "-q", *packages, stderr=subprocess.DEVNULL, timeout=1200)
             (folder / ".complete").touch()
         except (subprocess.SubprocessError, OSError):
             return None
     return python
 
+
+# A virtual environment with Flower's simulation and PyTorch, for python_with.
+FLOWER = ("peers-flower", "torch", "torchvision", "flwr[simulation]==1.42.0")
 
 # Float32, and bfloat16, which computes with less: the best that any of these does counts.
 PEERS = {"float32": (("torch", ""), ("torch", "channels_last"), ("torch", "compile"), ("torch", "channels_last compile"), ("jax", "")),
@@ -225,15 +227,15 @@ def nets(table, threads, peers):
 
 
 def flower(table, data, ours):
-    python = python_with("flower", "flwr==1.0.0", system=True)  # Debian has PyTorch, but not Flower
-    if not python or subprocess.run([python, "-c", "import flwr, torch"], capture_output=True).returncode:
-        table.add("Flower", None, "skipped: needs python3-venv python3-torch and the network, for pip")
+    python = python_with(*FLOWER)
+    if not python:
+        table.add("Flower", None, "skipped: needs python3-venv and the network, for pip")
         return
-    theirs, accuracy, rounds = run(python, "bench/peer_flower.py", data, 2, 0.57,
-                                   stderr=subprocess.DEVNULL, timeout=900).split()
-    table.add(f"Flower's and PyTorch's time to 57 %, 2 clients x 1 thread, {rounds} rounds", float(theirs), "s")
-    table.add("time to 57 %: Bramble's over Flower's and PyTorch's", ours / float(theirs), "x", 0.05,
-              least=False)
+    told = json.loads(run(python, "bench/peer_flower.py", data, 2, 20, 16, 0.01, 0.9, 1, "--target", 0.57,
+                          stderr=subprocess.DEVNULL, timeout=900))
+    theirs = told["t_s"][-1] if told["accuracy"][-1] >= 0.57 else math.nan
+    table.add(f"time to 57 % of Flower {told['version']}, 2 clients x 1 thread, {len(told['t_s'])} rounds", theirs, "s")
+    table.add("time to 57 %: Bramble's over Flower's and PyTorch's", ours / theirs, "x", 0.05, least=False)
 
 
 def runs(table, data, real):

@@ -1,26 +1,26 @@
 #!/usr/bin/env python3
-"""Time to a test accuracy with Flower and PyTorch, to compare with: one server, some clients, one machine.
+"""Train the paper's net with Flower's simulation and PyTorch, to compare with: after every round the seconds and the accuracy.
 
-usage: peer_flower.py DATA CLIENTS TARGET    prints seconds of training until the averaged model is there
-
-As in Flower's own example for PyTorch: FedAvg, one pass over a client's shard per round, the server tests
-the average.  The recipe (batch 16, learning rate 0.01, momentum 0.9) is one that needs few rounds.  The time
-runs from the first round's begin; loading data and starting Python are not in it, nor are the tests.
+Prints JSON: version, t_s and accuracy, a number for each round, to the first that comes to the target, if one is given.  As
+in Flower's own example for PyTorch: FedAvg, a round is one pass over each client's even shard, the server tests the average.
+A client has one thread, and a core of its own while it trains.  A round without a pass, that starts the clients up and has
+them load their images, comes before the clock starts; tests are off the clock.
 """
+import argparse
+import functools
+import json
 import os
-import subprocess
-import sys
 import time
 
 import flwr
 import torch
 import torch.nn.functional as F
+from flwr.common import ndarrays_to_parameters
+from flwr.server import ServerApp, ServerAppComponents, ServerConfig
+from flwr.server.strategy import FedAvg
 
 from cifar import tensors
 from peer_torch import Net
-
-ADDRESS = "127.0.0.1:18080"
-ROUNDS = 20
 
 
 def weights_of(net):
@@ -31,69 +31,106 @@ def set_weights(net, weights):
     net.load_state_dict({name: torch.tensor(value) for name, value in zip(net.state_dict(), weights)})
 
 
-class Client(flwr.client.NumPyClient):
-    def __init__(self, folder, k, n):
-        x, y = tensors(folder, [f"data_batch_{i}.bin" for i in range(1, 6)])
-        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(1))[k::n]
-        self.net, self.x, self.y = Net(), x[order], y[order]
+def step(net, sgd, x, y):
+    sgd.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    sgd.step()
 
-    def get_parameters(self, config):
-        return weights_of(self.net)
+
+class Mean(FedAvg):
+    """Of all clients; a client that fails ends the run."""
+
+    def __init__(self, n, evaluate, config):
+        super().__init__(fraction_evaluate=0.0, min_fit_clients=n, min_available_clients=n, evaluate_fn=evaluate,
+                         on_fit_config_fn=config, initial_parameters=ndarrays_to_parameters(weights_of(Net())))
+
+    def aggregate_fit(self, number, results, failures):
+        if failures:
+            raise RuntimeError(failures[0])
+        return super().aggregate_fit(number, results, failures)
+
+
+def simulate(n, rounds, evaluate, config, client):
+    """So many rounds of n clients: evaluate(round, weights, _) after each and before the first; client(k) makes client k, in
+    a process that finds the module it is from by its name; what config(round) returns is handed to its fit.
+    """
+    def server(_):
+        return ServerAppComponents(strategy=Mean(n, evaluate, config), config=ServerConfig(num_rounds=rounds))
+
+    def made(context):
+        return client(int(context.node_config["partition-id"])).to_client()
+
+    flwr.simulation.run_simulation(server_app=ServerApp(server_fn=server), client_app=flwr.client.ClientApp(client_fn=made),
+                                   num_supernodes=n, backend_config={"client_resources": {"num_cpus": 1, "num_gpus": 0}})
+
+
+def begin(**more):
+    """Before clients start: where they find these modules, and what else they are told."""
+    os.environ.update(PYTHONPATH=os.path.dirname(os.path.abspath(__file__)), RAY_USAGE_STATS_ENABLED="0",
+                      FLWR_TELEMETRY_ENABLED="0", **more)
+
+
+# ---- one pass a round ----------------------------------------------------------------------------
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=os.path.abspath)
+    for name, kind in (("clients", int), ("rounds", int), ("batch", int), ("lr", float), ("momentum", float), ("seed", int)):
+        parser.add_argument(name, type=kind)
+    parser.add_argument("images", type=int, nargs="?", help="train on the first so many")
+    parser.add_argument("--target", type=float, default=2.0)
+    return parser.parse_args()
+
+
+@functools.cache  # a process keeps the shards of all clients that it has been
+def shard(folder, n_images, k, n):
+    x, y = tensors(folder, [f"data_batch_{i}.bin" for i in range(1, 6)])
+    order = torch.randperm(len(x[:n_images]), generator=torch.Generator().manual_seed(1))[k::n]
+    return x[order], y[order]
+
+
+class Client(flwr.client.NumPyClient):
+    def __init__(self, k):
+        torch.set_num_threads(1)
+        self.told, self.k, self.net = argparse.Namespace(**json.loads(os.environ["PEER_FLOWER"])), k, Net()
+        self.x, self.y = shard(self.told.data, self.told.images, k, self.told.clients)
 
     def fit(self, parameters, config):
+        torch.manual_seed(self.told.seed * 10000 + config["round"] * 100 + self.k)
         set_weights(self.net, parameters)
-        sgd = torch.optim.SGD(self.net.parameters(), lr=0.01, momentum=0.9)
-        for batch in torch.randperm(len(self.x)).split(16):
-            sgd.zero_grad()
-            F.cross_entropy(self.net(self.x[batch]), self.y[batch]).backward()
-            sgd.step()
+        sgd = torch.optim.SGD(self.net.parameters(), lr=self.told.lr, momentum=self.told.momentum)
+        for some in torch.randperm(len(self.x)).split(self.told.batch) if config["train"] else ():
+            step(self.net, sgd, self.x[some], self.y[some])
         return weights_of(self.net), len(self.x), {}
 
 
-def client(folder, k, n):
-    torch.set_num_threads(1)
-    torch.manual_seed(k)
-    flwr.client.start_numpy_client(server_address=ADDRESS, client=Client(folder, k, n))
+def main():
+    args = arguments()
+    begin(PEER_FLOWER=json.dumps(vars(args)))
+    torch.manual_seed(args.seed)
+    x, y = tensors(args.data, ["test_batch.bin"])
+    net, t_s, accuracies, began = Net(), [], [], 0.0
 
+    def is_there():
+        return any(accuracy >= args.target for accuracy in accuracies)
 
-def server(folder, n, target):
-    x, y = tensors(folder, ["test_batch.bin"])
-    torch.manual_seed(0)
-    net, tested = Net(), 0.0
-    start = None
-
-    def evaluate(number, parameters, config):
-        nonlocal start, tested
+    def evaluate(number, weights, _):
+        nonlocal began
         now = time.perf_counter()
-        if number == 0:
-            start = now
-            return None
-        set_weights(net, parameters)
-        with torch.no_grad():
-            right = sum(int((net(x[k:k + 500]).argmax(1) == y[k:k + 500]).sum()) for k in range(0, len(x), 500))
-        accuracy, trained = right / len(x), now - start - tested
-        tested += time.perf_counter() - now
-        if accuracy >= target or number == ROUNDS:
-            print(f"{trained if accuracy >= target else float('nan'):.3f} {accuracy:.4f} {number}", flush=True)
-            for worker in workers:
-                worker.kill()
-            os._exit(0)  # Flower has no other way to stop early
-        return 1.0 - accuracy, {}
+        if number > 1 and not is_there():
+            set_weights(net, weights)
+            with torch.no_grad():
+                right = sum(int((net(x[k:k + 500]).argmax(1) == y[k:k + 500]).sum()) for k in range(0, len(x), 500))
+            t_s.append(round((t_s[-1] if t_s else 0.0) + now - began, 4))
+            accuracies.append(right / len(x))
+        began = time.perf_counter()
+        return 0.0, {}
 
-    workers = [subprocess.Popen([sys.executable, __file__, "client", folder, str(k), str(n)],
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for k in range(n)]
-    strategy = flwr.server.strategy.FedAvg(
-        fraction_evaluate=0.0, min_fit_clients=n, min_available_clients=n, evaluate_fn=evaluate,
-        initial_parameters=flwr.common.ndarrays_to_parameters(weights_of(net)))
-    try:
-        flwr.server.start_server(server_address=ADDRESS, config=flwr.server.ServerConfig(num_rounds=ROUNDS),
-                                 strategy=strategy)
-    finally:
-        for worker in workers:
-            worker.kill()
+    simulate(args.clients, args.rounds + 1, evaluate, lambda number: {"round": number, "train": number > 1 and not is_there()}, Client)
+    print(json.dumps(dict(version=f"{flwr.__version__} with PyTorch {torch.__version__.split('+')[0]}", t_s=t_s, accuracy=accuracies)))
 
 
-if sys.argv[1] == "client":
-    client(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
-else:
-    server(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
+if __name__ == "__main__":
+    import peer_flower  # by its name, so that clients find what they are made of
+    peer_flower.main()

@@ -15,14 +15,11 @@ import time
 
 import flwr
 import torch
-import torch.nn.functional as F
-from flwr.common import ndarrays_to_parameters
-from flwr.server import ServerApp, ServerAppComponents, ServerConfig
-from flwr.server.strategy import FedAvg
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from cifar import tensors
+from peer_flower import begin, set_weights, simulate, step, weights_of
 from peer_torch import Net
 
 DATA, PLAIN = os.environ.get("NIID_DATA"), "NIID_PLAIN" in os.environ  # clients are processes of their own
@@ -54,50 +51,23 @@ class Client(flwr.client.NumPyClient):
         self.net, self.shard = Net(), shard_of(k)
 
     def fit(self, parameters, config):
-        names = self.net.state_dict()
-        self.net.load_state_dict({name: torch.tensor(value) for name, value in zip(names, parameters)})
+        set_weights(self.net, parameters)
         sgd = torch.optim.SGD(self.net.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-5)
         for _ in range(config["passes"]):
             for x, y in DataLoader(self.shard, batch_size=64, shuffle=True):
-                sgd.zero_grad()
-                F.cross_entropy(self.net(x), y).backward()
-                sgd.step()
-        return [value.numpy() for value in self.net.state_dict().values()], len(self.shard), {}
-
-
-def client_of(context):
-    return Client(int(context.node_config["partition-id"])).to_client()
-
-
-class Mean(FedAvg):
-    def aggregate_fit(self, number, results, failures):
-        if failures:
-            raise RuntimeError(failures[0])
-        return super().aggregate_fit(number, results, failures)
+                step(self.net, sgd, x, y)
+        return weights_of(self.net), len(self.shard), {}
 
 
 def main():
     ends = []
-
-    def server(context):
-        initial = ndarrays_to_parameters([value.numpy() for value in Net().state_dict().values()])
-        strategy = Mean(fraction_evaluate=0.0, min_fit_clients=CLIENTS, min_available_clients=CLIENTS,
-                          initial_parameters=initial, evaluate_fn=lambda *_: ends.append(time.perf_counter()),
-                          on_fit_config_fn=lambda number: {"passes": PASSES[number - 1]})
-        return ServerAppComponents(strategy=strategy, config=ServerConfig(num_rounds=len(PASSES)))
-
-    flwr.simulation.run_simulation(
-        server_app=ServerApp(server_fn=server), client_app=flwr.client.ClientApp(client_fn=client_of),
-        num_supernodes=CLIENTS, backend_config={"client_resources": {"num_cpus": 1, "num_gpus": 0}})
+    simulate(CLIENTS, len(PASSES), lambda *_: ends.append(time.perf_counter()), lambda number: {"passes": PASSES[number - 1]}, Client)
     took = [(passes, end - start) for passes, start, end in list(zip(PASSES, ends, ends[1:]))[1:]]
     one, two = (sorted(seconds for passes, seconds in took if passes == n)[1] for n in (1, 2))
     print(f"{one:.2f} {two:.2f} {50 * (one + 9 * (two - one)):.0f}")
 
 
 if __name__ == "__main__":
-    os.environ.update(NIID_DATA=os.path.abspath(sys.argv[1]), PYTHONPATH=os.path.dirname(os.path.abspath(__file__)),
-                      RAY_USAGE_STATS_ENABLED="0", FLWR_TELEMETRY_ENABLED="0")
-    if sys.argv[2:] == ["plain"]:
-        os.environ["NIID_PLAIN"] = "1"
+    begin(NIID_DATA=os.path.abspath(sys.argv[1]), **({"NIID_PLAIN": ""} if sys.argv[2:] == ["plain"] else {}))
     import peer_niid  # by its name, so that clients find what they are made of
     peer_niid.main()
