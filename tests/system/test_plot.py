@@ -352,28 +352,29 @@ def test_what_the_figures_of_methods_show(unlike):
 
 
 def test_accuracy_over_time_beside_another_program(tmp_path):
-    """Means over the seeds of both, in the figure, the overview and the page; one recipe, as the files say."""
+    """Means over the seeds of all, in the figure, the overview and the page; one recipe, as the files say."""
     import json
 
     import matplotlib
     matplotlib.use("Agg")
     from bramble.figures_overview import accuracy_over_time
-    results = package.read_study(PEERS)
-    told = json.loads((PEERS / "pytorch.json").read_text())
-    passes = len(told["runs"][0]["t_s"])
+    results, ours = package.read_study(PEERS), package.read_study(PEERS).runs
     table = accuracy_over_time(results)
-    assert list(table.groupby("program", sort=False).size()) == [passes, passes]
-    theirs = table[table.program != "Bramble"].iloc[-1]
-    assert np.isclose(theirs.t_s, np.mean([run["t_s"][-1] for run in told["runs"]]))
-    assert theirs.low == min(run["accuracy"][-1] for run in told["runs"]) <= theirs.accuracy <= theirs.high
-    ours = results.runs
+    files = [json.loads(path.read_text()) for path in sorted(PEERS.glob("*.json"))]
+    assert [told["program"] for told in files] == ["Flower", "PyTorch"]
+    for told in files:
+        passes = len(told["runs"][0]["t_s"])
+        theirs = table[table.program == f"{told['program']} {told['version']}"].iloc[-1]
+        assert np.isclose(theirs.t_s, np.mean([run["t_s"][-1] for run in told["runs"]]))
+        assert theirs.low == min(run["accuracy"][-1] for run in told["runs"]) <= theirs.accuracy <= theirs.high
+        assert len(ours) == len(told["runs"])
+        for option, value in told["recipe"].items():
+            if option not in ("layout", "images"):
+                assert (ours[f"config.{'rounds' if option == 'passes' else option}"] == value).all(), option
+    assert list(table.groupby("program", sort=False).size()) == [passes] * 3
     assert np.isclose(table[table.program == "Bramble"].t_s.iloc[-1], ours.t_time_s.mean(), rtol=1e-3)
-    assert len(ours) == len(told["runs"])
-    for option, value in told["recipe"].items():
-        if option not in ("layout", "images"):
-            assert (ours[f"config.{'rounds' if option == 'passes' else option}"] == value).all(), option
     lines = package.plot_peers(results).axes[0].lines
-    assert [len(line.get_xdata()) for line in lines] == [passes, passes]
+    assert [len(line.get_xdata()) for line in lines] == [passes] * 3
     assert len(package.plot_overview(package.read_study(STUDY, PEERS)).axes) == 4
     for results in (package.read_study(STUDY), package.read_study(PEERS / "training-1-2-r1.h5")):
         assert len(package.plot_peers(results).axes[0].texts) == 1
