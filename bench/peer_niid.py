@@ -19,8 +19,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from cifar import tensors
-from peer_flower import begin, set_weights, simulate, step, weights_of
-from peer_torch import Net
+from peer_flower import begin, set_weights, simulate, weights_of
+from peer_torch import Net, step
 
 DATA, PLAIN = os.environ.get("NIID_DATA"), "NIID_PLAIN" in os.environ  # clients are processes of their own
 CLIENTS, PASSES = 10, [1, 1, 2, 1, 2, 1, 2]  # local passes of each round; the first starts the clients up

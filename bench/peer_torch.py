@@ -28,6 +28,17 @@ class Net(nn.Module):
         return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
 
 
+def step(net, sgd, x, y):
+    sgd.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    sgd.step()
+
+
+def accuracy(net, x, y):
+    with torch.no_grad():
+        return sum(int((net(x[k:k + 500]).argmax(1) == y[k:k + 500]).sum()) for k in range(0, len(x), 500)) / len(x)
+
+
 def net_of(words):
     """The net, and the shape of its images."""
     if not words:

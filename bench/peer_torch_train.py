@@ -12,21 +12,9 @@ import sys
 import time
 
 import torch
-import torch.nn.functional as F
 
 from cifar import tensors
-from peer_torch import Net
-
-
-def step(net, sgd, x, y):
-    sgd.zero_grad()
-    F.cross_entropy(net(x), y).backward()
-    sgd.step()
-
-
-def accuracy(net, x, y):
-    with torch.no_grad():
-        return sum(int((net(x[k:k + 500]).argmax(1) == y[k:k + 500]).sum()) for k in range(0, len(x), 500)) / len(x)
+from peer_torch import Net, accuracy, step
 
 
 def made(layout, lr, momentum, seed):
