@@ -196,7 +196,7 @@ static void bench_layer(const char *name, const layer *of, size_t n_images, int 
     size_t blocks = (n_images + VEC_WIDTH - 1) / VEC_WIDTH, bytes = 0;
     void *plan = memory_new(l->kind->plan_bytes, 1, err);
     if (plan && l->kind->plan)
-        l->kind->plan(l, plan);
+        l->kind->plan(l, n_threads, plan);
     if (plan && l->kind->workspace_bytes)
         l->kind->workspace_bytes(l, plan, blocks, true, &bytes);
     if (plan && l->kind->scratch_bytes)

@@ -53,6 +53,6 @@ int main(int argc, char **argv)
     conv_shape alone = s; /* with one in channel: an item for each group of out channels */
     alone.in_channels = 1;
     printf("%d %d %zu\n", tiling.channels, tiling.pixels,
-           conv_gradient_plan_make(&alone, CONV_DIRECT).n_items);
+           conv_gradient_plan_make(&alone, CONV_DIRECT, 1).n_items);
     return 0;
 }

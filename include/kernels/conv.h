@@ -167,15 +167,19 @@ typedef struct conv_gradient_arrays {
 } conv_gradient_arrays;
 
 typedef struct conv_gradient_algorithm {
-    void (*plan)(conv_gradient_plan *plan);
+    void (*plan)(conv_gradient_plan *plan, int n_threads);
     void (*gradient)(const conv_gradient_plan *plan, const conv_gradient_arrays *arrays,
                      size_t begin, size_t end);
     void (*finish)(const conv_gradient_plan *plan, const float *transformed, float *gw,
                    size_t begin, size_t end);
 } conv_gradient_algorithm;
 
-/* conv_gradient_plan_make - for the shape of the forward pass */
-conv_gradient_plan conv_gradient_plan_make(const conv_shape *shape, enum conv_method method);
+/*
+ * conv_gradient_plan_make - for the shape of the forward pass
+ *   n_threads  in  that will share its items: Winograd's, which are few, are as many as that asks for; not the bits
+ */
+conv_gradient_plan conv_gradient_plan_make(const conv_shape *shape, enum conv_method method,
+                                           int n_threads);
 
 /*
  * conv_weight_gradient - gw[o][i][ky][kx] = sum over images, y, x of gout[o][y][x] * in[i][..][..]

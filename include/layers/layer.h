@@ -158,12 +158,13 @@ struct layer_kind {
     void (*from_moments)(const layer *self, const float *moments, float *statistics);
     /*
      * plan - what follows from shapes alone is decided once, when a network is made: tiles, which kernel
-     *   self  inout  the network's own copy, whose by_blocks and n_sums may be set here
-     *   plan  out    plan_bytes, zeroed; nothing in it is released
+     *   self       inout  the network's own copy, whose by_blocks and n_sums may be set here
+     *   n_threads  in     of the teams that will run it: how work is cut may depend on it
+     *   plan       out    plan_bytes, zeroed; nothing in it is released
      * NULL: nothing to decide.
      */
     size_t plan_bytes;
-    void (*plan)(layer *self, void *plan);
+    void (*plan)(layer *self, int n_threads, void *plan);
     /* workspace_bytes - memory for n_blocks blocks; NULL: none.  false on overflow. */
     bool (*workspace_bytes)(const layer *self, const void *plan, size_t n_blocks, bool training,
                             size_t *bytes);

@@ -87,8 +87,9 @@ static tile_function *const tile_functions[MOST_CHANNELS][MAX_TAPS] = {ALL(ENTRY
 _Static_assert((CONV_MAX_KERNEL + MAX_TAPS - 1) / MAX_TAPS <= CONV_MAX_TAP_PIECES,
                "pieces of a row");
 
-static void plan_direct(conv_gradient_plan *p)
+static void plan_direct(conv_gradient_plan *p, int n_threads)
 {
+    (void)n_threads; /* there are more items than that */
     const conv_shape *s = &p->shape;
     p->n_taps = pieces(s->kernel, MAX_TAPS);
     int taps = pieces(s->kernel, p->n_taps), channels = SIMD_TILE_SUMS / taps;

@@ -60,11 +60,12 @@ static const conv_gradient_algorithm *const gradient_algorithms[] = {[CONV_DIREC
                                                                      [CONV_F2] = &conv_gradient_f2,
                                                                      [CONV_F4] = &conv_gradient_f4};
 
-conv_gradient_plan conv_gradient_plan_make(const conv_shape *shape, enum conv_method method)
+conv_gradient_plan conv_gradient_plan_make(const conv_shape *shape, enum conv_method method,
+                                           int n_threads)
 {
     conv_gradient_plan plan = {.algorithm = gradient_algorithms[method], .shape = *shape};
     assert(conv_method_fits(method, shape->kernel, shape->stride));
-    plan.algorithm->plan(&plan);
+    plan.algorithm->plan(&plan, n_threads);
     return plan;
 }
 

@@ -1,6 +1,8 @@
 #include "algorithms.h"
 #include "winograd.h"
 
+#include <limits.h>
+
 /*
  * An item is half of the rows of transformed values, for some in channels.  It goes over the batch by runs of pairs
  * (tile, group of 16 images): transforms its channels, then, some out channels at a time, their gradients, and adds up
@@ -346,13 +348,31 @@ SIMD_INLINE void finish(const int m, const conv_gradient_plan *plan, const float
         }
 }
 
-SIMD_INLINE void plan(const int m, conv_gradient_plan *plan)
+/*
+ * Groups of in channels: so many at least that a group stays in the level-2 cache, and as many as are done soonest
+ * by all threads.  For each group all gradients are transformed anew, about half of what a quad takes.
+ */
+static int groups_of(int n_quads, int least, int n_threads)
+{
+    int best = least;
+    long best_time = LONG_MAX;
+    for (int n = least; n <= n_quads; n++) {
+        long time = (long)pieces(2 * n, n_threads) * (2 * pieces(n_quads, n) + 1);
+        if (time < best_time) {
+            best = n;
+            best_time = time;
+        }
+    }
+    return best;
+}
+
+SIMD_INLINE void plan(const int m, conv_gradient_plan *plan, int n_threads)
 {
     const conv_shape *s = &plan->shape;
     const int n_values = WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m) / 2;
     int quads = quads_of(s), fit = SIMD_L2_BYTES * 5 / 8 / (n_values * 4 * RUN * (int)sizeof(vec));
     fit = fit < 1 ? 1 : fit;
-    plan->n_groups = pieces(quads, fit);
+    plan->n_groups = groups_of(quads, pieces(quads, fit), n_threads);
     plan->n_items = 2 * (size_t)plan->n_groups;
     plan->n_finish = (size_t)quads;
     plan->n_transformed = (size_t)(2 * n_values * quads) * 4 * (size_t)s->out_channels + VEC_WIDTH;
@@ -360,9 +380,9 @@ SIMD_INLINE void plan(const int m, conv_gradient_plan *plan)
 }
 
 #define METHOD(m)                                                                                  \
-    static void plan_##m(conv_gradient_plan *p)                                                    \
+    static void plan_##m(conv_gradient_plan *p, int n_threads)                                     \
     {                                                                                              \
-        plan(m, p);                                                                                \
+        plan(m, p, n_threads);                                                                     \
     }                                                                                              \
     static void gradient_##m(const conv_gradient_plan *p, const conv_gradient_arrays *arrays,      \
                              size_t begin, size_t end)                                             \

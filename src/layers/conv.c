@@ -108,13 +108,13 @@ typedef struct conv_layer_plan {
     conv_embedding padding, spread; /* of the input; of the gradient of the output */
 } conv_layer_plan;
 
-static void plan(layer *self, void *out)
+static void plan(layer *self, int n_threads, void *out)
 {
     conv_layer_plan *made = out;
     conv_shape f = forward_shape(self), g = gradient_shape(self);
     *made = (conv_layer_plan){.forward = conv_plan_make(&f, method_of(self), NULL),
                               .backward = conv_plan_make(&g, method_of(self), NULL),
-                              .weights = conv_gradient_plan_make(&f, method_of(self)),
+                              .weights = conv_gradient_plan_make(&f, method_of(self), n_threads),
                               .padding = conv_padding(self),
                               .spread = gradient_margins(self)};
     self->n_sums = made->weights.n_sums;

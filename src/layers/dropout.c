@@ -12,8 +12,9 @@ static bool infer(layer *self, error *err)
     return layer_setting_get_real(self, "p", 0.5, 0.0, DROPOUT_MAX, &self->reals[P], err);
 }
 
-static void plan(layer *self, void *out)
+static void plan(layer *self, int n_threads, void *out)
 {
+    (void)n_threads;
     *(dropout *)out = dropout_make(layer_features(self->out), self->reals[P], self->number);
 }
 

@@ -6,9 +6,9 @@
 
 enum { RELU = POOLING_VALUES };
 
-static void plan(layer *self, void *out)
+static void plan(layer *self, int n_threads, void *out)
 {
-    pooling_plan(self, out);
+    pooling_plan(self, n_threads, out);
     ((pool_shape *)out)->relu = self->values[RELU] != 0;
 }
 

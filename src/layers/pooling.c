@@ -20,8 +20,9 @@ bool pooling_infer(layer *self, error *err)
     return true;
 }
 
-void pooling_plan(layer *self, void *plan)
+void pooling_plan(layer *self, int n_threads, void *plan)
 {
+    (void)n_threads;
     *(pool_shape *)plan = (pool_shape){.in_height = self->in[0].height,
                                        .in_width = self->in[0].width,
                                        .out_height = self->out.height,

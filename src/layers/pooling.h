@@ -14,6 +14,6 @@ enum { POOLING_WINDOW, POOLING_STRIDE, POOLING_PADDING, POOLING_VALUES }; /* in 
 bool pooling_infer(layer *self, error *err);
 
 /* pooling_plan - a pool_shape, without ReLU */
-void pooling_plan(layer *self, void *plan);
+void pooling_plan(layer *self, int n_threads, void *plan);
 
 #endif

@@ -43,7 +43,7 @@ static bool plan_layers(network *self, const model *of, error *err)
         if (!plan)
             return false;
         if (l->kind->plan)
-            l->kind->plan(l, plan);
+            l->kind->plan(l, self->n_threads, plan);
     }
     return self->own.layers != NULL;
 }

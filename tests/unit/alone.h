@@ -53,7 +53,7 @@ static inline void alone_new(alone *self, const layer *what, int n_images)
         self->numbers[k] = (uint32_t)(1000 + 7 * k);
     self->plan = memory_new(l->kind->plan_bytes, 1, NULL);
     if (l->kind->plan)
-        l->kind->plan(l, self->plan);
+        l->kind->plan(l, ALONE_THREADS, self->plan);
     if (l->kind->workspace_bytes)
         assert_true(l->kind->workspace_bytes(l, self->plan, blocks_of(n), true, &bytes));
     self->scratch_bytes = l->kind->scratch_bytes ? l->kind->scratch_bytes(l, self->plan) : 0;

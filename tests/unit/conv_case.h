@@ -59,7 +59,7 @@ static inline void case_plan(conv_case *c, const conv_tiling *forward, const con
 {
     c->forward_plan = conv_plan_make(&c->forward, c->method, forward);
     c->gradient_plan = conv_plan_make(&c->gradient, c->method, gradient);
-    c->weights_plan = conv_gradient_plan_make(&c->forward, c->method);
+    c->weights_plan = conv_gradient_plan_make(&c->forward, c->method, 1);
 }
 
 static inline void case_shapes(conv_case *c)

@@ -247,7 +247,7 @@ static void test_room_of_a_convolution(void **state)
     for (int k = 0; k < 2; k++) {
         layer *l = &m->layers[k];
         void *plan = memory_new(l->kind->plan_bytes, 1, NULL);
-        l->kind->plan(l, plan);
+        l->kind->plan(l, 1, plan);
         for (int training = 0; training < 2; training++)
             assert_true(l->kind->workspace_bytes(l, plan, 3, training, &bytes[k][training]));
         memory_free(plan);

@@ -80,6 +80,33 @@ static void test_add(void **state)
     }
 }
 
+/* The gradient of the weights: for more threads there are more items where it takes that, and the bits are the same. */
+static void test_threads(void **state)
+{
+    (void)state;
+    for (int k = 0; k < COUNT(methods); k++) {
+        conv_case c;
+        case_new_by(&c, &(reference_conv){19, 15, 9, 9, 7, 3, 1, 1}, REALS, methods[k]);
+        case_run(&c);
+        size_t n = conv_weights(&c.forward), most = 0;
+        float *once = guarded_new(n * sizeof *once);
+        memcpy(once, c.gw, n * sizeof *once);
+        for (int n_threads = 2; n_threads <= 16; n_threads++) {
+            c.weights_plan = conv_gradient_plan_make(&c.forward, methods[k], n_threads);
+            most = c.weights_plan.n_items > most ? c.weights_plan.n_items : most;
+            if (n_threads == 4 || n_threads == 8) /* cores of a machine */
+                assert_int_equal(c.weights_plan.n_items, n_threads);
+            guarded_fill(c.gw);
+            run_weight_gradient(&c, 0, c.weights_plan.n_items);
+            run_weight_finish(&c, 0, c.weights_plan.n_finish);
+            assert_memory_equal(c.gw, once, n * sizeof *once);
+        }
+        assert_int_equal(most, 8); /* two for each four in channels */
+        guarded_free(once);
+        case_free(&c);
+    }
+}
+
 /* As docs/performance.md says of their errors, against sums in double: of 64 channels, of the largest result. */
 static void test_accuracy(void **state)
 {
@@ -111,9 +138,8 @@ static void test_accuracy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_shape),
-        cmocka_unit_test(test_larger),
-        cmocka_unit_test(test_add),
+        cmocka_unit_test(test_any_shape), cmocka_unit_test(test_larger),
+        cmocka_unit_test(test_add),       cmocka_unit_test(test_threads),
         cmocka_unit_test(test_accuracy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
