@@ -115,17 +115,16 @@ SIMD_INLINE winograd_tile winograd_tile_at(const int m, const conv_shape *s, int
     return t;
 }
 
-/* winograd_copy - a square with zeros where it leaves the image; from: its first pixel, at width to the row */
-SIMD_INLINE void winograd_copy(const int side, const winograd_range *rows,
-                               const winograd_range *columns, const vec *from, size_t width,
-                               vec *copy)
+/*
+ * winograd_rows - where the rows of a tile's square begin, those outside of the image in zeros
+ *   from  in  the square's first pixel, at width to the row
+ */
+SIMD_INLINE void winograd_rows(const int side, const winograd_range *rows, const vec *from,
+                               size_t width, const vec **begins)
 {
-    for (int y = 0; y < side; y++, from += width)
-        SIMD_FOR (int x = 0; x < side; x++) {
-            bool inside =
-                y >= rows->begin && y < rows->end && x >= columns->begin && x < columns->end;
-            copy[y * side + x] = inside ? from[x] : (vec){0};
-        }
+    static const vec zeros[WINOGRAD_MAX_SIDE];
+    SIMD_FOR (int y = 0; y < side; y++)
+        begins[y] = y >= rows->begin && y < rows->end ? from + (size_t)y * width : zeros;
 }
 
 #endif

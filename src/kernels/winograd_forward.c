@@ -174,21 +174,20 @@ SIMD_INLINE void transform_input(const int m, const strip *p, const vec *in)
     vec *to = p->from;
     for (int i = 0; i < s->in_channels; i++, in += plane)
         for (int k = 0; k < p->n; k++, to++) {
-            vec copy[WINOGRAD_MAX_SIDE * WINOGRAD_MAX_SIDE], line[WINOGRAD_MAX_SIDE];
-            vec half[WINOGRAD_MAX_SIDE][WINOGRAD_MAX_SIDE];
+            vec half[WINOGRAD_MAX_SIDE][WINOGRAD_MAX_SIDE], line[WINOGRAD_MAX_SIDE];
             const winograd_tile *t = &p->tiles[k];
-            const vec *x = in + t->in;
-            size_t row = width, next = i + 1 < s->in_channels ? plane : 0;
-            if (!t->inside) {
-                winograd_copy(side, &t->rows, &t->columns, x, width, copy);
-                x = copy;
-                row = (size_t)side;
-                next = 0;
-            }
+            const vec *x[WINOGRAD_MAX_SIDE];
+            size_t next = t->inside && i + 1 < s->in_channels ? plane : 0;
+            winograd_rows(side, &t->rows, in + t->in, width, x);
             for (int c = 0; c < side; c++) {
+                if (c < t->columns.begin || c >= t->columns.end) {
+                    SIMD_FOR (int y = 0; y < side; y++)
+                        half[y][c] = (vec){0};
+                    continue;
+                }
                 SIMD_FOR (int y = 0; y < side; y++) {
-                    line[y] = vec_in_register(x[(size_t)y * row + (size_t)c]);
-                    __builtin_prefetch(&x[(size_t)y * row + (size_t)c + next], 0, 2);
+                    line[y] = vec_in_register(x[y][c]);
+                    __builtin_prefetch(&x[y][(size_t)c + next], 0, 2);
                 }
                 vec values[WINOGRAD_MAX_SIDE];
                 winograd_input(m, line, values);

@@ -15,7 +15,7 @@ enum {
     SETS = GROUP / VEC_WIDTH,  /* blocks of a group */
     ROWS = SIMD_TILE_SUMS / 4, /* a tile of sums: out channels x 4 in channels */
     TOGETHER = 2 * ROWS,       /* out channels transformed at a time */
-    MOST_VALUES = WINOGRAD_MAX_SIDE * WINOGRAD_MAX_SIDE / 2
+    APART = 64 / sizeof(vec)   /* vecs between values: no two begin in the same set of a cache */
 };
 _Static_assert(GROUP % VEC_WIDTH == 0, "a group is whole blocks");
 
@@ -111,7 +111,7 @@ typedef struct run {
     bool fresh;              /* the first one */
     int n;                   /* pairs */
     pair pairs[RUN];
-    vec *in, *gout; /* [value][channel][RUN] */
+    vec *in, *gout; /* [value][channel][RUN], values each_in and each_gout apart */
 } run;
 
 static int quads_of(const conv_shape *s)
@@ -119,42 +119,70 @@ static int quads_of(const conv_shape *s)
     return pieces(s->in_channels, 4);
 }
 
-/* Half of the rows of values of the square x, `width` to the row. */
-SIMD_INLINE void input_rows(const int m, const int half, const vec *x, size_t width, vec *to,
-                            size_t each)
+static size_t each_in(int n_quads)
+{
+    return (size_t)n_quads * 4 * RUN + APART;
+}
+
+static size_t each_gout(int n_o)
+{
+    return (size_t)n_o * RUN + APART;
+}
+
+/*
+ * Half of the rows of values of a tile's square, whose rows lie at x.  What the columns give is read back as if a compiler
+ * knew nothing of it: it would move some products before the branch for a column outside, where they are not fused.
+ */
+SIMD_INLINE void input_rows(const int m, const int half, const winograd_tile *t,
+                            const vec *const *x, vec *to, size_t each)
 {
     const int side = WINOGRAD_SIDE(m), n = side / 2;
     vec line[WINOGRAD_MAX_SIDE], values[WINOGRAD_MAX_SIDE];
     vec rows[WINOGRAD_MAX_SIDE / 2][WINOGRAD_MAX_SIDE];
     SIMD_FOR (int c = 0; c < side; c++) {
+        if (c < t->columns.begin || c >= t->columns.end) {
+            SIMD_FOR (int r = 0; r < n; r++)
+                rows[r][c] = (vec){0};
+            continue;
+        }
         SIMD_FOR (int y = 0; y < side; y++)
-            line[y] = vec_in_register(x[(size_t)y * width + (size_t)c]);
+            line[y] = vec_in_register(x[y][c]);
         winograd_input(m, line, values);
         SIMD_FOR (int r = 0; r < n; r++)
             rows[r][c] = values[half * n + r];
     }
     SIMD_FOR (int r = 0; r < n; r++) {
-        winograd_input(m, rows[r], values);
+        SIMD_FOR (int c = 0; c < side; c++)
+            line[c] = vec_in_register(rows[r][c]);
+        winograd_input(m, line, values);
         SIMD_FOR (int j = 0; j < side; j++)
             to[(size_t)(r * side + j) * each] = values[j];
     }
 }
 
-SIMD_INLINE void gradient_rows(const int m, const int half, const vec *x, size_t width, ivec mask,
-                               vec *to, size_t each)
+/* Likewise of its gradients, of which so many columns exist. */
+SIMD_INLINE void gradient_rows(const int m, const int half, int columns, const vec *const *x,
+                               ivec mask, vec *to, size_t each)
 {
     const int side = WINOGRAD_SIDE(m), n = side / 2;
     vec line[WINOGRAD_MAX_OUT], values[WINOGRAD_MAX_SIDE];
     vec rows[WINOGRAD_MAX_SIDE / 2][WINOGRAD_MAX_OUT];
     SIMD_FOR (int c = 0; c < m; c++) {
+        if (c >= columns) {
+            SIMD_FOR (int r = 0; r < n; r++)
+                rows[r][c] = (vec){0};
+            continue;
+        }
         SIMD_FOR (int y = 0; y < m; y++)
-            line[y] = (vec)((ivec)vec_in_register(x[(size_t)y * width + (size_t)c]) & mask);
+            line[y] = (vec)((ivec)vec_in_register(x[y][c]) & mask);
         winograd_spread(m, line, values);
         SIMD_FOR (int r = 0; r < n; r++)
             rows[r][c] = values[half * n + r];
     }
     SIMD_FOR (int r = 0; r < n; r++) {
-        winograd_spread(m, rows[r], values);
+        SIMD_FOR (int c = 0; c < m; c++)
+            line[c] = vec_in_register(rows[r][c]);
+        winograd_spread(m, line, values);
         SIMD_FOR (int j = 0; j < side; j++)
             to[(size_t)(r * side + j) * each] = values[j];
     }
@@ -166,10 +194,10 @@ SIMD_INLINE void transform_input(const int m, const int half, const run *r)
     const int side = WINOGRAD_SIDE(m);
     size_t width = (size_t)(s->in_width - s->border_left - s->border_right);
     size_t plane = (size_t)(s->in_height - s->border_top - s->border_bottom) * width;
-    size_t each = (size_t)r->n_quads * 4 * RUN;
+    size_t each = each_in(r->n_quads);
     for (int c = 0; c < 4 * r->n_quads; c++)
         for (int k = 0; k < r->n; k++) {
-            vec copy[WINOGRAD_MAX_SIDE * WINOGRAD_MAX_SIDE];
+            const vec *rows[WINOGRAD_MAX_SIDE];
             const winograd_tile *t = &r->pairs[k].tile;
             size_t channel = (size_t)(4 * r->quad + c);
             vec *to = r->in + c * RUN + k;
@@ -180,12 +208,8 @@ SIMD_INLINE void transform_input(const int m, const int half, const run *r)
             }
             const vec *x = r->arrays->in +
                            (r->pairs[k].block * (size_t)s->in_channels + channel) * plane + t->in;
-            if (t->inside) {
-                input_rows(m, half, x, width, to, each);
-            } else {
-                winograd_copy(side, &t->rows, &t->columns, x, width, copy);
-                input_rows(m, half, copy, (size_t)side, to, each);
-            }
+            winograd_rows(side, &t->rows, x, width, rows);
+            input_rows(m, half, t, rows, to, each);
         }
 }
 
@@ -203,23 +227,17 @@ SIMD_INLINE void transform_gradient(const int m, const int half, const run *r, i
 {
     const conv_shape *s = &r->plan->shape;
     size_t width = (size_t)s->out_width, plane = (size_t)s->out_height * width;
-    size_t each = (size_t)n * RUN;
+    size_t each = each_gout(n);
     for (int k = 0; k < r->n; k++) {
         const winograd_tile *t = &r->pairs[k].tile;
-        const winograd_range rows = {0, t->out_rows}, columns = {0, t->out_columns};
+        const winograd_range inside = {0, t->out_rows};
         const vec *x = r->arrays->gout + t->out +
                        (r->pairs[k].block * (size_t)s->out_channels + (size_t)first) * plane;
         ivec mask = lanes_of(r->pairs[k].block, r->arrays->n_images);
-        bool whole = t->out_rows == m && t->out_columns == m;
         for (int o = 0; o < n; o++, x += plane) {
-            vec copy[WINOGRAD_MAX_OUT * WINOGRAD_MAX_OUT];
-            vec *to = r->gout + o * RUN + k;
-            if (whole) {
-                gradient_rows(m, half, x, width, mask, to, each);
-            } else {
-                winograd_copy(m, &rows, &columns, x, width, copy);
-                gradient_rows(m, half, copy, (size_t)m, mask, to, each);
-            }
+            const vec *rows[WINOGRAD_MAX_SIDE];
+            winograd_rows(m, &inside, x, width, rows);
+            gradient_rows(m, half, t->out_columns, rows, mask, r->gout + o * RUN + k, each);
         }
     }
 }
@@ -238,8 +256,8 @@ static void multiply(const run *r, int side, int first, int n_o)
                     (value * (size_t)quads + (size_t)(r->quad + q)) * (size_t)s->out_channels +
                     (size_t)(first + o);
                 product_functions[n_m - 1](
-                    &(product){.in = r->in + (size_t)(v * r->n_quads + q) * 4 * RUN,
-                               .gout = r->gout + (size_t)(v * n_o + o) * RUN,
+                    &(product){.in = r->in + (size_t)v * each_in(r->n_quads) + (size_t)q * 4 * RUN,
+                               .gout = r->gout + (size_t)v * each_gout(n_o) + (size_t)o * RUN,
                                .sums = r->arrays->transformed + 4 * sums,
                                .fresh = r->fresh,
                                .n = r->n});
@@ -274,6 +292,7 @@ SIMD_INLINE void run_pairs(const int m, run *r, size_t first, int set)
     }
 }
 
+/* A run for all items, while its pixels are near, before the next one. */
 SIMD_INLINE void items_gradient(const int m, const conv_gradient_plan *plan,
                                 const conv_gradient_arrays *arrays, size_t begin, size_t end)
 {
@@ -281,22 +300,23 @@ SIMD_INLINE void items_gradient(const int m, const conv_gradient_plan *plan,
     const int n_values = WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m) / 2;
     size_t n_groups = (arrays->n_images + GROUP - 1) / GROUP;
     size_t n_pairs = n_groups * (size_t)winograd_tiles(m, s);
-    for (size_t item = begin; item < end; item++) {
-        int part = (int)item / 2;
-        run r = {.plan = plan, .arrays = arrays, .in = arrays->scratch, .half = (int)item % 2};
-        r.quad = piece_begin(quads_of(s), plan->n_groups, part);
-        r.n_quads = piece_begin(quads_of(s), plan->n_groups, part + 1) - r.quad;
-        r.gout = r.in + (size_t)(n_values * r.n_quads) * 4 * RUN;
-        for (size_t first = 0; first < n_pairs; first += RUN)
-            for (int set = 0; set < SETS; set++) {
-                run_pairs(m, &r, first, set);
-                r.fresh = first == 0 && set == 0;
-                if (r.n > 0 && r.half == 0)
+    run r = {.plan = plan, .arrays = arrays, .in = arrays->scratch};
+    for (size_t first = 0; first < n_pairs; first += RUN)
+        for (int set = 0; set < SETS; set++) {
+            run_pairs(m, &r, first, set);
+            r.fresh = first == 0 && set == 0;
+            for (size_t item = begin; item < end && r.n > 0; item++) {
+                int part = (int)item / 2;
+                r.half = (int)item % 2;
+                r.quad = piece_begin(quads_of(s), plan->n_groups, part);
+                r.n_quads = piece_begin(quads_of(s), plan->n_groups, part + 1) - r.quad;
+                r.gout = r.in + (size_t)n_values * each_in(r.n_quads);
+                if (r.half == 0)
                     run_sums(m, 0, &r);
-                else if (r.n > 0)
+                else
                     run_sums(m, 1, &r);
             }
-    }
+        }
 }
 
 /* G' x, 24 times as much of it for m = 4, so that all factors are whole numbers. */
@@ -376,7 +396,8 @@ SIMD_INLINE void plan(const int m, conv_gradient_plan *plan, int n_threads)
     plan->n_items = 2 * (size_t)plan->n_groups;
     plan->n_finish = (size_t)quads;
     plan->n_transformed = (size_t)(2 * n_values * quads) * 4 * (size_t)s->out_channels + VEC_WIDTH;
-    plan->n_scratch = (size_t)(n_values * (4 * pieces(quads, plan->n_groups) + TOGETHER)) * RUN;
+    plan->n_scratch =
+        (size_t)n_values * (each_in(pieces(quads, plan->n_groups)) + each_gout(TOGETHER));
 }
 
 #define METHOD(m)                                                                                  \
