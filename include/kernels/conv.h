@@ -149,8 +149,8 @@ enum { CONV_MAX_TAP_PIECES = 7 };
 typedef struct conv_gradient_plan {
     const struct conv_gradient_algorithm *algorithm;
     conv_shape shape;
-    /* pieces of a kernel row, groups of out channels, kernel rows of an item */
-    int n_taps, n_groups, n_ky;
+    /* pieces of a kernel row, groups of out and in channels, kernel rows of an item */
+    int n_taps, n_groups, n_in, n_ky;
     int taps[CONV_MAX_TAP_PIECES + 1]; /* where the pieces begin */
     size_t n_items, n_sums; /* of the functions below; vecs that the sums of a block take */
     /* Winograd's: items of conv_weight_finish (none), floats of `transformed`, vecs that each thread needs */

@@ -2,17 +2,16 @@
 #include "pieces.h"
 
 /*
- * A tile is m out channels x up to 5 neighbouring taps of a kernel row.  It runs over some rows of an
- * image with its sums in registers, lane by lane: one sum per image.  Rows are cut into strips that stay in
- * the level-1 cache while all of the kernel's rows pass over them.
+ * A tile is m out channels x up to 5 neighbouring taps of a kernel row; of a 1x1 kernel, which has one tap, as many in
+ * channels.  It runs over some rows of an image with its sums in registers, lane by lane: one sum per image.  Rows are
+ * cut into strips that stay in the level-1 cache while all of the kernel's rows pass over them.
  */
 enum { MAX_CHANNELS = 4, MAX_TAPS = 5, MAX_ROWS = 5, L1_BYTES = 20 * 1024 };
-enum { MOST_CHANNELS = 8 }; /* of a single tap: as many sums as hide the latency of an addition */
 
 typedef struct tile {
     const vec *gout; /* first out channel, first row of the strip */
     const vec *in;   /* first tap's first pixel */
-    size_t gout_plane, in_row;
+    size_t gout_plane, in_plane, in_row;
     int height, width, stride;
     int n_ky;  /* kernel rows, one after the other */
     vec *sums; /* [n_ky][row_sums], each row's first ones [m][taps]; the strip's are added */
@@ -20,13 +19,14 @@ typedef struct tile {
     bool fresh; /* to nothing */
 } tile;
 
-SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t)
+SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t, const bool one)
 {
     const int step = t->stride;
+    const size_t apart = one ? t->in_plane : 1; /* taps */
     vec *sums = t->sums;
     for (int ky = 0; ky < t->n_ky; ky++, sums += t->row_sums) {
         const vec *g = t->gout, *x_row = t->in + (size_t)ky * t->in_row;
-        vec sum[MOST_CHANNELS][MAX_TAPS];
+        vec sum[MAX_CHANNELS][MAX_TAPS];
         SIMD_FOR (int m = 0; m < n_m; m++)
             SIMD_FOR (int k = 0; k < n_t; k++)
                 sum[m][k] = t->fresh ? vec_set(0.0F) : sums[m * n_t + k];
@@ -37,7 +37,7 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t)
                 if (n_t <= n_m) {
                     vec pixel[MAX_TAPS];
                     SIMD_FOR (int k = 0; k < n_t; k++)
-                        pixel[k] = vec_in_register(x[k]);
+                        pixel[k] = vec_in_register(x[(size_t)k * apart]);
                     SIMD_FOR (int m = 0; m < n_m; m++) {
                         vec gradient = vec_in_register(g[(size_t)m * t->gout_plane]);
                         SIMD_FOR (int k = 0; k < n_t; k++)
@@ -48,7 +48,7 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t)
                     SIMD_FOR (int m = 0; m < n_m; m++)
                         gradient[m] = g[(size_t)m * t->gout_plane];
                     SIMD_FOR (int k = 0; k < n_t; k++) {
-                        vec pixel = vec_in_register(x[k]);
+                        vec pixel = vec_in_register(x[(size_t)k * apart]);
                         SIMD_FOR (int m = 0; m < n_m; m++)
                             sum[m][k] += gradient[m] * pixel;
                     }
@@ -64,14 +64,17 @@ SIMD_INLINE void tile_compute(const tile *t, const int n_m, const int n_t)
 #define TILE(m, n)                                                                                 \
     static void tile_##m##x##n(const tile *t)                                                      \
     {                                                                                              \
-        tile_compute(t, m, n);                                                                     \
+        tile_compute(t, m, n, false);                                                              \
+    }                                                                                              \
+    static void tile_one_##m##x##n(const tile *t)                                                  \
+    {                                                                                              \
+        tile_compute(t, m, n, true);                                                               \
     }
 /* Those whose sums the registers hold. */
 /* clang-format off */
 #define ALL_SMALL(OF)                                                                              \
     OF(1, 1) OF(1, 2) OF(1, 3) OF(1, 4) OF(1, 5) OF(2, 1) OF(2, 2) OF(2, 3) OF(2, 4) OF(2, 5)      \
-    OF(3, 1) OF(3, 2) OF(3, 3) OF(3, 4) OF(4, 1) OF(4, 2) OF(4, 3)                                \
-    OF(5, 1) OF(6, 1) OF(7, 1) OF(8, 1)
+    OF(3, 1) OF(3, 2) OF(3, 3) OF(3, 4) OF(4, 1) OF(4, 2) OF(4, 3)
 /* clang-format on */
 #if SIMD_TILE_SUMS < 20
 #define ALL(OF) ALL_SMALL(OF)
@@ -82,7 +85,9 @@ ALL(TILE)
 
 typedef void tile_function(const tile *t);
 #define ENTRY(m, n) [m - 1][n - 1] = tile_##m##x##n,
-static tile_function *const tile_functions[MOST_CHANNELS][MAX_TAPS] = {ALL(ENTRY)};
+static tile_function *const tile_functions[MAX_CHANNELS][MAX_TAPS] = {ALL(ENTRY)};
+#define ENTRY_ONE(m, n) [m - 1][n - 1] = tile_one_##m##x##n,
+static tile_function *const tile_functions_one[MAX_CHANNELS][MAX_TAPS] = {ALL(ENTRY_ONE)};
 
 _Static_assert((CONV_MAX_KERNEL + MAX_TAPS - 1) / MAX_TAPS <= CONV_MAX_TAP_PIECES,
                "pieces of a row");
@@ -92,21 +97,23 @@ static void plan_direct(conv_gradient_plan *p, int n_threads)
     (void)n_threads; /* there are more items than that */
     const conv_shape *s = &p->shape;
     p->n_taps = pieces(s->kernel, MAX_TAPS);
-    int taps = pieces(s->kernel, p->n_taps), channels = SIMD_TILE_SUMS / taps;
-    int most = taps == 1 ? MOST_CHANNELS : MAX_CHANNELS;
-    channels = channels > most ? most : channels < 1 ? 1 : channels;
-    p->n_groups = pieces(s->out_channels, channels);
+    p->n_in =
+        s->kernel == 1 ? pieces(s->in_channels, SIMD_TILE_SUMS / MAX_CHANNELS) : s->in_channels;
+    int taps = s->kernel == 1 ? pieces(s->in_channels, p->n_in) : pieces(s->kernel, p->n_taps);
+    int channels = SIMD_TILE_SUMS / taps;
+    p->n_groups = pieces(s->out_channels, channels < MAX_CHANNELS ? channels : MAX_CHANNELS);
     p->n_ky = s->kernel < MAX_ROWS ? s->kernel : MAX_ROWS;
     for (int k = 0; k <= p->n_taps; k++)
         p->taps[k] = piece_begin(s->kernel, p->n_taps, k);
-    p->n_items = (size_t)p->n_groups * (size_t)s->in_channels * (size_t)pieces(s->kernel, p->n_ky);
+    p->n_items = (size_t)p->n_groups * (size_t)p->n_in * (size_t)pieces(s->kernel, p->n_ky);
     p->n_sums = conv_weights(s) + (size_t)s->out_channels + 3;
 }
 
-/* An item: some kernel rows of an in channel, for a group of out channels. */
+/* An item: some kernel rows of an in channel, or a 1x1 kernel's tap of some, for a group of out channels. */
 typedef struct item {
-    int group, i, ky, n_ky; /* n_ky rows from ky on */
-    int o, n_m;             /* the group's first out channel, and how many */
+    int group, part, ky, n_ky; /* n_ky rows from ky on */
+    int o, n_m;                /* the group's first out channel, and how many */
+    int i, n_i;                /* the part's in channels */
 } item;
 
 static void item_cut(const conv_gradient_plan *plan, item *p)
@@ -115,14 +122,16 @@ static void item_cut(const conv_gradient_plan *plan, item *p)
     p->o = piece_begin(channels, plan->n_groups, p->group);
     p->n_m = piece_begin(channels, plan->n_groups, p->group + 1) - p->o;
     p->n_ky = left < plan->n_ky ? left : plan->n_ky;
+    p->i = piece_begin(plan->shape.in_channels, plan->n_in, p->part);
+    p->n_i = piece_begin(plan->shape.in_channels, plan->n_in, p->part + 1) - p->i;
 }
 
 static item item_at(const conv_gradient_plan *plan, size_t number)
 {
     size_t n = (size_t)pieces(plan->shape.kernel, plan->n_ky);
-    size_t all = n * (size_t)plan->shape.in_channels;
+    size_t all = n * (size_t)plan->n_in;
     item p = {.group = (int)(number / all),
-              .i = (int)(number % all / n),
+              .part = (int)(number % all / n),
               .ky = (int)(number % n) * plan->n_ky};
     item_cut(plan, &p);
     return p;
@@ -133,15 +142,21 @@ static void item_next(const conv_gradient_plan *plan, item *p)
     p->ky += p->n_ky;
     if (p->ky == plan->shape.kernel) {
         p->ky = 0;
-        if (++p->i == plan->shape.in_channels) {
-            p->i = 0;
+        if (++p->part == plan->n_in) {
+            p->part = 0;
             p->group++;
         }
     }
     item_cut(plan, p);
 }
 
-/* The sums of a group stand one after the other: [in channel][ky][kx piece][m][tap]. */
+/* Sums of an item. */
+static int item_size(const conv_shape *s, const item *p)
+{
+    return p->n_ky * s->kernel * p->n_m * p->n_i;
+}
+
+/* The sums of a group stand one after the other: [in channel][ky][kx piece][m][tap], or [in channels][m][in channel]. */
 static size_t item_sums(const conv_shape *s, const item *p)
 {
     size_t kernel = (size_t)s->kernel;
@@ -153,7 +168,8 @@ static size_t item_sums(const conv_shape *s, const item *p)
 static int strip_rows(const conv_gradient_plan *plan, int n_m)
 {
     const conv_shape *s = &plan->shape;
-    int row = (n_m * s->out_width + s->stride * s->in_width) * (int)sizeof(vec);
+    int n_i = pieces(s->in_channels, plan->n_in);
+    int row = (n_m * s->out_width + n_i * s->stride * s->in_width) * (int)sizeof(vec);
     int rows = (L1_BYTES - plan->n_ky * s->in_width * (int)sizeof(vec)) / row;
     return rows < 1 ? 1 : rows;
 }
@@ -167,6 +183,7 @@ static void add_strip(const conv_gradient_plan *plan, const item *p, int y, int 
     size_t gout_plane = (size_t)s->out_height * (size_t)s->out_width;
     tile t = {.gout = gout + (size_t)p->o * gout_plane + (size_t)(y * s->out_width),
               .gout_plane = gout_plane,
+              .in_plane = in_plane,
               .in_row = (size_t)s->in_width,
               .height = n,
               .width = s->out_width,
@@ -176,6 +193,12 @@ static void add_strip(const conv_gradient_plan *plan, const item *p, int y, int 
               .fresh = y == 0};
     const vec *first =
         in + (size_t)p->i * in_plane + (size_t)((y * s->stride + p->ky) * s->in_width);
+    if (s->kernel == 1) {
+        t.in = first;
+        t.sums = sums;
+        tile_functions_one[p->n_m - 1][p->n_i - 1](&t);
+        return;
+    }
     for (int piece = 0; piece < plan->n_taps; piece++) {
         int kx = plan->taps[piece], n_t = plan->taps[piece + 1] - kx;
         t.in = first + kx;
@@ -236,7 +259,7 @@ static vec plane_sum(const conv_shape *s, const vec *gout, size_t o)
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-/* The weights of a piece of a kernel row: their sums over the images. */
+/* The weights of an item: their sums over the images.  In channels of a 1x1 kernel lie side by side, as taps do. */
 static void put_weights(const conv_gradient_plan *plan, const item *p, const float *total,
                         float *gw)
 {
@@ -246,7 +269,7 @@ static void put_weights(const conv_gradient_plan *plan, const item *p, const flo
     for (int ky = 0; ky < p->n_ky; ky++, target += kernel)
         for (int piece = 0; piece < plan->n_taps; piece++)
             for (int m = 0; m < p->n_m; m++)
-                for (int k = plan->taps[piece]; k < plan->taps[piece + 1]; k++)
+                for (int k = plan->taps[piece]; k < plan->taps[piece + 1] * p->n_i; k++)
                     target[(size_t)m * stride + (size_t)k] = *total++;
 }
 
@@ -269,7 +292,7 @@ static void direct_gradient(const conv_gradient_plan *plan, const conv_gradient_
     for (size_t k = begin; k < end; k++, item_next(plan, &p)) {
         vec sums[MAX_SUMS];
         quad total[MAX_SUMS / 4] = {{0}};
-        int n_sums = p.n_ky * s->kernel * p.n_m, rows = strip_rows(plan, p.n_m);
+        int n_sums = item_size(s, &p), rows = strip_rows(plan, p.n_m);
         memset(sums + n_sums, 0, (size_t)(whole_quads(n_sums) - n_sums) * sizeof *sums);
         for (size_t first = 0, block = 0; first < n; first += VEC_WIDTH, block++) {
             for (int y = 0; y < s->out_height; y += rows)
@@ -295,7 +318,7 @@ void conv_gradient_sums(const conv_gradient_plan *plan, const vec *in, const vec
         p = item_at(plan, 0);
         for (size_t k = 0; k < plan->n_items; k++, item_next(plan, &p)) {
             add_strip(plan, &p, y, n, in, gout, to);
-            to += p.n_ky * s->kernel * p.n_m;
+            to += item_size(s, &p);
         }
     }
     for (int o = 0; o < s->out_channels; o++)
@@ -312,7 +335,7 @@ void conv_gradient_add(const conv_gradient_plan *plan, const vec *sums, size_t n
         const vec *from = sums + item_sums(s, &p);
         quad total[MAX_SUMS / 4] = {{0}};
         for (size_t first = 0, block = 0; first < n; first += VEC_WIDTH, block++)
-            add_images(from + block * each, p.n_ky * s->kernel * p.n_m, n - first, total);
+            add_images(from + block * each, item_size(s, &p), n - first, total);
         put_weights(plan, &p, (const float *)total, gw);
     }
 }
