@@ -187,7 +187,11 @@ SIMD_INLINE void transform_input(const int m, const strip *p, const vec *in)
                 }
                 SIMD_FOR (int y = 0; y < side; y++) {
                     line[y] = vec_in_register(x[y][c]);
-                    __builtin_prefetch(&x[y][(size_t)c + next], 0, 2);
+                    /* Of columns that the tile before had not: the next one's, and the next channel's. */
+                    if (c >= side - m) {
+                        __builtin_prefetch(&x[y][c + m], 0, 3);
+                        __builtin_prefetch(&x[y][(size_t)c + next], 0, 2);
+                    }
                 }
                 vec values[WINOGRAD_MAX_SIDE];
                 winograd_input(m, line, values);
