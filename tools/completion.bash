@@ -82,7 +82,7 @@ _bramble_value()
     --partition) _bramble_words even dirichlet: classes: sorted: ;;
     --aggregate) _bramble_words mean median trimmed: krum: multikrum: ;;
     --server-optimizer) _bramble_words none momentum nesterov adam adam-paper yogi adagrad ;;
-    --preset) _bramble_words none paper fast lenet fashion resnet8 speed94 ;;
+    --preset) _bramble_words none paper fast lenet fashion resnet8 tiny resnet20 speed94 ;;
     --format) _bramble_words table csv json ;;
     --by) _bramble_words case "$(_bramble_options train | sed 's/--//g')" ;;
     --limit-train | --limit-test | --shards | --validate | --seed | --rounds | --local-epochs | --local-steps | \

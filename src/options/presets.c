@@ -4,7 +4,6 @@
 /* clang-format off */
 #define MUON_FOR_LONG \
     {"normalise", "measured"}, \
-    {"augment", "flip,crop:2:reflect"}, \
     {"optimizer", "muon"}, \
     {"batch", "64"}, \
     {"momentum", "0.9"}, \
@@ -51,6 +50,7 @@ const option_preset option_presets[] = {
         .settings =
             {
                 MUON_FOR_LONG,
+                {"augment", "flip,crop:2:reflect"},
                 {"muon-dense", "true"},
                 {"lr", "0.03"},
                 {"warmup", "10"},
@@ -61,22 +61,18 @@ const option_preset option_presets[] = {
     },
     {
         .name = "fashion",
-        .about = "Fashion-MNIST, with a net for it",
+        .about = "Fashion-MNIST, with a net for it and Muon",
         .settings =
             {
                 {"data", "fashion-mnist"},
                 {"model", "fashion"},
-                {"batch", "32"},
-                {"lr", "0.02"},
-                {"momentum", "0.9"},
-                {"weight-decay", "0.0005"},
-                {"nesterov", "true"},
-                {"keep-momentum", "true"},
-                {"schedule", "linear"},
-                {"warmup", "0.25"},
-                {"average-every", "16"},
-                {"tail-average", "0.5"},
-                {"rounds", "10"},
+                MUON_FOR_LONG,
+                {"augment", "flip"},
+                {"lr", "0.05"},
+                {"warmup", "2"},
+                {"tta", "mirror"},
+                {"rounds", "40"},
+                {"eval-every", "4"},
             },
     },
     {
@@ -86,6 +82,37 @@ const option_preset option_presets[] = {
             {
                 {"model", "resnet8"},
                 MUON_FOR_LONG,
+                {"augment", "flip,crop:2:reflect"},
+                {"lr", "0.05"},
+                {"warmup", "2"},
+                {"tta", "mirror"},
+                {"rounds", "40"},
+                {"eval-every", "4"},
+            },
+    },
+    {
+        .name = "tiny",
+        .about = "a residual net of less than 100,000 weights, with Muon",
+        .settings =
+            {
+                {"model", "tiny"},
+                MUON_FOR_LONG,
+                {"augment", "flip,crop:2:reflect"},
+                {"lr", "0.05"},
+                {"warmup", "2"},
+                {"tta", "mirror"},
+                {"rounds", "60"},
+                {"eval-every", "4"},
+            },
+    },
+    {
+        .name = "resnet20",
+        .about = "a residual net of 20 layers, 0.27 million weights, with Muon",
+        .settings =
+            {
+                {"model", "resnet20"},
+                MUON_FOR_LONG,
+                {"augment", "flip,crop:2:reflect"},
                 {"lr", "0.05"},
                 {"warmup", "2"},
                 {"tta", "mirror"},

@@ -80,7 +80,7 @@ def test_the_algorithm_of_each_layer(bramble, tmp_path):
 
 # weights, statistics, millions of multiplications of a forward pass: as their authors, and PyTorch, count them
 SIZES = {"paper": (62006, 0, 0.652), "vgg-small": (234986, 0, None), "resnet8": (78186, 480, 12.50),
-         "resnet20": (269722, 1376, 40.6), "airbench94": (1971640, 2304, 118.15)}
+         "tiny": (98906, 864, 32.42), "resnet20": (269722, 1376, 40.6), "airbench94": (1971640, 2304, 118.15)}
 
 
 def of_model(bramble, *args):

@@ -107,8 +107,9 @@ static void test_refuses_values(void **state)
                                                   "number from 0 to 18446744073709551615");
     assert_refused("--average all",
                    "--average all: expected gather, reduce, allreduce, slices or tree");
-    assert_refused("--preset slow",
-                   "--preset slow: expected none, paper, fast, lenet, fashion, resnet8 or speed94");
+    assert_refused(
+        "--preset slow",
+        "--preset slow: expected none, paper, fast, lenet, fashion, resnet8, tiny, resnet20 or speed94");
     assert_refused("--data=", "--data \"\": expected DATA, not an empty text");
 }
 

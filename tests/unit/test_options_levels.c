@@ -81,7 +81,7 @@ static void test_refuses_files(void **state)
                              "line"},
         {"quiet = maybe\n", "run.ini:1: quiet = maybe: expected true or false"},
         {"preset = x\n",
-         "run.ini:1: preset = x: expected none, paper, fast, lenet, fashion, resnet8 or speed94"},
+         "run.ini:1: preset = x: expected none, paper, fast, lenet, fashion, resnet8, tiny, resnet20 or speed94"},
         {"lr\n", "run.ini:1: expected [section], name = value or ; comment"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
