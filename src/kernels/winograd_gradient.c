@@ -129,65 +129,6 @@ static size_t each_gout(int n_o)
     return (size_t)n_o * RUN + APART;
 }
 
-/*
- * Half of the rows of values of a tile's square, whose rows lie at x.  What the columns give is read back as if a compiler
- * knew nothing of it: it would move some products before the branch for a column outside, where they are not fused.
- */
-SIMD_INLINE void input_rows(const int m, const int half, const winograd_tile *t,
-                            const vec *const *x, vec *to, size_t each)
-{
-    const int side = WINOGRAD_SIDE(m), n = side / 2;
-    vec line[WINOGRAD_MAX_SIDE], values[WINOGRAD_MAX_SIDE];
-    vec rows[WINOGRAD_MAX_SIDE / 2][WINOGRAD_MAX_SIDE];
-    SIMD_FOR (int c = 0; c < side; c++) {
-        if (c < t->columns.begin || c >= t->columns.end) {
-            SIMD_FOR (int r = 0; r < n; r++)
-                rows[r][c] = (vec){0};
-            continue;
-        }
-        SIMD_FOR (int y = 0; y < side; y++)
-            line[y] = vec_in_register(x[y][c]);
-        winograd_input(m, line, values);
-        SIMD_FOR (int r = 0; r < n; r++)
-            rows[r][c] = values[half * n + r];
-    }
-    SIMD_FOR (int r = 0; r < n; r++) {
-        SIMD_FOR (int c = 0; c < side; c++)
-            line[c] = vec_in_register(rows[r][c]);
-        winograd_input(m, line, values);
-        SIMD_FOR (int j = 0; j < side; j++)
-            to[(size_t)(r * side + j) * each] = values[j];
-    }
-}
-
-/* Likewise of its gradients, of which so many columns exist. */
-SIMD_INLINE void gradient_rows(const int m, const int half, int columns, const vec *const *x,
-                               ivec mask, vec *to, size_t each)
-{
-    const int side = WINOGRAD_SIDE(m), n = side / 2;
-    vec line[WINOGRAD_MAX_OUT], values[WINOGRAD_MAX_SIDE];
-    vec rows[WINOGRAD_MAX_SIDE / 2][WINOGRAD_MAX_OUT];
-    SIMD_FOR (int c = 0; c < m; c++) {
-        if (c >= columns) {
-            SIMD_FOR (int r = 0; r < n; r++)
-                rows[r][c] = (vec){0};
-            continue;
-        }
-        SIMD_FOR (int y = 0; y < m; y++)
-            line[y] = (vec)((ivec)vec_in_register(x[y][c]) & mask);
-        winograd_spread(m, line, values);
-        SIMD_FOR (int r = 0; r < n; r++)
-            rows[r][c] = values[half * n + r];
-    }
-    SIMD_FOR (int r = 0; r < n; r++) {
-        SIMD_FOR (int c = 0; c < m; c++)
-            line[c] = vec_in_register(rows[r][c]);
-        winograd_spread(m, line, values);
-        SIMD_FOR (int j = 0; j < side; j++)
-            to[(size_t)(r * side + j) * each] = values[j];
-    }
-}
-
 SIMD_INLINE void transform_input(const int m, const int half, const run *r)
 {
     const conv_shape *s = &r->plan->shape;
@@ -209,7 +150,7 @@ SIMD_INLINE void transform_input(const int m, const int half, const run *r)
             const vec *x = r->arrays->in +
                            (r->pairs[k].block * (size_t)s->in_channels + channel) * plane + t->in;
             winograd_rows(side, &t->rows, x, width, rows);
-            input_rows(m, half, t, rows, to, each);
+            winograd_input_rows(m, half, t, rows, to, each);
         }
 }
 
@@ -237,7 +178,7 @@ SIMD_INLINE void transform_gradient(const int m, const int half, const run *r, i
         for (int o = 0; o < n; o++, x += plane) {
             const vec *rows[WINOGRAD_MAX_SIDE];
             winograd_rows(m, &inside, x, width, rows);
-            gradient_rows(m, half, t->out_columns, rows, mask, r->gout + o * RUN + k, each);
+            winograd_spread_rows(m, half, t->out_columns, rows, mask, r->gout + o * RUN + k, each);
         }
     }
 }
