@@ -12,6 +12,12 @@
     {"weight-decay", "0.0005"}, \
     {"keep-momentum", "true"}, \
     {"schedule", "linear"}
+#define RESIDUAL_NET \
+    MUON_FOR_LONG, \
+    {"augment", "flip,crop:2:reflect"}, \
+    {"lr", "0.05"}, \
+    {"warmup", "2"}, \
+    {"tta", "mirror"}
 /* clang-format on */
 
 const option_preset option_presets[] = {
@@ -81,11 +87,7 @@ const option_preset option_presets[] = {
         .settings =
             {
                 {"model", "resnet8"},
-                MUON_FOR_LONG,
-                {"augment", "flip,crop:2:reflect"},
-                {"lr", "0.05"},
-                {"warmup", "2"},
-                {"tta", "mirror"},
+                RESIDUAL_NET,
                 {"rounds", "40"},
                 {"eval-every", "4"},
             },
@@ -96,11 +98,7 @@ const option_preset option_presets[] = {
         .settings =
             {
                 {"model", "tiny"},
-                MUON_FOR_LONG,
-                {"augment", "flip,crop:2:reflect"},
-                {"lr", "0.05"},
-                {"warmup", "2"},
-                {"tta", "mirror"},
+                RESIDUAL_NET,
                 {"rounds", "60"},
                 {"eval-every", "4"},
             },
@@ -111,11 +109,7 @@ const option_preset option_presets[] = {
         .settings =
             {
                 {"model", "resnet20"},
-                MUON_FOR_LONG,
-                {"augment", "flip,crop:2:reflect"},
-                {"lr", "0.05"},
-                {"warmup", "2"},
-                {"tta", "mirror"},
+                RESIDUAL_NET,
                 {"rounds", "40"},
                 {"eval-every", "4"},
             },
