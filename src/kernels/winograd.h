@@ -128,60 +128,42 @@ SIMD_INLINE void winograd_rows(const int side, const winograd_range *rows, const
 }
 
 /*
- * winograd_input_rows - half of the rows of values of a tile's square, whose rows lie at x, to places `each` apart
- * winograd_spread_rows - likewise of its gradients, of which so many columns exist, in the lanes of the mask
+ * winograd_half - half of the rows of values of a square whose rows lie at x, to places `each` apart
+ *   spread   in  of a tile's gradients, m x m, else of its pixels
+ *   columns  in  that exist; the others are zero
+ *   mask     in  lanes that count
  * What the columns give is read back as if a compiler knew nothing of it: it would move some products before the branch for
  * a column outside, where they are not fused.
  */
-SIMD_INLINE void winograd_input_rows(const int m, const int half, const winograd_tile *t,
-                                     const vec *const *x, vec *to, size_t each)
+SIMD_INLINE void winograd_half(const int m, const bool spread, const int half,
+                               const winograd_range columns, const vec *const *x, ivec mask,
+                               vec *to, size_t each)
 {
-    const int side = WINOGRAD_SIDE(m), n = side / 2;
+    const int side = WINOGRAD_SIDE(m), length = spread ? m : side, n = side / 2;
     vec line[WINOGRAD_MAX_SIDE], values[WINOGRAD_MAX_SIDE];
     vec rows[WINOGRAD_MAX_SIDE / 2][WINOGRAD_MAX_SIDE];
-    SIMD_FOR (int c = 0; c < side; c++) {
-        if (c < t->columns.begin || c >= t->columns.end) {
+    SIMD_FOR (int c = 0; c < length; c++) {
+        if (c < columns.begin || c >= columns.end) {
             SIMD_FOR (int r = 0; r < n; r++)
                 rows[r][c] = (vec){0};
             continue;
         }
-        SIMD_FOR (int y = 0; y < side; y++)
-            line[y] = vec_in_register(x[y][c]);
-        winograd_input(m, line, values);
-        SIMD_FOR (int r = 0; r < n; r++)
-            rows[r][c] = values[half * n + r];
-    }
-    SIMD_FOR (int r = 0; r < n; r++) {
-        SIMD_FOR (int c = 0; c < side; c++)
-            line[c] = vec_in_register(rows[r][c]);
-        winograd_input(m, line, values);
-        SIMD_FOR (int j = 0; j < side; j++)
-            to[(size_t)(r * side + j) * each] = values[j];
-    }
-}
-
-SIMD_INLINE void winograd_spread_rows(const int m, const int half, int columns, const vec *const *x,
-                                      ivec mask, vec *to, size_t each)
-{
-    const int side = WINOGRAD_SIDE(m), n = side / 2;
-    vec line[WINOGRAD_MAX_OUT], values[WINOGRAD_MAX_SIDE];
-    vec rows[WINOGRAD_MAX_SIDE / 2][WINOGRAD_MAX_OUT];
-    SIMD_FOR (int c = 0; c < m; c++) {
-        if (c >= columns) {
-            SIMD_FOR (int r = 0; r < n; r++)
-                rows[r][c] = (vec){0};
-            continue;
-        }
-        SIMD_FOR (int y = 0; y < m; y++)
+        SIMD_FOR (int y = 0; y < length; y++)
             line[y] = (vec)((ivec)vec_in_register(x[y][c]) & mask);
-        winograd_spread(m, line, values);
+        if (spread)
+            winograd_spread(m, line, values);
+        else
+            winograd_input(m, line, values);
         SIMD_FOR (int r = 0; r < n; r++)
             rows[r][c] = values[half * n + r];
     }
     SIMD_FOR (int r = 0; r < n; r++) {
-        SIMD_FOR (int c = 0; c < m; c++)
+        SIMD_FOR (int c = 0; c < length; c++)
             line[c] = vec_in_register(rows[r][c]);
-        winograd_spread(m, line, values);
+        if (spread)
+            winograd_spread(m, line, values);
+        else
+            winograd_input(m, line, values);
         SIMD_FOR (int j = 0; j < side; j++)
             to[(size_t)(r * side + j) * each] = values[j];
     }

@@ -136,6 +136,7 @@ SIMD_INLINE void transform_input(const int m, const int half, const run *r)
     size_t width = (size_t)(s->in_width - s->border_left - s->border_right);
     size_t plane = (size_t)(s->in_height - s->border_top - s->border_bottom) * width;
     size_t each = each_in(r->n_quads);
+    const ivec all = ~(ivec){0};
     for (int c = 0; c < 4 * r->n_quads; c++)
         for (int k = 0; k < r->n; k++) {
             const vec *rows[WINOGRAD_MAX_SIDE];
@@ -150,7 +151,7 @@ SIMD_INLINE void transform_input(const int m, const int half, const run *r)
             const vec *x = r->arrays->in +
                            (r->pairs[k].block * (size_t)s->in_channels + channel) * plane + t->in;
             winograd_rows(side, &t->rows, x, width, rows);
-            winograd_input_rows(m, half, t, rows, to, each);
+            winograd_half(m, false, half, t->columns, rows, all, to, each);
         }
 }
 
@@ -171,14 +172,14 @@ SIMD_INLINE void transform_gradient(const int m, const int half, const run *r, i
     size_t each = each_gout(n);
     for (int k = 0; k < r->n; k++) {
         const winograd_tile *t = &r->pairs[k].tile;
-        const winograd_range inside = {0, t->out_rows};
+        const winograd_range inside = {0, t->out_rows}, columns = {0, t->out_columns};
         const vec *x = r->arrays->gout + t->out +
                        (r->pairs[k].block * (size_t)s->out_channels + (size_t)first) * plane;
         ivec mask = lanes_of(r->pairs[k].block, r->arrays->n_images);
         for (int o = 0; o < n; o++, x += plane) {
             const vec *rows[WINOGRAD_MAX_SIDE];
             winograd_rows(m, &inside, x, width, rows);
-            winograd_spread_rows(m, half, t->out_columns, rows, mask, r->gout + o * RUN + k, each);
+            winograd_half(m, true, half, columns, rows, mask, r->gout + o * RUN + k, each);
         }
     }
 }
