@@ -78,10 +78,12 @@ typedef struct layer {
     double flops_forward, flops_backward;
     double flops_weights; /* the part of flops_backward that is the gradient of the weights */
     /*
-     * may run by blocks (see layer_kind), where it pays; vecs per block in sums: what backward leaves when run
-     * by blocks, or reduces.  Set by infer, or by plan where they depend on the width of a block
+     * Set by infer, or by plan where they depend on the width of a block:
+     *   by_blocks  may run by blocks (see layer_kind), where it pays
+     *   at_once    and then takes all of a thread's blocks in one pass: one has too little work for each weight loaded
+     *   n_sums     vecs per block in sums: what backward leaves when run by blocks, or reduces; 0: collect reads x and gy
      */
-    bool by_blocks;
+    bool by_blocks, at_once;
     size_t n_sums;
     const char *algorithm;     /* which of several it is computed by; NULL: there is one */
     bool forgets_x, forgets_y; /* backward reads x, y no more: others may have the memory by then */

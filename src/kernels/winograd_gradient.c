@@ -5,16 +5,16 @@
 
 /*
  * An item is half of the rows of transformed values, for some in channels.  It goes over the batch by runs of pairs
- * (tile, group of 16 images): transforms its channels, then, some out channels at a time, their gradients, and adds up
- * the products over the run in registers, lane by lane; then lanes are added, and the sums to those of the runs before.
- * A run's transformed input stays in the level-2 cache while all gradients pass.
+ * (tile, group of 16 images): transforms its channels, then, as many out channels at a time as a tile of sums has, their
+ * gradients, and adds up the products over the run in registers, lane by lane; then lanes are added, and the sums to
+ * those of the runs before.  A run's transformed input stays in the level-2 cache while all gradients pass; pixels and
+ * gradients, which come from memory, are asked for a channel and a pair ahead.
  */
 enum {
     RUN = CONV_WINOGRAD_RUN,
     GROUP = CONV_WINOGRAD_GROUP,
     SETS = GROUP / VEC_WIDTH,  /* blocks of a group */
     ROWS = SIMD_TILE_SUMS / 4, /* a tile of sums: out channels x 4 in channels */
-    TOGETHER = 2 * ROWS,       /* out channels transformed at a time */
     APART = 64 / sizeof(vec)   /* vecs between values: no two begin in the same set of a cache */
 };
 _Static_assert(GROUP % VEC_WIDTH == 0, "a group is whole blocks");
@@ -129,6 +129,15 @@ static size_t each_gout(int n_o)
     return (size_t)n_o * RUN + APART;
 }
 
+/* Pixels of a square, or of a tile, that the one before had not, to that level of the cache. */
+SIMD_INLINE void prefetch(const int n_rows, const int begin, const int end, const vec *x,
+                          size_t width, const int level)
+{
+    SIMD_FOR (int y = 0; y < n_rows; y++)
+        SIMD_FOR (int c = begin; c < end; c++)
+            __builtin_prefetch(x + (size_t)y * width + c, 0, 4 - level);
+}
+
 SIMD_INLINE void transform_input(const int m, const int half, const run *r)
 {
     const conv_shape *s = &r->plan->shape;
@@ -150,6 +159,8 @@ SIMD_INLINE void transform_input(const int m, const int half, const run *r)
             }
             const vec *x = r->arrays->in +
                            (r->pairs[k].block * (size_t)s->in_channels + channel) * plane + t->in;
+            if (t->inside && c + 1 < 4 * r->n_quads)
+                prefetch(side, side - m, side, x + plane, width, 2);
             winograd_rows(side, &t->rows, x, width, rows);
             winograd_half(m, false, half, t->columns, rows, all, to, each);
         }
@@ -164,7 +175,16 @@ static ivec lanes_of(size_t block, size_t n_images)
     return mask;
 }
 
-/* Of out channels o .. o + n - 1. */
+/* Where gradients of pair k begin, from an out channel on. */
+static const vec *gradients_at(const run *r, int k, int channel)
+{
+    const conv_shape *s = &r->plan->shape;
+    size_t plane = (size_t)s->out_height * (size_t)s->out_width;
+    return r->arrays->gout + r->pairs[k].tile.out +
+           (r->pairs[k].block * (size_t)s->out_channels + (size_t)channel) * plane;
+}
+
+/* Of out channels first .. first + n - 1. */
 SIMD_INLINE void transform_gradient(const int m, const int half, const run *r, int first, int n)
 {
     const conv_shape *s = &r->plan->shape;
@@ -173,43 +193,43 @@ SIMD_INLINE void transform_gradient(const int m, const int half, const run *r, i
     for (int k = 0; k < r->n; k++) {
         const winograd_tile *t = &r->pairs[k].tile;
         const winograd_range inside = {0, t->out_rows}, columns = {0, t->out_columns};
-        const vec *x = r->arrays->gout + t->out +
-                       (r->pairs[k].block * (size_t)s->out_channels + (size_t)first) * plane;
+        const vec *x = gradients_at(r, k, first);
+        const vec *next = k + 1 < r->n ? gradients_at(r, k + 1, first) : NULL;
         ivec mask = lanes_of(r->pairs[k].block, r->arrays->n_images);
         for (int o = 0; o < n; o++, x += plane) {
             const vec *rows[WINOGRAD_MAX_SIDE];
+            if (next)
+                prefetch(m, 0, m, next + (size_t)o * plane, width, 1);
             winograd_rows(m, &inside, x, width, rows);
             winograd_half(m, true, half, columns, rows, mask, r->gout + o * RUN + k, each);
         }
     }
 }
 
-/* A tile of sums for each four in channels, whose pairs pass through the level-1 cache once. */
+/* A tile of sums for each four in channels. */
 static void multiply(const run *r, int side, int first, int n_o)
 {
     const conv_shape *s = &r->plan->shape;
-    int n = pieces(n_o, ROWS), quads = quads_of(s);
+    int quads = quads_of(s);
     for (int v = 0; v < side * side / 2; v++)
-        for (int q = 0; q < r->n_quads; q++)
-            for (int k = 0; k < n; k++) {
-                int o = piece_begin(n_o, n, k), n_m = piece_begin(n_o, n, k + 1) - o;
-                size_t value = (size_t)(r->half * side * side / 2 + v);
-                size_t sums =
-                    (value * (size_t)quads + (size_t)(r->quad + q)) * (size_t)s->out_channels +
-                    (size_t)(first + o);
-                product_functions[n_m - 1](
-                    &(product){.in = r->in + (size_t)v * each_in(r->n_quads) + (size_t)q * 4 * RUN,
-                               .gout = r->gout + (size_t)v * each_gout(n_o) + (size_t)o * RUN,
-                               .sums = r->arrays->transformed + 4 * sums,
-                               .fresh = r->fresh,
-                               .n = r->n});
-            }
+        for (int q = 0; q < r->n_quads; q++) {
+            size_t value = (size_t)(r->half * side * side / 2 + v);
+            size_t sums =
+                (value * (size_t)quads + (size_t)(r->quad + q)) * (size_t)s->out_channels +
+                (size_t)first;
+            product_functions[n_o - 1](
+                &(product){.in = r->in + (size_t)v * each_in(r->n_quads) + (size_t)q * 4 * RUN,
+                           .gout = r->gout + (size_t)v * each_gout(n_o),
+                           .sums = r->arrays->transformed + 4 * sums,
+                           .fresh = r->fresh,
+                           .n = r->n});
+        }
 }
 
 /* A run's sums, for the half that the compiler is to know. */
 SIMD_INLINE void run_sums(const int m, const int half, const run *r)
 {
-    int n = pieces(r->plan->shape.out_channels, TOGETHER);
+    int n = pieces(r->plan->shape.out_channels, ROWS);
     transform_input(m, half, r);
     for (int k = 0; k < n; k++) {
         int o = piece_begin(r->plan->shape.out_channels, n, k);
@@ -338,8 +358,7 @@ SIMD_INLINE void plan(const int m, conv_gradient_plan *plan, int n_threads)
     plan->n_items = 2 * (size_t)plan->n_groups;
     plan->n_finish = (size_t)quads;
     plan->n_transformed = (size_t)(2 * n_values * quads) * 4 * (size_t)s->out_channels + VEC_WIDTH;
-    plan->n_scratch =
-        (size_t)n_values * (each_in(pieces(quads, plan->n_groups)) + each_gout(TOGETHER));
+    plan->n_scratch = (size_t)n_values * (each_in(pieces(quads, plan->n_groups)) + each_gout(ROWS));
 }
 
 #define METHOD(m)                                                                                  \

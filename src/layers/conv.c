@@ -118,9 +118,8 @@ static void plan(layer *self, int n_threads, void *out)
                               .padding = conv_padding(self),
                               .spread = gradient_margins(self)};
     self->n_sums = made->weights.n_sums;
-    /* Sums that take more room than the images would push them out of the cache; Winograd's are of the batch. */
-    self->by_blocks = method_of(self) == CONV_DIRECT &&
-                      self->n_sums <= layer_features(self->in[0]) + layer_features(self->out);
+    /* Sums that take more room than the images would push them out of the cache; Winograd's are the batch's. */
+    self->by_blocks = self->n_sums <= layer_features(self->in[0]) + layer_features(self->out);
 }
 
 /*
@@ -230,28 +229,28 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
     conv_forward(&p->forward, &arrays, begin, end);
 }
 
-static void weight_gradient(const layer *self, const workspace *ws, const layer_pass *pass,
+/* Of some blocks, for collect. */
+static void block_sums(const layer *self, const layer_pass *pass, const vec *in)
+{
+    const conv_gradient_plan *p = &((const conv_layer_plan *)pass->plan)->weights;
+    size_t n_in = in_bytes(&p->shape) / sizeof(vec), n_out = layer_features(self->out);
+    for (size_t b = 0; b < pass->block_end - pass->block_begin; b++)
+        conv_gradient_sums(p, in + b * n_in, pass->gy + b * n_out, pass->sums + b * self->n_sums);
+}
+
+/* From all images. */
+static void weight_gradient(const layer *self, const layer_pass *pass, const vec *in,
                             const team *us)
 {
-    if (!pass->g)
-        return;
     const conv_gradient_plan *p = &((const conv_layer_plan *)pass->plan)->weights;
-    conv_gradient_arrays arrays = {.in = embeds_input(self) ? at(pass, ws->input) : pass->x[0],
+    conv_gradient_arrays arrays = {.in = in,
                                    .gout = pass->gy,
                                    .n_images = pass->n_images,
                                    .gw = pass->g,
-                                   .transformed = at(pass, ws->transformed),
+                                   .transformed = at(pass, workspace_of(self, pass).transformed),
                                    .scratch = pass->scratch};
     float *gb = conv_bias(self, pass->g);
     size_t begin, end;
-    if (pass->by_blocks) {
-        size_t in = in_bytes(&p->shape) / sizeof(vec), out = layer_features(self->out);
-        layer_share(pass, us, 1, &begin, &end);
-        for (size_t b = begin; b < end; b++)
-            conv_gradient_sums(p, arrays.in + b * in, pass->gy + b * out,
-                               pass->sums + b * self->n_sums);
-        return;
-    }
     team_share(us, p->n_items, &begin, &end);
     conv_weight_gradient(p, &arrays, begin, end);
     team_share(us, (size_t)self->out.channels, &begin, &end);
@@ -269,9 +268,12 @@ static void input_gradient(const layer *self, const layer_pass *pass, conv_array
 {
     const conv_layer_plan *p = pass->plan;
     size_t in = layer_features(self->in[0]), out = layer_features(self->out);
-    arrays.in = pass->scratch;
     for (size_t b = 0; b < pass->block_end - pass->block_begin; b++) {
-        conv_embed(&p->spread, pass->gy + b * out, pass->scratch, 0, (size_t)self->out.channels);
+        arrays.in = pass->gy + b * out;
+        if (embeds_gradient(self)) {
+            conv_embed(&p->spread, arrays.in, pass->scratch, 0, (size_t)self->out.channels);
+            arrays.in = pass->scratch;
+        }
         arrays.out = pass->gx[0] + b * in;
         conv_forward(&p->backward, &arrays, 0, p->backward.n_items);
     }
@@ -281,6 +283,7 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
 {
     const conv_layer_plan *p = pass->plan;
     workspace ws = workspace_of(self, pass);
+    const vec *in = embeds_input(self) ? at(pass, ws.input) : pass->x[0];
     size_t begin, end;
     conv_arrays arrays = {.packed = at(pass, ws.flipped),
                           .in = pass->gy,
@@ -288,7 +291,8 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
                           .add = pass->add[0],
                           .scratch = pass->scratch};
     if (pass->by_blocks) {
-        weight_gradient(self, &ws, pass, us);
+        if (pass->g && self->n_sums > 0)
+            block_sums(self, pass, in);
         if (pass->gx[0])
             input_gradient(self, pass, arrays);
         return;
@@ -299,7 +303,8 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
         conv_embed(&p->spread, pass->gy, at(pass, ws.gradient), begin, end);
         arrays.in = at(pass, ws.gradient);
     }
-    weight_gradient(self, &ws, pass, us);
+    if (pass->g)
+        weight_gradient(self, pass, in, us);
     if (spread)
         team_barrier(us);
     if (pass->gx[0]) {
@@ -313,6 +318,10 @@ static void collect(const layer *self, const layer_pass *pass, const team *us)
     const conv_gradient_plan *p = &((const conv_layer_plan *)pass->plan)->weights;
     float *gb = conv_bias(self, pass->g);
     size_t begin, end;
+    if (self->n_sums == 0) {
+        weight_gradient(self, pass, pass->x[0], us);
+        return;
+    }
     team_share(us, p->n_items, &begin, &end);
     conv_gradient_add(p, pass->sums, pass->n_images, pass->g, begin, end);
     team_share(us, (size_t)self->out.channels, &begin, &end);

@@ -22,6 +22,7 @@ static bool infer(layer *self, error *err)
     self->forgets_x = self->forgets_y = true; /* x is kept, transposed */
     /* By blocks every thread reads all weights: they must fit in its cache. */
     self->by_blocks = self->tensors[0].count <= MAX_WEIGHTS_BY_BLOCKS;
+    self->at_once = true;
     return true;
 }
 

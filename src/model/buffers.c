@@ -22,19 +22,19 @@ static int meet(clock *self, bool own)
 static void walk_forward(clock *at, const stage *s, moments *m)
 {
     for (int k = s->first; k < s->last; k++)
-        m[k].forward = meet(at, s->kind != STAGE_TEAM);
+        m[k].forward = meet(at, s->kind == STAGE_BLOCKS);
 }
 
 static void walk_backward(clock *at, const stage *s, moments *m)
 {
     for (int k = s->last - 1; k >= s->first; k--)
-        m[k].backward = meet(at, s->kind != STAGE_TEAM);
-    if (s->kind != STAGE_TEAM)
-        meet(at, false); /* collect, or combine */
-    if (s->kind == STAGE_REDUCE)
-        meet(at, true);
-    for (int k = s->first; k < s->last; k++)
-        m[k].collected = s->kind == STAGE_TEAM ? m[k].backward : at->now;
+        m[k].backward = m[k].collected = meet(at, s->kind == STAGE_BLOCKS);
+    if (s->kind == STAGE_BLOCKS)
+        meet(at, false);
+    for (int k = s->first; s->kind == STAGE_BLOCKS && k < s->last; k++)
+        m[k].collected = at->now;
+    if (s->reduces) /* the beginning of the stage before */
+        m[s->first].backward = m[s->first].collected = meet(at, true);
 }
 
 /* When each layer runs; returns the loss's moment. */
@@ -185,11 +185,13 @@ void buffers_own(const model *of, const stage *stages, int n_stages, bool traini
     for (int k = 0; k < n; k++) {
         stage s = passed_with(stages, n_stages, k);
         int reader = last_reader(of, &s, k, false), keeper = last_reader(of, &s, k, training);
-        bool passed = k < s.single && reader > k, kept = training && !of->layers[k].forgets_y;
+        const layer *l = &of->layers[k];
+        bool passed = k < s.single && reader > k, kept = training && !l->forgets_y;
+        bool later = l->kind->backward_sums || (l->n_trained > 0 && l->n_sums == 0); /* reads gy */
         own[k] = (buffer){.first = k, .last = keeper};
         own[n + k] = (buffer){.first = 2 * n - 1 - reader, .last = 2 * n - 1 - k};
         own[k].size = passed && keeper < n && !kept ? outputs[k].size : 0;
-        own[n + k].size = passed && reader < n ? gradients[k].size : 0;
+        own[n + k].size = passed && reader < n && !later ? gradients[k].size : 0;
     }
     own_together(outputs, own, n);
     own_together(gradients, own + n, n);

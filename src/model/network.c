@@ -22,11 +22,8 @@ static vec *new_blocks(size_t n_blocks, size_t vecs, error *err)
 /* Does anyone leave sums of each block in this layer's? */
 static bool has_sums(const network *self, int k)
 {
-    for (int n = 0; n < self->n_stages; n++)
-        if (k < self->stages[n].last)
-            return self->stages[n].kind == STAGE_REDUCE ||
-                   (self->training && self->stages[n].kind != STAGE_TEAM);
-    return false;
+    const layer *l = &self->model->layers[k];
+    return l->kind->forward_sums || (self->training && l->by_blocks);
 }
 
 /* What the layers decide once, in a copy of their description: others may run the same model otherwise. */

@@ -1,8 +1,8 @@
 #include "stages.h"
 
-static enum stage_kind kind_of(const layer *l)
+static bool reduces(const layer *l)
 {
-    return l->kind->forward_sums ? STAGE_REDUCE : l->by_blocks ? STAGE_BLOCKS : STAGE_TEAM;
+    return l->kind->forward_sums != NULL;
 }
 
 int stages_of(const model *of, stage *stages)
@@ -10,15 +10,12 @@ int stages_of(const model *of, stage *stages)
     int n = 0;
     for (int k = 0; k < of->n_layers; k++) {
         const layer *l = &of->layers[k];
-        enum stage_kind kind = kind_of(l);
-        if (n == 0 || stages[n - 1].kind != kind || kind == STAGE_REDUCE)
-            stages[n++] = (stage){.kind = kind, .first = k, .last = k, .single = k};
+        enum stage_kind kind = l->by_blocks || reduces(l) ? STAGE_BLOCKS : STAGE_TEAM;
+        if (n == 0 || stages[n - 1].kind != kind || reduces(l))
+            stages[n++] =
+                (stage){.kind = kind, .first = k, .last = k, .single = k, .reduces = reduces(l)};
         stage *s = &stages[n - 1];
-        /*
-         * A block at a time up to the first layer that puts no sums by, a matrix product: a single block
-         * would give it too little work for each weight that is loaded.
-         */
-        if (s->single == k && (l->n_trained == 0 || l->n_sums > 0))
+        if (s->single == k && !l->at_once)
             s->single++;
         s->last++;
     }
@@ -80,93 +77,141 @@ static layer_pass block_pass(const stage_walk *self, int k, size_t begin, size_t
     return pass;
 }
 
-/* Layers from .. to - 1, or backward, of some blocks. */
-static void run_layers(const stage_walk *self, int from, int to, enum direction way, size_t begin,
-                       size_t end)
+/* What there is to do of layer k where a block passes through stage s; NULL: nothing. */
+static layer_function *part_of(const stage_walk *self, const stage *s, int k, enum direction way)
+{
+    const layer_kind *kind = self->pass->layers[k].kind;
+    if (way == FORWARD)
+        return k < s->last ? kind->forward : kind->forward_sums;
+    if (!goes_back(self, k))
+        return NULL;
+    return k == s->first && s->reduces ? kind->backward_sums : kind->backward;
+}
+
+/* Of layers from .. to - 1, or backward, for some blocks. */
+static void run_layers(const stage_walk *self, const stage *s, int from, int to, enum direction way,
+                       size_t begin, size_t end)
 {
     const team alone = {0, 1, NULL};
     for (int n = from; n < to; n++) {
         int k = way == FORWARD ? n : to - 1 - (n - from);
-        const layer *l = &self->pass->layers[k];
-        if (way == BACKWARD && !goes_back(self, k))
-            continue;
+        layer_function *part = part_of(self, s, k, way);
         layer_pass pass = block_pass(self, k, begin, end);
-        (way == FORWARD ? l->kind->forward : l->kind->backward)(l, &pass, &alone);
+        if (part)
+            part(&self->pass->layers[k], &pass, &alone);
     }
 }
 
-static void run_blocks(stage_walk *self, const stage *s, enum direction way)
+/* A thread's own blocks through a stage, and of the reduction behind it what needs nobody else. */
+static void run_blocks(stage_walk *self, const stage *s, bool reduced, enum direction way)
 {
+    int last = s->last + reduced, single = s->single < s->last ? s->single : last;
     size_t begin, end;
     stage_meet(self, true);
     team_share(self->us, self->pass->n_blocks, &begin, &end);
     if (way == BACKWARD && begin < end)
-        run_layers(self, s->single, s->last, way, begin, end);
+        run_layers(self, s, single, last, way, begin, end);
     for (size_t b = begin; b < end; b++)
-        run_layers(self, s->first, s->single, way, b, b + 1);
+        run_layers(self, s, s->first, single, way, b, b + 1);
     if (way == FORWARD && begin < end)
-        run_layers(self, s->single, s->last, way, begin, end);
+        run_layers(self, s, single, last, way, begin, end);
+}
+
+/* A thread's own blocks through one part of a layer, all at once. */
+static void run_own(stage_walk *self, int k, layer_function *part)
+{
+    const team alone = {0, 1, NULL};
+    const layer *l = &self->pass->layers[k];
+    size_t begin, end;
+    stage_meet(self, true);
+    team_share(self->us, self->pass->n_blocks, &begin, &end);
+    const layer_pass all = own_pass(self, k), pass = layer_pass_of(l, &all, begin, end);
+    part(l, &pass, &alone);
 }
 
 /* The whole team on all blocks of a layer.  NULL: nothing, but they meet: buffers.c counts on it. */
-static void run_team(stage_walk *self, int k, layer_function *function)
+static void run_team(stage_walk *self, int k, layer_function *part)
 {
     layer_pass pass = own_pass(self, k);
     stage_meet(self, false);
-    if (function)
-        function(&self->pass->layers[k], &pass, self->us);
+    if (part)
+        part(&self->pass->layers[k], &pass, self->us);
 }
 
-static void run_reduce(stage_walk *self, int k, enum direction way)
+/* One layer after the other. */
+static void run_whole(stage_walk *self, int k, enum direction way)
 {
     const layer_kind *kind = self->pass->layers[k].kind;
-    const team alone = {0, 1, NULL};
-    size_t begin, end;
-    team_share(self->us, self->pass->n_blocks, &begin, &end);
-    const layer_pass pass = block_pass(self, k, begin, end);
-    layer_function *sums = way == FORWARD ? kind->forward_sums : kind->backward_sums;
-    layer_function *combine = way == FORWARD ? kind->forward_combine : kind->backward_combine;
+    layer_function *part = way == FORWARD ? kind->forward : kind->backward;
     bool idle = way == BACKWARD && !goes_back(self, k);
-    if (self->pass->measuring) {
-        stage_meet(self, true);
-        if (!idle)
-            sums(&self->pass->layers[k], &pass, &alone);
-        run_team(self, k, idle ? NULL : combine);
+    if (idle || !reduces(&self->pass->layers[k])) {
+        run_team(self, k, idle ? NULL : part);
+        return;
     }
-    stage_meet(self, true);
-    run_layers(self, k, k + 1, way, begin, end);
+    if (self->pass->measuring) {
+        run_own(self, k, way == FORWARD ? kind->forward_sums : kind->backward_sums);
+        run_team(self, k, way == FORWARD ? kind->forward_combine : kind->backward_combine);
+    }
+    run_own(self, k, part);
+}
+
+static bool goes_by_blocks(const stage_walk *self, const stage *s)
+{
+    return s->kind == STAGE_BLOCKS && self->pass->by_blocks;
 }
 
 void stages_forward(stage_walk *self, int first, int last)
 {
+    bool summed = false; /* what this stage's reduction needs */
     for (int n = first; n < last; n++) {
         const stage *s = &self->pass->stages[n];
-        if (s->kind == STAGE_REDUCE)
-            run_reduce(self, s->first, FORWARD);
-        else if (s->kind == STAGE_BLOCKS && self->pass->by_blocks)
-            run_blocks(self, s, FORWARD);
-        else
+        const layer_kind *kind = self->pass->layers[s->first].kind;
+        if (!goes_by_blocks(self, s)) {
             for (int k = s->first; k < s->last; k++)
-                run_team(self, k, self->pass->layers[k].kind->forward);
+                run_whole(self, k, FORWARD);
+            continue;
+        }
+        if (s->reduces && self->pass->measuring) {
+            if (!summed)
+                run_own(self, s->first, kind->forward_sums);
+            run_team(self, s->first, kind->forward_combine);
+        }
+        summed = n + 1 < last && s[1].reduces && self->pass->measuring;
+        run_blocks(self, s, summed, FORWARD);
+    }
+}
+
+/* What is left of stage s by blocks to the whole team. */
+static void collect(stage_walk *self, const stage *s)
+{
+    stage_meet(self, false);
+    for (int k = s->first; k < s->last; k++) {
+        const layer *l = &self->pass->layers[k];
+        const layer_pass pass = own_pass(self, k);
+        if (k == s->first && s->reduces && goes_back(self, k))
+            l->kind->backward_combine(l, &pass, self->us);
+        else if (pass.g && l->kind->collect)
+            l->kind->collect(l, &pass, self->us);
     }
 }
 
 void stages_backward(stage_walk *self, int first, int last)
 {
+    const stage *left = NULL; /* whose reduction has its backward pass before it */
     for (int n = last - 1; n >= first; n--) {
         const stage *s = &self->pass->stages[n];
-        if (s->kind == STAGE_REDUCE) {
-            run_reduce(self, s->first, BACKWARD);
-        } else if (s->kind == STAGE_BLOCKS && self->pass->by_blocks) {
-            run_blocks(self, s, BACKWARD);
-            stage_meet(self, false);
-            for (int k = s->first; k < s->last; k++)
-                if (self->pass->passes[k].g && self->pass->layers[k].kind->collect)
-                    self->pass->layers[k].kind->collect(&self->pass->layers[k],
-                                                        &self->pass->passes[k], self->us);
-        } else {
-            for (int k = s->last - 1; k >= s->first; k--)
-                run_team(self, k, goes_back(self, k) ? self->pass->layers[k].kind->backward : NULL);
+        if (goes_by_blocks(self, s)) {
+            run_blocks(self, s, left != NULL, BACKWARD);
+            collect(self, s);
+            left = s->reduces ? s : NULL;
+            continue;
         }
+        if (left && goes_back(self, left->first))
+            run_own(self, left->first, self->pass->layers[left->first].kind->backward);
+        left = NULL;
+        for (int k = s->last - 1; k >= s->first; k--)
+            run_whole(self, k, BACKWARD);
     }
+    if (left && goes_back(self, left->first))
+        run_own(self, left->first, self->pass->layers[left->first].kind->backward);
 }

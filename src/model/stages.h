@@ -4,9 +4,11 @@
  * A stage is a run of layers of which the threads of a team do the work in one way:
  *   STAGE_BLOCKS  each takes blocks of its own through all of them and meets nobody
  *   STAGE_TEAM    the layers are shared out, one after the other, with a barrier between
- *   STAGE_REDUCE  one layer, by blocks, that first puts something of the whole batch together
+ * A layer that puts something of the whole batch together, a reduction, begins a stage of blocks.  So that a block stays
+ * in a cache, its sums are taken at the end of the stage before, where that goes by blocks, too; on the way back at
+ * the end of its own, and the rest of its backward pass is the beginning of the stage before.
  * Stages run in order, backward in reverse; threads meet where one of two parts that follow each other is the whole
- * team's: a STAGE_TEAM, a collect, or what puts a batch together in a STAGE_REDUCE (stage_meet).
+ * team's: a STAGE_TEAM, a collect, or what puts a batch together (stage_meet).
  */
 #ifndef BRAMBLE_MODEL_STAGES_H
 #define BRAMBLE_MODEL_STAGES_H
@@ -17,12 +19,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum stage_kind { STAGE_BLOCKS, STAGE_TEAM, STAGE_REDUCE };
+enum stage_kind { STAGE_BLOCKS, STAGE_TEAM };
 
 typedef struct stage {
     enum stage_kind kind;
     int first, last; /* layers first .. last - 1 */
     int single;      /* STAGE_BLOCKS: before it a block at a time, then all blocks of a thread */
+    bool reduces;    /* STAGE_BLOCKS: `first` is a reduction */
 } stage;
 
 /* stages_of - cut a model into stages; returns how many, at most a stage for each layer */

@@ -17,6 +17,7 @@ static void assert_stages(const model *m, const stage *want, int n)
         assert_int_equal(got[k].kind, want[k].kind);
         assert_int_equal(got[k].first, want[k].first);
         assert_int_equal(got[k].last, want[k].last);
+        assert_int_equal(got[k].reduces, want[k].reduces);
         if (want[k].kind == STAGE_BLOCKS)
             assert_int_equal(got[k].single, want[k].single);
     }
@@ -28,7 +29,7 @@ static void test_stages_of(void **state)
     (void)state;
     /* The paper's: all by blocks, the convolutions and pools one block at a time. */
     model *m = model_of(PAPER);
-    assert_stages(m, &(stage){STAGE_BLOCKS, 0, 9, 4}, 1);
+    assert_stages(m, &(stage){STAGE_BLOCKS, 0, 9, 4, false}, 1);
     model_free(m);
     m = graph_new((layer_shape){3, 5, 4}, 2);
     int first = graph_conv(m, LAYER_IMAGES, 3, 3);
@@ -38,11 +39,11 @@ static void test_stages_of(void **state)
     graph_sum(m, first, 3);
     graph_dense(m, 4, 2);
     graph_build(m);
-    static const stage want[] = {{STAGE_BLOCKS, 0, 1, 1},
-                                 {STAGE_REDUCE, 1, 2, 0},
-                                 {STAGE_REDUCE, 2, 3, 0},
-                                 {STAGE_TEAM, 3, 4, 0},
-                                 {STAGE_BLOCKS, 4, 6, 5}};
+    static const stage want[] = {{STAGE_BLOCKS, 0, 1, 1, false},
+                                 {STAGE_BLOCKS, 1, 2, 2, true},
+                                 {STAGE_BLOCKS, 2, 3, 3, true},
+                                 {STAGE_TEAM, 3, 4, 0, false},
+                                 {STAGE_BLOCKS, 4, 6, 5, false}};
     assert_stages(m, want, COUNT(want));
     model_free(m);
 }
