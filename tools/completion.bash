@@ -72,7 +72,7 @@ _bramble_value()
     --augment) _bramble_words flip flip:alternate crop: cutout: color: rotate: mixup: ;;
     --normalise) _bramble_words half measured ;;
     --deal) _bramble_words shuffled contiguous ;;
-    --tta) _bramble_words none mirror shifts ;;
+    --tta) _bramble_words none mirror shifts crops ;;
     --schedule) _bramble_words constant linear cosine step onecycle triangle ;;
     --optimizer) _bramble_words sgd adamw muon ;;
     --sync) _bramble_words weights gradients ;;

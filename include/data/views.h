@@ -3,9 +3,10 @@
  *
  *   none     none
  *   mirror   the image and its mirror image
- *   shifts   the mean of that, and of the same of the image moved by a pixel to one corner and to the opposite one,
- *            where what comes in is mirrored at the border
- * Source: K. Jordan, arXiv:2404.00498 (shifts).
+ *   shifts   the mean of that, and of the same of the image moved by a pixel to one corner and to the opposite one
+ *   crops    the mean over the image moved by up to two pixels up or down and left or right, and mirror images: 50
+ * What comes in at a border is mirrored there.
+ * Sources: K. Jordan, arXiv:2404.00498 (shifts); Krizhevsky, Sutskever and Hinton, NIPS 2012 (crops, theirs were ten).
  */
 #ifndef BRAMBLE_DATA_VIEWS_H
 #define BRAMBLE_DATA_VIEWS_H
@@ -15,22 +16,28 @@
 
 #include <stddef.h>
 
-enum views_kind { VIEWS_NONE, VIEWS_MIRROR, VIEWS_SHIFTS };
-enum { VIEWS_MAX = 6 };
+enum views_kind { VIEWS_NONE, VIEWS_MIRROR, VIEWS_SHIFTS, VIEWS_CROPS };
+enum { VIEWS_REACH = 2, VIEWS_MAX = 2 * (2 * VIEWS_REACH + 1) * (2 * VIEWS_REACH + 1) };
 
 /* views_names - of the kinds, in their order, NULL-terminated */
 extern const char *const views_names[];
 
+typedef struct view {
+    float share; /* in the mean; 1 together */
+    int down, right;
+    bool mirrored;
+} view;
+
 /* Not to be moved once made. */
 typedef struct views {
-    augmentation mirror, shift[2]; /* what its rules are made with */
-    int moved[2];
+    view all[VIEWS_MAX]; /* n, the first the image itself; 0: there are none */
     int n;
-    float share[VIEWS_MAX];     /* of a view in the mean; 1 together */
-    input_rule rule[VIEWS_MAX]; /* serve one batch at a time */
+    view now;                   /* as which the rule shows images */
+    augmentation shift, mirror; /* what it is made with */
+    input_rule rule;
 } views;
 
-/* views_check - can such images be seen so?  false with err (user): of a single row or column they cannot be shifted */
+/* views_check - can such images be seen so?  false with err (user): of too few rows or columns they cannot be moved */
 bool views_check(enum views_kind kind, image_shape shape, error *err);
 
 /*
@@ -40,5 +47,8 @@ bool views_check(enum views_kind kind, image_shape shape, error *err);
 bool views_init(views *self, enum views_kind kind, const input_values *of, size_t max_images,
                 error *err);
 void views_release(views *self);
+
+/* views_show - the rule by which images are seen as view k, until it is asked for another */
+const input_rule *views_show(views *self, int k);
 
 #endif

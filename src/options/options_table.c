@@ -225,7 +225,8 @@ const option_entry option_train_table[] = {
      .resume = RESUME_FREE,
      WORD(tta, tta_word, "none"),
      .help = "Test the last model also by the mean of several views of each image, itself and its "
-             "mirror image, or these and both shifted by a pixel: a second number."},
+             "mirror image; these and both shifted by a pixel; or both moved by up to two pixels "
+             "each way: a second number."},
 
     {.name = "sync",
      WORD(sync, sync_word, "weights"),

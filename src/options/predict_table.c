@@ -16,8 +16,9 @@ const option_entry option_predict_table[] = {
      PREDICT(tta),
      .word = tta_word,
      .initial = "none",
-     .help = "Probabilities from the mean of several views of each picture: itself and its mirror "
-             "image, or these and both shifted by a pixel."},
+     .help =
+         "Probabilities from the mean of several views of each picture: itself and its mirror "
+         "image; these and both shifted by a pixel; or both moved by up to two pixels each way."},
     {.name = "evaluate",
      PREDICT(evaluate),
      .initial = "false",

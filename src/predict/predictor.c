@@ -101,7 +101,7 @@ void predictor_run(predictor *self, predictor_picture *pictures, size_t n)
     if (self->views.n == 0)
         look(self, &self->input, 1.0, n_good);
     for (int v = 0; v < self->views.n; v++) {
-        look(self, &self->views.rule[v], (double)self->views.share[v], n_good);
+        look(self, views_show(&self->views, v), (double)self->views.all[v].share, n_good);
         for (size_t k = 0; v == 0 && k < n_good; k++) /* the first view is the image itself */
             self->plain[self->places[k]] = self->with.engine->network_guess(self->net, k);
     }

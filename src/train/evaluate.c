@@ -176,14 +176,14 @@ double evaluation_accuracy(const evaluation *self, enum evaluation_part part)
 static size_t count_correct(evaluation *self, const dataset *set, size_t first, size_t n)
 {
     const size_t n_classes = (size_t)self->model->n_classes;
-    const views *all = &self->views;
+    views *see = &self->views;
     size_t n_correct = 0;
     memset(self->mean, 0, n * n_classes * sizeof *self->mean);
-    for (int v = 0; v < all->n; v++) {
-        forward(self, &all->rule[v], set, first, n);
+    for (int v = 0; v < see->n; v++) {
+        forward(self, views_show(see, v), set, first, n);
         for (size_t k = 0; k < n * n_classes; k++)
             self->mean[k] +=
-                (double)all->share[v] *
+                (double)see->all[v].share *
                 (double)self->engine->network_logit(self->net, k / n_classes, (int)(k % n_classes));
     }
     for (size_t k = 0; k < n; k++) {

@@ -212,7 +212,7 @@ MORE_OPTIONS = [
     option("--seed -1", "--seed -1"),
     option("--shards 5,", "--shards 5,"), option("--shards 5,,5", "--shards 5,,5"),
     option("--validate -1", "--validate -1", "whole number"),
-    option("--deal cards", "--deal cards", "shuffled or contiguous"), option("--tta twice", "--tta twice", "none, mirror or shifts"),
+    option("--deal cards", "--deal cards", "shuffled or contiguous"), option("--tta twice", "--tta twice", "none, mirror, shifts or crops"),
     *(option(f"--normalise {text}", "--normalise", "expected half, measured, or numbers") for text in (
         "x", "0.5", "0.5/", "/0.5", "0.5,/0.5", "0.5,0.5/0.5", "0.5/0", "1.1/1", "nan/1", "0.5/inf", "0.5/1001", "0x1/1", "1/1/1", "1;1",
         "5" * 4095)),

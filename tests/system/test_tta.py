@@ -6,15 +6,16 @@ import pytest
 from numpy_net import read_images
 from runs import SMALL, Run, write_model
 
-VIEWS = {"mirror": [(0.5, 0)], "shifts": [(0.25, 0), (0.125, -1), (0.125, 1)]}
+VIEWS = {"mirror": [(0.5, 0, 0)], "shifts": [(0.25, 0, 0), (0.125, -1, -1), (0.125, 1, 1)],
+         "crops": [(0.02, down, right) for down in range(-2, 3) for right in range(-2, 3)]}
 
 
 def expected(net, w, pictures, kind):
     x, labels = read_images(pictures, "test")
-    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="reflect")
+    padded = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)), mode="reflect")
     logits = 0
-    for share, by in VIEWS[kind]:
-        moved = padded[:, :, 1 + by:33 + by, 1 + by:33 + by]
+    for share, down, right in VIEWS[kind]:
+        moved = padded[:, :, 2 + down:34 + down, 2 + right:34 + right]
         logits = logits + share * (net.logits(w, moved) + net.logits(w, moved[:, :, :, ::-1]))
     return (logits.argmax(axis=1) == labels).mean(), len(x)
 
@@ -34,3 +35,16 @@ def test_against_numpy(bramble, pictures, tmp_path, kind):
     assert f"with TTA     {100 * told['accuracy_tta']:.2f} %" in said
     assert json.loads(bramble(1, "test", "1.h5", "--data", pictures, "--json").stdout)["accuracy_tta"] is None
 
+
+
+@pytest.mark.parametrize("kind, reach", [("shifts", 1), ("crops", 2)])
+def test_images_too_small_to_be_moved(bramble, tmp_path, kind, reach):
+    for side, good in ((reach, False), (reach + 1, True)):
+        images = np.arange(20 * side * 5, dtype=np.uint8).reshape(20, 1, side, 5)
+        np.savez(tmp_path / "few.npz", x=images, y=np.arange(20) % 2)
+        (tmp_path / "few.ini").write_text(f"[model]\nname = few\ninput = 1 {side} 5\nclasses = 2\n[fc]\nkind = dense\nunits = 2\n")
+        done = bramble(1, "train", "--data", "npz:few.npz", "--model", "few.ini", "--tta", kind, "--rounds", 1, "--out",
+                       f"few-{side}.h5")
+        assert done.returncode == (0 if good else 2), done.stderr
+        assert good or f"--tta {kind}: images of {side} x 5 cannot be moved by {reach}" in done.stderr
+        assert (tmp_path / f"few-{side}.h5").exists() == good
