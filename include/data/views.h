@@ -37,7 +37,7 @@ typedef struct views {
     input_rule rule;
 } views;
 
-/* views_check - can such images be seen so?  false with err (user): of too few rows or columns they cannot be moved */
+/* views_check - can such images be seen so?  false with err (user): those of too few rows or columns cannot be moved */
 bool views_check(enum views_kind kind, image_shape shape, error *err);
 
 /*

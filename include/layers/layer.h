@@ -80,13 +80,14 @@ typedef struct layer {
     /*
      * Set by infer, or by plan where they depend on the width of a block:
      *   by_blocks  may run by blocks (see layer_kind), where it pays
-     *   at_once    and then takes all of a thread's blocks in one pass: one has too little work for each weight loaded
-     *   n_sums     vecs per block in sums: what backward leaves when run by blocks, or reduces; 0: collect reads x and gy
+     *   at_once    and then takes all of a thread's blocks in one pass: a single one has too little work for each weight
+     *   n_sums     vecs per block in sums: what backward leaves when run by blocks, or reduces; 0: collect reads gy, and x unless forgets_x
      */
     bool by_blocks, at_once;
     size_t n_sums;
-    const char *algorithm;     /* which of several it is computed by; NULL: there is one */
-    bool forgets_x, forgets_y; /* backward reads x, y no more: others may have the memory by then */
+    const char *algorithm; /* which of several it is computed by; NULL: there is one */
+    bool forgets_x,
+        forgets_y; /* on the way back x, y is read no more: others may have the memory */
     /*
      * Of the same size, element k of y is made of elements k of the inputs alone, and that of a gx of those of gy, x and
      * y; collect reads no gy.  So y may have the memory of one of its inputs, and the gx of one that of gy.
@@ -170,7 +171,7 @@ struct layer_kind {
     /* workspace_bytes - memory for n_blocks blocks; NULL: none.  false on overflow. */
     bool (*workspace_bytes)(const layer *self, const void *plan, size_t n_blocks, bool training,
                             size_t *bytes);
-    /* scratch_bytes - memory that forward and backward need on each thread; NULL: none */
+    /* scratch_bytes - memory that forward, backward and collect need on each thread; NULL: none */
     size_t (*scratch_bytes)(const layer *self, const void *plan);
     /*
      * prepare, forward, backward, collect - called by every thread of a team at once; each does its share.

@@ -29,7 +29,7 @@ static void mirror(const augmentation *self, input_key key, image_shape from, co
 
 /* ---- the views ----------------------------------------------------------------------------------- */
 
-/* And its mirror image. */
+/* An image so moved, and its mirror image. */
 static void add(views *self, float share, int down, int right)
 {
     for (int k = 0; k < 2; k++)
@@ -61,7 +61,7 @@ static void add_all(views *self, enum views_kind kind)
 
 bool views_check(enum views_kind kind, image_shape shape, error *err)
 {
-    int reach = kind == VIEWS_CROPS ? VIEWS_REACH : kind == VIEWS_SHIFTS;
+    int reach = kind == VIEWS_CROPS ? VIEWS_REACH : kind == VIEWS_SHIFTS ? 1 : 0;
     return (shape.height > reach && shape.width > reach) ||
            error_user(err, "--tta %s: images of %d x %d cannot be moved by %d", views_names[kind],
                       shape.height, shape.width, reach);

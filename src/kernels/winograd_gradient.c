@@ -129,13 +129,18 @@ static size_t each_gout(int n_o)
     return (size_t)n_o * RUN + APART;
 }
 
-/* Pixels of a square, or of a tile, that the one before had not, to that level of the cache. */
+/* Pixels of a square, or of a tile, that the one before had not, to the level-1 cache if they are needed soon. */
 SIMD_INLINE void prefetch(const int n_rows, const int begin, const int end, const vec *x,
-                          size_t width, const int level)
+                          size_t width, const bool soon)
 {
     SIMD_FOR (int y = 0; y < n_rows; y++)
-        SIMD_FOR (int c = begin; c < end; c++)
-            __builtin_prefetch(x + (size_t)y * width + c, 0, 4 - level);
+        SIMD_FOR (int c = begin; c < end; c++) {
+            const vec *pixel = x + (size_t)y * width + c;
+            if (soon)
+                __builtin_prefetch(pixel, 0, 3);
+            else
+                __builtin_prefetch(pixel, 0, 2);
+        }
 }
 
 SIMD_INLINE void transform_input(const int m, const int half, const run *r)
@@ -160,7 +165,7 @@ SIMD_INLINE void transform_input(const int m, const int half, const run *r)
             const vec *x = r->arrays->in +
                            (r->pairs[k].block * (size_t)s->in_channels + channel) * plane + t->in;
             if (t->inside && c + 1 < 4 * r->n_quads)
-                prefetch(side, side - m, side, x + plane, width, 2);
+                prefetch(side, side - m, side, x + plane, width, false);
             winograd_rows(side, &t->rows, x, width, rows);
             winograd_half(m, false, half, t->columns, rows, all, to, each);
         }
@@ -199,7 +204,7 @@ SIMD_INLINE void transform_gradient(const int m, const int half, const run *r, i
         for (int o = 0; o < n; o++, x += plane) {
             const vec *rows[WINOGRAD_MAX_SIDE];
             if (next)
-                prefetch(m, 0, m, next + (size_t)o * plane, width, 1);
+                prefetch(m, 0, m, next + (size_t)o * plane, width, true);
             winograd_rows(m, &inside, x, width, rows);
             winograd_half(m, true, half, columns, rows, mask, r->gout + o * RUN + k, each);
         }

@@ -118,7 +118,7 @@ static void plan(layer *self, int n_threads, void *out)
                               .padding = conv_padding(self),
                               .spread = gradient_margins(self)};
     self->n_sums = made->weights.n_sums;
-    /* Sums that take more room than the images would push them out of the cache; Winograd's are the batch's. */
+    /* Sums that take more room than the images would push them out of the cache; Winograd's has none. */
     self->by_blocks = self->n_sums <= layer_features(self->in[0]) + layer_features(self->out);
 }
 

@@ -5,7 +5,7 @@ typedef struct moments {
     int forward, backward, collected; /* the last of its backward pass */
 } moments;
 
-/* The barriers of stages.c, counted; not those inside a reduction's forward pass: without training there are none. */
+/* The barriers of stages.c, counted; not those inside a reduction's forward pass: not all passes have them. */
 typedef struct clock {
     int now;
     bool own;
@@ -29,9 +29,10 @@ static void walk_backward(clock *at, const stage *s, moments *m)
 {
     for (int k = s->last - 1; k >= s->first; k--)
         m[k].backward = m[k].collected = meet(at, s->kind == STAGE_BLOCKS);
-    if (s->kind == STAGE_BLOCKS)
-        meet(at, false);
-    for (int k = s->first; s->kind == STAGE_BLOCKS && k < s->last; k++)
+    if (s->kind != STAGE_BLOCKS)
+        return;
+    meet(at, false);
+    for (int k = s->first; k < s->last; k++)
         m[k].collected = at->now;
     if (s->reduces) /* the beginning of the stage before */
         m[s->first].backward = m[s->first].collected = meet(at, true);

@@ -96,9 +96,10 @@ static void run_layers(const stage_walk *self, const stage *s, int from, int to,
     for (int n = from; n < to; n++) {
         int k = way == FORWARD ? n : to - 1 - (n - from);
         layer_function *part = part_of(self, s, k, way);
-        layer_pass pass = block_pass(self, k, begin, end);
-        if (part)
-            part(&self->pass->layers[k], &pass, &alone);
+        if (!part)
+            continue;
+        const layer_pass pass = block_pass(self, k, begin, end);
+        part(&self->pass->layers[k], &pass, &alone);
     }
 }
 
@@ -162,7 +163,7 @@ static bool goes_by_blocks(const stage_walk *self, const stage *s)
 
 void stages_forward(stage_walk *self, int first, int last)
 {
-    bool summed = false; /* what this stage's reduction needs */
+    bool summed = false; /* this stage's reduction has its sums already */
     for (int n = first; n < last; n++) {
         const stage *s = &self->pass->stages[n];
         const layer_kind *kind = self->pass->layers[s->first].kind;
@@ -195,9 +196,16 @@ static void collect(stage_walk *self, const stage *s)
     }
 }
 
+/* What is left of the reduction that begins s; NULL: none. */
+static void finish(stage_walk *self, const stage *s)
+{
+    if (s && goes_back(self, s->first))
+        run_own(self, s->first, self->pass->layers[s->first].kind->backward);
+}
+
 void stages_backward(stage_walk *self, int first, int last)
 {
-    const stage *left = NULL; /* whose reduction has its backward pass before it */
+    const stage *left = NULL; /* whose reduction has its backward pass still to come */
     for (int n = last - 1; n >= first; n--) {
         const stage *s = &self->pass->stages[n];
         if (goes_by_blocks(self, s)) {
@@ -206,12 +214,10 @@ void stages_backward(stage_walk *self, int first, int last)
             left = s->reduces ? s : NULL;
             continue;
         }
-        if (left && goes_back(self, left->first))
-            run_own(self, left->first, self->pass->layers[left->first].kind->backward);
+        finish(self, left);
         left = NULL;
         for (int k = s->last - 1; k >= s->first; k--)
             run_whole(self, k, BACKWARD);
     }
-    if (left && goes_back(self, left->first))
-        run_own(self, left->first, self->pass->layers[left->first].kind->backward);
+    finish(self, left);
 }

@@ -68,7 +68,7 @@ void stage_meet(stage_walk *self, bool own);
 
 /*
  * stages_forward - stages first .. last - 1, in order
- * stages_backward - last - 1 .. first, after all forward passes; every g of their layers is written
+ * stages_backward - last - 1 .. first, after all forward passes, measuring; every g of their layers is written
  * By all threads of a team.  They end without a barrier.
  */
 void stages_forward(stage_walk *self, int first, int last);

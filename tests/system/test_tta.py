@@ -36,7 +36,6 @@ def test_against_numpy(bramble, pictures, tmp_path, kind):
     assert json.loads(bramble(1, "test", "1.h5", "--data", pictures, "--json").stdout)["accuracy_tta"] is None
 
 
-
 @pytest.mark.parametrize("kind, reach", [("shifts", 1), ("crops", 2)])
 def test_images_too_small_to_be_moved(bramble, tmp_path, kind, reach):
     for side, good in ((reach, False), (reach + 1, True)):

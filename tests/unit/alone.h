@@ -136,7 +136,7 @@ static inline void alone_by_blocks(const team *us, void *arg)
     }
     team_barrier(us);
     if (self->l.kind->collect)
-        self->l.kind->collect(&self->l, &self->pass, us);
+        self->l.kind->collect(&self->l, &all, us);
 }
 
 /* Block by block a layer gives the bits that it gives at once. */

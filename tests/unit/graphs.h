@@ -191,6 +191,14 @@ static inline int graph_sum(model *m, int a, int b)
     return graph_add(m, layer_kind_find("add"), a, b);
 }
 
+static inline void graph_set_word(model *m, const char *name, const char *word)
+{
+    graph_set(m, name, 0);
+    layer *l = &m->layers[m->n_layers - 1];
+    layer_setting *setting = &l->settings[l->n_settings - 1];
+    snprintf(setting->text, sizeof setting->text, "%s", word);
+}
+
 /* Convolution that keeps the size of the plane; of an odd kernel. */
 static inline int graph_conv(model *m, int from, int filters, int kernel)
 {
@@ -235,25 +243,28 @@ static inline bool graph_unread(const model *m, int k)
 
 /*
  * Layers of all kinds of stages, each reading any before it; what nobody has read in the end is added up.
- * On 3 x 5 x 4 a convolution of 3 x 3 runs by blocks, one of 5 x 5 by the team.
+ * On 3 x 5 x 4 a convolution of 3 x 3 runs by blocks, also Winograd's, one of 5 x 5 by the team.
  */
 static inline model *graph_random(int n_layers)
 {
+    static const char *const algorithms[] = {"direct", "f2", "f4"};
     static const char *const elementwise[] = {"relu", "tanh", "gelu", "prelu", "scale", "dropout"};
     model *m = graph_new((layer_shape){3, 5, 4}, 4);
     while (m->n_layers < n_layers) {
         int n = m->n_layers, from = draw(n > 3 ? n - 4 : -1, n - 1), other = draw(0, n - 1);
         int what = draw(0, 9);
-        if (what < 3)
+        if (what < 3) {
             graph_conv(m, from, 3, 3);
-        else if (what < 5)
+            graph_set_word(m, "algorithm", algorithms[what]);
+        } else if (what < 5) {
             graph_conv(m, from, 3, 5);
-        else if (what < 6)
+        } else if (what < 6) {
             graph_add(m, layer_kind_find(elementwise[draw(0, 5)]), from, 0);
-        else if (what < 8)
+        } else if (what < 8) {
             graph_add(m, &kind_power, from, 0);
-        else if (n > 1 && from >= 0 && from != other)
+        } else if (n > 1 && from >= 0 && from != other) {
             graph_sum(m, from, other);
+        }
     }
     for (int k = 0, last = m->n_layers - 1; k < last; k++)
         if (graph_unread(m, k))

@@ -1,4 +1,4 @@
-/* Stages: graphs of layers, cut into runs by blocks, by the team and over the batch; ranges of them. */
+/* Stages: graphs of layers, cut into runs by blocks and by the team; reductions; ranges of stages. */
 #include "graphs.h"
 #include "mean_loss.h"
 
