@@ -215,13 +215,11 @@ SIMD_INLINE void transform_gradient(const int m, const int half, const run *r, i
 static void multiply(const run *r, int side, int first, int n_o)
 {
     const conv_shape *s = &r->plan->shape;
-    int quads = quads_of(s);
-    for (int v = 0; v < side * side / 2; v++)
+    const int n_values = side * side / 2, n_quads = quads_of(s);
+    for (int v = 0; v < n_values; v++)
         for (int q = 0; q < r->n_quads; q++) {
-            size_t value = (size_t)(r->half * side * side / 2 + v);
-            size_t sums =
-                (value * (size_t)quads + (size_t)(r->quad + q)) * (size_t)s->out_channels +
-                (size_t)first;
+            size_t place = (size_t)((r->half * n_values + v) * n_quads + r->quad + q);
+            size_t sums = place * (size_t)s->out_channels + (size_t)first;
             product_functions[n_o - 1](
                 &(product){.in = r->in + (size_t)v * each_in(r->n_quads) + (size_t)q * 4 * RUN,
                            .gout = r->gout + (size_t)v * each_gout(n_o),
