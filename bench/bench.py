@@ -74,7 +74,7 @@ def kernels(table, threads):
     table.add(f"training step, batch 32, {all_threads}: share of the FMA peak", step["share"], "", 0.60)
     table.add("  median of the repetitions", step["median_share"], "")
     for row in rows:
-        if row["name"].startswith(("stride", "depthwise", "pointwise", "8 groups")):
+        if row["name"].startswith(("5x5", "stride", "depthwise", "pointwise", "8 groups")):
             limit, gflops = limit_of(row, rows, threads)
             table.add(f"{row['name']} {row['what']}: share of its limit, {limit}", row["gflops"] / gflops, "", 0.60)
         if row["name"].startswith("conv 3x3"):

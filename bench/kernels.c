@@ -374,6 +374,7 @@ static void bench_convs(int n_threads, error *err)
         {"conv 3x3", 64, 32, square},
         {"conv 3x3", 128, 16, square},
         {"conv 3x3", 256, 8, square},
+        {"5x5", 64, 16, "kernel = 5\npadding = 2"},
         {"stride 2 3x3", 64, 32, "kernel = 3\npadding = 1\nstride = 2"},
         {"stride 2 1x1", 64, 32, "kernel = 1\nstride = 2"},
         {"pointwise 1x1", 64, 32, "kernel = 1"},

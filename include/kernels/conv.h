@@ -58,11 +58,11 @@ typedef struct conv_run {
 enum { CONV_MAX_KERNEL = 31 };
 
 /*
- * Ways to compute a convolution.  CONV_F2, CONV_F4: Winograd's F(2x2,3x3) and F(4x4,3x3), for kernel 3 and stride
- * 1: tiles of 2x2 or 4x4 pixels of the output, from squares of 4x4 or 6x6 of the input.  Pixels and weights are
- * transformed (in float32), multiplied value by value and added up over the in channels in ascending order by fused
- * multiply-adds, and the sums are transformed back; bias, or what they are added to, comes last.  2.25 and 4 times
- * fewer products; the error of F(2x2) is that of the direct sums, of F(4x4) some five times as large.
+ * Ways to compute a convolution.  CONV_F2, CONV_F4: Winograd's F(2x2,3x3) or F(2x2,5x5), and F(4x4,3x3), for stride 1:
+ * tiles of 2x2 or 4x4 pixels of the output, from squares of 4x4 or, of both others, 6x6 of the input.  Pixels and
+ * weights are transformed (in float32), multiplied value by value and added up over the in channels in ascending order
+ * by fused multiply-adds, and the sums are transformed back; bias, or what they are added to, comes last.  2.25, 2.8 and
+ * 4 times fewer products; the error of F(2x2,3x3) is that of the direct sums, with squares of 6x6 some five times as large.
  * Source: Lavin and Gray, arXiv:1509.09308.
  */
 enum conv_method { CONV_DIRECT, CONV_F2, CONV_F4 };
@@ -73,7 +73,8 @@ bool conv_method_fits(enum conv_method method, int kernel, int stride);
 
 /*
  * conv_method_choose - the one for a layer, by the shape of its forward pass alone: the same on every machine
- * F(4x4) from 16 channels in and out and outputs of 6 x 6 on, where it was faster in all three passes; else direct.
+ * F(4x4,3x3) and F(2x2,5x5) from 16 channels in and out and outputs of 6 x 6 on, where all three passes together were
+ * faster; else direct.
  */
 enum conv_method conv_method_choose(const conv_shape *shape);
 

@@ -2,29 +2,51 @@
 
 #include <assert.h>
 
-static const conv_algorithm *const algorithms[] = {
-    [CONV_DIRECT] = &conv_direct, [CONV_F2] = &conv_f2, [CONV_F4] = &conv_f4};
+enum { KERNELS = 2 }; /* 3 and 5 */
+
+/* By method and kernel; NULL: there is none. */
+typedef struct algorithms {
+    const conv_algorithm *algorithm;
+    const conv_gradient_algorithm *gradient;
+} algorithms;
+
+static const algorithms direct = {&conv_direct, &conv_gradient_direct};
+static const algorithms winograd[][KERNELS] = {
+    [CONV_F2] = {{&conv_f2, &conv_gradient_f2}, {&conv_f2_5x5, &conv_gradient_f2_5x5}},
+    [CONV_F4] = {{&conv_f4, &conv_gradient_f4}}};
 
 const char *const conv_method_names[] = {
     [CONV_DIRECT] = "direct", [CONV_F2] = "f2", [CONV_F4] = "f4", NULL};
 
+/* NULL: it cannot compute such a convolution. */
+static const algorithms *algorithms_for(enum conv_method number, int kernel, int stride)
+{
+    if (number == CONV_DIRECT)
+        return &direct;
+    if ((kernel != 3 && kernel != 5) || stride != 1)
+        return NULL;
+    const algorithms *a = &winograd[number][kernel == 5];
+    return a->algorithm ? a : NULL;
+}
+
 bool conv_method_fits(enum conv_method method, int kernel, int stride)
 {
-    return method == CONV_DIRECT || (kernel == 3 && stride == 1);
+    return algorithms_for(method, kernel, stride) != NULL;
 }
 
 enum conv_method conv_method_choose(const conv_shape *s)
 {
     enum { CHANNELS = 16, SIDE = 6 };
+    enum conv_method fastest = s->kernel == 3 ? CONV_F4 : CONV_F2;
     bool pays = s->in_channels >= CHANNELS && s->out_channels >= CHANNELS &&
                 s->out_height >= SIDE && s->out_width >= SIDE;
-    return pays && conv_method_fits(CONV_F4, s->kernel, s->stride) ? CONV_F4 : CONV_DIRECT;
+    return pays && conv_method_fits(fastest, s->kernel, s->stride) ? fastest : CONV_DIRECT;
 }
 
 conv_plan conv_plan_make(const conv_shape *shape, enum conv_method method,
                          const conv_tiling *tiling)
 {
-    conv_plan plan = {.algorithm = algorithms[method],
+    conv_plan plan = {.algorithm = algorithms_for(method, shape->kernel, shape->stride)->algorithm,
                       .shape = *shape,
                       .tiling = tiling ? *tiling : conv_tiling_choose(shape)};
     assert(shape->kernel <= CONV_MAX_KERNEL && plan.tiling.strip >= 1);
@@ -55,15 +77,12 @@ void conv_forward(const conv_plan *plan, const conv_arrays *arrays, size_t begin
     plan->algorithm->forward(plan, arrays, begin, end);
 }
 
-static const conv_gradient_algorithm *const gradient_algorithms[] = {[CONV_DIRECT] =
-                                                                         &conv_gradient_direct,
-                                                                     [CONV_F2] = &conv_gradient_f2,
-                                                                     [CONV_F4] = &conv_gradient_f4};
-
 conv_gradient_plan conv_gradient_plan_make(const conv_shape *shape, enum conv_method method,
                                            int n_threads)
 {
-    conv_gradient_plan plan = {.algorithm = gradient_algorithms[method], .shape = *shape};
+    conv_gradient_plan plan = {.algorithm =
+                                   algorithms_for(method, shape->kernel, shape->stride)->gradient,
+                               .shape = *shape};
     assert(conv_method_fits(method, shape->kernel, shape->stride));
     plan.algorithm->plan(&plan, n_threads);
     return plan;

@@ -1,5 +1,6 @@
 /*
- * winograd.h - the transforms of Winograd's convolutions F(m x m, 3 x 3), m = 2 or 4; inside this room only
+ * winograd.h - the transforms of Winograd's convolutions F(m x m, k x k) on squares of `side` = m + k - 1 pixels:
+ * F(2x2,3x3) on squares of 4, F(4x4,3x3) and F(2x2,5x5) on squares of 6; inside this room only
  *
  * Points 0, 1, -1, (2, -2), infinity.  One dimension each; on a square they are done along one side, then along
  * the other.  Every statement multiplies once at most, or by powers of two alone, so that compilers cannot fuse it
@@ -12,14 +13,12 @@
 #include "kernels/conv.h"
 #include "pieces.h"
 
-enum { WINOGRAD_KERNEL = 3, WINOGRAD_MAX_OUT = 4, WINOGRAD_MAX_SIDE = 6 }; /* side: m + 2 */
+enum { WINOGRAD_MAX_OUT = 4, WINOGRAD_MAX_SIDE = 6, WINOGRAD_MAX_KERNEL = 5 };
 
-#define WINOGRAD_SIDE(m) ((m) + WINOGRAD_KERNEL - 1)
-
-/* winograd_input - m + 2 pixels to as many values: B' x */
-SIMD_INLINE void winograd_input(const int m, const vec *x, vec *y)
+/* winograd_input - pixels to as many values: B' x */
+SIMD_INLINE void winograd_input(const int side, const vec *x, vec *y)
 {
-    if (m == 2) {
+    if (side == 4) {
         y[0] = x[0] - x[2];
         y[1] = x[1] + x[2];
         y[2] = x[2] - x[1];
@@ -36,11 +35,11 @@ SIMD_INLINE void winograd_input(const int m, const vec *x, vec *y)
     y[5] = last + 4.0F * x[1];
 }
 
-/* winograd_output - m + 2 values to m pixels: A' x */
-SIMD_INLINE void winograd_output(const int m, const vec *x, vec *y)
+/* winograd_output - values to m pixels: A' x */
+SIMD_INLINE void winograd_output(const int m, const int side, const vec *x, vec *y)
 {
     vec p = x[1] + x[2], q = x[1] - x[2];
-    if (m == 2) {
+    if (side == 4) {
         y[0] = x[0] + p;
         y[1] = q - x[3];
         return;
@@ -48,18 +47,28 @@ SIMD_INLINE void winograd_output(const int m, const vec *x, vec *y)
     vec r = x[3] + x[4], s = x[3] - x[4];
     y[0] = (x[0] + p) + r;
     y[1] = q + 2.0F * s;
+    if (m == 2) {
+        y[1] += x[5];
+        return;
+    }
     y[2] = p + 4.0F * r;
     y[3] = (q + 8.0F * s) + x[5];
 }
 
-/* winograd_spread - m gradients of pixels to m + 2 values: A x */
-SIMD_INLINE void winograd_spread(const int m, const vec *x, vec *y)
+/* winograd_spread - m gradients of pixels to values: A x */
+SIMD_INLINE void winograd_spread(const int m, const int side, const vec *x, vec *y)
 {
     if (m == 2) {
         y[0] = x[0];
         y[1] = x[0] + x[1];
         y[2] = x[0] - x[1];
-        y[3] = -x[1];
+        if (side == 4) {
+            y[3] = -x[1];
+            return;
+        }
+        y[3] = x[0] + 2.0F * x[1];
+        y[4] = x[0] - 2.0F * x[1];
+        y[5] = x[1];
         return;
     }
     vec even = x[0] + x[2], odd = x[1] + x[3], a = x[0] + 4.0F * x[2], b = x[1] + 4.0F * x[3];
@@ -98,9 +107,9 @@ SIMD_INLINE int winograd_tiles(const int m, const conv_shape *s)
 }
 
 /* winograd_tile_at - tiles are numbered row by row */
-SIMD_INLINE winograd_tile winograd_tile_at(const int m, const conv_shape *s, int number)
+SIMD_INLINE winograd_tile winograd_tile_at(const int m, const int side, const conv_shape *s,
+                                           int number)
 {
-    const int side = WINOGRAD_SIDE(m);
     int tiles_x = pieces(s->out_width, m), y = number / tiles_x * m, x = number % tiles_x * m;
     int height = s->in_height - s->border_top - s->border_bottom;
     int width = s->in_width - s->border_left - s->border_right;
@@ -135,11 +144,11 @@ SIMD_INLINE void winograd_rows(const int side, const winograd_range *rows, const
  * What the columns give is read back as if a compiler knew nothing of it: it would move some products before the branch for
  * a column outside, where they are not fused.
  */
-SIMD_INLINE void winograd_half(const int m, const bool spread, const int half,
+SIMD_INLINE void winograd_half(const int m, const int side, const bool spread, const int half,
                                const winograd_range columns, const vec *const *x, ivec mask,
                                vec *to, size_t each)
 {
-    const int side = WINOGRAD_SIDE(m), length = spread ? m : side, n = side / 2;
+    const int length = spread ? m : side, n = side / 2;
     vec line[WINOGRAD_MAX_SIDE], values[WINOGRAD_MAX_SIDE];
     vec rows[WINOGRAD_MAX_SIDE / 2][WINOGRAD_MAX_SIDE];
     SIMD_FOR (int c = 0; c < length; c++) {
@@ -151,9 +160,9 @@ SIMD_INLINE void winograd_half(const int m, const bool spread, const int half,
         SIMD_FOR (int y = 0; y < length; y++)
             line[y] = (vec)((ivec)vec_in_register(x[y][c]) & mask);
         if (spread)
-            winograd_spread(m, line, values);
+            winograd_spread(m, side, line, values);
         else
-            winograd_input(m, line, values);
+            winograd_input(side, line, values);
         SIMD_FOR (int r = 0; r < n; r++)
             rows[r][c] = values[half * n + r];
     }
@@ -161,9 +170,9 @@ SIMD_INLINE void winograd_half(const int m, const bool spread, const int half,
         SIMD_FOR (int c = 0; c < length; c++)
             line[c] = vec_in_register(rows[r][c]);
         if (spread)
-            winograd_spread(m, line, values);
+            winograd_spread(m, side, line, values);
         else
-            winograd_input(m, line, values);
+            winograd_input(side, line, values);
         SIMD_FOR (int j = 0; j < side; j++)
             to[(size_t)(r * side + j) * each] = values[j];
     }

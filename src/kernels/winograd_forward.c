@@ -23,48 +23,56 @@ typedef float filters __attribute__((vector_size(8 * sizeof(float))));
 _Static_assert(SIMD_TILE_CHANNELS <= 8, "filters of a panel");
 
 /* G x without its factors, which are in factors_of. */
-SIMD_INLINE void weights_transform(const int m, const filters *x, filters *y)
+SIMD_INLINE void weights_transform(const int side, const int kernel, const filters *x, filters *y)
 {
-    filters even = x[0] + x[2];
-    y[0] = x[0];
-    y[1] = even + x[1];
-    y[2] = even - x[1];
-    if (m == 2) {
-        y[3] = x[2];
-        return;
+    filters even = x[0] + x[2], odd = x[1];
+    if (kernel == 5) {
+        even += x[4];
+        odd += x[3];
     }
-    filters wide = x[0] + 4.0F * x[2];
-    y[3] = wide + 2.0F * x[1];
-    y[4] = wide - 2.0F * x[1];
-    y[5] = x[2];
+    y[0] = x[0];
+    y[1] = even + odd;
+    y[2] = even - odd;
+    if (side == 6) {
+        filters wide = x[0] + 4.0F * x[2], steep = x[1];
+        if (kernel == 5) {
+            wide += 16.0F * x[4];
+            steep += 4.0F * x[3];
+        }
+        y[3] = wide + 2.0F * steep;
+        y[4] = wide - 2.0F * steep;
+    }
+    y[side - 1] = x[kernel - 1];
 }
 
-static const float factors_2[] = {1.0F, 0.5F, 0.5F, 1.0F};
-static const float factors_4[] = {1.0F / 4, -1.0F / 6, -1.0F / 6, 1.0F / 24, 1.0F / 24, 1.0F};
+static const float factors_4[] = {1.0F, 0.5F, 0.5F, 1.0F};
+static const float factors_6[] = {1.0F / 4, -1.0F / 6, -1.0F / 6, 1.0F / 24, 1.0F / 24, 1.0F};
 
 enum { TOGETHER = 16, LANES = 8, VALUES = WINOGRAD_MAX_SIDE * WINOGRAD_MAX_SIDE };
+enum { MAX_TAPS = WINOGRAD_MAX_KERNEL * WINOGRAD_MAX_KERNEL };
 
 /* One in channel of n_m filters: value v to values[v * each], whose vector may reach beyond them. */
-SIMD_INLINE void pack_channel(const int m, const float *w, const long at[3], int n_m, float *values,
-                              size_t each)
+SIMD_INLINE void pack_channel(const int m, const int side, const float *w, const long at[3],
+                              int n_m, float *values, size_t each)
 {
-    const float *factors = m == 2 ? factors_2 : factors_4;
-    const int side = WINOGRAD_SIDE(m);
-    float taps[9][8] = {{0}};
-    filters x[9], column[3], half[3][WINOGRAD_MAX_SIDE], y[WINOGRAD_MAX_SIDE];
+    const float *factors = side == 4 ? factors_4 : factors_6;
+    const int kernel = side - m + 1, n_taps = kernel * kernel;
+    float taps[MAX_TAPS][8] = {{0}};
+    filters x[MAX_TAPS], column[WINOGRAD_MAX_KERNEL];
+    filters half[WINOGRAD_MAX_KERNEL][WINOGRAD_MAX_SIDE], y[WINOGRAD_MAX_SIDE];
     for (int o = 0; o < n_m; o++)
-        for (int tap = 0; tap < 9; tap++)
+        for (int tap = 0; tap < n_taps; tap++)
             taps[tap][o] = w[o * at[0] + tap * at[2]];
     memcpy(x, taps, sizeof x);
-    SIMD_FOR (int kx = 0; kx < 3; kx++) {
-        SIMD_FOR (int ky = 0; ky < 3; ky++)
-            column[ky] = x[3 * ky + kx];
-        weights_transform(m, column, half[kx]);
+    SIMD_FOR (int kx = 0; kx < kernel; kx++) {
+        SIMD_FOR (int ky = 0; ky < kernel; ky++)
+            column[ky] = x[kernel * ky + kx];
+        weights_transform(side, kernel, column, half[kx]);
     }
     SIMD_FOR (int i = 0; i < side; i++) {
-        SIMD_FOR (int kx = 0; kx < 3; kx++)
+        SIMD_FOR (int kx = 0; kx < kernel; kx++)
             column[kx] = half[kx][i];
-        weights_transform(m, column, y);
+        weights_transform(side, kernel, column, y);
         SIMD_FOR (int j = 0; j < side; j++) {
             y[j] *= factors[i] * factors[j];
             memcpy(values + (size_t)(side * i + j) * each, &y[j], sizeof y[j]);
@@ -76,8 +84,8 @@ SIMD_INLINE void pack_channel(const int m, const float *w, const long at[3], int
  * packed: [value][panel of filters][in channel][filter of the panel].  Some channels at a time, by way of the
  * level-1 cache: to write to all values at once would be to write to as many pages.
  */
-SIMD_INLINE void pack(const int m, const conv_plan *plan, const float *w, const long at[3],
-                      float *packed, size_t from, size_t to)
+SIMD_INLINE void pack(const int m, const int side, const conv_plan *plan, const float *w,
+                      const long at[3], float *packed, size_t from, size_t to)
 {
     const conv_shape *s = &plan->shape;
     int n = (int)plan->n_pack_items;
@@ -91,9 +99,9 @@ SIMD_INLINE void pack(const int m, const conv_plan *plan, const float *w, const 
         for (int first = 0; first < s->in_channels; first += TOGETHER) {
             int left = s->in_channels - first, n_in = left < TOGETHER ? left : TOGETHER;
             for (int i = 0; i < n_in; i++)
-                pack_channel(m, w + o * at[0] + (first + i) * at[1], at, n_m, values + i * n_m,
-                             RUN);
-            for (int v = 0; v < WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m); v++)
+                pack_channel(m, side, w + o * at[0] + (first + i) * at[1], at, n_m,
+                             values + i * n_m, RUN);
+            for (int v = 0; v < side * side; v++)
                 memcpy(p + (size_t)v * each, values + v * RUN,
                        (size_t)(n_in * n_m) * sizeof(float));
             p += n_in * n_m;
@@ -165,10 +173,9 @@ typedef struct strip {
     size_t each_from, each_to;
 } strip;
 
-SIMD_INLINE void transform_input(const int m, const strip *p, const vec *in)
+SIMD_INLINE void transform_input(const int m, const int side, const strip *p, const vec *in)
 {
     const conv_shape *s = &p->plan->shape;
-    const int side = WINOGRAD_SIDE(m);
     size_t width = (size_t)(s->in_width - s->border_left - s->border_right);
     size_t plane = (size_t)(s->in_height - s->border_top - s->border_bottom) * width;
     vec *to = p->from;
@@ -194,7 +201,7 @@ SIMD_INLINE void transform_input(const int m, const strip *p, const vec *in)
                     }
                 }
                 vec values[WINOGRAD_MAX_SIDE];
-                winograd_input(m, line, values);
+                winograd_input(side, line, values);
                 SIMD_FOR (int y = 0; y < side; y++)
                     half[y][c] = values[y];
             }
@@ -202,7 +209,7 @@ SIMD_INLINE void transform_input(const int m, const strip *p, const vec *in)
                 vec values[WINOGRAD_MAX_SIDE];
                 SIMD_FOR (int c = 0; c < side; c++)
                     line[c] = vec_in_register(half[y][c]);
-                winograd_input(m, line, values);
+                winograd_input(side, line, values);
                 SIMD_FOR (int c = 0; c < side; c++)
                     to[(size_t)(y * side + c) * p->each_from] = values[c];
             }
@@ -235,11 +242,10 @@ static void multiply(const strip *p, const float *packed, int n_values, int firs
 }
 
 /* Out channels begin .. end - 1. */
-SIMD_INLINE void transform_output(const int m, const strip *p, const conv_arrays *arrays, vec *out,
-                                  int begin, int end)
+SIMD_INLINE void transform_output(const int m, const int side, const strip *p,
+                                  const conv_arrays *arrays, vec *out, int begin, int end)
 {
     const conv_shape *s = &p->plan->shape;
-    const int side = WINOGRAD_SIDE(m);
     size_t plane = (size_t)s->out_height * (size_t)s->out_width, width = (size_t)s->out_width;
     const vec *from = p->to;
     out += (size_t)begin * plane;
@@ -252,7 +258,7 @@ SIMD_INLINE void transform_output(const int m, const strip *p, const conv_arrays
                 vec line[WINOGRAD_MAX_SIDE], values[WINOGRAD_MAX_OUT];
                 SIMD_FOR (int r = 0; r < side; r++)
                     line[r] = vec_in_register(from[(size_t)(r * side + c) * p->each_to]);
-                winograd_output(m, line, values);
+                winograd_output(m, side, line, values);
                 SIMD_FOR (int r = 0; r < m; r++)
                     half[r][c] = values[r];
             }
@@ -261,7 +267,7 @@ SIMD_INLINE void transform_output(const int m, const strip *p, const conv_arrays
                 vec line[WINOGRAD_MAX_SIDE];
                 SIMD_FOR (int c = 0; c < side; c++)
                     line[c] = vec_in_register(half[r][c]);
-                winograd_output(m, line, y);
+                winograd_output(m, side, line, y);
                 if (t->out_columns == m) {
                     SIMD_FOR (int c = 0; c < m; c++) {
                         __builtin_prefetch(&to[c] + plane, 1, 2);
@@ -287,11 +293,11 @@ static int panels_together(const conv_shape *s, int n_values, int n)
     return bytes > SIMD_L2_BYTES / 2 * 3 || all < PANELS ? all : PANELS;
 }
 
-SIMD_INLINE void forward(const int m, const conv_plan *plan, const conv_arrays *arrays,
-                         size_t begin, size_t end)
+SIMD_INLINE void forward(const int m, const int side, const conv_plan *plan,
+                         const conv_arrays *arrays, size_t begin, size_t end)
 {
     const conv_shape *s = &plan->shape;
-    const int n_values = WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m);
+    const int n_values = side * side;
     int n_tiles = winograd_tiles(m, s), n_panels = (int)plan->n_pack_items;
     int most = pieces(n_tiles, (int)plan->n_items), together = panels_together(s, n_values, most);
     size_t in_block = conv_in_vecs(plan),
@@ -301,16 +307,16 @@ SIMD_INLINE void forward(const int m, const conv_plan *plan, const conv_arrays *
         int first = piece_begin(n_tiles, (int)plan->n_items, (int)k);
         strip p = {.plan = plan, .n = piece_begin(n_tiles, (int)plan->n_items, (int)k + 1) - first};
         for (int t = 0; t < p.n; t++)
-            p.tiles[t] = winograd_tile_at(m, s, first + t);
+            p.tiles[t] = winograd_tile_at(m, side, s, first + t);
         p.each_from = (size_t)(s->in_channels * p.n + APART);
         p.each_to = (size_t)(together * MAX_CHANNELS * p.n + APART);
         p.from = arrays->scratch;
         p.to = p.from + (size_t)n_values * p.each_from;
-        transform_input(m, &p, arrays->in + block * in_block);
+        transform_input(m, side, &p, arrays->in + block * in_block);
         for (int panel = 0; panel < n_panels; panel += together) {
             int next = panel + together < n_panels ? panel + together : n_panels;
             multiply(&p, arrays->packed, n_values, panel, next);
-            transform_output(m, &p, arrays, arrays->out + block * out_block,
+            transform_output(m, side, &p, arrays, arrays->out + block * out_block,
                              piece_begin(s->out_channels, n_panels, panel),
                              piece_begin(s->out_channels, n_panels, next));
         }
@@ -331,10 +337,10 @@ static int longest_strip(int n, size_t tile_bytes, size_t weight_bytes)
                                                                                             : fit;
 }
 
-SIMD_INLINE void plan(const int m, conv_plan *plan)
+SIMD_INLINE void plan(const int m, const int side, conv_plan *plan)
 {
     const conv_shape *s = &plan->shape;
-    size_t n_values = (size_t)(WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m));
+    size_t n_values = (size_t)(side * side);
     size_t channels = (size_t)(s->in_channels + PANELS * MAX_CHANNELS);
     int n = winograd_tiles(m, s);
     plan->bare = true;
@@ -348,22 +354,24 @@ SIMD_INLINE void plan(const int m, conv_plan *plan)
     plan->n_scratch = n_values * (channels * most + 2 * (size_t)APART);
 }
 
-#define ALGORITHM(m, NAME)                                                                         \
-    static void plan_##m(conv_plan *p)                                                             \
+/* F(m x m, .) on squares of `side`. */
+#define ALGORITHM(id, text, m, side)                                                               \
+    static void plan_##id(conv_plan *p)                                                            \
     {                                                                                              \
-        plan(m, p);                                                                                \
+        plan(m, side, p);                                                                          \
     }                                                                                              \
-    static void pack_##m(const conv_plan *p, const float *w, const long at[3], float *packed,      \
-                         size_t begin, size_t end)                                                 \
+    static void pack_##id(const conv_plan *p, const float *w, const long at[3], float *packed,     \
+                          size_t begin, size_t end)                                                \
     {                                                                                              \
-        pack(m, p, w, at, packed, begin, end);                                                     \
+        pack(m, side, p, w, at, packed, begin, end);                                               \
     }                                                                                              \
-    static void forward_##m(const conv_plan *p, const conv_arrays *arrays, size_t begin,           \
-                            size_t end)                                                            \
+    static void forward_##id(const conv_plan *p, const conv_arrays *arrays, size_t begin,          \
+                             size_t end)                                                           \
     {                                                                                              \
-        forward(m, p, arrays, begin, end);                                                         \
+        forward(m, side, p, arrays, begin, end);                                                   \
     }                                                                                              \
-    const conv_algorithm conv_f##m = {                                                             \
-        .name = NAME, .plan = plan_##m, .pack = pack_##m, .forward = forward_##m};
-ALGORITHM(2, "f2")
-ALGORITHM(4, "f4")
+    const conv_algorithm conv_##id = {                                                             \
+        .name = text, .plan = plan_##id, .pack = pack_##id, .forward = forward_##id};
+ALGORITHM(f2, "f2", 2, 4)
+ALGORITHM(f4, "f4", 4, 6)
+ALGORITHM(f2_5x5, "f2", 2, 6)

@@ -143,10 +143,9 @@ SIMD_INLINE void prefetch(const int n_rows, const int begin, const int end, cons
         }
 }
 
-SIMD_INLINE void transform_input(const int m, const int half, const run *r)
+SIMD_INLINE void transform_input(const int m, const int side, const int half, const run *r)
 {
     const conv_shape *s = &r->plan->shape;
-    const int side = WINOGRAD_SIDE(m);
     size_t width = (size_t)(s->in_width - s->border_left - s->border_right);
     size_t plane = (size_t)(s->in_height - s->border_top - s->border_bottom) * width;
     size_t each = each_in(r->n_quads);
@@ -167,7 +166,7 @@ SIMD_INLINE void transform_input(const int m, const int half, const run *r)
             if (t->inside && c + 1 < 4 * r->n_quads)
                 prefetch(side, side - m, side, x + plane, width, false);
             winograd_rows(side, &t->rows, x, width, rows);
-            winograd_half(m, false, half, t->columns, rows, all, to, each);
+            winograd_half(m, side, false, half, t->columns, rows, all, to, each);
         }
 }
 
@@ -190,7 +189,8 @@ static const vec *gradients_at(const run *r, int k, int channel)
 }
 
 /* Of out channels first .. first + n - 1. */
-SIMD_INLINE void transform_gradient(const int m, const int half, const run *r, int first, int n)
+SIMD_INLINE void transform_gradient(const int m, const int side, const int half, const run *r,
+                                    int first, int n)
 {
     const conv_shape *s = &r->plan->shape;
     size_t width = (size_t)s->out_width, plane = (size_t)s->out_height * width;
@@ -206,7 +206,7 @@ SIMD_INLINE void transform_gradient(const int m, const int half, const run *r, i
             if (next)
                 prefetch(m, 0, m, next + (size_t)o * plane, width, true);
             winograd_rows(m, &inside, x, width, rows);
-            winograd_half(m, true, half, columns, rows, mask, r->gout + o * RUN + k, each);
+            winograd_half(m, side, true, half, columns, rows, mask, r->gout + o * RUN + k, each);
         }
     }
 }
@@ -230,20 +230,20 @@ static void multiply(const run *r, int side, int first, int n_o)
 }
 
 /* A run's sums, for the half that the compiler is to know. */
-SIMD_INLINE void run_sums(const int m, const int half, const run *r)
+SIMD_INLINE void run_sums(const int m, const int side, const int half, const run *r)
 {
     int n = pieces(r->plan->shape.out_channels, ROWS);
-    transform_input(m, half, r);
+    transform_input(m, side, half, r);
     for (int k = 0; k < n; k++) {
         int o = piece_begin(r->plan->shape.out_channels, n, k);
         int n_o = piece_begin(r->plan->shape.out_channels, n, k + 1) - o;
-        transform_gradient(m, half, r, o, n_o);
-        multiply(r, WINOGRAD_SIDE(m), o, n_o);
+        transform_gradient(m, side, half, r, o, n_o);
+        multiply(r, side, o, n_o);
     }
 }
 
 /* Pairs first .. first + RUN - 1 of the batch in the groups' blocks number `set`. */
-SIMD_INLINE void run_pairs(const int m, run *r, size_t first, int set)
+SIMD_INLINE void run_pairs(const int m, const int side, run *r, size_t first, int set)
 {
     const conv_shape *s = &r->plan->shape;
     size_t n_tiles = (size_t)winograd_tiles(m, s);
@@ -253,22 +253,22 @@ SIMD_INLINE void run_pairs(const int m, run *r, size_t first, int set)
         size_t block = k / n_tiles * SETS + (size_t)set;
         if (block >= n_blocks)
             break;
-        r->pairs[r->n++] = (pair){winograd_tile_at(m, s, (int)(k % n_tiles)), block};
+        r->pairs[r->n++] = (pair){winograd_tile_at(m, side, s, (int)(k % n_tiles)), block};
     }
 }
 
 /* A run for all items, while its pixels are near, before the next one. */
-SIMD_INLINE void items_gradient(const int m, const conv_gradient_plan *plan,
+SIMD_INLINE void items_gradient(const int m, const int side, const conv_gradient_plan *plan,
                                 const conv_gradient_arrays *arrays, size_t begin, size_t end)
 {
     const conv_shape *s = &plan->shape;
-    const int n_values = WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m) / 2;
+    const int n_values = side * side / 2;
     size_t n_groups = (arrays->n_images + GROUP - 1) / GROUP;
     size_t n_pairs = n_groups * (size_t)winograd_tiles(m, s);
     run r = {.plan = plan, .arrays = arrays, .in = arrays->scratch};
     for (size_t first = 0; first < n_pairs; first += RUN)
         for (int set = 0; set < SETS; set++) {
-            run_pairs(m, &r, first, set);
+            run_pairs(m, side, &r, first, set);
             r.fresh = first == 0 && set == 0;
             for (size_t item = begin; item < end && r.n > 0; item++) {
                 int part = (int)item / 2;
@@ -277,17 +277,17 @@ SIMD_INLINE void items_gradient(const int m, const conv_gradient_plan *plan,
                 r.n_quads = piece_begin(quads_of(s), plan->n_groups, part + 1) - r.quad;
                 r.gout = r.in + (size_t)n_values * each_in(r.n_quads);
                 if (r.half == 0)
-                    run_sums(m, 0, &r);
+                    run_sums(m, side, 0, &r);
                 else
-                    run_sums(m, 1, &r);
+                    run_sums(m, side, 1, &r);
             }
         }
 }
 
-/* G' x, 24 times as much of it for m = 4, so that all factors are whole numbers. */
-SIMD_INLINE void weights_back(const int m, const vec *x, vec *y)
+/* G' x, 24 times as much of it for squares of 6, so that all factors are whole numbers. */
+SIMD_INLINE void weights_back(const int side, const int kernel, const vec *x, vec *y)
 {
-    if (m == 2) {
+    if (side == 4) {
         vec p = x[1] + x[2];
         y[0] = x[0] + 0.5F * p;
         y[1] = 0.5F * (x[1] - x[2]);
@@ -298,37 +298,44 @@ SIMD_INLINE void weights_back(const int m, const vec *x, vec *y)
     vec first = r - 4.0F * p, last = r - p;
     y[0] = first + 6.0F * x[0];
     y[1] = 2.0F * (s + 2.0F * q);
-    y[2] = 4.0F * (last + 6.0F * x[5]);
+    if (kernel == 3) {
+        y[2] = 4.0F * (last + 6.0F * x[5]);
+        return;
+    }
+    y[2] = 4.0F * last;
+    y[3] = 4.0F * (q + 2.0F * s);
+    y[4] = 4.0F * ((4.0F * r - p) + 6.0F * x[5]);
 }
 
 /* Items: four in channels. */
-SIMD_INLINE void finish(const int m, const conv_gradient_plan *plan, const float *transformed,
-                        float *gw, size_t begin, size_t end)
+SIMD_INLINE void finish(const int m, const int side, const conv_gradient_plan *plan,
+                        const float *transformed, float *gw, size_t begin, size_t end)
 {
     const conv_shape *s = &plan->shape;
-    const int side = WINOGRAD_SIDE(m);
-    const float scale = m == 2 ? 1.0F : 1.0F / (24 * 24);
+    const int kernel = side - m + 1, n_taps = kernel * kernel;
+    const float scale = side == 4 ? 1.0F : 1.0F / (24 * 24);
     size_t in_channels = (size_t)s->in_channels, n = 4 * (size_t)s->out_channels;
     size_t each = (size_t)quads_of(s) * n;
     for (size_t q = begin; q < end; q++)
         for (size_t k = 0; k < n; k += VEC_WIDTH) {
-            vec half[3][WINOGRAD_MAX_SIDE], line[WINOGRAD_MAX_SIDE], y[9];
+            vec half[WINOGRAD_MAX_KERNEL][WINOGRAD_MAX_SIDE], line[WINOGRAD_MAX_SIDE];
+            vec y[WINOGRAD_MAX_KERNEL * WINOGRAD_MAX_KERNEL];
             for (int j = 0; j < side; j++) {
                 SIMD_FOR (int i = 0; i < side; i++)
                     line[i] = vec_load(transformed + (size_t)(i * side + j) * each + q * n + k);
-                weights_back(m, line, y);
-                SIMD_FOR (int ky = 0; ky < 3; ky++)
+                weights_back(side, kernel, line, y);
+                SIMD_FOR (int ky = 0; ky < kernel; ky++)
                     half[ky][j] = y[ky];
             }
-            SIMD_FOR (int ky = 0; ky < 3; ky++)
-                weights_back(m, half[ky], y + 3 * ky);
+            SIMD_FOR (int ky = 0; ky < kernel; ky++)
+                weights_back(side, kernel, half[ky], y + kernel * ky);
             /* As vectors, and before a lane is asked for: else a compiler may do some of it lane by lane, unfused. */
-            SIMD_FOR (int tap = 0; tap < 9; tap++)
+            SIMD_FOR (int tap = 0; tap < n_taps; tap++)
                 y[tap] = vec_in_register(y[tap] * scale);
             for (size_t lane = 0; lane < VEC_WIDTH && k + lane < n; lane++) {
                 size_t o = (k + lane) / 4, c = 4 * q + lane % 4;
-                for (int tap = 0; tap < 9 && c < in_channels; tap++)
-                    gw[(o * in_channels + c) * 9 + (size_t)tap] = y[tap][lane];
+                for (int tap = 0; tap < n_taps && c < in_channels; tap++)
+                    gw[(o * in_channels + c) * (size_t)n_taps + (size_t)tap] = y[tap][lane];
             }
         }
 }
@@ -351,10 +358,10 @@ static int groups_of(int n_quads, int least, int n_threads)
     return best;
 }
 
-SIMD_INLINE void plan(const int m, conv_gradient_plan *plan, int n_threads)
+SIMD_INLINE void plan(const int side, conv_gradient_plan *plan, int n_threads)
 {
     const conv_shape *s = &plan->shape;
-    const int n_values = WINOGRAD_SIDE(m) * WINOGRAD_SIDE(m) / 2;
+    const int n_values = side * side / 2;
     int quads = quads_of(s), fit = SIMD_L2_BYTES * 5 / 8 / (n_values * 4 * RUN * (int)sizeof(vec));
     fit = fit < 1 ? 1 : fit;
     plan->n_groups = groups_of(quads, pieces(quads, fit), n_threads);
@@ -364,22 +371,24 @@ SIMD_INLINE void plan(const int m, conv_gradient_plan *plan, int n_threads)
     plan->n_scratch = (size_t)n_values * (each_in(pieces(quads, plan->n_groups)) + each_gout(ROWS));
 }
 
-#define METHOD(m)                                                                                  \
-    static void plan_##m(conv_gradient_plan *p, int n_threads)                                     \
+/* F(m x m, .) on squares of `side`. */
+#define METHOD(id, m, side)                                                                        \
+    static void plan_##id(conv_gradient_plan *p, int n_threads)                                    \
     {                                                                                              \
-        plan(m, p, n_threads);                                                                     \
+        plan(side, p, n_threads);                                                                  \
     }                                                                                              \
-    static void gradient_##m(const conv_gradient_plan *p, const conv_gradient_arrays *arrays,      \
-                             size_t begin, size_t end)                                             \
+    static void gradient_##id(const conv_gradient_plan *p, const conv_gradient_arrays *arrays,     \
+                              size_t begin, size_t end)                                            \
     {                                                                                              \
-        items_gradient(m, p, arrays, begin, end);                                                  \
+        items_gradient(m, side, p, arrays, begin, end);                                            \
     }                                                                                              \
-    static void finish_##m(const conv_gradient_plan *p, const float *transformed, float *gw,       \
-                           size_t begin, size_t end)                                               \
+    static void finish_##id(const conv_gradient_plan *p, const float *transformed, float *gw,      \
+                            size_t begin, size_t end)                                              \
     {                                                                                              \
-        finish(m, p, transformed, gw, begin, end);                                                 \
+        finish(m, side, p, transformed, gw, begin, end);                                           \
     }                                                                                              \
-    const conv_gradient_algorithm conv_gradient_f##m = {                                           \
-        .plan = plan_##m, .gradient = gradient_##m, .finish = finish_##m};
-METHOD(2)
-METHOD(4)
+    const conv_gradient_algorithm conv_gradient_##id = {                                           \
+        .plan = plan_##id, .gradient = gradient_##id, .finish = finish_##id};
+METHOD(f2, 2, 4)
+METHOD(f4, 4, 6)
+METHOD(f2_5x5, 2, 6)

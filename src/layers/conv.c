@@ -67,8 +67,8 @@ static bool choose_method(layer *self, error *err)
                           (int)self->values[CONV_STRIDE]) ||
         (method != CONV_DIRECT && is_grouped(self)))
         return error_user(
-            err, "algorithm = %s: for kernel = 3 and stride = 1 alone, one group, no dilation",
-            conv_method_names[method]);
+            err, "algorithm = %s: for kernel = %s and stride = 1 alone, one group, no dilation",
+            conv_method_names[method], method == CONV_F2 ? "3 or 5" : "3");
     self->values[CONV_OWN] = method;
     self->algorithm = conv_method_names[method];
     snprintf(self->tensors[0].algorithm, TENSOR_ALGORITHM_BYTES, "%s", self->algorithm);
@@ -183,12 +183,12 @@ static workspace workspace_of(const layer *self, const layer_pass *pass)
 static size_t scratch_bytes(const layer *self, const void *plan)
 {
     const conv_layer_plan *p = plan;
-    size_t n = p->forward.n_scratch;
-    if (embeds_gradient(self))
-        n = in_bytes(&p->backward.shape) / sizeof(vec);
-    n = n > p->backward.n_scratch ? n : p->backward.n_scratch;
-    n = n > p->weights.n_scratch ? n : p->weights.n_scratch;
-    return n * sizeof(vec);
+    size_t needs[] = {p->forward.n_scratch, p->backward.n_scratch, p->weights.n_scratch,
+                      embeds_gradient(self) ? in_bytes(&p->backward.shape) / sizeof(vec) : 0};
+    size_t most = 0;
+    for (size_t k = 0; k < sizeof needs / sizeof *needs; k++)
+        most = needs[k] > most ? needs[k] : most;
+    return most * sizeof(vec);
 }
 
 static void *at(const layer_pass *pass, size_t bytes)

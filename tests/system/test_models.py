@@ -70,10 +70,11 @@ def test_filters_that_whiten(bramble, pictures, tmp_path):
 def test_the_algorithm_of_each_layer(bramble, tmp_path):
     """As the model file says, or the shape; in the result file, and what readers show of it."""
     (tmp_path / "net.ini").write_text(HEAD + "[a]\nkind = conv\nfilters = 16\nkernel = 3\npadding = 1\nalgorithm = f2\n"
-                                      "[b]\nkind = conv\nfilters = 16\nkernel = 3\n[c]\nkind = conv\nfilters = 4\nkernel = 3\n"
+                                      "[b]\nkind = conv\nfilters = 16\nkernel = 3\n[c]\nkind = conv\nfilters = 16\nkernel = 5\n"
+                                      "[d]\nkind = conv\nfilters = 4\nkernel = 5\n[e]\nkind = conv\nfilters = 4\nkernel = 3\n"
                                       "[pool]\nkind = maxpool\nwindow = 4\n[fc]\nkind = dense\nunits = 10\n")
     path = bramble.train(1, "--data", "synthetic:60", "--model", "./net.ini", "--limit-train", 30, "--limit-test", 10, "--rounds", 1)
-    want = {"a.weight": "f2", "b.weight": "f4", "c.weight": "direct"}
+    want = {"a.weight": "f2", "b.weight": "f4", "c.weight": "f2", "d.weight": "direct", "e.weight": "direct"}
     assert package.read_run(path).algorithms == want
     assert json.loads(bramble(1, "info", path, "--json").stdout)["algorithms"] == want
 

@@ -243,7 +243,7 @@ static inline bool graph_unread(const model *m, int k)
 
 /*
  * Layers of all kinds of stages, each reading any before it; what nobody has read in the end is added up.
- * On 3 x 5 x 4 a convolution of 3 x 3 runs by blocks, also Winograd's, one of 5 x 5 by the team.
+ * On 3 x 5 x 4 a convolution of 3 x 3 runs by blocks, also Winograd's, a direct one of 5 x 5 by the team.
  */
 static inline model *graph_random(int n_layers)
 {
@@ -258,6 +258,7 @@ static inline model *graph_random(int n_layers)
             graph_set_word(m, "algorithm", algorithms[what]);
         } else if (what < 5) {
             graph_conv(m, from, 3, 5);
+            graph_set_word(m, "algorithm", algorithms[what - 3]);
         } else if (what < 6) {
             graph_add(m, layer_kind_find(elementwise[draw(0, 5)]), from, 0);
         } else if (what < 8) {

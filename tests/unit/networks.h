@@ -42,11 +42,12 @@
     "[a]\nkind = avgpool\nwindow = 2\nstride = 1\n[l]\nkind = layernorm\n"                         \
     "[e]\nkind = batchnorm\nscale = no\nmomentum = 0.4\n[s]\nkind = relu\n"                        \
     "[q]\nkind = globalpool\n[f]\nkind = dense\nunits = 5\n"
-/* Both of Winograd's forms. */
+/* All of Winograd's forms. */
 #define WINOGRAD                                                                                   \
     "[model]\nname = t\ninput = 3 9 8\nclasses = 4\n"                                              \
     "[c]\nkind = conv\nfilters = 5\nkernel = 3\npadding = 1\nalgorithm = f4\n[r]\nkind = relu\n"   \
     "[d]\nkind = conv\nfilters = 70\nkernel = 3\nalgorithm = f2\n[s]\nkind = relu\n"               \
+    "[e]\nkind = conv\nfilters = 7\nkernel = 5\npadding = 1\nalgorithm = f2\n[t]\nkind = relu\n"   \
     "[f]\nkind = dense\nunits = 4\n"
 
 static inline model *model_of(const char *text)

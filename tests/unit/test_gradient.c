@@ -174,6 +174,8 @@ static void test_chains(void **state)
         HEAD("2 9 10", "3") CONV("c", "filters=3\nkernel=3\npadding=2\nalgorithm=f4") RELU("r")
             POOL("p", "window=2") CONV("d", "filters=4\nkernel=3\nalgorithm=direct") RELU("s")
                 CONV("e", "filters=3\nkernel=3\npadding=1\nalgorithm=f4") DENSE("f", "3"),
+        HEAD("2 9 8", "3") CONV("c", "filters=3\nkernel=5\npadding=same\nalgorithm=f2") RELU("r")
+            CONV("d", "filters=4\nkernel=5\nalgorithm=f2") DENSE("f", "3"),
         /* batch norm, its ReLU its own or taken over; without weights; of single values; the other norms */
         HEAD("2 6 5", "3") CONV("c", "filters=3\nkernel=3") NORM("b", "batchnorm", "") RELU("r")
             DENSE("f", "3"),

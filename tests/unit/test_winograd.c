@@ -1,7 +1,10 @@
 /* Winograd's convolutions against the plain ones: odd sides, paddings, ragged blocks, runs that end anywhere. */
 #include "conv_case.h"
 
-static const enum conv_method methods[] = {CONV_F2, CONV_F4};
+static const struct way {
+    enum conv_method method;
+    int kernel;
+} ways[] = {{CONV_F2, 3}, {CONV_F4, 3}, {CONV_F2, 5}};
 static const int channel_counts[] = {1, 2, 3, 4, 5, 6, 7, 13, 17, 33};
 static const int sides[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 16, 19};
 static const int image_counts[] = {
@@ -24,20 +27,20 @@ static int any_of(const int *list, int n)
 static void test_any_shape(void **state)
 {
     (void)state;
-    for (int k = 0; k < COUNT(methods); k++)
-        for (int padding = 0; padding < 3; padding++)
+    for (int k = 0; k < COUNT(ways); k++)
+        for (int padding = 0; padding < ways[k].kernel; padding++)
             for (int n = 0; n < enough_of(60);) {
                 reference_conv r = {.n_images = any_of(image_counts, COUNT(image_counts)),
                                     .in_channels = any_of(channel_counts, COUNT(channel_counts)),
                                     .in_height = any_of(sides, COUNT(sides)),
                                     .in_width = any_of(sides, COUNT(sides)),
                                     .out_channels = any_of(channel_counts, COUNT(channel_counts)),
-                                    .kernel = 3,
+                                    .kernel = ways[k].kernel,
                                     .stride = 1,
                                     .padding = padding};
                 if (!fits(&r) || work_of(&r) > 1e6)
                     continue;
-                check(&r, n++ % 2 == 0 ? REALS : INTEGERS, methods[k]);
+                check(&r, n++ % 2 == 0 ? REALS : INTEGERS, ways[k].method);
             }
 }
 
@@ -50,18 +53,22 @@ static void test_larger(void **state)
                                             {5, 40, 12, 12, 130, 3, 1, 1},
                                             {5, 180, 7, 6, 31, 3, 1, 1}};
     (void)state;
-    for (int k = 0; k < COUNT(methods); k++)
-        for (int n = 0; n < COUNT(shapes); n++)
-            check(&shapes[n], REALS, methods[k]);
+    for (int k = 0; k < COUNT(ways); k++)
+        for (int n = 0; n < COUNT(shapes); n++) {
+            reference_conv r = shapes[n];
+            r.kernel = ways[k].kernel;
+            check(&r, REALS, ways[k].method);
+        }
 }
 
 /* Added to what stands there, the bias left out. */
 static void test_add(void **state)
 {
     (void)state;
-    for (int k = 0; k < COUNT(methods); k++) {
+    for (int k = 0; k < COUNT(ways); k++) {
         conv_case c;
-        case_new_by(&c, &(reference_conv){VEC_WIDTH + 1, 5, 7, 6, 4, 3, 1, 1}, REALS, methods[k]);
+        case_new_by(&c, &(reference_conv){VEC_WIDTH + 1, 5, 7, 6, 4, ways[k].kernel, 1, 1}, REALS,
+                    ways[k].method);
         memset(c.bias, 0, (size_t)c.r.out_channels * sizeof *c.bias);
         case_run(&c);
         size_t n = blocks_of((size_t)c.r.n_images) * out_features(&c);
@@ -84,15 +91,16 @@ static void test_add(void **state)
 static void test_threads(void **state)
 {
     (void)state;
-    for (int k = 0; k < COUNT(methods); k++) {
+    for (int k = 0; k < COUNT(ways); k++) {
         conv_case c;
-        case_new_by(&c, &(reference_conv){19, 15, 9, 9, 7, 3, 1, 1}, REALS, methods[k]);
+        case_new_by(&c, &(reference_conv){19, 15, 9, 9, 7, ways[k].kernel, 1, 1}, REALS,
+                    ways[k].method);
         case_run(&c);
         size_t n = conv_weights(&c.forward), most = 0;
         float *once = guarded_new(n * sizeof *once);
         memcpy(once, c.gw, n * sizeof *once);
         for (int n_threads = 2; n_threads <= 16; n_threads++) {
-            c.weights_plan = conv_gradient_plan_make(&c.forward, methods[k], n_threads);
+            c.weights_plan = conv_gradient_plan_make(&c.forward, ways[k].method, n_threads);
             most = c.weights_plan.n_items > most ? c.weights_plan.n_items : most;
             if (n_threads == 4 || n_threads == 8) /* cores of a machine */
                 assert_int_equal(c.weights_plan.n_items, n_threads);
@@ -110,11 +118,13 @@ static void test_threads(void **state)
 /* As docs/performance.md says of their errors, against sums in double: of 64 channels, of the largest result. */
 static void test_accuracy(void **state)
 {
-    static const double limits[][2] = {{1e-6, 2e-6}, {1.6e-5, 1.6e-5}}; /* forward, gradient */
+    /* forward, gradient */
+    static const double limits[][2] = {{1e-6, 2e-6}, {1.6e-5, 1.6e-5}, {1.6e-5, 1.6e-5}};
     (void)state;
-    for (int k = 0; k < COUNT(methods); k++) {
+    for (int k = 0; k < COUNT(ways); k++) {
         conv_case c;
-        case_new_by(&c, &(reference_conv){4, 64, 16, 16, 16, 3, 1, 1}, REALS, methods[k]);
+        case_new_by(&c, &(reference_conv){4, 64, 16, 16, 16, ways[k].kernel, 1, 1}, REALS,
+                    ways[k].method);
         case_run(&c);
         size_t n = (size_t)c.r.n_images * out_features(&c), n_w = conv_weights(&c.forward);
         float *got[] = {rows_new(c.out, (size_t)c.r.n_images, out_features(&c)), c.gw};
@@ -127,7 +137,8 @@ static void test_accuracy(void **state)
                 wrong = fmax(wrong, fabs((double)got[which][i] - want[i]));
             }
             if (!(wrong <= limits[k][which] * most))
-                fail_msg("%s: error %.2g of %.2g", conv_method_names[methods[k]], wrong, most);
+                fail_msg("%s, kernel %d: error %.2g of %.2g", conv_method_names[ways[k].method],
+                         ways[k].kernel, wrong, most);
             guarded_free(want);
         }
         guarded_free(got[0]);
