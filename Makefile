@@ -441,13 +441,14 @@ figures: ## draw the pictures in README.md and docs/experiments.md of results/: 
 	@PYTHONDONTWRITEBYTECODE=1 python/bramble-plot results/paper-emulated results/peers --figure overview -o docs/study.svg --force
 	@PYTHONDONTWRITEBYTECODE=1 python/bramble-plot results/recipes results/peers --figure recipes -o docs/recipes.svg --force
 
-BENCH := $(B)/bench-kernels $(B)/bench-average
+BENCH := $(B)/bench-kernels $(B)/bench-average $(B)/bench-elementwise
 bench: all $(BENCH) ## speed against this machine's measured peak: a table, and results/bench.json
 	@tools/install-packages test
 	@$(B)/bench-kernels
+	@$(B)/bench-elementwise
 	@bench/bench.py
 
-bench-peers: all $(BENCH) ## the same beside PyTorch, where it is installed
+bench-peers: all $(BENCH) ## the same beside PyTorch, JAX and Flower, where pip can fetch them
 	@tools/install-packages test
 	@bench/bench.py --peers
 

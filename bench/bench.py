@@ -74,7 +74,7 @@ def kernels(table, threads):
     table.add(f"training step, batch 32, {all_threads}: share of the FMA peak", step["share"], "", 0.60)
     table.add("  median of the repetitions", step["median_share"], "")
     for row in rows:
-        if row["name"].startswith(("5x5", "stride", "depthwise", "pointwise", "8 groups")):
+        if row["name"].startswith(("5x5", "dilated", "stride", "depthwise", "pointwise", "8 groups")):
             limit, gflops = limit_of(row, rows, threads)
             table.add(f"{row['name']} {row['what']}: share of its limit, {limit}", row["gflops"] / gflops, "", 0.60)
         if row["name"].startswith("conv 3x3"):
@@ -82,6 +82,16 @@ def kernels(table, threads):
         if row["name"].startswith("vgg-small"):
             table.add(f"{row['name']}, {row['what']}: share of the peak", row["share"], "", 1.60)
     return rows
+
+
+def elementwise(table):
+    """Activations, norms, pooling, sums: the worse of arrays in the second cache and of larger ones."""
+    with tempfile.TemporaryDirectory() as folder:
+        run(BUILD / "bench-elementwise", "--json", f"{folder}/elementwise.json")
+        rows = json.loads(Path(f"{folder}/elementwise.json").read_text())
+    for name in dict.fromkeys(row["name"] for row in rows):
+        row = min((row for row in rows if row["name"] == name), key=lambda row: row["share"])
+        table.add(f"{name}, arrays of {row['bytes'] >> 10} kB: share of its limit, {row['limit']}", row["share"], "", 0.60)
 
 
 def limit_of(row, rows, threads):
@@ -293,6 +303,7 @@ def main():
         table.add("CIFAR-10", None, "not here (make data): synthetic images instead")
     nets(table, args.threads, args.peers)
     rows = kernels(table, args.threads)
+    elementwise(table)
     if args.threads > 1:
         scaling(table, args.threads)
     if args.peers:

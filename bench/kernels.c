@@ -375,11 +375,13 @@ static void bench_convs(int n_threads, error *err)
         {"conv 3x3", 128, 16, square},
         {"conv 3x3", 256, 8, square},
         {"5x5", 64, 16, "kernel = 5\npadding = 2"},
+        {"dilated 3x3", 64, 32, "kernel = 3\npadding = 2\ndilation = 2"},
         {"stride 2 3x3", 64, 32, "kernel = 3\npadding = 1\nstride = 2"},
         {"stride 2 1x1", 64, 32, "kernel = 1\nstride = 2"},
         {"pointwise 1x1", 64, 32, "kernel = 1"},
         {"depthwise 3x3", 64, 32, "kernel = 3\npadding = 1\ngroups = 64"},
         {"depthwise 7x7", 64, 32, "kernel = 7\npadding = 3\ngroups = 64"},
+        {"depthwise dilated 7x7", 64, 32, "kernel = 7\npadding = 9\ndilation = 3\ngroups = 64"},
         {"depthwise stride 2 3x3", 64, 32, "kernel = 3\npadding = 1\nstride = 2\ngroups = 64"},
         {"8 groups 3x3", 64, 32, "kernel = 3\npadding = 1\ngroups = 8"},
     };

@@ -2,7 +2,7 @@
 
 /* Pixels that go through all channels side by side: their sums stay in registers or the level-1 cache, and a row of
  * them is what is read of a channel at once. */
-enum { TILE = 8 };
+enum { TILE = 16 };
 
 /* A pixel's mean and what its deviation is divided by, inverted. */
 typedef struct moments {

@@ -120,6 +120,36 @@ static void spread_plane(const pool_shape *s, const vec *gout, vec *gin)
         }
 }
 
+/* A row of gradients to one of elements whose windows lie side by side. */
+SIMD_INLINE void spread_row(const pool_shape *s, const vec *gout, vec *gin, bool add,
+                            const int size)
+{
+    const vec share = vec_set(1.0F / (float)(s->window * s->window)), zero = vec_set(0.0F);
+    int x = 0;
+    for (; x < s->out_width * size; x += size) {
+        vec g = vec_in_register(*gout++ * share);
+        SIMD_FOR (int k = 0; k < size; k++)
+            gin[x + k] = (add ? gin[x + k] : zero) + g;
+    }
+    for (; !add && x < s->in_width; x++)
+        gin[x] = zero;
+}
+
+/* Of windows side by side each element is in one at most, and is written once. */
+static void spread_apart(const pool_shape *s, const vec *gout, vec *gin, bool add)
+{
+    int y = 0;
+    for (; y < s->out_height * s->window; y++, gin += s->in_width) {
+        const vec *row = gout + (size_t)(y / s->window) * (size_t)s->out_width;
+        if (s->window == 2)
+            spread_row(s, row, gin, add, 2);
+        else
+            spread_row(s, row, gin, add, s->window);
+    }
+    if (!add)
+        memset(gin, 0, (size_t)(s->in_height - y) * (size_t)s->in_width * sizeof *gin);
+}
+
 /* With stride 1 an element is in the windows of a window of outputs: their mean, in place of so many additions. */
 static pool_shape turned_round(const pool_shape *s)
 {
@@ -142,6 +172,10 @@ void pool_average_backward(const pool_shape *s, const vec *gout, vec *gin, bool 
         vec *to = gin + p * in_plane;
         if (s->stride == 1) {
             average_plane(&back, gout + p * out_plane, to, add);
+            continue;
+        }
+        if (s->stride == s->window && s->padding == 0) {
+            spread_apart(s, gout + p * out_plane, to, add);
             continue;
         }
         if (!add)
