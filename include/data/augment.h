@@ -3,7 +3,7 @@
  *
  * A list, "flip,crop:4:reflect", is applied from left to right to each image when it is drawn.  What becomes of
  * an image is a function of (seed, epoch, number of the image) alone, in whole numbers: the same bytes everywhere; but
- * which image mixup mixes in, the batch says.
+ * which image mixup mixes in, the batch says, whoever shares it.
  *
  *   flip            mirror with probability 1/2; flip:alternate draws once, in epoch 0, and then mirrors every image
  *                   in every second epoch, so that two epochs in a row show both (K. Jordan, arXiv:2404.00498)

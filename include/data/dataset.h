@@ -27,11 +27,15 @@ typedef struct dataset {
     uint32_t *numbers;
 } dataset;
 
-/* Some images of a data set, in the order in which they are wanted. */
+/*
+ * Some images of a data set, in the order in which they are wanted.  Where several share out a batch, behind the last
+ * comes `next` of it, the image after theirs.
+ */
 typedef struct samples {
     const uint32_t *indices; /* of the n images; NULL: first, first + 1, ... */
     size_t first, n;
-    uint32_t epoch; /* that they belong to: how often the whole shard was handed out before */
+    const uint32_t *next; /* NULL: of nobody else's; the first of theirs */
+    uint32_t epoch;       /* that they belong to: how often the whole shard was handed out before */
 } samples;
 
 /*

@@ -95,7 +95,7 @@ typedef struct train_options {
     bool given[OPTION_MAX]; /* by line of the table: by preset, file or command line */
 } train_options;
 
-enum deal { DEAL_SHUFFLED, DEAL_CONTIGUOUS };
+enum deal { DEAL_AUTO, DEAL_SHUFFLED, DEAL_CONTIGUOUS, DEAL_ALL };
 enum sync { SYNC_WEIGHTS, SYNC_GRADIENTS };
 enum on_nan { ON_NAN_STOP, ON_NAN_SKIP };
 

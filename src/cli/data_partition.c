@@ -61,7 +61,10 @@ static bool deal(dealt *self, const data_options *o, error *err)
     const partition_rule *rule = partition_parse(o->partition, &task.parameter, err);
     if (rule && rule == partition_find("sizes"))
         return error_user(err, "--partition sizes: give any other; sizes are train's --shards");
-    partition_order(o->deal == DEAL_SHUFFLED, o->seed, self->order, self->n);
+    if (o->deal == DEAL_ALL)
+        return error_user(err,
+                          "--deal all: each worker has every image; give shuffled or contiguous");
+    partition_order(o->deal != DEAL_CONTIGUOUS, o->seed, self->order, self->n);
     if (!rule || !partition(rule, &task, self->from, self->owner, self->sizes, err))
         return err->kind == ERROR_USER && error_prefix(err, "--partition %.60s", o->partition);
     if (!source_read(self->from, SPLIT_TRAIN, 0, self->n, NULL, self->labels, err))

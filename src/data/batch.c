@@ -81,20 +81,30 @@ static const uint8_t *augment(const input_rule *rule, input_key key, const uint8
     return image;
 }
 
-/* Sample k of a batch, changed, into rooms of its own. */
-static const uint8_t *change(const input_rule *rule, const dataset *set, const samples *of,
-                             size_t k, uint8_t *room, uint16_t *label)
+static size_t index_of(const samples *of, size_t k)
 {
-    size_t i = of->indices ? of->indices[k] : of->first + k;
+    return of->indices ? of->indices[k] : of->first + k;
+}
+
+/* The one behind it in the batch; behind the last, its first. */
+static size_t next_of(const samples *of, size_t k)
+{
+    return k + 1 == of->n && of->next ? *of->next : index_of(of, (k + 1) % of->n);
+}
+
+/* Image i, changed, into rooms of its own. */
+static const uint8_t *change(const input_rule *rule, const dataset *set, uint32_t epoch, size_t i,
+                             uint8_t *room, uint16_t *label)
+{
     assert(i < set->n);
     *label = set->labels[i];
-    return augment(rule, (input_key){rule->seed, of->epoch, set->numbers[i]},
+    return augment(rule, (input_key){rule->seed, epoch, set->numbers[i]},
                    set->images + i * image_bytes(rule->from), room);
 }
 
 static int draw_share(const input_rule *rule, const dataset *set, const samples *of, size_t k)
 {
-    uint64_t image = set->numbers[of->indices ? of->indices[k] : of->first + k];
+    uint64_t image = set->numbers[index_of(of, k)];
     uint64_t stream = random_stream(RANDOM_AUGMENT, INPUT_MIXUP, of->epoch);
     return rule->mix->share[random_below(rule->seed, stream, image << 32, MIXUP_SHARES)];
 }
@@ -107,8 +117,8 @@ static const uint8_t *mix(const input_rule *rule, const dataset *set, const samp
     size_t n = image_bytes(rule->to), last = (size_t)rule->n_augment % 2;
     uint8_t *room = rule->room + k * rule->n_rooms * rule->change_bytes;
     uint8_t *made = room + last * rule->change_bytes;
-    const uint8_t *other =
-        change(rule, set, of, (k + 1) % of->n, room + 2 * rule->change_bytes, &rule->others[k]);
+    const uint8_t *other = change(rule, set, of->epoch, next_of(of, k),
+                                  room + 2 * rule->change_bytes, &rule->others[k]);
     int share = draw_share(rule, set, of, k);
     rule->shares[k] = (float)share / MIXUP_ONE;
     for (size_t i = 0; i < n; i++)
@@ -121,7 +131,7 @@ static const uint8_t *find_image(const input_rule *rule, const dataset *set, con
                                  size_t k, uint16_t *label)
 {
     uint8_t *room = rule->room ? rule->room + k * rule->n_rooms * rule->change_bytes : NULL;
-    const uint8_t *image = change(rule, set, of, k, room, label);
+    const uint8_t *image = change(rule, set, of->epoch, index_of(of, k), room, label);
     return rule->mix ? mix(rule, set, of, k, image) : image;
 }
 

@@ -33,25 +33,12 @@ void sampler_release(sampler *self)
     *self = (sampler){0};
 }
 
-void sampler_seek(sampler *self, uint32_t epoch, size_t position)
+samples sampler_take(sampler *self, uint32_t epoch, size_t first, size_t n)
 {
-    assert(position <= self->n);
-    bool other = epoch != self->epoch;
-    self->epoch = epoch;
-    self->position = position;
-    if (other)
+    assert(first <= self->n && n <= self->n - first);
+    if (epoch != self->epoch) {
+        self->epoch = epoch;
         set_order(self);
-}
-
-samples sampler_next(sampler *self, size_t batch)
-{
-    assert(batch >= 1);
-    if (self->position == self->n)
-        sampler_seek(self, self->epoch + 1, 0);
-    size_t left = self->n - self->position;
-    samples next = {.indices = self->permutation + self->position,
-                    .n = batch < left ? batch : left,
-                    .epoch = self->epoch};
-    self->position += next.n;
-    return next;
+    }
+    return (samples){.indices = self->permutation + first, .n = n, .epoch = epoch};
 }

@@ -54,10 +54,11 @@ const option_entry option_train_table[] = {
      .help = "Order of a worker's images: shuffled anew every epoch, or as in the files, which are "
              "then dealt one run of images to each worker."},
     {.name = "deal",
-     WORD(deal, deal_word, "shuffled"),
+     WORD(deal, deal_word, "auto"),
      .former = "contiguous",
-     .help =
-         "Which images a worker gets: any, by chance, or a run of them as they stand in the files."},
+     .help = "Which images a worker gets: any, by chance; a run of them as they stand in the "
+             "files; or all, where workers share out each batch of --sync gradients. auto: all "
+             "where that is possible, else by chance."},
     {.name = "validate",
      IMAGES(validate, "0"),
      .help = "Hold out N training images, as many of each class, and test with them too: to choose "

@@ -15,8 +15,10 @@ const char *order_word(size_t i)
 
 const char *deal_word(size_t i)
 {
-    static const char *const words[] = {
-        [DEAL_SHUFFLED] = "shuffled", [DEAL_CONTIGUOUS] = "contiguous"};
+    static const char *const words[] = {[DEAL_AUTO] = "auto",
+                                        [DEAL_SHUFFLED] = "shuffled",
+                                        [DEAL_CONTIGUOUS] = "contiguous",
+                                        [DEAL_ALL] = "all"};
     return i < sizeof words / sizeof *words ? words[i] : NULL;
 }
 

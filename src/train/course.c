@@ -1,8 +1,11 @@
 #include "course.h"
 
 #include "base/memory.h"
+#include "base/world.h"
+#include "transport/aggregate.h"
 
 #include <math.h>
+#include <string.h>
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
 {
@@ -26,6 +29,13 @@ void course_release(course *self)
     memory_free(self->load);
     memory_free(self->tests);
     *self = (course){0};
+}
+
+/* Images of a client from batch `step` on, at most a batch. */
+static uint64_t rest_of(const course *self, int client, uint64_t step)
+{
+    const uint64_t left = self->images[client] - step * self->batch;
+    return left < self->batch ? left : self->batch;
 }
 
 static uint64_t count_segments(const course *self, uint64_t average_every)
@@ -91,7 +101,53 @@ int course_most(const course *self)
 
 uint64_t course_epoch(const course *self, int client)
 {
-    return divide_up(self->images[client], self->batch);
+    return divide_up(self->images[self->shares ? 0 : client], self->batch);
+}
+
+/* Why not; NULL: they can. */
+static const char *why_not_share(const train_options *o)
+{
+    aggregate_choice choice;
+    error none = {0};
+    if (o->sync != SYNC_GRADIENTS)
+        return "goes with --sync gradients alone";
+    if (strcmp(o->partition, "even") != 0 || o->shards.n > 0)
+        return "leaves nothing to --partition or --shards";
+    if (o->clients > 0)
+        return "is not for --clients";
+    if (o->eval_clients > 0.0)
+        return "leaves no client images of its own: leave out --eval-clients";
+    if (!aggregate_parse(o->aggregate, &choice, &none) || choice.rule->combine)
+        return "gives all the same images, and --aggregate nothing to compare";
+    return NULL;
+}
+
+bool course_shares(const course *self, const train_options *o, bool *shares, error *err)
+{
+    const char *why = why_not_share(o);
+    const bool wanted = o->deal == DEAL_ALL || (o->deal == DEAL_AUTO && !world_replays());
+    *shares = !why && wanted && self->n_workers > 1; /* what is replayed computes nothing */
+    return !why || o->deal != DEAL_ALL || error_user(err, "--deal all %s", why);
+}
+
+course_batch course_batch_at(const course *self, int client, uint64_t step)
+{
+    const uint64_t n = self->shares ? (uint64_t)self->n_clients * self->batch : self->batch;
+    const uint64_t there = self->shares ? self->n_train : self->images[client];
+    const uint64_t begin = step * n, left = there - begin;
+    course_batch b = {.first = begin, .n = left < n ? left : n, .begin = begin};
+    b.n_all = b.n;
+    if (!self->shares)
+        return b;
+    for (int k = 0; k < client; k++) /* what is left of a client's part, if less than a batch */
+        b.first += rest_of(self, k, step);
+    b.n = rest_of(self, client, step);
+    return b;
+}
+
+uint64_t course_held(const course *self, int worker)
+{
+    return self->shares ? self->n_train : self->load[worker].images;
 }
 
 int course_longest(const course *self)

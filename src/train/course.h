@@ -20,9 +20,20 @@ typedef struct course_load {
     uint64_t images, tests;
 } course_load;
 
+/* What a client takes of a batch, and the batch: places in the order of an epoch. */
+typedef struct course_batch {
+    uint64_t first, n;     /* the client's; n may be 0 where clients share */
+    uint64_t begin, n_all; /* the batch */
+} course_batch;
+
 typedef struct course {
     int n_clients, n_workers;
-    uint64_t *images; /* of each client's shard */
+    /*
+     * All clients have all images, and share out the batches of one order (--deal all): so they take together the steps
+     * of one with batches of n_clients * batch.
+     */
+    bool shares;
+    uint64_t *images; /* of each client's shard; where they share, its part of an epoch */
     uint64_t *tests;  /* of each client's own, to test with; 0 without --eval-clients */
     int *worker;      /* that trains each client, 0-based */
     course_load *
@@ -43,7 +54,7 @@ typedef struct course {
 bool course_init(course *self, int n_clients, int n_workers, error *err);
 void course_release(course *self);
 
-/* course_cut - all the rest, when the shards' sizes are there */
+/* course_cut - all the rest, when shares and the shards' sizes are there */
 void course_cut(course *self, const train_options *options, uint64_t rounds_before);
 
 /* course_most - the most clients a worker trains in a round, whoever is drawn */
@@ -54,6 +65,15 @@ uint64_t course_epoch(const course *self, int client);
 
 /* course_longest - the client whose epoch has the most steps, the first of such */
 int course_longest(const course *self);
+
+/* course_shares - would clients share out their batches?  false with err (user): asked for, where they cannot */
+bool course_shares(const course *self, const train_options *options, bool *shares, error *err);
+
+/* course_batch_at - batch number `step` of an epoch of a client (0-based) */
+course_batch course_batch_at(const course *self, int client, uint64_t step);
+
+/* course_held - images that a worker (0-based) has */
+uint64_t course_held(const course *self, int worker);
 
 /* course_smallest - images of the smallest batch of a client (0-based): the last of its epoch */
 uint64_t course_smallest(const course *self, int client);

@@ -79,7 +79,7 @@ static bool set_aside(dealing *self, const train_options *o, course *on, error *
 static bool deal_shards(dealing *self, const train_options *o, course *on, error *err)
 {
     size_t n_all = (size_t)self->n_train;
-    bool shuffled = o->deal == DEAL_SHUFFLED && o->order == ORDER_SHUFFLE;
+    bool shuffled = o->deal != DEAL_CONTIGUOUS && o->order == ORDER_SHUFFLE;
     uint32_t *order = memory_new(n_all, sizeof *order, err);
     self->owner = memory_new(n_all, sizeof *self->owner, err);
     bool good = order && self->owner;

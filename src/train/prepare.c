@@ -82,6 +82,8 @@ static bool prepare_data(preparation *self, job *to, error *err)
     if (!suits_count(to->options, &n_clients, err))
         return false;
     course_init(on, n_clients, transport_workers(), err);
+    if (err->kind == ERROR_NONE)
+        course_shares(on, to->options, &on->shares, err);
     if (err->kind == ERROR_NONE && transport_is_server())
         open_files(self, to, err);
     place_rescue(self->run);

@@ -214,6 +214,77 @@ static void serve(const shards_plan *plan, const worker *own, error *err)
     dataset_release(&d.parcel);
 }
 
+/* ---- all images to everybody --------------------------------------------------------------------- */
+
+/* Of a piece those that are dealt, one behind the other. */
+static void pack(delivery *self)
+{
+    const size_t bytes = image_bytes(self->piece.shape);
+    self->bill.n = 0;
+    for (size_t i = 0; i < self->n; i++) {
+        if (!is_dealt(self, i))
+            continue;
+        const uint32_t k = self->bill.n++;
+        memmove(self->piece.images + k * bytes, self->piece.images + i * bytes, bytes);
+        self->bill.labels[k] = self->piece.labels[i];
+        self->bill.numbers[k] = (uint32_t)(self->first + i);
+    }
+}
+
+/* Each has all labels. */
+static void count_for_all(const delivery *self)
+{
+    const size_t n_classes = (size_t)self->piece.shape.n_classes;
+    for (int k = 0; k < self->plan->on->n_clients; k++)
+        for (size_t i = 0; i < self->bill.n; i++)
+            self->plan->labels[(size_t)k * n_classes + self->bill.labels[i]]++;
+}
+
+static void broadcast_all(const shards_plan *plan, error *err)
+{
+    delivery d = {.plan = plan};
+    bool good = dataset_init(&d.piece, source_shape(plan->from), SHARDS_PIECE, err);
+    for (; good && d.first < plan->n; d.first += d.n) {
+        d.n = plan->n - d.first < SHARDS_PIECE ? plan->n - d.first : SHARDS_PIECE;
+        if (!(good = source_read(plan->from, SPLIT_TRAIN, d.first, d.n, d.piece.images,
+                                 d.piece.labels, err)))
+            break;
+        add_to_sum(&d, &d.piece);
+        pack(&d);
+        if (d.bill.n == 0)
+            continue;
+        count_for_all(&d);
+        transport_broadcast(&d.bill, sizeof d.bill, 0, TRANSPORT_SLEEP);
+        transport_broadcast(d.piece.images, d.bill.n * image_bytes(d.piece.shape), 0,
+                            TRANSPORT_SLEEP);
+    }
+    d.bill.n = 0;
+    if (!good)
+        transport_broadcast(&d.bill, sizeof d.bill, 0, TRANSPORT_SLEEP);
+    dataset_release(&d.piece);
+}
+
+static bool nothing_comes(error *err)
+{
+    return error_environment(err, "the server could not read the training images");
+}
+
+static bool receive_all(worker *mine, error *err)
+{
+    const size_t bytes = image_bytes(mine->images.shape);
+    waybill bill;
+    for (size_t done = 0; done < mine->images.n; done += bill.n) {
+        transport_broadcast(&bill, sizeof bill, 0, TRANSPORT_SLEEP);
+        if (bill.n == 0) /* the server has the error */
+            return nothing_comes(err);
+        const dataset place = places_of(mine->clients, false, bill.n);
+        transport_broadcast(place.images, bill.n * bytes, 0, TRANSPORT_SLEEP);
+        memcpy(place.labels, bill.labels, bill.n * sizeof *bill.labels);
+        memcpy(place.numbers, bill.numbers, bill.n * sizeof *bill.numbers);
+    }
+    return true;
+}
+
 /* ---- a worker ------------------------------------------------------------------------------------- */
 
 static bool receive(worker *mine, error *err)
@@ -223,7 +294,7 @@ static bool receive(worker *mine, error *err)
     for (size_t done = 0; done < mine->images.n + mine->tests.n; done += bill.n) {
         transport_receive(&bill, sizeof bill, 0, TRANSPORT_SLEEP);
         if (bill.n == 0) /* the server has the error */
-            return error_environment(err, "the server could not read the training images");
+            return nothing_comes(err);
         transport_receive(mine->parcel, bill.n * bytes, 0, TRANSPORT_SLEEP);
         put_away(mine, &bill, mine->parcel);
     }
@@ -232,10 +303,11 @@ static bool receive(worker *mine, error *err)
 
 void shards_deliver(const shards_plan *plan, worker *to, error *err)
 {
+    const bool all = plan->on->shares;
     if (transport_is_server())
-        serve(plan, to, err);
+        (all ? broadcast_all(plan, err) : serve(plan, to, err));
     else
-        receive(to, err);
+        (void)(all ? receive_all(to, err) : receive(to, err));
     if (to) {
         memory_free(to->parcel);
         to->parcel = NULL;

@@ -27,7 +27,8 @@ typedef struct shards_plan {
  * shards_deliver - a scatter, MPI_Scatterv in pieces: to every worker the images of its clients, each client's in the
  *                  order in which they stand in the training set
  *   to  inout  on a worker: its clients' images are filled in.  NULL on a server that is none
- * Read once, piece by piece: nobody holds the whole training set.  Collective, but err is this rank's own:
+ * Where clients share, a broadcast of all of them.
+ * Read once, piece by piece: no server holds the whole training set.  Collective, but err is this rank's own:
  * what the server cannot read is its error, and every worker's that waits for more.
  */
 void shards_deliver(const shards_plan *plan, worker *to, error *err);

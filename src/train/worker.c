@@ -15,14 +15,6 @@
 
 /* ---- memory ------------------------------------------------------------------------------------ */
 
-/* Where the steps so far have led to. */
-static void find_place(const worker *self, client *who)
-{
-    uint64_t per_epoch = course_epoch(self->course, who->number);
-    sampler_seek(&who->sampler, (uint32_t)(who->step / per_epoch),
-                 (size_t)(who->step % per_epoch * self->course->batch));
-}
-
 /* What becomes of its images. */
 static bool init_input(worker *self, const train_options *o, const input_values *input,
                        size_t batch, error *err)
@@ -64,11 +56,11 @@ static bool init_client(worker *self, client *who, const train_options *o, error
         first += before->shard.n;
         first_test += before->tests.n;
     }
-    who->shard = part_of(&self->images, first, n);
+    who->shard = part_of(&self->images, first, on->shares ? on->n_train : n);
     who->tests = part_of(&self->tests, first_test, on->tests[who->number]);
     who->step = on->rounds_before * course_steps(on, who->number);
-    return sampler_init(&who->sampler, n, o->seed, (uint32_t)who->number,
-                        (enum sampler_order)o->order, err);
+    return sampler_init(&who->sampler, who->shard.n, o->seed,
+                        on->shares ? 0 : (uint32_t)who->number, (enum sampler_order)o->order, err);
 }
 
 static bool init_clients(worker *self, const train_options *o, descent *by, error *err)
@@ -94,7 +86,8 @@ bool worker_init(worker *self, const train_options *options, const worker_needs 
     const train_options *o = options;
     const course *on = needs->on;
     const course_load *mine = &on->load[transport_worker()];
-    const size_t batch = largest_batch(on), n = (size_t)(mine->images + mine->tests);
+    const size_t batch = largest_batch(on), held = (size_t)course_held(on, transport_worker());
+    const size_t n = held + (size_t)mine->tests;
     *self = (worker){
         .course = on,
         .model = needs->of,
@@ -107,7 +100,7 @@ bool worker_init(worker *self, const train_options *options, const worker_needs 
     if (self->net)
         self->engine->network_smooth_labels(self->net, (float)o->label_smoothing);
     return self->net && init_input(self, o, needs->input, batch, err) &&
-           dataset_init(&self->images, needs->input->from, (size_t)mine->images, err) &&
+           dataset_init(&self->images, needs->input->from, held, err) &&
            dataset_init(&self->tests, needs->input->from, (size_t)mine->tests, err) &&
            (self->parcel = memory_new(n < SHARDS_PIECE ? n : SHARDS_PIECE,
                                       image_bytes(self->images.shape), err)) &&
@@ -161,15 +154,33 @@ static void add_way(const worker *self, segment_note *mine)
     mine->way += mine->lr * (by->nesterov ? 1.0 + by->momentum * now->push : now->push);
 }
 
+/* Its next batch; of a batch that is shared out its part. */
+static samples next_batch(worker *self)
+{
+    client *now = self->now;
+    const uint64_t per_epoch = course_epoch(self->course, now->number);
+    const uint32_t epoch = (uint32_t)(now->step / per_epoch);
+    const course_batch b = course_batch_at(self->course, now->number, now->step % per_epoch);
+    samples batch = sampler_take(&now->sampler, epoch, (size_t)b.begin, (size_t)b.n_all);
+    const size_t before = (size_t)(b.first - b.begin);
+    batch.next = batch.indices + (before + b.n) % batch.n;
+    batch.indices += before;
+    batch.n = (size_t)b.n;
+    return batch;
+}
+
 static void train_step(worker *self, phases *times, segment_note *mine)
 {
     client *now = self->now;
-    loading from = {self, sampler_next(&now->sampler, self->course->batch)};
+    loading from = {self, next_batch(self)};
     size_t n = from.batch.n;
     network_input input = {load, &from, number_images, now->sampler.seed, from.batch.epoch};
     network_result result;
     mine->lr = descent_lr(now->by);
-    if (self->gradients)
+    if (n ==
+        0) /* the others have the last images of the epoch: what this one leaves does not count */
+        result = (network_result){0};
+    else if (self->gradients)
         result = self->engine->network_gradient(self->net, self->at.w, self->at.g, &input, n);
     else {
         descent_next(now->by);
@@ -248,7 +259,6 @@ void worker_turn(worker *self, client *next, network_vectors at)
 static void begin_turn(const worker *self, uint64_t segment)
 {
     client *now = self->now;
-    find_place(self, now);
     if (segment > 0)
         return;
     now->push = 0.0;

@@ -212,7 +212,12 @@ MORE_OPTIONS = [
     option("--seed -1", "--seed -1"),
     option("--shards 5,", "--shards 5,"), option("--shards 5,,5", "--shards 5,,5"),
     option("--validate -1", "--validate -1", "whole number"),
-    option("--deal cards", "--deal cards", "shuffled or contiguous"), option("--tta twice", "--tta twice", "none, mirror, shifts or crops"),
+    *(option(f"--deal all {more}", f"--deal all {says}") for more, says in {
+        "": "goes with --sync gradients", "--sync gradients --shards 100": "leaves nothing to --partition or --shards",
+        "--sync gradients --partition dirichlet:1": "leaves nothing to --partition", "--sync gradients --clients 4": "is not for --clients",
+        "--sync gradients --aggregate median": "gives all the same images",
+    }.items()),
+    option("--deal cards", "--deal cards", "auto, shuffled, contiguous or all"), option("--tta twice", "--tta twice", "none, mirror, shifts or crops"),
     *(option(f"--normalise {text}", "--normalise", "expected half, measured, or numbers") for text in (
         "x", "0.5", "0.5/", "/0.5", "0.5,/0.5", "0.5,0.5/0.5", "0.5/0", "1.1/1", "nan/1", "0.5/inf", "0.5/1001", "0x1/1", "1/1/1", "1;1",
         "5" * 4095)),

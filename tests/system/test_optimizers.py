@@ -67,6 +67,23 @@ def test_gradients_of_all(bramble, pictures, optimizer):
     assert near < 1e-3 and far > 10 * near
 
 
+@pytest.mark.parametrize("images", [91, 73])
+@pytest.mark.parametrize("optimizer", ALL)
+def test_gradients_of_a_batch(bramble, pictures, optimizer, images):
+    """Three workers share out the batches of one order, as DistributedSampler deals it, the last of an epoch too, of which
+    some may have nothing; the mixed-in image is the next of the whole batch."""
+    options = ["--data", pictures, *write_model(bramble.folder, SMALL)[0], "--limit-train", images, "--limit-test", 20, "--threads",
+               1, "--optimizer", optimizer, *ALL[optimizer], *STATES, "--rounds", 3, "--sync", "gradients", "--augment", "flip,mixup:0.4"]
+    one = Run(bramble.train(1, *options, "--batch", 24, out="one.h5"))
+    many = Run(bramble.train(4, *options, "--batch", 8, out="many.h5"))
+    shards = Run(bramble.train(4, *options, "--batch", 8, "--deal", "shuffled", out="shards.h5"))
+    assert abs(one["rounds/loss"] - many["rounds/loss"]).max() < 2e-5
+    assert np.array_equal(one["rounds/lr"], many["rounds/lr"])
+    near, far = (relative_l2(run.weights, one.weights) for run in (many, shards))
+    assert near < 1e-3 and far > 10 * near
+    assert one["rounds/images"].tolist() == many["rounds/images"].tolist()
+
+
 def test_gradients_have_the_same_bits(bramble, pictures):
     """For every rule, thread count, and after a break; shards are uneven, so some workers wait while others step."""
     options = ["--data", pictures, *write_model(bramble.folder, SMALL)[0], "--shards", "60,3,29", "--sync", "gradients",

@@ -50,6 +50,50 @@ static void test_epochs(void **state)
     course_release(&c);
 }
 
+/* A batch of all is its clients' parts, one behind the other, up to the last of an epoch, where some may have nothing. */
+static void test_shared_batches(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        const int n = 1 + (int)random_below(seed, 1, 0, 7);
+        const uint64_t all = (uint64_t)n + random_below(seed, 1, 1, 200);
+        train_options o = {EVERYBODY, .batch = 1 + random_below(seed, 1, 2, 12), .rounds = 5,
+                           .local_epochs = 1};
+        uint64_t images[8], seen = 0;
+        for (int k = 0; k < n; k++) /* as evenly as they are dealt */
+            images[k] = all / (uint64_t)n + ((uint64_t)k < all % (uint64_t)n);
+        course c = cut(images, n, &o);
+        c.shares = true;
+        for (uint64_t step = 0; step < course_epoch(&c, n - 1); step++) {
+            const uint64_t begin = seen;
+            for (int k = 0; k < n; k++) {
+                course_batch b = course_batch_at(&c, k, step);
+                assert_int_equal(b.begin, begin);
+                assert_int_equal(b.first, seen);
+                assert_true(b.n <= o.batch);
+                seen += b.n;
+            }
+            assert_int_equal(seen - begin, course_batch_at(&c, 0, step).n_all);
+            assert_true(seen == all || seen - begin == (uint64_t)n * o.batch);
+        }
+        assert_int_equal(seen, all);
+        course_release(&c);
+    }
+}
+
+static void test_own_batches(void **state)
+{
+    (void)state;
+    train_options o = {EVERYBODY, .batch = 8, .rounds = 5, .local_epochs = 1};
+    course c = cut((uint64_t[]){17, 8}, 2, &o);
+    course_batch b = course_batch_at(&c, 0, 2);
+    assert_int_equal(b.first, 16);
+    assert_int_equal(b.n, 1);
+    assert_int_equal(b.n_all, 1);
+    assert_int_equal(course_batch_at(&c, 1, 0).n, 8);
+    course_release(&c);
+}
+
 static void test_steps(void **state)
 {
     (void)state;
@@ -235,10 +279,11 @@ static void test_lots(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_takes),         cmocka_unit_test(test_epochs),
-        cmocka_unit_test(test_steps),         cmocka_unit_test(test_segments),
-        cmocka_unit_test(test_participation), cmocka_unit_test(test_sharing),
-        cmocka_unit_test(test_roster),        cmocka_unit_test(test_lots),
+        cmocka_unit_test(test_takes),          cmocka_unit_test(test_epochs),
+        cmocka_unit_test(test_shared_batches), cmocka_unit_test(test_own_batches),
+        cmocka_unit_test(test_steps),          cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_participation),  cmocka_unit_test(test_sharing),
+        cmocka_unit_test(test_roster),         cmocka_unit_test(test_lots),
     };
     return cmocka_run_group_tests_name("course", tests, NULL, NULL);
 }
