@@ -342,7 +342,7 @@ check-compilers: ## all programs and tests by gcc and clang, every warning an er
 	  $(MAKE) $(JOBS) --no-print-directory WERROR=-Werror PRESET=native CC=$$cc B=build/check-$$cc check-everything || exit 1; \
 	  $(MAKE) $(JOBS) --no-print-directory WERROR=-Werror PRESET=debug CC=$$cc B=build/check-$$cc-debug check-everything || exit 1; done
 .PHONY: check-everything
-check-everything: $(B)/bramble $(UNIT) $(MPI_TESTS) $(B)/bench-kernels $(B)/bench-average $(B)/bench-tiles $(B)/bench-elementwise ## what check-compilers builds
+check-everything: $(B)/bramble $(UNIT) $(MPI_TESTS) $(B)/bench-kernels $(B)/bench-average $(B)/bench-tiles $(B)/obj/bench/transforms.o $(B)/bench-elementwise ## what check-compilers builds
 
 THREADED := conv dense pool loss update network network_bits stages batch
 READERS  := ini cifar10 data_files record_garbage record_read record_weights model_errors
@@ -478,9 +478,10 @@ $(OPENMPI5)/bin/mpicc:
 ARCH ?= rpi4
 bench-static: ## predicted share of a Pi's peak for each kernel (ARCH=rpi3, rpi4 or rpi5)
 	@tools/install-packages cross
-	@$(MAKE) $(JOBS) --no-print-directory PRESET=$(ARCH) build/$(ARCH)/bench-tiles
+	@$(MAKE) $(JOBS) --no-print-directory PRESET=$(ARCH) build/$(ARCH)/bench-tiles build/$(ARCH)/obj/bench/transforms.o
 	@tools/bench-static --arch $(ARCH)
 
+$(B)/obj/bench/transforms.o: EXTRA = $(HOT)
 $(B)/bench-tiles $(B)/bench-elementwise: $(B)/bench-%: $(B)/obj/bench/%.o $(LIB)
 	@echo '  LINK    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OTHER_LIBS)

@@ -64,7 +64,7 @@ def sysroot(tools):
 @pytest.fixture(scope="module")
 def arm(sysroot):
     """The program, built for a Pi 4 as a user would."""
-    done = run(["make", "-j2", "PRESET=rpi4", "all", "unit", "build/rpi4/bench-tiles"])
+    done = run(["make", "-j2", "PRESET=rpi4", "all", "unit", "build/rpi4/bench-tiles", "build/rpi4/obj/bench/transforms.o"])
     assert done.returncode == 0, done.stderr[-3000:]
     assert "warning" not in done.stderr
     return BUILD / "bramble"
@@ -221,11 +221,14 @@ def test_predicted_speed(arm):
         pytest.skip("llvm-mca is not installed: tools/install-packages cross")
     done = run(["tools/bench-static", "--arch", "rpi4", "--markdown"])
     assert done.returncode == 0, done.stderr
-    kernels, caches = ([line.strip("| \n").split(" | ") for line in table.splitlines() if line.startswith("| ")][2:]
-                       for table in done.stdout.split("\nOf "))
+    kernels, transforms, caches = ([line.strip("| \n").split(" | ") for line in table.splitlines()][2:]
+                                   for table in re.findall(r"(?:^\|.*\n)+", done.stdout, re.M))
     paper = [row for row in kernels if "convolution" in row[0] or "input" in row[0]]
     assert len(kernels) >= 12 and len(paper) >= 5
     assert all(int(row[4]) == 0 for row in kernels)
+    assert all(int(row[2].removesuffix(" %")) >= 90 for row in kernels if "Winograd's products" in row[0])
+    assert len(transforms) == 6 and all(0 < int(row[2]) < int(row[3]) for row in transforms)
+    assert all(int(row[5]) == 0 for row in transforms if row[1] == "F(2x2,3x3)")
     assert all(50 <= int(row[2].removesuffix(" %")) <= 100 for row in paper)
     one, four = ([int(row[k].removesuffix(" %")) for row in caches] for k in (4, 5))
     assert len(caches) == 18 and all(0 < f <= o for o, f in zip(one, four))
