@@ -39,4 +39,10 @@ const char *zip_comment(const zip *self);
  */
 bytes *zip_member(const zip *self, const char *name, uint64_t *n, error *err);
 
+/*
+ * zip_check - read a member to its end, once: is it as long as it promises, and does its checksum (CRC-32) fit?
+ * Returns false with err, which names the file alone: as zip_member, cut off, damaged (user), memory (environment).
+ */
+bool zip_check(const zip *self, const char *name, error *err);
+
 #endif

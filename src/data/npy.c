@@ -66,20 +66,16 @@ static bool read_dict(npy *self, char dict[HEADER_MAX], error *err)
     return bytes_read(self->from, at, dict, n, err);
 }
 
-/* Is the file as long as the shape asks for? */
+/* Is the member as long as the shape asks for? */
 static bool check_length(npy *self, uint64_t n_bytes, error *err)
 {
     size_t n = self->element_bytes;
     for (int i = 0; i < self->n_dims && i < NPY_MAX_DIMS; i++)
         if (self->dims[i] > SIZE_MAX || !memory_multiply(n, (size_t)self->dims[i], &n))
             return error_user(err, "has more elements than fit in memory");
-    uint64_t length = 0;
-    if (n_bytes < self->start || n_bytes - self->start != n)
-        return error_user(err, "%llu bytes, its header promises %llu", (unsigned long long)n_bytes,
-                          (unsigned long long)(self->start + n));
-    if (!bytes_length(self->from, n_bytes, &length, err))
-        return false;
-    return length == n_bytes || error_user(err, "is cut off");
+    return (n_bytes >= self->start && n_bytes - self->start == n) ||
+           error_user(err, "%llu bytes, its header promises %llu", (unsigned long long)n_bytes,
+                      (unsigned long long)(self->start + n));
 }
 
 static bool parse_dict(npy *self, const char *dict, uint64_t n_bytes, error *err)
@@ -105,7 +101,8 @@ bool npy_open(npy *self, const zip *from, const char *path, const char *name, er
     if (!self->from)
         return false;
     error own = {0};
-    if (read_dict(self, dict, &own) && parse_dict(self, dict, n_bytes, &own))
+    if (read_dict(self, dict, &own) && parse_dict(self, dict, n_bytes, &own) &&
+        zip_check(from, file, &own))
         return true;
     bytes_free(self->from);
     self->from = NULL;

@@ -3,13 +3,15 @@
 #include "base/memory.h"
 
 #include <string.h>
+#include <zlib.h>
 
 enum {
     END_BYTES = 22,
     END_COMMENT = ZIP_MAX_COMMENT,
     ENTRY_BYTES = 46,
     LOCAL_BYTES = 30,
-    ZIP64_EXTRA = 1
+    ZIP64_EXTRA = 1,
+    PIECE_BYTES = 1 << 14
 };
 enum { STORED = 0, DEFLATED = 8 };
 
@@ -18,6 +20,7 @@ struct zip {
     uint64_t n_bytes; /* of the file */
     uint8_t *list;
     size_t list_bytes;
+    bool *is_checked; /* of the member whose line begins at that place of the list / ENTRY_BYTES */
     char *comment;
 };
 
@@ -25,7 +28,9 @@ struct zip {
 typedef struct entry {
     const uint8_t *name;
     size_t name_bytes;
+    size_t place; /* in the list */
     unsigned flags, method;
+    uint32_t crc; /* of what is unpacked */
     uint64_t packed, unpacked, at;
 } entry;
 
@@ -89,7 +94,10 @@ static bool read_list(zip *self, error *err)
         return refuse(self, "is damaged: its list of members is not there", err);
     self->list = memory_new((size_t)length, 1, err);
     self->list_bytes = (size_t)length;
-    return self->list && bytes_read(self->file, at, self->list, (size_t)length, err);
+    self->is_checked =
+        memory_new(self->list_bytes / ENTRY_BYTES + 1, sizeof *self->is_checked, err);
+    return self->list && self->is_checked &&
+           bytes_read(self->file, at, self->list, (size_t)length, err);
 }
 
 zip *zip_open(const char *path, error *err)
@@ -107,6 +115,7 @@ void zip_free(zip *self)
         return;
     bytes_free(self->file);
     memory_free(self->list);
+    memory_free(self->is_checked);
     memory_free(self->comment);
     memory_free(self);
 }
@@ -146,8 +155,10 @@ static bool next_entry(const zip *self, size_t *place, entry *out)
         return false;
     *out = (entry){.name = at + ENTRY_BYTES,
                    .name_bytes = name,
+                   .place = *place,
                    .flags = (unsigned)number(at + 8, 2),
                    .method = (unsigned)number(at + 10, 2),
+                   .crc = (uint32_t)number(at + 16, 4),
                    .packed = number(at + 20, 4),
                    .unpacked = number(at + 24, 4),
                    .at = number(at + 42, 4)};
@@ -213,4 +224,40 @@ bytes *zip_member(const zip *self, const char *name, uint64_t *n, error *err)
     *n = found.unpacked;
     return bytes_part(self->file, start, found.packed,
                       found.method == STORED ? PACKING_NONE : PACKING_DEFLATE, err);
+}
+
+/* The checksum of n bytes, and whether there are no more. */
+static bool sum_up(bytes *from, uint64_t n, uint32_t *sum, error *err)
+{
+    uint8_t piece[PIECE_BYTES];
+    uint64_t length = 0;
+    uLong crc = crc32(0, NULL, 0);
+    for (uint64_t done = 0, part; done < n; done += part) {
+        part = n - done < sizeof piece ? n - done : sizeof piece;
+        if (!bytes_read(from, done, piece, (size_t)part, err))
+            return false;
+        crc = crc32(crc, piece, (uInt)part);
+    }
+    *sum = (uint32_t)crc;
+    return bytes_length(from, n, &length, err);
+}
+
+bool zip_check(const zip *self, const char *name, error *err)
+{
+    entry found;
+    uint64_t n = 0;
+    uint32_t sum = 0;
+    bool *known = find(self, name, &found) ? &self->is_checked[found.place / ENTRY_BYTES] : NULL;
+    if (known && *known)
+        return true;
+    bytes *from = zip_member(self, name, &n, err);
+    bool good = from && sum_up(from, n, &sum, err);
+    bytes_free(from);
+    if (good && sum != found.crc)
+        return refuse(
+            self, "is damaged: its bytes do not fit their checksum; fetch or write the file anew",
+            err);
+    if (good)
+        *known = true;
+    return good;
 }

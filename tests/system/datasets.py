@@ -207,6 +207,10 @@ def bad_npz(bad):
     data = bytearray(packed.read_bytes())
     data[400:440] = bytes(range(40))
     (bad / "npz-damaged.npz").write_bytes(data)
+    for path, name, place in ((good, "npz-flipped", lambda data: 20000), (packed, "npz-sum", lambda data: data.index(b"PK\1\2") + 16)):
+        data = bytearray(path.read_bytes())
+        data[place(data)] ^= 4
+        (bad / f"{name}.npz").write_bytes(data)
 
 
 def bad_svhn(bad):

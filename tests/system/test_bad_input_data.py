@@ -73,6 +73,8 @@ NPZ = [
     data("{bad}/npz-huge.npz", "its header promises", ranks=ALL),
     data("{bad}/npz-overflow.npz", "npz-overflow.npz: images"),
     data("{bad}/npz-damaged.npz", "npz-damaged.npz: images", "damaged"),
+    data("{bad}/npz-flipped.npz", "npz-flipped.npz: images", "is damaged", "checksum", "anew", ranks=ALL),
+    data("{bad}/npz-sum.npz", "npz-sum.npz: images", "is damaged", "checksum"),
     data("{bad}/npz.npz", "5 classes", "tells 10 apart"),
 ]
 
