@@ -7,7 +7,7 @@
 
 enum { MAX_SIDE = 4096 };
 
-/* Images and labels for training and for testing; none for testing: to be set aside. */
+/* Images and labels for training and for testing; NULL for testing: to be set aside. */
 typedef struct choice {
     const char *names[2][2];
 } choice;
@@ -37,12 +37,30 @@ char *arrays_cut_names(char *spec)
     return colon + 1;
 }
 
+static bool has(const array_file *file, const char *name)
+{
+    return !name || file->has(file->state, name);
+}
+
+static bool has_pair(const array_file *file, const choice *of, enum split split)
+{
+    return has(file, of->names[split][0]) && has(file, of->names[split][1]);
+}
+
 static bool has_all(const array_file *file, const choice *of)
 {
-    for (int split = 0; split < 2; split++)
-        for (int k = 0; k < 2; k++)
-            if (of->names[split][k] && !file->has(file->state, of->names[split][k]))
-                return false;
+    return has_pair(file, of, SPLIT_TRAIN) && has_pair(file, of, SPLIT_TEST);
+}
+
+/* Of a usual choice what is for training; half of what is for testing is a mistake. */
+static bool choose_train(const array_file *file, const choice *of, choice *chosen, error *err)
+{
+    const char *const *test = of->names[SPLIT_TEST];
+    *chosen = (choice){{{of->names[SPLIT_TRAIN][0], of->names[SPLIT_TRAIN][1]}}};
+    for (int k = 0; k < 2; k++)
+        if (has(file, test[k]))
+            return error_user(err, "%s: has an array %s, but none called %s", file->path, test[k],
+                              test[1 - k]);
     return true;
 }
 
@@ -53,6 +71,9 @@ static bool choose_usual(const array_file *file, choice *chosen, error *err)
             *chosen = usual[i];
             return true;
         }
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+        if (has_pair(file, &usual[i], SPLIT_TRAIN))
+            return choose_train(file, &usual[i], chosen, err);
     return error_user(
         err,
         "%s: no images and labels under a usual name (x_train, y_train, x_test, y_test; "

@@ -199,6 +199,8 @@ def bad_npz(bad):
     put("npz-flat", images=images.reshape(24, -1), labels=labels)
     put("npz-none", images=images[:0], labels=labels[:0])
     put("npz-objects", images=np.array([{}, None]), labels=labels)
+    put("npz-train-count", x_train=images, y_train=labels[:-1])
+    put("npz-no-test-labels", x_train=images, y_train=labels, x_test=images)
     whole = good.read_bytes()
     (bad / "npz-cut.npz").write_bytes(whole[:-30])
     (bad / "npz-huge.npz").write_bytes(whole.replace(b"(24, 3, 32, 32)", b"(24, 3, 32, 99)"))
@@ -269,13 +271,18 @@ def bad_hdf5(bad):
         del file["images"]
         file.create_group("images")
 
+    def train_alone(file):
+        for name, new in (("images", "train_images"), ("labels", "train_labels")):
+            file.move(name, new)
+        file["test_labels"] = labels
+
     put("floats", images.astype("f4"))
     put("signed", images.astype("i1"))
     put("negative", labels=labels.astype("i8") - 1)
     put("large", labels=labels.astype("u8") << 60)
     put("text", labels=np.full(24, b"cat"))
     put("count", labels=labels[:-1])
-    for edit in (virtual, unwritten, endless, linked, group):
+    for edit in (virtual, unwritten, endless, linked, group, train_alone):
         put(edit.__name__, edit=edit)
     whole = put("good").read_bytes()
     (bad / "hdf5-cut.h5").write_bytes(whole[:len(whole) // 2])

@@ -247,6 +247,19 @@ def test_a_sixth_of_each_class_is_set_aside(bramble):
     assert info(bramble, "a.npz:a,b") == told and (told["channels"], told["height"], told["width"]) == (1, 5, 6)
 
 
+@pytest.mark.parametrize("names", ["x_train y_train", "X_train y_train", "train_images train_labels", "train/images train/labels", "train/x train/y"])
+def test_arrays_for_training_alone(bramble, names):
+    """As the same arrays named: a sixth is set aside."""
+    arrays = dict(zip(names.split(), datasets.some(60, 5, 6)))
+    with h5py.File(bramble.folder / "a.h5", "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
+    np.savez(bramble.folder / "a.npz", **arrays)
+    for data in ("a.npz", "a.h5"):
+        told, named = info(bramble, data), info(bramble, f"{data}:{names.replace(' ', ',')}")
+        assert {**told, "data": 0} == {**named, "data": 0} and (told["train"], told["test"]) == (50, 10)
+
+
 def test_names_of_kinds(bramble):
     """A name and a colon come before what is there."""
     datasets.write_idx(bramble.folder / "here", datasets.some(6, 4, 4), datasets.some(6, 4, 4))
