@@ -19,6 +19,16 @@ enum {
     PICTURE_MAX_BYTES = 1 << 28 /* of a file */
 };
 
+/* What is seen by how a file begins: a picture that can be read, one that cannot, or anything else. */
+enum picture_sight { PICTURE_NONE, PICTURE_READ, PICTURE_OTHER };
+enum { PICTURE_LOOK_BYTES = 18 }; /* so many tell */
+
+/* picture_look - what begins with n bytes */
+enum picture_sight picture_look(const uint8_t *data, size_t n);
+
+/* picture_refuse - err (user) that says what begins with n bytes, which is none that can be read; returns false */
+bool picture_refuse(const char *name, const uint8_t *data, size_t n, error *err);
+
 /*
  * picture_load - decode a file, turn it as its EXIF says, and fit it
  *   shape  in   1 channel (grey) or 3 (red, green, blue), height and width

@@ -8,41 +8,80 @@
 
 /* ---- what it is ---------------------------------------------------------------------------------- */
 
-/* How files begin: pictures, and what else comes under their names. */
+/* How files begin, ? for any byte: pictures, and what else comes under their names. */
 static const struct {
-    const char *magic;
+    const char *start;
     size_t n;
+    enum picture_sight sight;
     bool (*decode)(picture *self, error *err);
     const char *what;
 } forms[] = {
-    {"\x89PNG\r\n\x1a\n", 8, picture_png, NULL},
-    {"\xff\xd8\xff", 3, picture_jpeg, NULL},
-    {"BM", 2, picture_bmp, NULL},
-    {"GIF8", 4, NULL, "a GIF picture"},
-    {"RIFF", 4, NULL, "a WebP picture, or sound"},
-    {"II*\0", 4, NULL, "a TIFF or raw picture"},
-    {"MM\0*", 4, NULL, "a TIFF or raw picture"},
-    {"%PDF", 4, NULL, "a PDF document"},
-    {"<", 1, NULL, "a text like SVG or HTML"},
-    {"\x89HDF", 4, NULL, "an HDF5 file"},
-    {"PK\3\4", 4, NULL, "a ZIP archive"},
+    {"\x89PNG\r\n\x1a\n", 8, PICTURE_READ, picture_png, NULL},
+    {"\xff\xd8\xff", 3, PICTURE_READ, picture_jpeg, NULL},
+    {"BM?????????????\0\0\0", 18, PICTURE_READ, picture_bmp, NULL},
+    {"BM", 2, PICTURE_NONE, picture_bmp, NULL}, /* a text may begin like this */
+    {"GIF8", 4, PICTURE_OTHER, NULL, "a GIF picture"},
+    {"RIFF????WEBP", 12, PICTURE_OTHER, NULL, "a WebP picture"},
+    {"II*\0", 4, PICTURE_OTHER, NULL, "a TIFF or raw picture"},
+    {"MM\0*", 4, PICTURE_OTHER, NULL, "a TIFF or raw picture"},
+    {"????ftyphei", 11, PICTURE_OTHER, NULL, "a HEIC picture"},
+    {"????ftypmif", 11, PICTURE_OTHER, NULL, "a HEIC or AVIF picture"},
+    {"????ftypavi", 11, PICTURE_OTHER, NULL, "an AVIF picture"},
+    {"\0\0\0\x0cJXL ", 8, PICTURE_OTHER, NULL, "a JPEG XL picture"},
+    {"\xff\x0a", 2, PICTURE_OTHER, NULL, "a JPEG XL picture"},
+    {"\0\0\0\x0cjP  ", 8, PICTURE_OTHER, NULL, "a JPEG 2000 picture"},
+    {"8BPS", 4, PICTURE_OTHER, NULL, "a Photoshop picture"},
+    {"P5\n", 3, PICTURE_OTHER, NULL, "a PGM picture"},
+    {"P6\n", 3, PICTURE_OTHER, NULL, "a PPM picture"},
+    {"RIFF", 4, PICTURE_NONE, NULL, "sound or a film"},
+    {"%PDF", 4, PICTURE_NONE, NULL, "a PDF document"},
+    {"<", 1, PICTURE_NONE, NULL, "a text like SVG or HTML"},
+    {"\x89HDF", 4, PICTURE_NONE, NULL, "an HDF5 file"},
+    {"PK\3\4", 4, PICTURE_NONE, NULL, "a ZIP archive"},
 };
+enum { N_FORMS = sizeof forms / sizeof *forms };
 
-static bool refuse(const picture *self, const char *what, error *err)
+static bool begins_with(const char *start, size_t length, const uint8_t *data, size_t n)
 {
-    return error_user(err, "%s: no PNG, JPEG or BMP picture%s%s", self->name,
-                      what           ? ", whatever its name says: "
-                      : self->n == 0 ? ": it is empty"
-                                     : "",
+    bool good = n >= length;
+    for (size_t k = 0; good && k < length; k++)
+        good = start[k] == '?' || (uint8_t)start[k] == data[k];
+    return good;
+}
+
+/* N_FORMS: none of them. */
+static size_t find_form(const uint8_t *data, size_t n)
+{
+    size_t i = 0;
+    while (i < N_FORMS && !begins_with(forms[i].start, forms[i].n, data, n))
+        i++;
+    return i;
+}
+
+enum picture_sight picture_look(const uint8_t *data, size_t n)
+{
+    size_t i = find_form(data, n);
+    return i < N_FORMS ? forms[i].sight : PICTURE_NONE;
+}
+
+bool picture_refuse(const char *name, const uint8_t *data, size_t n, error *err)
+{
+    size_t i = find_form(data, n);
+    const char *what = i < N_FORMS ? forms[i].what : NULL;
+    if (what && forms[i].sight == PICTURE_OTHER)
+        return error_user(err, "%s: is %s: convert it to PNG, JPEG or BMP", name, what);
+    return error_user(err, "%s: no PNG, JPEG or BMP picture%s%s", name,
+                      what     ? ", whatever its name says: "
+                      : n == 0 ? ": it is empty"
+                               : "",
                       what ? what : "");
 }
 
 static bool decode(picture *self, error *err)
 {
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
-        if (self->n >= forms[i].n && memcmp(self->data, forms[i].magic, forms[i].n) == 0)
-            return forms[i].decode ? forms[i].decode(self, err) : refuse(self, forms[i].what, err);
-    return refuse(self, NULL, err);
+    size_t i = find_form(self->data, self->n);
+    return i < N_FORMS && forms[i].decode ? forms[i].decode(self, err)
+                                          : picture_refuse(self->name, self->data, self->n, err);
 }
 
 /* ---- what becomes of it -------------------------------------------------------------------------- */

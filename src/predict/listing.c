@@ -55,7 +55,7 @@ static bool add_pictures(listing *self, const char *folder, uint16_t label, erro
 {
     char path[PATH_BYTES];
     folder_list found;
-    if (!folder_list_init(&found, folder, FOLDER_PICTURES, LISTING_MOST, err))
+    if (!folder_list_init(&found, folder, FOLDER_ALL_PICTURES, LISTING_MOST, err))
         return false;
     bool good = true;
     for (size_t i = 0; good && i < found.n; i++)

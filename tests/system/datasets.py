@@ -303,7 +303,7 @@ def bad_pictures(bad):
         for split in ("train", "test"):
             write_pictures(folder / split, images, labels)
         for place, content in files.items():
-            path = folder / place.replace("__", "/").replace("_png", ".png")
+            path = folder / place.replace("__", "/").replace("_png", ".png").replace("_gif", ".gif")
             path.parent.mkdir(exist_ok=True, parents=True)
             path.write_bytes(content)
         return folder
@@ -326,6 +326,8 @@ def bad_pictures(bad):
     put("pictures-palette", train__e__x_png=indexed[:46] + struct.pack("<I", 3) + indexed[50:])
     put("pictures-packed-bmp", train__e__x_png=bmp(images[0, 0], 32, masks=(0x1f, 0x7e0, 0xf800)))
     put("pictures-gif", train__e__x_png=b"GIF89a" + bytes(40))
+    put("pictures-foreign", train__d__x_gif=b"GIF89a" + bytes(40), train__d__y=b"\0\0\0 ftypheic" + bytes(40))
+    put("pictures-foreign-alone", train__f__x=b"II*\0" + bytes(40))
     put("pictures-other-class", test__other__x_png=whole)
     (put("pictures-empty-class") / "train/f").mkdir()
     put("pictures-no-test")

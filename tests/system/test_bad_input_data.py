@@ -133,7 +133,9 @@ PICTURES = [
     *(Mistake(f"pictures-{name}", f"data info {{bad}}/pictures-{name}", ("train/e/x.png", *words), ranks=(1,)) for name, *words in (
         ("huge", "8000 x 8001", "64 million"), ("long", "65536 x 2", "sides of 65535"), ("bomb", "damaged PNG"),
         ("huge-jpeg", "65500 x 65500", "64 million"), ("cut-jpeg", "damaged JPEG"), ("cut-bmp", "damaged BMP", "cut off"),
-        ("palette", "damaged BMP", "palette"), ("packed-bmp", "other than 8 bits"), ("gif", "whatever its name says", "GIF"))),
+        ("palette", "damaged BMP", "palette"), ("packed-bmp", "other than 8 bits"), ("gif", "is a GIF picture", "convert it"))),
+    data("{bad}/pictures-foreign", "train/d/x.gif: is a GIF picture", "convert it to PNG, JPEG or BMP", ranks=ALL),
+    data("{bad}/pictures-foreign-alone", "train/f/x: is a TIFF or raw picture", "convert it"),
     data("{bad}/pictures-pipe --model {bad}/three.ini", "train/d/x.png", "not a regular file", ranks=ALL),
     data("{bad}/pictures-other-class", "test/other", "no folder of for training"),
     data("{bad}/pictures-empty-class", "train/f", "without a PNG, JPEG or BMP picture"),

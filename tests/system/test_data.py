@@ -1,6 +1,7 @@
 """Every kind of data set, made here by others' code, is read as what it is."""
 import gzip
 import json
+import os
 import re
 import shutil
 
@@ -101,6 +102,23 @@ def test_pictures(bramble):
     told = info(bramble, "pictures/train:16x16x1")
     assert (told["channels"], told["height"], told["width"]) == (1, 16, 16)
     assert [one["test"] for one in told["classes"]] == [2] * 5
+
+
+def test_pictures_of_any_name(bramble):
+    """Without an ending or with a strange one they are seen by how they begin; what is none is left out, also what was never meant to be read."""
+    images, labels = datasets.some(60, 3, 32, 32)
+    train = datasets.write_pictures(bramble.folder / "p/train", images, labels)
+    test = datasets.write_pictures(bramble.folder / "p/val", images, labels)
+    for place in (bramble.folder / "p/train").iterdir():
+        for k, path in enumerate(sorted(place.iterdir())):
+            path.rename(path.with_suffix(("", ".jfif", ".PNG", ".1")[k % 4]))
+        for name, data in {"Thumbs.db": b"\xd0\xcf\x11\xe0", "a.xml": b"<xml>", "BMW": b"BM, and so on for a while", "0": b"", ".x": b"GIF89a"}.items():
+            (place / name).write_bytes(data)
+        os.mkfifo(place / "pipe")
+        (place / "nowhere").symlink_to("nothing")
+        (place / "folder").mkdir()
+    is_told(info(bramble, "p"), "folder", train, test, (3, 32, 32), 5)
+    is_packed(bramble, "p", train, test, list("abcde"))
 
 
 def test_pictures_are_cropped_and_resized(bramble):

@@ -127,9 +127,21 @@ def test_bad_among_good(bramble, made):
     assert [one["picture"] for one in told if "error" in one] == [*bad, "nowhere.png"]
     lines = done.stderr.splitlines()
     assert len(lines) == 6 and all(line.startswith(f"bramble: {name}: ") for line, name in zip(lines, [*bad, "nowhere.png"]))
-    assert "whatever its name says" in lines[4] and "64 million" in lines[3]
+    assert "is a WebP picture: convert it" in lines[4] and "64 million" in lines[3]
     alone = bramble(1, "predict", "m.h5", "text.png")
     assert (alone.returncode, alone.stdout) == (2, "") and len(alone.stderr.splitlines()) == 1
+
+
+def test_folders_by_what_is_in_them(bramble, made):
+    """Pictures of any name; those that cannot be read are named, too; texts are not."""
+    folder = made[0]
+    good = sorted((folder / "set").rglob("*.png"))[0].read_bytes()
+    (folder / "mixed/deep").mkdir(parents=True)
+    for name, data in {"bare": good, "deep/x.jfif": datasets.JPEG, "notes.txt": b"text", "empty": b"", "web.webp": b"RIFF....WEBP" + bytes(20)}.items():
+        (folder / "mixed" / name).write_bytes(data)
+    done = bramble(1, "predict", "m.h5", "mixed", "--json")
+    assert [one["picture"] for one in json.loads(done.stdout) if "classes" in one] == ["mixed/bare", "mixed/deep/x.jfif"]
+    assert done.returncode == 1 and done.stderr == "bramble: mixed/web.webp: is a WebP picture: convert it to PNG, JPEG or BMP\n"
 
 
 def test_evaluate_leaves_out_what_is_bad(bramble, made):

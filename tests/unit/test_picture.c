@@ -209,6 +209,46 @@ static void sizes_have_limits(void **state)
     }
 }
 
+/* ---- what it is -------------------------------------------------------------------------------- */
+
+static void kinds_are_seen_by_how_they_begin(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *start;
+        enum picture_sight sight;
+        const char *told;
+    } kinds[] = {
+        {"GIF89a..................", PICTURE_OTHER, "is a GIF picture: convert it"},
+        {"RIFF....WEBPVP8 ........", PICTURE_OTHER, "is a WebP picture: convert it"},
+        {"RIFF....WAVEfmt ........", PICTURE_NONE, "no PNG, JPEG or BMP picture, whatever"},
+        {"....ftypheic............", PICTURE_OTHER, "HEIC"},
+        {"....ftypavif............", PICTURE_OTHER, "AVIF"},
+        {"....ftypisom............", PICTURE_NONE, "no PNG, JPEG or BMP picture"},
+        {"BMW is a maker of cars..", PICTURE_NONE, "no PNG, JPEG or BMP picture"},
+        {"P6\n2 2\n255\n............", PICTURE_OTHER, "PPM"},
+        {"<svg>...................", PICTURE_NONE, "SVG"},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        error err = {0};
+        const uint8_t *data = (const uint8_t *)kinds[i].start;
+        assert_int_equal(picture_look(data, PICTURE_LOOK_BYTES), kinds[i].sight);
+        assert_false(picture_refuse("x", data, PICTURE_LOOK_BYTES, &err));
+        assert_non_null(strstr(err.text, kinds[i].told));
+        for (size_t n = 0; n < 3; n++)
+            assert_int_equal(picture_look(data, n), PICTURE_NONE);
+    }
+    void (*const make[])(file *) = {make_png, make_bmp};
+    for (size_t i = 0; i < 2; i++) {
+        file whole = {.n = 0};
+        make[i](&whole);
+        assert_int_equal(picture_look(whole.bytes, PICTURE_LOOK_BYTES), PICTURE_READ);
+    }
+    file jpeg = {.n = 0};
+    make_jpeg(&jpeg, JCS_RGB, false);
+    assert_int_equal(picture_look(jpeg.bytes, PICTURE_LOOK_BYTES), PICTURE_READ);
+}
+
 /* ---- EXIF -------------------------------------------------------------------------------------- */
 
 static void exif_tells_the_turn(void **state)
@@ -240,9 +280,8 @@ static void exif_tells_the_turn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(whole_and_spoilt),
-        TEST(grey_is_a_weighted_mean),
-        TEST(sizes_have_limits),
+        TEST(whole_and_spoilt),    TEST(grey_is_a_weighted_mean),
+        TEST(sizes_have_limits),   TEST(kinds_are_seen_by_how_they_begin),
         TEST(exif_tells_the_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
