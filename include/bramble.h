@@ -72,7 +72,7 @@ BRAMBLE_API int bramble_width(const bramble_model *self);
 BRAMBLE_API int bramble_classes(const bramble_model *self);
 
 /* bramble_class_name - of a class, until it is renamed; NULL: there is none of that number
- * bramble_set_class_names - as many as there are classes, each of 1 to 31 bytes; false with err */
+ * bramble_set_class_names - as many as there are classes, each of 1 to 63 bytes; false with err */
 BRAMBLE_API const char *bramble_class_name(const bramble_model *self, int class_number);
 BRAMBLE_API bool bramble_set_class_names(bramble_model *self, const char *const *names,
                                          bramble_error *err);

@@ -18,7 +18,7 @@
 enum split { SPLIT_TRAIN = 0, SPLIT_TEST = 1 };
 
 /* What a source may hold at most; the images of a split are numbered by 32 bits. */
-enum { SOURCE_MAX_CLASSES = 1 << 16, SOURCE_MAX_IMAGE_BYTES = 1 << 24, SOURCE_NAME_BYTES = 32 };
+enum { SOURCE_MAX_CLASSES = 1 << 16, SOURCE_MAX_IMAGE_BYTES = 1 << 24, SOURCE_NAME_BYTES = 64 };
 
 typedef struct source source;
 
@@ -27,8 +27,8 @@ typedef struct source source;
  *   spec  in  "KIND:" and what that kind takes, or a file or folder whose kind is seen by what is in it;
  *             docs/data.md has them all
  *   seed  in  for generated data; files ignore it
- * Returns NULL with err (user): no such folder, a file missing, or of the wrong size; the line names
- * the file and what it should be.  Not collective.
+ * Returns NULL with err (user): no such folder, a file missing, or of the wrong size, two classes of one name; the
+ * line names the file and what it should be.  Not collective.
  */
 source *source_open(const char *spec, uint64_t seed, error *err);
 
@@ -81,7 +81,7 @@ typedef struct source_kind {
     /* read - as source_read; first + n is within the split, images may be NULL */
     bool (*read)(void *state, enum split split, size_t first, size_t n, uint8_t *images,
                  uint16_t *labels, error *err);
-    /* class_name - of class c < n_classes, printable; NULL: it has none.  Cut to SOURCE_NAME_BYTES - 1 */
+    /* class_name - of class c < n_classes, letters of utf8.h; NULL: it has none.  Cut to SOURCE_NAME_BYTES - 1 */
     const char *(*class_name)(const void *state, int c);
     void (*close)(void *state);
 } source_kind;

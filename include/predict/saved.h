@@ -8,6 +8,7 @@
 #include "data/input.h"
 #include "model/model.h"
 #include "options/option.h"
+#include "record/images.h"
 
 /* What is asked for; "" where nothing is said. */
 typedef struct saved_request {
@@ -22,7 +23,8 @@ typedef struct saved_model {
     char *text;
     model *model;
     char normalise[OPTION_TEXT_BYTES]; /* "": half */
-    char (*class_names)[32];           /* of n_class_names, printable; NULL: the file has none */
+    char (*class_names)
+        [RECORD_CLASS_BYTES]; /* of n_class_names, printable; NULL: the file has none */
     int n_class_names;
     char simulated[256]; /* record_simulated: the run that has trained it */
     float *w;            /* of saved_weights */

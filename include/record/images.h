@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RECORD_ARRAY_DIMS = 4, RECORD_CLASS_BYTES = 32 };
+enum { RECORD_ARRAY_DIMS = 4, RECORD_CLASS_BYTES = 64, RECORD_TEXT_BYTES = 4096 };
 
 /* What a dataset is. */
 typedef struct record_array {
@@ -20,7 +20,7 @@ typedef struct record_array {
     int n_dims; /* may be more than dims holds */
     uint64_t dims[RECORD_ARRAY_DIMS];
     bool is_bytes, is_whole; /* unsigned integers of 8 bits; integers of any size */
-    bool is_text;            /* strings of at most RECORD_CLASS_BYTES - 1 bytes */
+    bool is_text;            /* strings of fixed length, at most RECORD_TEXT_BYTES */
     char type[32];           /* for messages */
 } record_array;
 
@@ -35,7 +35,8 @@ bool record_array_describe(const char *path, const char *name, record_array *wha
 enum record_element { RECORD_BYTES, RECORD_WHOLE, RECORD_NAMES };
 typedef struct record_wanted {
     const char *path, *name;
-    enum record_element as; /* uint8_t, int64_t, or char[RECORD_CLASS_BYTES], NUL-terminated */
+    /* uint8_t, int64_t, or char[RECORD_CLASS_BYTES], NUL-terminated, cut to fit after a letter */
+    enum record_element as;
     size_t n_bytes;         /* of an element, in these */
     const uint32_t *places; /* increasing; NULL: from the first on */
     size_t n;

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/tensor.h"
+#include "record/images.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -219,7 +220,7 @@ typedef struct record_file {
     int n_classes;
     int64_t *labels;    /* n_ranks x n_classes training images; -1 when not written */
     int64_t *confusion; /* n_classes x n_classes; -1 when not written */
-    char (*class_names)[32];
+    char (*class_names)[RECORD_CLASS_BYTES];
     record_interruption *interruptions; /* n_interruptions */
     size_t n_interruptions;
     size_t n_clients; /* 0: the file has none */

@@ -1,7 +1,11 @@
 #include "confusion.h"
 
+#include "base/utf8.h"
+
 #include <math.h>
 #include <stdio.h>
+
+enum { NAME_WIDTH = 12 };
 
 static int64_t count(const confusion *self, int row, int column)
 {
@@ -27,10 +31,11 @@ static void print_accuracy(double accuracy)
 
 void confusion_print(const confusion *self)
 {
-    printf("%-12s %8s   confusion: rows are true classes, columns what the model said\n", "class",
-           "accuracy");
+    printf("%-*s %8s   confusion: rows are true classes, columns what the model said\n", NAME_WIDTH,
+           "class", "accuracy");
     for (int c = 0; c < self->n; c++) {
-        printf("%-12.12s ", self->name(self->of, c));
+        size_t n_bytes, n = utf8_count(self->name(self->of, c), NAME_WIDTH, &n_bytes);
+        printf("%.*s%*s ", (int)n_bytes, self->name(self->of, c), NAME_WIDTH - (int)n, "");
         print_accuracy(class_accuracy(self, c));
         for (int k = 0; k < self->n; k++)
             printf(" %5lld", (long long)count(self, c, k));

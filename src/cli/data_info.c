@@ -1,4 +1,5 @@
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "data/source.h"
 #include "data_parts.h"
 #include "show/output.h"
@@ -7,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PIECE_IMAGES = 256 };
+enum { PIECE_IMAGES = 256, NAME_WIDTH = 24 };
 
 static const char *const split_names[] = {[SPLIT_TRAIN] = "train", [SPLIT_TEST] = "test"};
 
@@ -95,10 +96,13 @@ static void print_text(const survey *self, const data_options *o)
         double deviation, mean = mean_of(self, c, &deviation);
         printf("%-12d %6.4f     %6.4f\n", c, mean, deviation);
     }
-    printf("\n%-24s %9s %9s\n", "class", "train", "test");
-    for (int c = 0; c < s->n_classes; c++)
-        printf("%-24s %9zu %9zu\n", source_class_name(self->from, c), self->counts[SPLIT_TRAIN][c],
-               self->counts[SPLIT_TEST][c]);
+    printf("\n%-*s %9s %9s\n", NAME_WIDTH, "class", "train", "test");
+    for (int c = 0; c < s->n_classes; c++) {
+        const char *name = source_class_name(self->from, c);
+        size_t n_bytes, n = utf8_count(name, SOURCE_NAME_BYTES, &n_bytes);
+        printf("%s%*s %9zu %9zu\n", name, n < NAME_WIDTH ? NAME_WIDTH - (int)n : 0, "",
+               self->counts[SPLIT_TRAIN][c], self->counts[SPLIT_TEST][c]);
+    }
 }
 
 static json_t *classes_json(const survey *self)

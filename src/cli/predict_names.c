@@ -1,5 +1,6 @@
 #include "base/ini.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "predict_parts.h"
 
 #include <stdio.h>
@@ -20,11 +21,10 @@ static bool read_names(predict_names *self, const char *path, error *err)
         if (next)
             *next++ = '\0';
         line[strcspn(line, "\r")] = '\0';
-        for (char *at = line; *at; at++) /* names go to terminals */
-            if ((unsigned char)*at < 0x20 || *at == 0x7f)
-                *at = '?';
+        utf8_mend(line); /* names go to terminals */
         if (line[0])
-            snprintf(self->names[self->n++], sizeof *self->names, "%s", line);
+            snprintf(self->names[self->n++], sizeof *self->names, "%.*s",
+                     (int)utf8_fit(line, strlen(line), sizeof *self->names - 1), line);
     }
     memory_free(text);
     return self->names != NULL;

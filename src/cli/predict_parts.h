@@ -14,7 +14,7 @@
 
 /* Names of the classes. */
 typedef struct predict_names {
-    char (*names)[32];
+    char (*names)[RECORD_CLASS_BYTES];
     int n;
 } predict_names;
 

@@ -1,4 +1,5 @@
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "predict_parts.h"
 #include "show/output.h"
 
@@ -43,8 +44,8 @@ static void print_line(const predict_print *self, const char *name, int n)
 {
     enum { COLUMN = 24 };
     print_text(name);
-    for (size_t k = strlen(name); k < COLUMN; k++)
-        putchar(' ');
+    size_t n_bytes, letters = utf8_count(name, COLUMN, &n_bytes);
+    printf("%*s", COLUMN - (int)letters, "");
     for (int i = 0; i < n; i++) {
         int c = self->order[i];
         printf("  %s %.2f %%", self->names->names[c], 100.0 * self->shares[c]);

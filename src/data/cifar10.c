@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "cifar10_hint.h"
+#include "labelled.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -13,7 +14,7 @@
 
 enum { TEST_FILE = CIFAR10_TRAIN_FILES, IMAGE = CIFAR10_RECORD_BYTES - 1 };
 enum { CHUNK = 64 }; /* records read at once */
-enum { NAME_BYTES = 32, NAMES_FILE_BYTES = CIFAR10_CLASSES * NAME_BYTES };
+enum { NAMES_FILE_BYTES = 4096 };
 
 const char *const cifar10_files[CIFAR10_FILES] = {"data_batch_1.bin", "data_batch_2.bin",
                                                   "data_batch_3.bin", "data_batch_4.bin",
@@ -30,7 +31,7 @@ typedef struct cifar10 {
     char *folder;
     int fd[CIFAR10_FILES];   /* -1: no such file */
     size_t n[CIFAR10_FILES]; /* records */
-    char names[CIFAR10_CLASSES][NAME_BYTES];
+    char names[CIFAR10_CLASSES][SOURCE_NAME_BYTES];
     uint8_t *chunk; /* CHUNK records */
 } cifar10;
 
@@ -118,25 +119,14 @@ static bool check_set(const cifar10 *self, error *err)
     return self->fd[TEST_FILE] >= 0 || refuse_missing(self, TEST_FILE, err);
 }
 
-/* Printable, blanks within. */
-static bool is_name(const char *text, size_t length)
-{
-    bool good = length > 0 && length<NAME_BYTES && * text> ' ';
-    for (size_t i = 0; i < length; i++)
-        good = good && text[i] >= ' ' && text[i] <= '~';
-    return good;
-}
-
-static void parse_names(char names[CIFAR10_CLASSES][NAME_BYTES], const char *text)
+static void parse_names(char names[CIFAR10_CLASSES][SOURCE_NAME_BYTES], const char *text)
 {
     for (int c = 0; c < CIFAR10_CLASSES; c++) {
         size_t line = strcspn(text, "\n"), length = line;
         while (length > 0 && strchr(" \t\r", text[length - 1]))
             length--;
-        if (is_name(text, length))
-            snprintf(names[c], NAME_BYTES, "%.*s", (int)length, text);
-        else
-            snprintf(names[c], NAME_BYTES, "class %d", c);
+        if (!labelled_take_name(names[c], text, length))
+            snprintf(names[c], sizeof names[c], "class %d", c);
         text += line;
         text += *text == '\n';
     }
@@ -231,10 +221,10 @@ static void *open_cifar10(const char *spec, uint64_t seed, image_shape *shape, s
 static bool read_chunk(cifar10 *self, int f, size_t first, size_t n, error *err)
 {
     assert(n <= CHUNK && first + n <= self->n[f]);
-    size_t bytes = n * CIFAR10_RECORD_BYTES, done = 0;
-    while (done < bytes) {
+    size_t n_bytes = n * CIFAR10_RECORD_BYTES, done = 0;
+    while (done < n_bytes) {
         off_t at = (off_t)(first * CIFAR10_RECORD_BYTES + done);
-        ssize_t got = pread(self->fd[f], self->chunk + done, bytes - done, at);
+        ssize_t got = pread(self->fd[f], self->chunk + done, n_bytes - done, at);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)

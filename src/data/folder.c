@@ -167,6 +167,25 @@ static bool list_set(labelled_set *set, const char *folder, const folder_list *k
     return good;
 }
 
+/* Names that are the same once they are cut follow each other. */
+static bool name_classes(labelled *self, const char *folder, const folder_list *classes, error *err)
+{
+    for (size_t c = 0; c < classes->n; c++) {
+        const char *name = classes->names[c], *last = NULL;
+        if (!labelled_name(self, (int)c, name, strlen(name), err))
+            return false;
+        if (c > 0)
+            last = labelled_class_name(self, (int)c - 1);
+        if (last && labelled_class_name(self, (int)c) &&
+            strcmp(last, labelled_class_name(self, (int)c)) == 0)
+            return error_user(err,
+                              "%s: two classes, %s and %s, begin alike, and a name has at most %d "
+                              "bytes: rename one",
+                              folder, classes->names[c - 1], name, SOURCE_NAME_BYTES - 1);
+    }
+    return true;
+}
+
 static bool list_all(labelled *self, const char *train, const char *test, error *err)
 {
     folder_list classes;
@@ -174,9 +193,8 @@ static bool list_all(labelled *self, const char *train, const char *test, error 
         return false;
     self->shape.n_classes = (int)classes.n;
     bool good = list_set(&self->sets[SPLIT_TRAIN], train, &classes, err) &&
-                (!test || list_set(&self->sets[SPLIT_TEST], test, &classes, err));
-    for (size_t c = 0; good && c < classes.n; c++)
-        good = labelled_name(self, (int)c, classes.names[c], strlen(classes.names[c]), err);
+                (!test || list_set(&self->sets[SPLIT_TEST], test, &classes, err)) &&
+                name_classes(self, train, &classes, err);
     folder_list_release(&classes);
     return good && labelled_finish(self, err);
 }

@@ -2,9 +2,9 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/utf8.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -120,13 +120,14 @@ bool labelled_finish(labelled *self, error *err)
 
 /* ---- names ------------------------------------------------------------------------------------ */
 
-/* Printable, blanks within. */
-static bool is_name(const char *text, size_t length)
+bool labelled_take_name(char to[SOURCE_NAME_BYTES], const char *text, size_t length)
 {
-    bool good = length > 0 && *text > ' ' && text[length - 1] > ' ';
-    for (size_t i = 0; i < length; i++)
-        good = good && text[i] >= ' ' && text[i] <= '~';
-    return good;
+    if (length == 0 || *text == ' ' || text[length - 1] == ' ' || !utf8_is_plain(text, length))
+        return false;
+    length = utf8_fit(text, length, SOURCE_NAME_BYTES - 1);
+    memcpy(to, text, length);
+    to[length] = '\0';
+    return true;
 }
 
 bool labelled_name(labelled *self, int c, const char *text, size_t length, error *err)
@@ -134,8 +135,8 @@ bool labelled_name(labelled *self, int c, const char *text, size_t length, error
     assert(c >= 0 && c < self->shape.n_classes);
     if (!self->names)
         self->names = memory_new((size_t)self->shape.n_classes, sizeof *self->names, err);
-    if (self->names && is_name(text, length))
-        snprintf(self->names[c], sizeof *self->names, "%.*s", (int)length, text);
+    if (self->names)
+        (void)labelled_take_name(self->names[c], text, length);
     return self->names != NULL;
 }
 

@@ -67,7 +67,13 @@ bool labelled_finish(labelled *self, error *err);
 /* labelled_opened - what source_kind.open returns: *shape and *count filled in; NULL is passed on */
 void *labelled_opened(labelled *self, image_shape *shape, size_t count[2]);
 
-/* labelled_name - name class c, cut to fit; blanks and what is no printable ASCII at its ends or within give none */
+/*
+ * labelled_take_name - the name that a text of some length gives, cut to fit after a letter
+ * Returns false: none, for it is empty, no UTF-8, has control characters, or a blank at an end.
+ */
+bool labelled_take_name(char to[SOURCE_NAME_BYTES], const char *text, size_t length);
+
+/* labelled_name - name class c; a text that gives no name leaves it without.  false with err (environment) */
 bool labelled_name(labelled *self, int c, const char *text, size_t length, error *err);
 
 /*

@@ -1,9 +1,11 @@
 #include "data/source.h"
 
 #include "base/memory.h"
+#include "base/utf8.h"
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* One line for each kind; the one that takes any folder is asked last. */
@@ -61,17 +63,45 @@ static bool check_counts(const source *self, error *err)
     return true;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* By its name a class is known to people, and to predict --evaluate. */
+static bool check_names(const source *self, error *err)
+{
+    size_t n = (size_t)self->shape.n_classes, same = 1;
+    char **sorted = memory_new(n, sizeof *sorted, err);
+    if (!sorted)
+        return false;
+    for (size_t c = 0; c < n; c++)
+        sorted[c] = self->names[c];
+    qsort(sorted, n, sizeof *sorted, by_name);
+    while (same < n && strcmp(sorted[same - 1], sorted[same]) != 0)
+        same++;
+    const char *a = same < n ? sorted[same - 1] : NULL, *b = a ? sorted[same] : NULL;
+    memory_free(sorted);
+    if (!a)
+        return true;
+    size_t first = (size_t)((a < b ? a : b) - self->names[0]) / sizeof *self->names,
+           second = (size_t)((a < b ? b : a) - self->names[0]) / sizeof *self->names;
+    return error_user(err, "%s: classes %zu and %zu are both called %s: rename one", self->spec,
+                      first, second, a);
+}
+
 static bool name_classes(source *self, error *err)
 {
     self->names = memory_new((size_t)self->shape.n_classes, sizeof *self->names, err);
     for (int c = 0; self->names && c < self->shape.n_classes; c++) {
         const char *name = self->kind->class_name(self->state, c);
         if (name)
-            snprintf(self->names[c], sizeof *self->names, "%s", name);
+            snprintf(self->names[c], sizeof *self->names, "%.*s",
+                     (int)utf8_fit(name, strlen(name), SOURCE_NAME_BYTES - 1), name);
         else
             snprintf(self->names[c], sizeof *self->names, "class %d", c);
     }
-    return self->names != NULL;
+    return self->names && check_names(self, err);
 }
 
 source *source_open_as(const source_kind *kind, const char *spec, uint64_t seed, error *err)

@@ -1,7 +1,9 @@
 #include "predict/listing.h"
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "data/folder_list.h"
+#include "record/images.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -106,9 +108,9 @@ static bool add_class(listing *self, const char *folder, const char *class, uint
 static bool find_class(const char *class, listing_name *name, const void *of, int n_classes,
                        uint16_t *label)
 {
-    enum { NAME_BYTES = 32 };
+    const size_t n = utf8_fit(class, strlen(class), RECORD_CLASS_BYTES - 1);
     for (int c = 0; c < n_classes; c++)
-        if (strncmp(name(of, c), class, NAME_BYTES - 1) == 0) {
+        if (strlen(name(of, c)) == n && memcmp(name(of, c), class, n) == 0) {
             *label = (uint16_t)c;
             return true;
         }

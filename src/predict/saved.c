@@ -2,6 +2,7 @@
 
 #include "base/ini.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "data/normalise.h"
 #include "host/files.h"
 #include "record/record.h"
@@ -16,9 +17,7 @@ static void take_names(saved_model *self, record_file *file)
     self->n_class_names = file->n_classes;
     file->class_names = NULL;
     for (int c = 0; self->class_names && c < self->n_class_names; c++)
-        for (char *at = self->class_names[c]; *at; at++)
-            if ((unsigned char)*at < 0x20 || *at == 0x7f)
-                *at = '?';
+        utf8_mend(self->class_names[c]);
 }
 
 /* What a result file says of its model. */

@@ -90,12 +90,15 @@ static void draw_image(const sheet *self, const canvas *on, const uint8_t *image
 static void draw_line(const canvas *on, int top, const char *text)
 {
     const int pace = LETTERS_WIDE + 1;
-    for (int k = 0; text[k] && (k + 1) * pace <= on->width; k++) {
-        const uint8_t *rows = letters_find((char)tolower((unsigned char)text[k]));
+    for (int k = 0; *text && (k + 1) * pace <= on->width; text++) {
+        if ((*text & 0xc0) == 0x80) /* not the first byte of a letter */
+            continue;
+        const uint8_t *rows = letters_find((char)tolower((unsigned char)*text));
         for (int y = 0; y < LETTERS_HIGH; y++)
             for (int x = 0; x < LETTERS_WIDE; x++)
                 for (int c = 0; c < 3 && rows[y] >> (LETTERS_WIDE - 1 - x) & 1; c++)
                     set(on, c, top + y, on->left + k * pace + x, 0);
+        k++;
     }
 }
 

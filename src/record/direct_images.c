@@ -1,8 +1,10 @@
+#include "dataset.h"
 #include "direct.h"
 #include "hdf.h"
 #include "record/images.h"
 
 #include "base/memory.h"
+#include "base/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -53,7 +55,7 @@ static void describe_type(const opened *self, record_array *what)
     what->is_whole = self->shape.class == H5T_INTEGER && n <= 8;
     what->is_bytes = is_unsigned && n == 1;
     what->is_text =
-        self->shape.class == H5T_STRING && !self->shape.variable && n < RECORD_CLASS_BYTES;
+        self->shape.class == H5T_STRING && !self->shape.variable && n <= RECORD_TEXT_BYTES;
     const char *kind = self->shape.class == H5T_FLOAT    ? "float"
                        : self->shape.class == H5T_STRING ? "text"
                        : is_unsigned                     ? "uint"
@@ -85,14 +87,8 @@ bool direct_array_describe(const char *path, const char *name, record_array *wha
 
 static hid_t memory_type(hid_t dataset, enum record_element as)
 {
-    if (as != RECORD_NAMES)
-        return H5Tcopy(as == RECORD_BYTES ? H5T_NATIVE_UINT8 : H5T_NATIVE_INT64);
-    hid_t in_file = H5Dget_type(dataset), text = H5Tcopy(in_file); /* for the character set */
-    hdf_close(in_file);
-    if (H5Tset_size(text, RECORD_CLASS_BYTES) >= 0 && H5Tset_strpad(text, H5T_STR_NULLTERM) >= 0)
-        return text;
-    hdf_close(text);
-    return -1;
+    return as == RECORD_NAMES ? dataset_type(dataset, RECORD_TEXT, RECORD_TEXT_BYTES + 1)
+                              : H5Tcopy(as == RECORD_BYTES ? H5T_NATIVE_UINT8 : H5T_NATIVE_INT64);
 }
 
 /* Is it what the caller was told, and are the places within it? */
@@ -102,13 +98,16 @@ static bool check_wanted(const opened *self, const record_wanted *what)
     size_t unit = what->as == RECORD_BYTES   ? 1
                   : what->as == RECORD_WHOLE ? sizeof(int64_t)
                                              : RECORD_CLASS_BYTES;
-    H5T_class_t class = what->as == RECORD_NAMES ? H5T_STRING : H5T_INTEGER;
+    bool is_text = what->as == RECORD_NAMES;
+    H5T_class_t class = is_text ? H5T_STRING : H5T_INTEGER;
     size_t rows = shape->n_dims > 0 ? shape->dims[0] : 0, last = what->n - 1;
     if (what->n > 0 && what->places)
         last = what->places[what->n - 1];
-    bool good = shape->class == class && !shape->variable && rows > 0 &&
-                (what->n == 0 || last < rows) && what->n_bytes / unit == shape->n_elements / rows &&
-                what->n_bytes % unit == 0;
+    bool good =
+        shape->class == class && !shape->variable && rows > 0 &&
+        (!is_text || (shape->element_bytes <= RECORD_TEXT_BYTES && what->n_bytes == unit)) &&
+        (what->n == 0 || last < rows) && what->n_bytes / unit == shape->n_elements / rows &&
+        what->n_bytes % unit == 0;
     return good || error_user(self->err, "%s: %s changes while it is read", self->path, self->name);
 }
 
@@ -131,11 +130,27 @@ static bool read_run(const opened *self, hid_t type, size_t first, size_t n, voi
            error_user(self->err, "%s: %s cannot be read: %s", self->path, self->name, cause);
 }
 
+/* One by one: in the file they may be long. */
+static bool read_names(const opened *self, const record_wanted *what, hid_t type,
+                       char (*to)[RECORD_CLASS_BYTES])
+{
+    char text[RECORD_TEXT_BYTES + 1] = "";
+    bool good = true;
+    for (size_t i = 0; good && i < what->n; i++) {
+        good = read_run(self, type, what->places ? what->places[i] : i, 1, text);
+        snprintf(to[i], sizeof to[i], "%.*s",
+                 (int)utf8_fit(text, strnlen(text, RECORD_TEXT_BYTES), sizeof to[i] - 1), text);
+    }
+    return good;
+}
+
 static bool read_all(const opened *self, const record_wanted *what, uint8_t *to)
 {
     hid_t type = memory_type(self->dataset, what->as);
     bool good = type >= 0;
-    for (size_t i = 0, run; good && i < what->n; i += run) {
+    if (good && what->as == RECORD_NAMES)
+        good = read_names(self, what, type, (char(*)[RECORD_CLASS_BYTES])to);
+    for (size_t i = 0, run; good && what->as != RECORD_NAMES && i < what->n; i += run) {
         run = what->places ? 1 : what->n;
         while (what->places && i + run < what->n && what->places[i + run] == what->places[i] + run)
             run++;

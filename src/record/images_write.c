@@ -65,7 +65,7 @@ static bool write_class_names(const writing *self)
 {
     const record_images *what = self->what;
     hsize_t dims[1] = {(hsize_t)what->n_classes};
-    size_t width = RECORD_CLASS_BYTES - 1;
+    size_t width = RECORD_CLASS_BYTES;
     char *names = memory_new(dims[0], width, self->err);
     if (!names)
         return false;

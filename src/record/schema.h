@@ -55,7 +55,7 @@ enum table_id {
     TABLE_RANK,
     TABLE_TEST,
     TABLE_CONFUSION,      /* row: int64_t */
-    TABLE_CLASSES,        /* row: char[32] */
+    TABLE_CLASSES,        /* row: char[RECORD_CLASS_BYTES] */
     TABLE_SHARDS,         /* row: int64_t */
     TABLE_ROUND_OF_MODEL, /* row: int64_t */
     TABLE_TEXT_OF_MODEL,  /* row: the text */

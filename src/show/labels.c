@@ -1,32 +1,33 @@
 #include "show/labels.h"
 
+#include "base/utf8.h"
+
 #include <stdio.h>
-#include <string.h>
 
-enum { COUNT_WIDTH = 7, CLASS_WIDTH = 12, NAME_WIDTH = 16 };
+enum { COUNT_WIDTH = 7, CLASS_WIDTH = 12, NAME_WIDTH = 16, TEXT_BYTES = 4 * NAME_WIDTH + 1 };
 
-/* At most so many bytes, none of them a control character. */
-static void cut(const char *text, size_t most, char to[NAME_WIDTH + 1])
+/* At most so many letters, and what is none as ?; returns how many. */
+static int cut(const char *text, size_t most, char to[TEXT_BYTES])
 {
-    size_t n = 0;
-    for (; n < most && text[n]; n++)
-        to[n] = (unsigned char)text[n] < 0x20 || text[n] == 0x7f ? '?' : text[n];
-    to[n] = '\0';
+    size_t n_bytes, n = utf8_count(text, most, &n_bytes);
+    snprintf(to, TEXT_BYTES, "%.*s", (int)n_bytes, text);
+    utf8_mend(to);
+    return (int)n;
 }
 
 static int width_of(const char *class)
 {
-    const int n = (int)strnlen(class, CLASS_WIDTH);
-    return n > COUNT_WIDTH ? n : COUNT_WIDTH;
+    size_t n_bytes, n = utf8_count(class, CLASS_WIDTH, &n_bytes);
+    return n > COUNT_WIDTH ? (int)n : COUNT_WIDTH;
 }
 
 void labels_heads(const char *first, const char *const *names, size_t n_classes)
 {
-    char text[NAME_WIDTH + 1];
+    char text[TEXT_BYTES];
     printf("%-*s %8s", NAME_WIDTH, first, "images");
     for (size_t c = 0; c < n_classes; c++) {
-        cut(names[c], CLASS_WIDTH, text);
-        printf(" %*s ", width_of(names[c]), text);
+        int n = cut(names[c], CLASS_WIDTH, text);
+        printf(" %*s%s ", width_of(names[c]) - n, "", text);
     }
     putchar('\n');
 }
@@ -40,12 +41,12 @@ static char shade(double share)
 void labels_line(const char *name, const int64_t *counts, const char *const *names,
                  size_t n_classes)
 {
-    char text[NAME_WIDTH + 1];
+    char text[TEXT_BYTES];
     int64_t images = 0;
     for (size_t c = 0; c < n_classes; c++)
         images += counts[c];
-    cut(name, NAME_WIDTH, text);
-    printf("%-*s %8lld", NAME_WIDTH, text, (long long)images);
+    int n = cut(name, NAME_WIDTH, text);
+    printf("%s%*s %8lld", text, NAME_WIDTH - n, "", (long long)images);
     for (size_t c = 0; c < n_classes; c++)
         printf(" %*lld%c", width_of(names[c]), (long long)counts[c],
                shade(images > 0 ? (double)counts[c] / (double)images : 0.0));

@@ -158,6 +158,7 @@ def bad_idx(bad):
     put("idx-empty", train_images_idx3=idx(images[:0]), train_labels_idx1=idx(labels[:0]))
     put("idx-few-labels", train_labels_idx1=idx(labels[:-1]))
     put("idx-other-size", t10k_images_idx3=idx(images[:, 1:]))
+    (put("idx-names") / "classes.txt").write_text("a\nb\nc\nb\ne\n")
     put("idx-label", t10k_labels_idx1=idx(labels + 100))
     packed = write_idx(bad / "idx-gz-cut", good, good, packed=True) / "train-images-idx3-ubyte.gz"
     packed.write_bytes(packed.read_bytes()[:-9])
@@ -330,6 +331,9 @@ def bad_pictures(bad):
     put("pictures-foreign-alone", train__f__x=b"II*\0" + bytes(40))
     put("pictures-other-class", test__other__x_png=whole)
     (put("pictures-empty-class") / "train/f").mkdir()
+    for end in "xy":
+        (put("pictures-alike") / "train" / ("a" * 64 + end)).mkdir()
+        (bad / "pictures-alike/train" / ("a" * 64 + end) / "x.png").write_bytes(whole)
     put("pictures-no-test")
     (bad / "pictures-no-test/test").rename(bad / "pictures-no-test/tests")
     os.mkfifo(put("pictures-pipe") / "train/d/x.png")

@@ -38,6 +38,7 @@ IDX = [
     data("{bad}/idx-other-size", "t10k-images-idx3-ubyte", "27 x 28"),
     data("{bad}/idx-label", "images of 1 x 28 x 28", "model paper"),
     data("{bad}/idx-label --model fashion", "105 classes", "tells 10 apart"),
+    data("{bad}/idx-names", "idx-names: classes 1 and 3 are both called b"),
     data("{bad}/idx-gz-cut", "train-images-idx3-ubyte.gz", "cut off"),
     data("{bad}/idx-gz-damaged", "train-images-idx3-ubyte.gz", "damaged", ranks=ALL),
     data("{bad}/idx-bomb", "train-images-idx3-ubyte.gz", "too long"),
@@ -139,6 +140,7 @@ PICTURES = [
     data("{bad}/pictures-pipe --model {bad}/three.ini", "train/d/x.png", "not a regular file", ranks=ALL),
     data("{bad}/pictures-other-class", "test/other", "no folder of for training"),
     data("{bad}/pictures-empty-class", "train/f", "without a PNG, JPEG or BMP picture"),
+    data("{bad}/pictures-alike", "a" * 64 + "x and " + "a" * 64 + "y", "begin alike", "63 bytes", "rename"),
     data("{bad}/pictures-no-test", "none for testing"),
 ]
 

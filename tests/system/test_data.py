@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 
 import datasets
 import h5py
@@ -119,6 +121,59 @@ def test_pictures_of_any_name(bramble):
         (place / "folder").mkdir()
     is_told(info(bramble, "p"), "folder", train, test, (3, 32, 32), 5)
     is_packed(bramble, "p", train, test, list("abcde"))
+
+
+# As they are sorted; of the third a letter is too much.
+NAMES = ["a" * 40 + "x", "a" * 40 + "y", "z" * 62 + "\u00e4", "\u00c4pfel und Birnen", "\u00e4" * 31 + "b", "\u65e5\u672c"]
+CUT = ["z" * 62 if name[0] == "z" else name for name in NAMES]
+
+
+@pytest.fixture
+def named(bramble):
+    """Folders of these names with six pictures each."""
+    for name in NAMES:
+        (bramble.folder / "p" / name).mkdir(parents=True)
+        for i in range(6):
+            (bramble.folder / "p" / name / f"{i}.png").write_bytes(datasets.png(datasets.some(1, 32, 32, 3, seed=i)[0][0]))
+    return bramble
+
+
+def names_of(told):
+    return [one["name"] for one in told["classes"]]
+
+
+def test_names_of_classes(named):
+    """Letters of any language, up to 63 bytes; columns are counted in letters; what is no name leaves the class its number."""
+    assert names_of(info(named, "p")) == CUT
+    assert named(1, "data", "pack", "p", "p.h5").returncode == 0 and names_of(info(named, "p.h5")) == CUT
+    rows = named(1, "data", "info", "p").stdout.splitlines()[-len(NAMES):]
+    assert rows == [f"{name:24} {5:9} {1:9}" for name in CUT]
+    heads, *rows = named(1, "data", "partition", "p", "--partition", "even", "--workers", 2).stdout.splitlines()
+    assert {len(row) for row in rows} == {len(heads)} and "\u00c4pfel und Bi " in heads
+    (named.folder / "p" / NAMES[-1]).rename(named.folder / "p" / os.fsdecode(b"\xffpfel"))
+    assert names_of(info(named, "p")) == [*CUT[:-1], "class 5"]
+    datasets.write_idx(named.folder / "digits", datasets.some(60, 9, 11), datasets.some(20, 9, 11))
+    (named.folder / "digits/classes.txt").write_text("\u0441\u043e\u0431\u0430\u043a\u0430\nb\nc\n\u0085\ne\n", encoding="utf-8")
+    assert names_of(info(named, "digits")) == ["\u0441\u043e\u0431\u0430\u043a\u0430", "b", "c", "class 3", "e"]
+
+
+def test_names_of_classes_of_a_model(named):
+    """From the data to the result file, as h5py and the package read it, and to what is told of it."""
+    model = (ROOT / "models/paper.ini").read_text().replace("classes = 10", "classes = 6").replace("units = 10", "units = 6")
+    (named.folder / "m.ini").write_text(model)
+    out = named.train(2, "--model", "./m.ini", "--data", "p", "--rounds", 1, "--batch", 2)
+    with h5py.File(out) as file:
+        assert list(file["/test/class_names"].asstr()[:]) == CUT
+    asked = [sys.executable, "-c", "import sys, bramble; print(*bramble.read_run(sys.argv[1]).class_names, sep='\\n')", out]
+    done = subprocess.run(asked, env={**os.environ, "PYTHONPATH": str(ROOT / "python"), "PYTHONIOENCODING": "utf-8"}, capture_output=True, check=True)
+    assert done.stdout.decode().splitlines() == CUT
+    told = json.loads(named(1, "predict", out, "--evaluate", "p", "--json").stdout)
+    assert list(told["class_accuracy"]) == CUT and np.sum(told["confusion"], 1).tolist() == [6] * 6
+    tested = json.loads(named(1, "test", out, "--data", "p", "--json").stdout)
+    assert list(tested["class_accuracy"]) == CUT and np.sum(tested["confusion"], 1).tolist() == [1] * 6
+    for line in (["predict", out, "--evaluate", "p"], ["test", out, "--data", "p"]):
+        rows = named(1, *line).stdout.splitlines()[-6:]
+        assert [row[:13] for row in rows] == [f"{name[:12]:12} " for name in CUT] and len({len(row) for row in rows}) == 1
 
 
 def test_pictures_are_cropped_and_resized(bramble):

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/quantile.h"
 #include "base/random.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -319,6 +320,59 @@ static void test_quantiles(void **state)
     assert_true(isnan(quantile(values, 0, 0.5)));
 }
 
+/* ---- letters ----------------------------------------------------------------------------------- */
+
+static void test_letters(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t letter; /* bytes of the first one */
+    } cases[] = {
+        {"a", 1},
+        {" ", 1},
+        {"", 0},
+        {"\n", 0},
+        {"\177", 0},
+        {"\303\244b", 2},
+        {"\346\227\245", 3},
+        {"\360\237\220\261", 4},
+        {"\303", 0},
+        {"\346\227", 0},
+        {"\303(", 0},
+        {"\244", 0},
+        {"\300\201", 0},
+        {"\302\205", 0},
+        {"\302\240", 2},
+        {"\340\200\240", 0},
+        {"\355\240\200", 0},
+        {"\357\277\277", 3},
+        {"\360\200\200\200", 0},
+        {"\364\220\200\200", 0},
+        {"\370\210\200\200\200", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t n = strlen(cases[i].text);
+        if (utf8_letter(cases[i].text, n) != cases[i].letter)
+            fail_msg("case %zu", i);
+        assert_true(n == 0 || utf8_is_plain(cases[i].text, cases[i].letter));
+        assert_true(n == 0 || cases[i].letter > 0 || !utf8_is_plain(cases[i].text, n));
+    }
+    static const char mixed[] = "\303\204pfel \346\227\245 \377x";
+    size_t n_bytes;
+    assert_int_equal(utf8_fit(mixed, sizeof mixed - 1, 1), 0);
+    assert_int_equal(utf8_fit(mixed, sizeof mixed - 1, 9), 7);
+    assert_int_equal(utf8_fit(mixed, sizeof mixed - 1, 10), 10);
+    assert_int_equal(utf8_fit(mixed, sizeof mixed - 1, 100), sizeof mixed - 1);
+    assert_int_equal(utf8_count(mixed, 100, &n_bytes), 10);
+    assert_int_equal(n_bytes, sizeof mixed - 1);
+    assert_int_equal(utf8_count(mixed, 7, &n_bytes), 7);
+    assert_int_equal(n_bytes, 10);
+    char mended[] = "\303\204\033[1m\303";
+    utf8_mend(mended);
+    assert_string_equal(mended, "\303\204?[1m?");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_phases_add_up),
         cmocka_unit_test(test_clock),
         cmocka_unit_test(test_quantiles),
+        cmocka_unit_test(test_letters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,7 +184,8 @@ static void names_of_classes_come_from_their_file(void **state)
                  {"\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n", "class 0", "j"},
                  {"a\nb\nc\nd\ne\nf\ng\nh\ni\n\033[31mj\n", "a", "class 9"},
                  {"caf\303\251\nb\nc\nd\ne\nf\ng\nh\ni\nabcdefghijklmnopqrstuvwxyzabcdef\n",
-                  "class 0", "class 9"},
+                  "caf\303\251", "abcdefghijklmnopqrstuvwxyzabcdef"},
+                 {"caf\351\nb\nc\nd\ne\nf\ng\nh\ni\n\302\205\n", "class 0", "class 9"},
                  {"", "airplane", "truck"}};
     put_small_set();
     for (size_t i = 0; i < COUNT(cases); i++) {

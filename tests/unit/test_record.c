@@ -82,7 +82,8 @@ static void test_round_trip(void **state)
     assert_null(record_config(file, "averag"));
     assert_int_equal(file->n_classes, N_CLASSES);
     assert_string_equal(file->class_names[1], "dog");
-    assert_string_equal(file->class_names[2], "a name of more than 31 bytes, c");
+    assert_string_equal(file->class_names[2],
+                        "a name of more than 31 bytes, and of more than 63, of which it ");
     assert_int_equal(file->confusion[8], 56);
     assert_string_equal(file->model_text, "[model]\nname = small\n");
     record_summary summary;

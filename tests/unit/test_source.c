@@ -13,6 +13,7 @@
 static image_shape told_shape;
 static size_t told_count[2];
 static uint16_t told_label;
+static const char *told_name; /* of class 2; NULL: as ever */
 static int n_open;
 
 static void *open_told(const char *spec, uint64_t seed, image_shape *shape, size_t count[2],
@@ -45,8 +46,9 @@ static bool read_told(void *state, enum split split, size_t first, size_t n, uin
 static const char *name_told(const void *state, int c)
 {
     (void)state;
-    static const char *const names[] = {"a name of more than thirty-one characters", NULL, "c"};
-    return names[c];
+    static const char *const names[] = {
+        "a name of more than sixty-three letters, the last of 2 bytes: \303\244", NULL, "c"};
+    return told_name && c == 2 ? told_name : names[c];
 }
 
 static void close_told(void *state)
@@ -67,6 +69,7 @@ static int tell_nothing_wrong(void **state)
     told_shape = (image_shape){3, 4, 5, 3};
     told_count[SPLIT_TRAIN] = told_count[SPLIT_TEST] = 10;
     told_label = 2;
+    told_name = NULL;
     return 0;
 }
 
@@ -83,13 +86,23 @@ static void classes_without_a_name_get_their_number(void **state)
     error err = {0};
     source *from = source_open_as(&told, "x", 0, &err);
     assert_non_null(from);
-    assert_string_equal(source_class_name(from, 0), "a name of more than thirty-one ");
+    assert_string_equal(source_class_name(from, 0),
+                        "a name of more than sixty-three letters, the last of 2 bytes: ");
     assert_string_equal(source_class_name(from, 1), "class 1");
     assert_string_equal(source_class_name(from, 2), "c");
     assert_null(source_class_name(from, 3));
     assert_null(source_class_name(from, -1));
     source_free(from);
     assert_int_equal(n_open, 0);
+}
+
+static void classes_of_one_name_are_refused(void **state)
+{
+    (void)state;
+    error err = {0};
+    told_name = "class 1";
+    assert_null(source_open_as(&told, "x", 0, &err));
+    assert_error(&err, "x: classes 1 and 2 are both called class 1: rename one");
 }
 
 static void what_no_run_could_use_is_refused(void **state)
@@ -168,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(classes_without_a_name_get_their_number),
+        TEST(classes_of_one_name_are_refused),
         TEST(what_no_run_could_use_is_refused),
         TEST(labels_are_checked_with_and_without_images),
         TEST(labels_alone_are_those_of_the_images),
