@@ -220,6 +220,9 @@ static bool visit(void *user, int line, const char *section, const char *name, c
     if (!name_is_plain(section))
         return error_user(err, "[%s]: a layer's name is letters, digits, - and _ (at most %d)",
                           section, LAYER_NAME_BYTES - 1);
+    if (strcmp(section, "image") == 0)
+        return error_user(err,
+                          "[image]: `input = image` means the images; call the layer otherwise");
     layer *last = self->n_layers > 0 ? &self->layers[self->n_layers - 1] : NULL;
     if (!last || strcmp(last->name, section) != 0) {
         if (find_layer(self, self->n_layers, section, strlen(section)) != NO_LAYER)

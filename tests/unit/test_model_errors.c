@@ -235,6 +235,7 @@ static void test_wrong_inputs(void **state)
         {TWO "input = image\n" REST, "test.ini:6: ", "[a] is read by no other layer"},
         {TWO REST "input = a\n", "test.ini:8: ", "[b] is read by no other layer"},
         {HEAD "[a]\ninput = image\nkind = relu\n", "test.ini:6: ", "must begin with `kind"},
+        {HEAD "[image]\nkind = relu\n" REST, "test.ini:6: ", "[image]: `input = image` means"},
     };
     expect_errors(list, COUNT(list));
 #undef REST
