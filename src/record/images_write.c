@@ -142,7 +142,7 @@ bool record_write_images(const char *path, bool force, const record_images *what
     self.n_chunk = self.n_chunk < 1               ? 1
                    : self.n_chunk > MOST_IN_CHUNK ? MOST_IN_CHUNK
                                                   : self.n_chunk;
-    int fd = place_check(path, force, "the file", err) ? place_open(path, &temporary, err) : -1;
+    int fd = place_check(path, force, "name", err) ? place_open(path, &temporary, err) : -1;
     if (fd < 0)
         return false;
     self.images = memory_new(self.n_chunk, self.image_bytes, err);

@@ -145,8 +145,8 @@ PICTURES = [
 ]
 
 PACK = [
-    Mistake("pack-over", "data pack {bad}/pictures existing.h5", ("existing.h5", "--force"), ranks=(1,), files=("existing.h5",)),
-    Mistake("pack-nowhere", "data pack {bad}/pictures no/such/x.h5", ("no/such",), ranks=(1,)),
+    Mistake("pack-over", "data pack {bad}/pictures existing.h5", ("existing.h5: exists; choose another name or add --force",), ranks=(1,), files=("existing.h5",)),
+    Mistake("pack-nowhere", "data pack {bad}/pictures no/such/x.h5", ("no/such", "make it first or choose another name"), ranks=(1,)),
     Mistake("pack-label", "data pack {bad}/cifar100-label x.h5", ("label 100",), ranks=(1,)),
     Mistake("pack-picture", "data pack {bad}/pictures-text x.h5", ("train/d/x.png",), ranks=(1,)),
     Mistake("pack-nothing", "data pack {bad}/pictures", ("expected", "pack DATA OUT.h5"), ranks=(1,)),
