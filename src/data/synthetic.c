@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /*
  * Ten figures of random place, size, angle, colours and contrast on a sloping background with
@@ -172,13 +173,22 @@ static void draw_image(drawing *self, int label, uint8_t image[IMAGE])
 
 /* ---- the source -------------------------------------------------------------------------- */
 
+static const char own_name[] = "synthetic";
+
 typedef struct synthetic {
     uint64_t seed;
     int32_t cosines[ANGLES];
 } synthetic;
 
+/* The name alone, where nothing else is called so. */
+static bool claims(const char *spec)
+{
+    return strcmp(spec, own_name) == 0 && access(spec, F_OK) != 0;
+}
+
 static bool parse_count(const char *text, size_t *n, error *err)
 {
+    text = strcmp(text, own_name) == 0 ? "" : text;
     size_t digits = strspn(text, "0123456789");
     *n = *text ? 0 : DEFAULT_TRAIN;
     if (!text[digits] && digits <= 8)
@@ -243,7 +253,8 @@ static const char *class_name(const void *state, int c)
 
 /* synthetic:n, n drawn images of ten classes, made from the seed. */
 const source_kind source_synthetic = {
-    .name = "synthetic",
+    .name = own_name,
+    .claims = claims,
     .open = open_synthetic,
     .read = read_synthetic,
     .class_name = class_name,

@@ -35,11 +35,9 @@ static void synthetic_spec_gives_counts(void **state)
     static const struct {
         const char *spec;
         size_t n_train, n_test;
-    } cases[] = {{"synthetic:", 50000, 10000},
-                 {"synthetic:1", 1, 10},
-                 {"synthetic:59", 59, 11},
-                 {"synthetic:0100", 100, 20},
-                 {"synthetic:10000000", 10000000, 2000000}};
+    } cases[] = {{"synthetic:", 50000, 10000}, {"synthetic", 50000, 10000},
+                 {"synthetic:1", 1, 10},       {"synthetic:59", 59, 11},
+                 {"synthetic:0100", 100, 20},  {"synthetic:10000000", 10000000, 2000000}};
     for (size_t i = 0; i < COUNT(cases); i++) {
         error err = {0};
         source *from = source_open(cases[i].spec, 0, &err);
