@@ -24,6 +24,21 @@ static bool has(const place *in, const char *extension)
     return n > 0 && (size_t)n < sizeof path && faccessat(in->at, path, F_OK, 0) == 0;
 }
 
+/* Is there a file that begins so? */
+static bool begins_with(const place *in, const char *name, const char *start)
+{
+    char path[400], is[8];
+    size_t n = strlen(start);
+    int length = snprintf(path, sizeof path, "%s/%s", in->below, name);
+    int fd = length > 0 && (size_t)length < sizeof path
+                 ? openat(in->at, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+                 : -1;
+    bool good = fd >= 0 && read(fd, is, n) == (ssize_t)n && memcmp(is, start, n) == 0;
+    if (fd >= 0)
+        close(fd);
+    return good;
+}
+
 static bool look(const place *in, char *text, size_t n_bytes)
 {
     static const struct {
@@ -40,6 +55,36 @@ static bool look(const place *in, char *text, size_t n_bytes)
                      "%s has CIFAR-10 for %s, and the binary version is needed: `%s` fetches it",
                      in->name, others[k].version, cifar10_fetch);
     return *text;
+}
+
+/* CIFAR-100's other versions, which nothing else has called so. */
+static bool is_cifar100(const place *in, char *text, size_t n_bytes)
+{
+    static const struct {
+        const char *train, *meta, *start, *version;
+    } others[] = {{"train", "meta", "\x80", "Python"},
+                  {"train.mat", "meta.mat", "MATLAB", "Matlab"}};
+    for (size_t k = 0; k < sizeof others / sizeof *others; k++)
+        if (begins_with(in, others[k].train, others[k].start) &&
+            begins_with(in, others[k].meta, others[k].start)) {
+            snprintf(text, n_bytes,
+                     "%s has CIFAR-100 for %s, and the binary version is needed "
+                     "(cifar-100-binary.tar.gz)",
+                     in->name, others[k].version);
+            return true;
+        }
+    return false;
+}
+
+/* IDX files whose names begin with another. */
+static bool is_idx(const char *folder, const char *name, char *text, size_t n_bytes)
+{
+    const char *end = strstr(name, "-train-images");
+    if (!end || end == name || !strstr(end, "idx3"))
+        return false;
+    snprintf(text, n_bytes, "the folder has IDX files: name %s/%.*s", folder, (int)(end - name),
+             name);
+    return true;
 }
 
 /* An archive that was fetched and not unpacked. */
@@ -62,12 +107,14 @@ bool cifar10_hint(const char *folder, const char *name, char *text, size_t n_byt
         return false;
     place in = {.at = dirfd(listed), .below = ".", .stem = stem};
     snprintf(in.name, sizeof in.name, "%s", folder);
-    bool found = look(&in, text, n_bytes);
+    bool found = look(&in, text, n_bytes) || is_cifar100(&in, text, n_bytes);
     for (struct dirent *entry; !found && (entry = readdir(listed));)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
             in.below = entry->d_name;
             snprintf(in.name, sizeof in.name, "%s/%s", folder, entry->d_name);
-            found = look(&in, text, n_bytes) || is_archive(&in, entry->d_name, text, n_bytes);
+            found = look(&in, text, n_bytes) || is_cifar100(&in, text, n_bytes) ||
+                    is_idx(folder, entry->d_name, text, n_bytes) ||
+                    is_archive(&in, entry->d_name, text, n_bytes);
         }
     closedir(listed);
     return found;

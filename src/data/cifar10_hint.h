@@ -9,7 +9,7 @@
 
 /*
  * cifar10_hint - write what there is in place of a missing file, and what to do: it lies one folder below, is
- * compressed, or one of the versions for Python or Matlab is there
+ * compressed, or one of the versions for Python or Matlab, or another data set that is to be named otherwise, is there
  *   name  one of cifar10_files
  *   text  out  n_bytes; unchanged where the answer is false
  * Returns whether there is such a thing.  Not collective.

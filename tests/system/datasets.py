@@ -145,6 +145,7 @@ def bad_idx(bad):
                 path.write_bytes(content)
         return folder
 
+    write_idx(bad / "idx-prefix", good, good, prefix="emnist-letters-", packed=True)
     put("idx-no-labels", train_labels_idx1=None)
     put("idx-no-test", t10k_images_idx3=None)
     put("idx-cut", train_images_idx3=idx(images)[:-1])
@@ -179,7 +180,10 @@ def bad_cifar100(bad):
         (write_cifar100(bad / name) / "train.bin").write_bytes(content)
     (write_cifar100(bad / "cifar100-no-test") / "test.bin").unlink()
     (bad / "cifar100-python").mkdir()
-    (bad / "cifar100-python/train").write_bytes(b"\x80\x02}")
+    (bad / "cifar100-matlab").mkdir()
+    for name in ("train", "test", "meta"):
+        (bad / "cifar100-python" / name).write_bytes(b"\x80\x02}")
+        (bad / "cifar100-matlab" / f"{name}.mat").write_bytes(b"MATLAB 5.0 MAT-file")
 
 
 def bad_npz(bad):

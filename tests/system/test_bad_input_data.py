@@ -23,6 +23,7 @@ WRONG = [
 IDX = [
     data("idx:{bad}/nowhere", "train-images-idx3-ubyte", "missing"),
     data("idx:{bad}/folder", "folder/train-images-idx3-ubyte", "missing", "IDX"),
+    data("{bad}/idx-prefix", "has IDX files: name", "idx-prefix/emnist-letters"),
     data("{bad}/idx-no-labels", "train-labels-idx1-ubyte", "missing"),
     data("{bad}/idx-no-test", "t10k-images-idx3-ubyte", "missing", ranks=ALL),
     data("{bad}/idx-cut", "train-images-idx3-ubyte", "cut off"),
@@ -48,6 +49,8 @@ IDX = [
 CIFAR100 = [
     data("cifar100:{bad}/nowhere", "train.bin", "missing", "cifar-100-binary"),
     data("cifar100:{bad}/cifar100-python", "for Python", "binary version"),
+    data("{bad}/cifar100-python", "cifar100-python has CIFAR-100 for Python", "cifar-100-binary.tar.gz", ranks=ALL),
+    data("{bad}/cifar100-matlab", "CIFAR-100 for Matlab"),
     data("{bad}/cifar100", "100 classes", "tells 10 apart"),
     data("{bad}/cifar100-cut", "train.bin", "122959 bytes", "records of 3074"),
     data("{bad}/cifar100-empty", "train.bin", "0 bytes"),
