@@ -46,6 +46,14 @@ size_t source_count(const source *self, enum split split);
 const char *source_class_name(const source *self, int c);
 
 /*
+ * source_beyond - where the first label of n_classes or more stands, in words, "label 10 of training image 3"
+ *   text  out  "": there is none, or it is not by its labels that the kind counts classes
+ * Images are counted in files' order.  Not collective.
+ */
+enum { SOURCE_BEYOND_BYTES = 80 };
+void source_beyond(const source *self, int n_classes, char text[SOURCE_BEYOND_BYTES]);
+
+/*
  * source_read - copy images first .. first + n - 1 of a split, in file order
  *   images  out  n * channels * height * width bytes; NULL: labels alone
  *   labels  out  n, each checked to be below n_classes
@@ -83,6 +91,8 @@ typedef struct source_kind {
                  uint16_t *labels, error *err);
     /* class_name - of class c < n_classes, letters of utf8.h; NULL: it has none.  Cut to SOURCE_NAME_BYTES - 1 */
     const char *(*class_name)(const void *state, int c);
+    /* beyond - as source_beyond; NULL: classes are counted otherwise */
+    void (*beyond)(const void *state, int n_classes, char text[SOURCE_BEYOND_BYTES]);
     void (*close)(void *state);
 } source_kind;
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "data/dataset.h"
 #include "data/input.h"
+#include "data/source.h"
 #include "data/views.h"
 #include "engine/engine.h"
 
@@ -46,11 +47,12 @@ typedef struct evaluation {
 /*
  * evaluation_check - do the images of a data set become what the model takes?
  *   input       in  what they become
+ *   set         in  to say which labels are too many
  *   data, name  in  of the data set and the model, for the message
  * false with err (user).  Not collective.
  */
-bool evaluation_check(const model *of, const char *name, const input_rule *input, const char *data,
-                      error *err);
+bool evaluation_check(const model *of, const char *name, const input_rule *input, const source *set,
+                      const char *data, error *err);
 
 /* Images: a slice has no more, and an input rule that augments needs room for as many. */
 enum { EVALUATION_GROUP = 64 };

@@ -36,7 +36,7 @@ static bool read_data(testing *t, error *err)
         !saved_normalise(&t->model, &t->values, err) ||
         !input_rule_init(&t->input, &t->values, err) ||
         !evaluation_check(t->model.model, o->model[0] ? o->model : "in the file", &t->input,
-                          o->data, err))
+                          t->from, o->data, err))
         return false;
     if (!views_check((enum views_kind)o->tta, shape, err))
         return false;

@@ -155,5 +155,6 @@ const source_kind source_hdf5 = {
     .open = open_hdf5,
     .read = labelled_read,
     .class_name = labelled_class_name,
+    .beyond = labelled_beyond,
     .close = labelled_free,
 };

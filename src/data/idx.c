@@ -215,6 +215,7 @@ const source_kind source_idx = {
     .open = open_folder,
     .read = labelled_read,
     .class_name = labelled_class_name,
+    .beyond = labelled_beyond,
     .close = labelled_free,
 };
 

@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -173,6 +174,19 @@ const char *labelled_class_name(const void *state, int c)
 {
     const labelled *self = state;
     return self->names && self->names[c][0] ? self->names[c] : NULL;
+}
+
+void labelled_beyond(const void *state, int n_classes, char text[SOURCE_BEYOND_BYTES])
+{
+    static const char *const names[] = {[SPLIT_TRAIN] = "training ", [SPLIT_TEST] = "test "};
+    const labelled *self = state;
+    for (int k = 0; k < 2; k++)
+        for (size_t i = 0; i < self->sets[k].n; i++)
+            if (self->sets[k].labels[i] >= n_classes) {
+                snprintf(text, SOURCE_BEYOND_BYTES, "label %u of %simage %zu",
+                         self->sets[k].labels[i], self->places[0] ? "" : names[k], i);
+                return;
+            }
 }
 
 /* ---- images ----------------------------------------------------------------------------------- */

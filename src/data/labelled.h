@@ -86,5 +86,6 @@ bool labelled_names_file(labelled *self, const char *path, int n, error *err);
 bool labelled_read(void *self, enum split split, size_t first, size_t n, uint8_t *images,
                    uint16_t *labels, error *err);
 const char *labelled_class_name(const void *state, int c);
+void labelled_beyond(const void *state, int n_classes, char text[SOURCE_BEYOND_BYTES]);
 
 #endif

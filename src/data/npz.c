@@ -129,5 +129,6 @@ const source_kind source_npz = {
     .open = open_npz,
     .read = labelled_read,
     .class_name = labelled_class_name,
+    .beyond = labelled_beyond,
     .close = labelled_free,
 };

@@ -179,6 +179,13 @@ const char *source_class_name(const source *self, int c)
     return c >= 0 && c < self->shape.n_classes ? self->names[c] : NULL;
 }
 
+void source_beyond(const source *self, int n_classes, char text[SOURCE_BEYOND_BYTES])
+{
+    *text = '\0';
+    if (self->kind->beyond)
+        self->kind->beyond(self->state, n_classes, text);
+}
+
 bool source_read(source *self, enum split split, size_t first, size_t n, uint8_t *images,
                  uint16_t *labels, error *err)
 {

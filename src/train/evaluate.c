@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-bool evaluation_check(const model *of, const char *name, const input_rule *input, const char *data,
-                      error *err)
+bool evaluation_check(const model *of, const char *name, const input_rule *input, const source *set,
+                      const char *data, error *err)
 {
     const image_shape *from = &input->from, *to = &input->to;
     if (to->channels != of->input.channels || to->height != of->input.height ||
@@ -15,10 +15,13 @@ bool evaluation_check(const model *of, const char *name, const input_rule *input
         return error_user(err, "--data %s: images of %d x %d x %d, but model %s takes %d x %d x %d",
                           data, from->channels, from->height, from->width, name, of->input.channels,
                           of->input.height, of->input.width);
-    if (from->n_classes != of->n_classes)
-        return error_user(err, "--data %s: %d classes, but model %s tells %d apart", data,
-                          from->n_classes, name, of->n_classes);
-    return true;
+    if (from->n_classes == of->n_classes)
+        return true;
+    char beyond[SOURCE_BEYOND_BYTES];
+    source_beyond(set, of->n_classes, beyond);
+    return error_user(err, "--data %s: %d classes, but model %s tells %d apart%s%s%s", data,
+                      from->n_classes, name, of->n_classes, *beyond ? "; " : "", beyond,
+                      *beyond ? " is the first beyond them" : "");
 }
 
 bool evaluation_init(evaluation *self, const model *of, const input_rule *input, const dataset *set,

@@ -53,7 +53,7 @@ static void open_files(preparation *self, job *to, error *err)
         deal_open(&self->dealing, o, &to->course, err) &&
         deal_normalise(&self->dealing, &of->options, &to->input, err) &&
         input_rule_init(&s->input, &to->input, err) &&
-        evaluation_check(to->model, o->model, &s->input, o->data, err) &&
+        evaluation_check(to->model, o->model, &s->input, self->dealing.from, o->data, err) &&
         check_augment(o, &to->input, err) &&
         views_check((enum views_kind)o->tta, to->input.from, err))
         deal_test(&self->dealing, &s->test, &s->validation, err);

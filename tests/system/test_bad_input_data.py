@@ -38,7 +38,7 @@ IDX = [
     data("{bad}/idx-few-labels", "train-labels-idx1-ubyte", "11 labels for 12 images"),
     data("{bad}/idx-other-size", "t10k-images-idx3-ubyte", "27 x 28"),
     data("{bad}/idx-label", "images of 1 x 28 x 28", "model paper"),
-    data("{bad}/idx-label --model fashion", "105 classes", "tells 10 apart"),
+    data("{bad}/idx-label --model fashion", "105 classes", "tells 10 apart; label 100 of test image 0 is the first beyond them", ranks=ALL),
     data("{bad}/idx-names", "idx-names: classes 1 and 3 are both called b"),
     data("{bad}/idx-gz-cut", "train-images-idx3-ubyte.gz", "cut off"),
     data("{bad}/idx-gz-damaged", "train-images-idx3-ubyte.gz", "damaged", ranks=ALL),
@@ -82,6 +82,7 @@ NPZ = [
     data("{bad}/npz-flipped.npz", "npz-flipped.npz: images", "is damaged", "checksum", "anew", ranks=ALL),
     data("{bad}/npz-sum.npz", "npz-sum.npz: images", "is damaged", "checksum"),
     data("{bad}/npz.npz", "5 classes", "tells 10 apart"),
+    data("{bad}/npz-label.npz", "11 classes", "tells 10 apart; label 10 of image 3 is the first beyond them"),
 ]
 
 SVHN = [
@@ -111,6 +112,7 @@ HDF5 = [
     data("{bad}/hdf5-floats.h5", "images is 24 x 3 x 32 x 32 of type float32", "uint8"),
     data("{bad}/hdf5-signed.h5", "of type int8"),
     data("{bad}/hdf5-negative.h5", "label -1 of image 0"),
+    data("{bad}/hdf5-label.h5", "11 classes", "tells 10 apart; label 10 of image 3 is the first beyond them"),
     data("{bad}/hdf5-large.h5", "of image 1", ranks=ALL),
     data("{bad}/hdf5-text.h5", "labels is 24 of type text"),
     data("{bad}/hdf5-count.h5", "labels is 23"),

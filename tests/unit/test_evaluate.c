@@ -86,7 +86,7 @@ static void test_many_classes(void **state)
     for (size_t i = 0; i < N; i++)
         set.labels[i] = (uint16_t)(N_CLASSES - 1 - i % 60);
     input = plain_rule(set.shape);
-    assert_true(evaluation_check(m, "m", &input, "d", &err));
+    assert_true(evaluation_check(m, "m", &input, NULL, "d", &err));
     assert_true(evaluation_init(&e, m, &input, &set, &(computing){&engine_own, N_THREADS}, &err));
     evaluation_begin(&e, w);
     evaluation_finish(&e);
