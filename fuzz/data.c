@@ -156,7 +156,8 @@ static void read_arrays(const char *path)
         error err = {0};
         bool good = direct_array_describe(path, names[k], &what, &err);
         fuzz_need(good == (err.kind == ERROR_NONE), "success and an error, or neither");
-        if (!good || !what.is_there || what.n_dims < 1)
+        if (!good || !what.is_there || what.n_dims < 1 ||
+            what.is_variable) /* over damaged ones HDF5 crashes: the program reads in a process of its own */
             continue;
         size_t n_bytes = units[as[k]], n = what.dims[0] < MOST_IMAGES ? what.dims[0] : MOST_IMAGES;
         for (int i = 1; i < what.n_dims && i < RECORD_ARRAY_DIMS; i++)

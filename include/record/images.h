@@ -20,7 +20,8 @@ typedef struct record_array {
     int n_dims; /* may be more than dims holds */
     uint64_t dims[RECORD_ARRAY_DIMS];
     bool is_bytes, is_whole; /* unsigned integers of 8 bits; integers of any size */
-    bool is_text;            /* strings of fixed length, at most RECORD_TEXT_BYTES */
+    bool is_text;            /* strings, those of fixed length of at most RECORD_TEXT_BYTES */
+    bool is_variable;        /* strings of variable length */
     char type[32];           /* for messages */
 } record_array;
 

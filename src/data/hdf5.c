@@ -105,15 +105,25 @@ static bool images(void *state, const array *what, image_shape shape, enum label
 
 /* ---- the data set ------------------------------------------------------------------------------ */
 
+static bool refuse_few(const labelled *self, const char *path, uint64_t n, error *err)
+{
+    char beyond[SOURCE_BEYOND_BYTES] = "";
+    labelled_beyond(self, (int)n, beyond);
+    return error_user(err, "%s: %s has %llu name%s for %d classes; %s is the first without one",
+                      path, class_names, (unsigned long long)n, n == 1 ? "" : "s",
+                      self->shape.n_classes, beyond);
+}
+
 /* More names than labels tell of: classes of which there is no image. */
 static bool name_classes(labelled *self, const char *path, error *err)
 {
     record_array what;
     if (!record_array_describe(path, class_names, &what, err))
         return false;
-    if (!what.is_there || !what.is_text || what.n_dims != 1 ||
-        what.dims[0] < (uint64_t)self->shape.n_classes || what.dims[0] > SOURCE_MAX_CLASSES)
+    if (!what.is_there || !what.is_text || what.n_dims != 1 || what.dims[0] > SOURCE_MAX_CLASSES)
         return true;
+    if (what.dims[0] < (uint64_t)self->shape.n_classes)
+        return refuse_few(self, path, what.dims[0], err);
     size_t n = (size_t)what.dims[0];
     char(*names)[RECORD_CLASS_BYTES] = memory_new(n, sizeof *names, err);
     record_wanted wanted = {path, class_names, RECORD_NAMES, sizeof *names, NULL, n};

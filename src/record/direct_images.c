@@ -46,6 +46,12 @@ static void close_array(opened *self)
 
 /* ---- what it is -------------------------------------------------------------------------------- */
 
+static bool is_text(const hdf_shape *shape)
+{
+    return shape->class == H5T_STRING &&
+           (shape->variable || shape->element_bytes <= RECORD_TEXT_BYTES);
+}
+
 static void describe_type(const opened *self, record_array *what)
 {
     size_t n = self->shape.element_bytes;
@@ -54,8 +60,8 @@ static void describe_type(const opened *self, record_array *what)
     hdf_close(type);
     what->is_whole = self->shape.class == H5T_INTEGER && n <= 8;
     what->is_bytes = is_unsigned && n == 1;
-    what->is_text =
-        self->shape.class == H5T_STRING && !self->shape.variable && n <= RECORD_TEXT_BYTES;
+    what->is_text = is_text(&self->shape);
+    what->is_variable = self->shape.variable;
     const char *kind = self->shape.class == H5T_FLOAT    ? "float"
                        : self->shape.class == H5T_STRING ? "text"
                        : is_unsigned                     ? "uint"
@@ -85,10 +91,12 @@ bool direct_array_describe(const char *path, const char *name, record_array *wha
 
 /* ---- what it holds ----------------------------------------------------------------------------- */
 
-static hid_t memory_type(hid_t dataset, enum record_element as)
+static hid_t memory_type(const opened *self, enum record_element as)
 {
-    return as == RECORD_NAMES ? dataset_type(dataset, RECORD_TEXT, RECORD_TEXT_BYTES + 1)
-                              : H5Tcopy(as == RECORD_BYTES ? H5T_NATIVE_UINT8 : H5T_NATIVE_INT64);
+    if (as != RECORD_NAMES)
+        return H5Tcopy(as == RECORD_BYTES ? H5T_NATIVE_UINT8 : H5T_NATIVE_INT64);
+    return self->shape.variable ? H5Dget_type(self->dataset)
+                                : dataset_type(self->dataset, RECORD_TEXT, RECORD_TEXT_BYTES + 1);
 }
 
 /* Is it what the caller was told, and are the places within it? */
@@ -98,16 +106,13 @@ static bool check_wanted(const opened *self, const record_wanted *what)
     size_t unit = what->as == RECORD_BYTES   ? 1
                   : what->as == RECORD_WHOLE ? sizeof(int64_t)
                                              : RECORD_CLASS_BYTES;
-    bool is_text = what->as == RECORD_NAMES;
-    H5T_class_t class = is_text ? H5T_STRING : H5T_INTEGER;
+    bool fits = what->as == RECORD_NAMES ? is_text(shape) && what->n_bytes == unit
+                                         : shape->class == H5T_INTEGER;
     size_t rows = shape->n_dims > 0 ? shape->dims[0] : 0, last = what->n - 1;
     if (what->n > 0 && what->places)
         last = what->places[what->n - 1];
-    bool good =
-        shape->class == class && !shape->variable && rows > 0 &&
-        (!is_text || (shape->element_bytes <= RECORD_TEXT_BYTES && what->n_bytes == unit)) &&
-        (what->n == 0 || last < rows) && what->n_bytes / unit == shape->n_elements / rows &&
-        what->n_bytes % unit == 0;
+    bool good = fits && rows > 0 && (what->n == 0 || last < rows) &&
+                what->n_bytes / unit == shape->n_elements / rows && what->n_bytes % unit == 0;
     return good || error_user(self->err, "%s: %s changes while it is read", self->path, self->name);
 }
 
@@ -130,6 +135,19 @@ static bool read_run(const opened *self, hid_t type, size_t first, size_t n, voi
            error_user(self->err, "%s: %s cannot be read: %s", self->path, self->name, cause);
 }
 
+/* In memory of HDF5's. */
+static bool read_variable(const opened *self, hid_t type, size_t place,
+                          char to[RECORD_TEXT_BYTES + 1])
+{
+    char *text = NULL;
+    hid_t one = H5Screate(H5S_SCALAR);
+    bool good = read_run(self, type, place, 1, &text);
+    snprintf(to, RECORD_TEXT_BYTES + 1, "%s", good && text ? text : "");
+    H5Dvlen_reclaim(type, one, H5P_DEFAULT, &text);
+    hdf_close(one);
+    return good;
+}
+
 /* One by one: in the file they may be long. */
 static bool read_names(const opened *self, const record_wanted *what, hid_t type,
                        char (*to)[RECORD_CLASS_BYTES])
@@ -137,7 +155,9 @@ static bool read_names(const opened *self, const record_wanted *what, hid_t type
     char text[RECORD_TEXT_BYTES + 1] = "";
     bool good = true;
     for (size_t i = 0; good && i < what->n; i++) {
-        good = read_run(self, type, what->places ? what->places[i] : i, 1, text);
+        size_t place = what->places ? what->places[i] : i;
+        good = self->shape.variable ? read_variable(self, type, place, text)
+                                    : read_run(self, type, place, 1, text);
         snprintf(to[i], sizeof to[i], "%.*s",
                  (int)utf8_fit(text, strnlen(text, RECORD_TEXT_BYTES), sizeof to[i] - 1), text);
     }
@@ -146,7 +166,7 @@ static bool read_names(const opened *self, const record_wanted *what, hid_t type
 
 static bool read_all(const opened *self, const record_wanted *what, uint8_t *to)
 {
-    hid_t type = memory_type(self->dataset, what->as);
+    hid_t type = memory_type(self, what->as);
     bool good = type >= 0;
     if (good && what->as == RECORD_NAMES)
         good = read_names(self, what, type, (char(*)[RECORD_CLASS_BYTES])to);

@@ -282,6 +282,9 @@ def bad_hdf5(bad):
             file.move(name, new)
         file["test_labels"] = labels
 
+    def few_names(file):
+        file["class_names"] = np.array([b"a", b"b", b"c"])
+
     put("floats", images.astype("f4"))
     put("signed", images.astype("i1"))
     put("negative", labels=labels.astype("i8") - 1)
@@ -289,7 +292,7 @@ def bad_hdf5(bad):
     put("large", labels=labels.astype("u8") << 60)
     put("text", labels=np.full(24, b"cat"))
     put("count", labels=labels[:-1])
-    for edit in (virtual, unwritten, endless, linked, group, train_alone):
+    for edit in (virtual, unwritten, endless, linked, group, train_alone, few_names):
         put(edit.__name__, edit=edit)
     whole = put("good").read_bytes()
     (bad / "hdf5-cut.h5").write_bytes(whole[:len(whole) // 2])

@@ -112,6 +112,7 @@ HDF5 = [
     data("{bad}/hdf5-floats.h5", "images is 24 x 3 x 32 x 32 of type float32", "uint8"),
     data("{bad}/hdf5-signed.h5", "of type int8"),
     data("{bad}/hdf5-negative.h5", "label -1 of image 0"),
+    data("{bad}/hdf5-few_names.h5", "class_names has 3 names for 5 classes; label 3 of image 3 is the first without one", ranks=ALL),
     data("{bad}/hdf5-label.h5", "11 classes", "tells 10 apart; label 10 of image 3 is the first beyond them"),
     data("{bad}/hdf5-large.h5", "of image 1", ranks=ALL),
     data("{bad}/hdf5-text.h5", "labels is 24 of type text"),

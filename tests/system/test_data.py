@@ -157,6 +157,15 @@ def test_names_of_classes(named):
     assert names_of(info(named, "digits")) == ["\u0441\u043e\u0431\u0430\u043a\u0430", "b", "c", "class 3", "e"]
 
 
+@pytest.mark.parametrize("strings", [NAMES, [name.encode() for name in NAMES], np.array([name.encode() for name in NAMES])])
+def test_names_of_classes_in_hdf5(bramble, strings):
+    """Strings of variable length, as h5py writes Python's, and of a fixed one; one more of them than labels tell of."""
+    with h5py.File(bramble.folder / "a.h5", "w") as file:
+        file["images"], file["labels"] = datasets.some(60, 5, 6, classes=5)
+        file["class_names"] = strings
+    assert names_of(info(bramble, "a.h5")) == CUT
+
+
 def test_names_of_classes_of_a_model(named):
     """From the data to the result file, as h5py and the package read it, and to what is told of it."""
     model = (ROOT / "models/paper.ini").read_text().replace("classes = 10", "classes = 6").replace("units = 10", "units = 6")
