@@ -71,7 +71,7 @@ _bramble_value()
     --order) _bramble_words shuffle sequential ;;
     --augment) _bramble_words flip flip:alternate crop: cutout: color: rotate: mixup: ;;
     --normalise) _bramble_words half measured ;;
-    --deal) _bramble_words shuffled contiguous ;;
+    --deal) _bramble_words auto shuffled contiguous all ;;
     --tta) _bramble_words none mirror shifts crops ;;
     --schedule) _bramble_words constant linear cosine step onecycle triangle ;;
     --optimizer) _bramble_words sgd adamw muon ;;
