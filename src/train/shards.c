@@ -193,14 +193,21 @@ static size_t piece_images(image_shape shape)
     return n > SHARDS_PIECE ? n : SHARDS_PIECE;
 }
 
+/* Up to the last one that goes to somebody: nobody waits for more. */
+static size_t dealt_images(const delivery *self)
+{
+    size_t n = self->plan->n;
+    while (n > 0 && !is_dealt(self, n - 1))
+        n--;
+    return n;
+}
+
 static void serve(const shards_plan *plan, const worker *own, error *err)
 {
     const image_shape shape = source_shape(plan->from);
     const size_t piece = piece_images(shape);
     delivery d = {.plan = plan, .own = own};
-    size_t n = plan->n;
-    while (n > 0 && !is_dealt(&d, n - 1))
-        n--;
+    const size_t n = dealt_images(&d);
     bool good = dataset_init(&d.piece, shape, piece, err) &&
                 dataset_init(&d.parcel, shape, SHARDS_PIECE, err);
     for (; good && d.first < n; d.first += d.n) {
@@ -243,9 +250,10 @@ static void count_for_all(const delivery *self)
 static void broadcast_all(const shards_plan *plan, error *err)
 {
     delivery d = {.plan = plan};
+    const size_t n = dealt_images(&d);
     bool good = dataset_init(&d.piece, source_shape(plan->from), SHARDS_PIECE, err);
-    for (; good && d.first < plan->n; d.first += d.n) {
-        d.n = plan->n - d.first < SHARDS_PIECE ? plan->n - d.first : SHARDS_PIECE;
+    for (; good && d.first < n; d.first += d.n) {
+        d.n = n - d.first < SHARDS_PIECE ? n - d.first : SHARDS_PIECE;
         if (!(good = source_read(plan->from, SPLIT_TRAIN, d.first, d.n, d.piece.images,
                                  d.piece.labels, err)))
             break;
