@@ -86,8 +86,9 @@ typedef struct conv_plan {
     const struct conv_algorithm *algorithm;
     conv_shape shape;
     conv_tiling tiling;
-    bool bare;                     /* `in` is to be without its borders of zeros */
-    size_t n_items;                /* of conv_forward, in each block */
+    bool bare;      /* `in` is to be without its borders of zeros */
+    int n_together; /* Winograd's: filters' panels whose products are transformed back together */
+    size_t n_items; /* of conv_forward, in each block */
     size_t n_packed, n_pack_items; /* floats of the packed weights; items of conv_pack */
     size_t n_scratch;              /* vecs that each thread needs for itself */
     int n_runs;
@@ -105,19 +106,21 @@ typedef struct conv_arrays {
 
 /*
  * What a method consists of.
- *   plan     what it derives from shape and tiling
+ *   plan     what it derives from the shape, the direct method also from the tiling
  *   pack     the weights, at[0] floats apart from out to out channel, at[1] from in to in, at[2] from tap to tap
  *   forward  as conv_forward
  */
 typedef struct conv_algorithm {
-    const char *name;
     void (*plan)(conv_plan *plan);
     void (*pack)(const conv_plan *plan, const float *w, const long at[3], float *packed,
                  size_t begin, size_t end);
     void (*forward)(const conv_plan *plan, const conv_arrays *arrays, size_t begin, size_t end);
 } conv_algorithm;
 
-/* conv_plan_make - for a shape, its kernel at most CONV_MAX_KERNEL; tiling NULL: the one chosen for it */
+/*
+ * conv_plan_make - for a shape, its kernel at most CONV_MAX_KERNEL
+ *   tiling  in  of the direct method, others read none; NULL: the one chosen for the shape
+ */
 conv_plan conv_plan_make(const conv_shape *shape, enum conv_method method,
                          const conv_tiling *tiling);
 

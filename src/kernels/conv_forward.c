@@ -323,8 +323,7 @@ static void plan_direct(conv_plan *plan)
     cut_row(plan);
 }
 
-const conv_algorithm conv_direct = {
-    .name = "direct", .plan = plan_direct, .pack = pack, .forward = forward};
+const conv_algorithm conv_direct = {.plan = plan_direct, .pack = pack, .forward = forward};
 
 /* A row of the larger plane, each element written once. */
 static void embed_row(const conv_embedding *e, const vec *row, vec *to)

@@ -47,10 +47,13 @@ conv_plan conv_plan_make(const conv_shape *shape, enum conv_method method,
                          const conv_tiling *tiling)
 {
     conv_plan plan = {.algorithm = algorithms_for(method, shape->kernel, shape->stride)->algorithm,
-                      .shape = *shape,
-                      .tiling = tiling ? *tiling : conv_tiling_choose(shape)};
-    assert(shape->kernel <= CONV_MAX_KERNEL && plan.tiling.strip >= 1);
+                      .shape = *shape};
+    assert(shape->kernel <= CONV_MAX_KERNEL);
     assert(conv_method_fits(method, shape->kernel, shape->stride));
+    if (method == CONV_DIRECT) {
+        plan.tiling = tiling ? *tiling : conv_tiling_choose(shape);
+        assert(plan.tiling.strip >= 1);
+    }
     plan.algorithm->plan(&plan);
     return plan;
 }

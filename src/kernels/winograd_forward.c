@@ -299,7 +299,7 @@ SIMD_INLINE void forward(const int m, const int side, const conv_plan *plan,
     const conv_shape *s = &plan->shape;
     const int n_values = side * side;
     int n_tiles = winograd_tiles(m, s), n_panels = (int)plan->n_pack_items;
-    int most = pieces(n_tiles, (int)plan->n_items), together = panels_together(s, n_values, most);
+    int together = plan->n_together;
     size_t in_block = conv_in_vecs(plan),
            out_block = (size_t)s->out_channels * (size_t)s->out_height * (size_t)s->out_width;
     for (size_t item = begin; item < end; item++) {
@@ -348,14 +348,14 @@ SIMD_INLINE void plan(const int m, const int side, conv_plan *plan)
     plan->n_packed = n_values * (size_t)s->out_channels * (size_t)s->in_channels;
     plan->n_items = (size_t)pieces(
         n, longest_strip(n, n_values * channels * sizeof(vec), plan->n_packed * sizeof(float)));
-    size_t most = (size_t)pieces(n, (int)plan->n_items);
-    channels =
-        (size_t)(s->in_channels + panels_together(s, (int)n_values, (int)most) * MAX_CHANNELS);
-    plan->n_scratch = n_values * (channels * most + 2 * (size_t)APART);
+    int most = pieces(n, (int)plan->n_items);
+    plan->n_together = panels_together(s, (int)n_values, most);
+    channels = (size_t)(s->in_channels + plan->n_together * MAX_CHANNELS);
+    plan->n_scratch = n_values * (channels * (size_t)most + 2 * (size_t)APART);
 }
 
 /* F(m x m, .) on squares of `side`. */
-#define ALGORITHM(id, text, m, side)                                                               \
+#define ALGORITHM(id, m, side)                                                                     \
     static void plan_##id(conv_plan *p)                                                            \
     {                                                                                              \
         plan(m, side, p);                                                                          \
@@ -371,7 +371,7 @@ SIMD_INLINE void plan(const int m, const int side, conv_plan *plan)
         forward(m, side, p, arrays, begin, end);                                                   \
     }                                                                                              \
     const conv_algorithm conv_##id = {                                                             \
-        .name = text, .plan = plan_##id, .pack = pack_##id, .forward = forward_##id};
-ALGORITHM(f2, "f2", 2, 4)
-ALGORITHM(f4, "f4", 4, 6)
-ALGORITHM(f2_5x5, "f2", 2, 6)
+        .plan = plan_##id, .pack = pack_##id, .forward = forward_##id};
+ALGORITHM(f2, 2, 4)
+ALGORITHM(f4, 4, 6)
+ALGORITHM(f2_5x5, 2, 6)
