@@ -201,7 +201,7 @@ static void bench_layer(const char *name, const layer *of, size_t n_images, int 
         l->kind->workspace_bytes(l, plan, blocks, true, &bytes);
     if (plan && l->kind->scratch_bytes)
         c.scratch_bytes = l->kind->scratch_bytes(l, plan);
-    c.scratch_bytes += (0 - c.scratch_bytes) % MEMORY_ALIGNMENT;
+    c.scratch_bytes = memory_lines(c.scratch_bytes);
     c.scratch = memory_new((size_t)n_threads, c.scratch_bytes, err);
     vec *x = random_blocks(blocks * layer_features(l->in[0]), err);
     vec *gy = random_blocks(blocks * layer_features(l->out), err);

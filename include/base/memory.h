@@ -27,4 +27,7 @@ void memory_free(void *memory);
  */
 bool memory_multiply(size_t a, size_t b, size_t *product);
 
+/* memory_lines - so many bytes, rounded up to whole MEMORY_ALIGNMENTs; at most SIZE_MAX - MEMORY_ALIGNMENT of them */
+size_t memory_lines(size_t bytes);
+
 #endif

@@ -223,6 +223,15 @@ SIMD_INLINE vec vec_select(ivec mask, vec a, vec b)
     return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
 }
 
+/*
+ * vec_relu - lane by lane: what a ReLU of x lets through of `of`, which may be x itself; else 0
+ * Of NaN, too: diverged weights must show in the loss.
+ */
+SIMD_INLINE vec vec_relu(vec x, vec of)
+{
+    return (vec)(~(x <= vec_set(0.0F)) & (ivec)of);
+}
+
 /* vec_sqrt - lane by lane, correctly rounded; negative: NaN */
 SIMD_INLINE vec vec_sqrt(vec x)
 {

@@ -96,7 +96,7 @@ typedef struct layer {
 } layer;
 
 /*
- * What one forward or backward pass works on: the blocks block_begin .. block_end - 1, all, or, by blocks, some
+ * What one forward or backward pass works on: the blocks block_begin .. block_end - 1, all, or, by blocks, some.
  * numbers, x, y, gy, gx and sums begin with block_begin, n_images, n_blocks and the workspace are the whole batch's.
  */
 typedef struct layer_pass {
@@ -261,13 +261,15 @@ void layer_collect(const layer *self, const layer_pass *pass, const team *us);
 void layer_tensor_add(layer *self, enum tensor_role role, const char *suffix, int n_dims,
                       const size_t *dims);
 
-/* layer_init_uniform - all trained tensors uniform in +-1/sqrt(fan_in), as torch.nn.Conv2d and Linear are */
-void layer_init_uniform(const layer *self, float *w, size_t fan_in, uint64_t seed,
-                        uint32_t first_stream);
+/*
+ * layer_bias - where the biases begin, a layer's second tensor behind its weight; NULL: it has none
+ *   of  in  the layer's weights, or their gradient
+ */
+float *layer_bias(const layer *self, const float *of);
 
 /*
  * layer_init_read - the setting `init` of a layer whose first tensor is its weight
- *   torch      as layer_init_uniform
+ *   torch      all trained tensors uniform in +-1/sqrt(fan_in), as torch.nn.Conv2d and Linear are
  *   he         normal, of variance 2 / fan_in; biases 0 (He et al., arXiv:1502.01852)
  *   dirac      of each group's first filters, as many as it has in channels, each hands on one; the others as torch
  *   whitening  from patches of training images

@@ -17,6 +17,11 @@ bool memory_multiply(size_t a, size_t b, size_t *product)
     return true;
 }
 
+size_t memory_lines(size_t bytes)
+{
+    return (bytes + MEMORY_ALIGNMENT - 1) / MEMORY_ALIGNMENT * MEMORY_ALIGNMENT;
+}
+
 /*
  * Linux grants more memory than it has, and ends the process that touches it.  So what is large is only
  * asked for when it is there.

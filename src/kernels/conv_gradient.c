@@ -1,5 +1,6 @@
 #include "algorithms.h"
 #include "pieces.h"
+#include "plane.h"
 
 /*
  * A tile is m out channels x up to 5 neighbouring taps of a kernel row; of a 1x1 kernel, which has one tap, as many in
@@ -245,20 +246,6 @@ static void add_lanes(const vec *sums, int n_sums, size_t n, quad *total)
             total[k / 4][k % 4] += sums[k][lane];
 }
 
-/* The sum of a channel's plane in one block, lane by lane. */
-static vec plane_sum(const conv_shape *s, const vec *gout, size_t o)
-{
-    size_t plane = (size_t)s->out_height * (size_t)s->out_width, k = 0;
-    const vec *g = gout + o * plane;
-    vec sum[4] = {{0}}; /* four chains, to hide the additions' latency */
-    for (; k + 4 <= plane; k += 4)
-        for (size_t c = 0; c < 4; c++)
-            sum[c] += g[k + c];
-    for (; k < plane; k++)
-        sum[0] += g[k];
-    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
-}
-
 /* The weights of an item: their sums over the images.  In channels of a 1x1 kernel lie side by side, as taps do. */
 static void put_weights(const conv_gradient_plan *plan, const item *p, const float *total,
                         float *gw)
@@ -321,8 +308,9 @@ void conv_gradient_sums(const conv_gradient_plan *plan, const vec *in, const vec
             to += item_size(s, &p);
         }
     }
-    for (int o = 0; o < s->out_channels; o++)
-        sums[conv_weights(s) + (size_t)o] = plane_sum(s, gout, (size_t)o);
+    size_t plane = (size_t)s->out_height * (size_t)s->out_width;
+    for (size_t o = 0; o < (size_t)s->out_channels; o++)
+        sums[conv_weights(s) + o] = plane_sum(gout + o * plane, plane);
 }
 
 void conv_gradient_add(const conv_gradient_plan *plan, const vec *sums, size_t n, float *gw,
@@ -356,11 +344,12 @@ void conv_bias_gradient(const conv_gradient_plan *plan, const vec *gout, size_t 
                         size_t begin, size_t end)
 {
     const conv_shape *s = &plan->shape;
-    size_t block = (size_t)s->out_channels * (size_t)s->out_height * (size_t)s->out_width;
+    size_t plane = (size_t)s->out_height * (size_t)s->out_width;
+    size_t block = (size_t)s->out_channels * plane;
     for (size_t o = begin; o < end; o++) {
         float total = 0.0F;
         for (size_t first = 0; first < n; first += VEC_WIDTH, gout += block) {
-            vec all = plane_sum(s, gout, o);
+            vec all = plane_sum(gout + o * plane, plane);
             for (size_t lane = 0; lane < VEC_WIDTH && first + lane < n; lane++)
                 total += all[lane];
         }

@@ -2,11 +2,6 @@
 
 /* ---- vectors ------------------------------------------------------------------------------------ */
 
-SIMD_INLINE vec positive(vec x, vec of)
-{
-    return (vec)(~(x <= vec_set(0.0F)) & (ivec)of);
-}
-
 SIMD_INLINE void add_arrays(const int n, const vec *const x[], const bool relu, vec *y,
                             size_t begin, size_t end)
 {
@@ -17,7 +12,7 @@ SIMD_INLINE void add_arrays(const int n, const vec *const x[], const bool relu, 
         sum = b ? sum + b[k] : sum;
         sum = c ? sum + c[k] : sum;
         sum = d ? sum + d[k] : sum;
-        y[k] = relu ? positive(sum, sum) : sum;
+        y[k] = relu ? vec_relu(sum, sum) : sum;
     }
 }
 
@@ -38,7 +33,7 @@ SIMD_INLINE void spread(const int n, const vec *y, const vec *gy, vec *const to[
                         size_t begin, size_t end)
 {
     for (size_t k = begin; k < end; k++) {
-        vec g = y ? positive(y[k], gy[k]) : gy[k];
+        vec g = y ? vec_relu(y[k], gy[k]) : gy[k];
         for (int i = 0; i < n; i++)
             to[i][k] = add[i] ? to[i][k] + g : g;
     }

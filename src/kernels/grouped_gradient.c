@@ -1,6 +1,7 @@
 #include "kernels/grouped.h"
 
 #include "pieces.h"
+#include "plane.h"
 
 /*
  * A tile is the taps of a kernel row, up to 7, or of two or three rows of a small kernel, of one pair of channels: their sums stay in
@@ -92,19 +93,6 @@ static const vec *plane_in(const grouped_shape *s, const vec *in, size_t k)
 static const vec *plane_out(const grouped_shape *s, const vec *gout, size_t o)
 {
     return gout + o * (size_t)s->out_height * (size_t)s->out_width;
-}
-
-/* The sum of a plane, lane by lane, in four chains to hide the latency. */
-static vec plane_sum(const vec *g, size_t n)
-{
-    vec sum[4] = {{0}};
-    size_t k = 0;
-    for (; k + 4 <= n; k += 4)
-        for (size_t c = 0; c < 4; c++)
-            sum[c] += g[k + c];
-    for (; k < n; k++)
-        sum[0] += g[k];
-    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 static size_t pairs_of(const grouped_shape *s)

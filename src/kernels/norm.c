@@ -18,8 +18,7 @@ typedef struct terms {
 
 SIMD_INLINE vec let_through(const norm_channel *by, vec apart, vec gy)
 {
-    vec y = apart * by->scale + by->shift;
-    return (vec)(~(y <= vec_set(0.0F)) & (ivec)gy);
+    return vec_relu(apart * by->scale + by->shift, gy);
 }
 
 SIMD_INLINE pair squares_of(const terms *t, size_t k)
@@ -86,7 +85,7 @@ void norm_forward(const norm_channel *by, const vec *x, size_t n, vec *y)
     const norm_channel c = *by;
     for (size_t k = 0; k < n; k++) {
         vec value = (x[k] - c.mean) * c.scale + c.shift;
-        y[k] = c.relu ? (vec)(~(value <= vec_set(0.0F)) & (ivec)value) : value;
+        y[k] = c.relu ? vec_relu(value, value) : value;
     }
 }
 

@@ -40,7 +40,7 @@ SIMD_INLINE void forward_tile(const norm_pixels *self, const vec *x, const size_
         vec shift = vec_set(self->shift ? self->shift[c] : 0.0F);
         SIMD_FOR (size_t k = 0; k < n; k++) {
             vec value = (x[k] - m[k].mean) * m[k].inverse * scale + shift;
-            y[k] = self->relu ? (vec)(~(value <= vec_set(0.0F)) & (ivec)value) : value;
+            y[k] = self->relu ? vec_relu(value, value) : value;
         }
     }
     for (size_t k = 0; kept && k < n; k++) {
@@ -73,7 +73,7 @@ SIMD_INLINE vec normalised(vec x, const vec *kept, size_t k)
 SIMD_INLINE vec let_through(const norm_pixels *self, vec normal, vec scale, vec shift, vec gy)
 {
     vec value = normal * scale + shift;
-    return self->relu ? (vec)(~(value <= vec_set(0.0F)) & (ivec)gy) : gy;
+    return self->relu ? vec_relu(value, gy) : gy;
 }
 
 SIMD_INLINE void sum_tile(const norm_pixels *self, const vec *x, const vec *gy, const vec *kept,

@@ -135,13 +135,13 @@ void pool_backward(const pool_shape *s, const vec *gout, const ivec *choice, vec
 void relu_forward(const vec *x, vec *y, size_t begin, size_t end)
 {
     for (size_t k = begin; k < end; k++)
-        y[k] = (vec)(~(x[k] <= vec_set(0.0F)) & (ivec)x[k]);
+        y[k] = vec_relu(x[k], x[k]);
 }
 
 void relu_backward(const vec *y, const vec *gy, vec *gx, bool add, size_t begin, size_t end)
 {
     for (size_t k = begin; k < end; k++) {
-        vec g = (vec)(~(y[k] <= vec_set(0.0F)) & (ivec)gy[k]);
+        vec g = vec_relu(y[k], gy[k]);
         gx[k] = add ? gx[k] + g : g;
     }
 }

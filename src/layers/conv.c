@@ -118,8 +118,7 @@ static void plan(layer *self, int n_threads, void *out)
                               .padding = conv_padding(self),
                               .spread = gradient_margins(self)};
     self->n_sums = made->weights.n_sums;
-    /* Sums that take more room than the images would push them out of the cache; Winograd's has none. */
-    self->by_blocks = self->n_sums <= layer_features(self->in[0]) + layer_features(self->out);
+    self->by_blocks = conv_by_blocks(self); /* Winograd's, without sums, always */
 }
 
 /*
@@ -130,11 +129,6 @@ typedef struct workspace {
     size_t packed, flipped, input, gradient, transformed, total; /* bytes from its start */
 } workspace;
 
-static size_t whole_lines(size_t bytes)
-{
-    return (bytes + MEMORY_ALIGNMENT - 1) / MEMORY_ALIGNMENT * MEMORY_ALIGNMENT;
-}
-
 static size_t in_bytes(const conv_shape *s)
 {
     return (size_t)s->in_channels * (size_t)s->in_height * (size_t)s->in_width * sizeof(vec);
@@ -143,8 +137,8 @@ static size_t in_bytes(const conv_shape *s)
 static bool workspace_layout(const layer *self, const conv_layer_plan *p, size_t n_blocks,
                              bool training, workspace *ws)
 {
-    size_t packed = whole_lines(p->forward.n_packed * sizeof(float));
-    size_t flipped = whole_lines(p->backward.n_packed * sizeof(float));
+    size_t packed = memory_lines(p->forward.n_packed * sizeof(float));
+    size_t flipped = memory_lines(p->backward.n_packed * sizeof(float));
     size_t transformed = training ? p->weights.n_transformed * sizeof(float) : 0;
     size_t in = embeds_input(self) ? in_bytes(&p->forward.shape) : 0, input, gradient;
     bool back = training && self->inputs[0] != LAYER_IMAGES; /* nobody wants the images' gradient */
@@ -155,7 +149,7 @@ static bool workspace_layout(const layer *self, const conv_layer_plan *p, size_t
     ws->packed = 0;
     ws->flipped = packed;
     ws->transformed = ws->flipped + (back ? flipped : 0);
-    ws->input = ws->transformed + whole_lines(transformed);
+    ws->input = ws->transformed + memory_lines(transformed);
     ws->gradient = ws->input + input;
     return !__builtin_add_overflow(ws->gradient, gradient, &ws->total);
 }
@@ -215,7 +209,7 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
     workspace ws = workspace_of(self, pass);
     size_t begin, end;
     conv_arrays arrays = {.packed = at(pass, ws.packed),
-                          .bias = conv_bias(self, pass->w),
+                          .bias = layer_bias(self, pass->w),
                           .in = pass->x[0],
                           .out = pass->y,
                           .scratch = pass->scratch};
@@ -249,7 +243,7 @@ static void weight_gradient(const layer *self, const layer_pass *pass, const vec
                                    .gw = pass->g,
                                    .transformed = at(pass, workspace_of(self, pass).transformed),
                                    .scratch = pass->scratch};
-    float *gb = conv_bias(self, pass->g);
+    float *gb = layer_bias(self, pass->g);
     size_t begin, end;
     team_share(us, p->n_items, &begin, &end);
     conv_weight_gradient(p, &arrays, begin, end);
@@ -316,7 +310,7 @@ static void backward(const layer *self, const layer_pass *pass, const team *us)
 static void collect(const layer *self, const layer_pass *pass, const team *us)
 {
     const conv_gradient_plan *p = &((const conv_layer_plan *)pass->plan)->weights;
-    float *gb = conv_bias(self, pass->g);
+    float *gb = layer_bias(self, pass->g);
     size_t begin, end;
     if (self->n_sums == 0) {
         weight_gradient(self, pass, pass->x[0], us);

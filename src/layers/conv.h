@@ -36,10 +36,10 @@ bool conv_is_padded(const layer *self);
  */
 conv_embedding conv_spreading(const layer *self);
 
-/* conv_bias - the biases, or NULL; of: the layer's weights, or gradient */
-static inline float *conv_bias(const layer *self, const float *of)
+/* conv_by_blocks - not where the sums of a block, n_sums, take more room than its images: these would leave the cache */
+static inline bool conv_by_blocks(const layer *self)
 {
-    return self->n_tensors > 1 ? (float *)of + self->tensors[1].offset : NULL;
+    return self->n_sums <= layer_features(self->in[0]) + layer_features(self->out);
 }
 
 /* conv_init - as the layer's kind */

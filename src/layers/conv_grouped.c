@@ -89,7 +89,7 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
         team_barrier(us);
     }
     grouped_arrays a = {.w = pass->w,
-                        .bias = conv_bias(self, pass->w),
+                        .bias = layer_bias(self, pass->w),
                         .in = padded_input(self, pass),
                         .out = pass->y};
     layer_share(pass, us, grouped_items(&s), &begin, &end);
@@ -102,7 +102,7 @@ static void weight_gradient(const layer *self, const layer_pass *pass, const tea
         return;
     grouped_shape s = forward_shape(self);
     const vec *in = padded_input(self, pass);
-    float *gb = conv_bias(self, pass->g);
+    float *gb = layer_bias(self, pass->g);
     size_t begin, end;
     if (pass->by_blocks) {
         size_t n_in = conv_is_padded(self) ? padded_vecs(self) : layer_features(self->in[0]);
@@ -164,6 +164,5 @@ void conv_grouped_infer(layer *self)
     self->kind = &layer_conv_grouped;
     self->forgets_x = conv_is_padded(self); /* it is kept, embedded */
     self->n_sums = self->tensors[0].count + (size_t)self->out.channels;
-    /* Sums that take more room than the images would push them out of the cache. */
-    self->by_blocks = self->n_sums <= layer_features(self->in[0]) + layer_features(self->out);
+    self->by_blocks = conv_by_blocks(self);
 }

@@ -33,12 +33,6 @@ static void init(const layer *self, float *w, float *statistics, uint64_t seed,
     layer_init_weights(self, w, layer_features(self->in[0]), seed, first_stream);
 }
 
-/* NULL: it has none. */
-static float *bias_of(const layer *self, const float *of)
-{
-    return self->n_tensors > 1 ? (float *)of + self->tensors[1].offset : NULL;
-}
-
 static size_t row_bytes(const layer *self)
 {
     return dense_row_floats((int)layer_features(self->in[0])) * sizeof(float);
@@ -63,7 +57,7 @@ static void forward(const layer *self, const layer_pass *pass, const team *us)
                         end);
     }
     team_share(us, n_out, &begin, &end);
-    dense_forward((int)n_in, (int)n_out, pass->w, bias_of(self, pass->w), pass->x[0], pass->y,
+    dense_forward((int)n_in, (int)n_out, pass->w, layer_bias(self, pass->w), pass->x[0], pass->y,
                   n_blocks, begin, end);
 }
 
@@ -73,7 +67,7 @@ static void collect(const layer *self, const layer_pass *pass, const team *us)
     size_t begin, end;
     team_share(us, (size_t)n_out, &begin, &end);
     dense_weight_gradient(n_in, n_out, pass->workspace, pass->gy, pass->n_images, pass->g,
-                          bias_of(self, pass->g), begin, end);
+                          layer_bias(self, pass->g), begin, end);
 }
 
 static void backward(const layer *self, const layer_pass *pass, const team *us)

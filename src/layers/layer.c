@@ -1,8 +1,5 @@
 #include "layers/layer.h"
 
-#include "base/random.h"
-
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,14 +84,7 @@ void layer_tensor_add(layer *self, enum tensor_role role, const char *suffix, in
     *n += t->count;
 }
 
-void layer_init_uniform(const layer *self, float *w, size_t fan_in, uint64_t seed,
-                        uint32_t first_stream)
+float *layer_bias(const layer *self, const float *of)
 {
-    float bound = (float)(1.0 / sqrt((double)fan_in));
-    for (int k = 0; k < self->n_tensors; k++) {
-        const tensor *t = &self->tensors[k];
-        uint64_t stream = random_stream(RANDOM_INIT, first_stream + (uint32_t)k, 0);
-        for (size_t j = 0; t->role == TENSOR_TRAINED && j < t->count; j++)
-            w[t->offset + j] = random_uniform(seed, stream, j, -bound, bound);
-    }
+    return self->n_tensors > 1 ? (float *)of + self->tensors[1].offset : NULL;
 }

@@ -4,6 +4,18 @@
 
 #include <math.h>
 
+static void init_uniform(const layer *self, float *w, size_t fan_in, uint64_t seed,
+                         uint32_t first_stream)
+{
+    float bound = (float)(1.0 / sqrt((double)fan_in));
+    for (int k = 0; k < self->n_tensors; k++) {
+        const tensor *t = &self->tensors[k];
+        uint64_t stream = random_stream(RANDOM_INIT, first_stream + (uint32_t)k, 0);
+        for (size_t j = 0; t->role == TENSOR_TRAINED && j < t->count; j++)
+            w[t->offset + j] = random_uniform(seed, stream, j, -bound, bound);
+    }
+}
+
 /* Two numbers make one: Box and Muller, Annals of Mathematical Statistics 29, 1958. */
 static double normal(uint64_t seed, uint64_t stream, uint64_t index)
 {
@@ -57,7 +69,7 @@ void layer_init_weights(const layer *self, float *w, size_t fan_in, uint64_t see
         init_he(self, w, fan_in, seed, first_stream);
         return;
     }
-    layer_init_uniform(self, w, fan_in, seed, first_stream);
+    init_uniform(self, w, fan_in, seed, first_stream);
     if (self->init == LAYER_INIT_DIRAC)
         put_dirac(self, w);
 }

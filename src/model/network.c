@@ -55,7 +55,7 @@ static bool allocate_layer(network *self, int k, size_t n_blocks, error *err)
         !l->kind->workspace_bytes(l, pass->plan, n_blocks, self->training, &bytes))
         return too_large(n_blocks, err);
     size_t scratch = l->kind->scratch_bytes ? l->kind->scratch_bytes(l, pass->plan) : 0;
-    scratch += (0 - scratch) % MEMORY_ALIGNMENT;
+    scratch = memory_lines(scratch);
     self->scratch_bytes = scratch > self->scratch_bytes ? scratch : self->scratch_bytes;
     pass->workspace = memory_new(bytes, 1, err);
     if (has_sums(self, k))
@@ -89,7 +89,6 @@ static void connect(network *self, const buffer *outputs, const buffer *gradient
 /* What lives only while a block passes through a stage, once more for each thread. */
 static bool allocate_own(network *self, const buffer *outputs, const buffer *gradients, error *err)
 {
-    enum { LINE = MEMORY_ALIGNMENT / sizeof(vec) };
     buffer own[2 * MODEL_MAX_LAYERS];
     size_t sizes[2 * MODEL_MAX_LAYERS], begins[2 * MODEL_MAX_LAYERS] = {0};
     int n = self->model->n_layers;
@@ -97,7 +96,7 @@ static bool allocate_own(network *self, const buffer *outputs, const buffer *gra
     int n_slots = buffers_place(own, 2 * n, sizes);
     for (int k = 0; k < n_slots; k++) {
         begins[k] = self->own_vecs;
-        self->own_vecs += (sizes[k] + LINE - 1) / LINE * LINE;
+        self->own_vecs += memory_lines(sizes[k] * sizeof(vec)) / sizeof(vec);
     }
     for (int k = 0; k < n; k++) {
         int y = own[k].slot, gy = own[n + k].slot;

@@ -167,11 +167,10 @@ static void prepare_descent(job *to, error *err)
 /* Where a rank may have several clients in a round, each trains in a row of its own. */
 static void prepare_rows(job *to, error *err)
 {
-    const size_t line = MEMORY_ALIGNMENT / sizeof *to->rows;
     const int most = course_most(&to->course);
     if (err->kind != ERROR_NONE || most == 1)
         return;
-    to->row_stride = (to->model->n_weights + line - 1) / line * line;
+    to->row_stride = memory_lines(to->model->n_weights * sizeof *to->rows) / sizeof *to->rows;
     if (transport_is_worker())
         to->rows = memory_new((size_t)most, to->row_stride * sizeof *to->rows, err);
     if (err->kind == ERROR_NONE && !to->merge.aggregate.choice.rule->combine)

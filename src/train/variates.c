@@ -8,8 +8,7 @@
 /* Behind each other, each where a cache line begins. */
 static size_t stride(const variates *self)
 {
-    const size_t line = MEMORY_ALIGNMENT / sizeof *self->own;
-    return (self->of->n_trained + line - 1) / line * line;
+    return memory_lines(self->of->n_trained * sizeof *self->own) / sizeof *self->own;
 }
 
 bool variates_init(variates *self, const average_rule *rule, const model *of, const course *on,

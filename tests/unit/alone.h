@@ -57,7 +57,7 @@ static inline void alone_new(alone *self, const layer *what, int n_images)
     if (l->kind->workspace_bytes)
         assert_true(l->kind->workspace_bytes(l, self->plan, blocks_of(n), true, &bytes));
     self->scratch_bytes = l->kind->scratch_bytes ? l->kind->scratch_bytes(l, self->plan) : 0;
-    self->scratch_bytes += (0 - self->scratch_bytes) % MEMORY_ALIGNMENT;
+    self->scratch_bytes = memory_lines(self->scratch_bytes);
     self->scratch = guarded_new(ALONE_THREADS * self->scratch_bytes);
     self->pass = (layer_pass){.n_images = n,
                               .n_blocks = blocks_of(n),

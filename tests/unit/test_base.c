@@ -134,6 +134,16 @@ static void test_multiply(void **state)
     assert_int_equal(product, 17);
 }
 
+static void test_lines(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n < 300; n++) {
+        size_t whole = memory_lines(n);
+        assert_true(whole % MEMORY_ALIGNMENT == 0 && whole >= n && whole < n + MEMORY_ALIGNMENT);
+    }
+    assert_true(memory_lines(SIZE_MAX - MEMORY_ALIGNMENT) == SIZE_MAX / 64 * 64);
+}
+
 static void test_memory(void **state)
 {
     (void)state;
@@ -376,19 +386,13 @@ static void test_letters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_philox),
-        cmocka_unit_test(test_streams),
-        cmocka_unit_test(test_random_below),
-        cmocka_unit_test(test_random_normal),
-        cmocka_unit_test(test_random_floats),
-        cmocka_unit_test(test_multiply),
-        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_memory_out),
-        cmocka_unit_test(test_error_first_is_kept),
-        cmocka_unit_test(test_error_long),
-        cmocka_unit_test(test_error_print),
-        cmocka_unit_test(test_phases_add_up),
-        cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_philox),        cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_random_below),  cmocka_unit_test(test_random_normal),
+        cmocka_unit_test(test_random_floats), cmocka_unit_test(test_multiply),
+        cmocka_unit_test(test_lines),         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory_out),    cmocka_unit_test(test_error_first_is_kept),
+        cmocka_unit_test(test_error_long),    cmocka_unit_test(test_error_print),
+        cmocka_unit_test(test_phases_add_up), cmocka_unit_test(test_clock),
         cmocka_unit_test(test_quantiles),
         cmocka_unit_test(test_letters),
     };
