@@ -53,6 +53,8 @@ WAYS = {
     "adamw": (MIXED, ["--optimizer", "adamw", "--label-smoothing", 0.1, "--clip-norm", 1, "--ema", 0.9]),
     "muon": (PAPER, ["--optimizer", "muon", "--sync", "gradients", "--schedule", "cosine"]),
     "norms": (NORMS, ["--augment", "mixup:0.3", "--average-every", 2, "--reestimate", 30, "--server-optimizer", "adam"]),
+    "grouped": (NORMS.replace("kernel = 4", "kernel = 7\npadding = 3\ngroups = 3", 1).replace(
+        "kernel = 3", "kernel = 3\ndilation = 2\npadding = 1\ngroups = 2", 1), ["--momentum", 0.9]),
     "whitening": (PAPER.replace("kernel = 5", "kernel = 3\ninit = whitening", 1), ["--augment", "flip,crop:2"]),
     "winograd": (PAPER.replace("kernel = 5", "kernel = 3\nalgorithm = f4"), ["--momentum", 0.9, "--nesterov"]),
 }

@@ -42,6 +42,17 @@
     "[a]\nkind = avgpool\nwindow = 2\nstride = 1\n[l]\nkind = layernorm\n"                         \
     "[e]\nkind = batchnorm\nscale = no\nmomentum = 0.4\n[s]\nkind = relu\n"                        \
     "[q]\nkind = globalpool\n[f]\nkind = dense\nunits = 5\n"
+/* Convolutions by groups, of each channel, dilated, with a stride, and of a single tap; all norms. */
+#define GROUPED                                                                                    \
+    "[model]\nname = t\ninput = 2 9 7\nclasses = 5\n"                                              \
+    "[c]\nkind = conv\nfilters = 8\nkernel = 1\nbias = no\n[b]\nkind = batchnorm\n"                \
+    "[d]\nkind = conv\nfilters = 8\nkernel = 7\npadding = 3\ngroups = 8\n[l]\nkind = layernorm\n"  \
+    "[g]\nkind = conv\nfilters = 12\nkernel = 3\npadding = 2\ndilation = 2\ngroups = 4\n"          \
+    "bias = no\n[e]\nkind = batchnorm\n[r]\nkind = relu\n"                                         \
+    "[h]\nkind = conv\nfilters = 6\nkernel = 3\npadding = 1\nstride = 2\ngroups = 2\n"             \
+    "[n]\nkind = groupnorm\ngroups = 3\n[s]\nkind = relu\n"                                        \
+    "[i]\nkind = conv\nfilters = 7\nkernel = 2\ndilation = 3\n[o]\nkind = conv\nfilters = 9\n"     \
+    "kernel = 1\n[t]\nkind = relu\n[q]\nkind = globalpool\n[f]\nkind = dense\nunits = 5\n"
 /* All of Winograd's forms. */
 #define WINOGRAD                                                                                   \
     "[model]\nname = t\ninput = 3 9 8\nclasses = 4\n"                                              \

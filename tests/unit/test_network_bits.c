@@ -101,6 +101,7 @@ static void test_threads(void **state)
     check_threads(WINOGRAD, "sgd", 0.0);
     check_threads(MIXED, "sgd", 0.0);
     check_threads(NORMS, "sgd", 0.0);
+    check_threads(GROUPED, "sgd", 0.0);
 }
 
 /* Models of so many layers each, once absorbed, that train to the same bits. */
