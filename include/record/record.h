@@ -28,6 +28,7 @@ typedef struct record_pair {
 /* A row of /machine: one rank. */
 typedef struct record_machine {
     int32_t rank, threads, cores, is_server, is_worker;
+    int32_t fused; /* has simd fused multiply-adds? */
     char host[64], cpu[96], binding[64], simd[16];
     double memory_bytes, clock_max_mhz;
     double cpu_quota; /* cores; NaN without a limit */

@@ -26,6 +26,7 @@ static record_machine this_machine(const bramble_model *of)
                               .cpu_quota = NAN};
     (void)gethostname(machine.host, sizeof machine.host - 1);
     snprintf(machine.simd, sizeof machine.simd, "%s", of->engine->isa);
+    machine.fused = of->engine->fused;
     return machine;
 }
 

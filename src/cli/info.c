@@ -106,11 +106,24 @@ static json_t *describe_progress(const record_progress *now)
     return group;
 }
 
+/* What each rank runs on, and computes with; null: an older file does not tell. */
+static void put_machines(json_t *root, const record_file *file)
+{
+    json_t *hosts = json_array(), *simd = json_array(), *fused = json_array();
+    for (size_t k = 0; k < file->n_ranks; k++) {
+        const record_machine *m = &file->machines[k];
+        json_array_append_new(hosts, json_string(m->host));
+        json_array_append_new(simd, json_string(m->simd));
+        json_array_append_new(fused, m->fused < 0 ? json_null() : json_boolean(m->fused));
+    }
+    json_object_set_new(root, "hosts", hosts);
+    json_object_set_new(root, "simd", simd);
+    json_object_set_new(root, "fused", fused);
+}
+
 static json_t *describe_file(const char *path, const record_file *file)
 {
-    json_t *root = json_object(), *hosts = json_array();
-    for (size_t k = 0; k < file->n_ranks; k++)
-        json_array_append_new(hosts, json_string(file->machines[k].host));
+    json_t *root = json_object();
     json_object_set_new(root, "file", json_string(path));
     json_object_set_new(root, "simulated", json_string(record_simulated(file)));
     json_object_set_new(root, "complete", json_boolean(file->summary.complete == 1.0));
@@ -119,7 +132,7 @@ static json_t *describe_file(const char *path, const record_file *file)
     json_object_set_new(root, "rounds_tested", json_integer((json_int_t)count_tested(file)));
     if (file->summary.complete != 1.0 && !isnan(file->progress.round))
         json_object_set_new(root, "progress", describe_progress(&file->progress));
-    json_object_set_new(root, "hosts", hosts);
+    put_machines(root, file);
     json_object_set_new(root, "summary", output_summary(&file->summary));
     json_object_set_new(root, "model_round", json_integer(file->model_round));
     json_object_set_new(root, "weights", describe_weights(file));

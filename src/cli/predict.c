@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "commands.h"
 #include "confusion.h"
+#include "host/machine.h"
 #include "host/threads.h"
 #include "predict/listing.h"
 #include "predict/predictor.h"
@@ -151,6 +152,7 @@ static bool prepare(predicting *p, error *err)
         !saved_weights(&p->model, err) || !threads_alone(o->threads, &with.n_threads, err) ||
         !predictor_init(&p->by, &p->model, (enum views_kind)o->tta, &with, err))
         return false;
+    machine_note_forced(o->isa, &with);
     const size_t n = o->evaluate ? (size_t)p->names.n : 0;
     p->confusion = memory_new(n * n, sizeof *p->confusion, err);
     if (o->sheet[0] && !(p->sheet = sheet_new(o->sheet, o->force, p->by.images.shape, err)))

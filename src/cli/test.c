@@ -2,6 +2,7 @@
 #include "confusion.h"
 #include "data/source.h"
 #include "engine/engine.h"
+#include "host/machine.h"
 #include "host/threads.h"
 #include "options/options.h"
 #include "predict/saved.h"
@@ -54,6 +55,7 @@ static bool evaluate(testing *t, error *err)
         !evaluation_init(&t->evaluation, t->model.model, &t->input, &t->set, &with, err) ||
         !evaluation_see(&t->evaluation, (enum views_kind)t->options.tta, &t->values, err))
         return false;
+    machine_note_forced(t->options.isa, &with);
     evaluation_begin(&t->evaluation, t->model.w);
     evaluation_finish(&t->evaluation);
     t->accuracy_tta = evaluation_tta(&t->evaluation);

@@ -78,12 +78,47 @@ void machine_describe(const computing *with, record_machine *row)
     cpu_model(row->cpu, sizeof row->cpu);
     team_cpu_list(row->binding, sizeof row->binding);
     snprintf(row->simd, sizeof row->simd, "%s", with->engine->isa);
+    row->fused = with->engine->fused;
     row->memory_bytes = machine_memory();
     row->clock_max_mhz =
         number_in("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", 10) / 1000.0;
     row->cpu_quota = sensors_cpu_quota(NULL);
     if (world_simulator())
         describe_simulated(row);
+}
+
+void machine_note_bits(const record_machine *ranks, int n)
+{
+    char who[128] = "";
+    int n_without = 0;
+    const record_machine *first = NULL;
+    for (int k = n - 1; k >= 0; k--)
+        if (!ranks[k].fused) {
+            first = &ranks[k];
+            n_without++;
+        }
+    if (!first)
+        return;
+    if (n > 1 && n_without == n)
+        snprintf(who, sizeof who, "all ranks: ");
+    else if (n_without > 1)
+        snprintf(who, sizeof who, "rank %d on %s, and %d more: ", first->rank, first->host,
+                 n_without - 1);
+    else if (n > 1)
+        snprintf(who, sizeof who, "rank %d on %s: ", first->rank, first->host);
+    fprintf(stderr,
+            "bramble: note: %s%s has no fused multiply-adds: its bits are not those of "
+            "instruction sets that have them\n",
+            who, first->simd);
+}
+
+void machine_note_forced(int isa, const computing *with)
+{
+    record_machine mine;
+    if (isa <= 0)
+        return;
+    machine_describe(with, &mine);
+    machine_note_bits(&mine, 1);
 }
 
 double machine_available_memory(void)

@@ -31,6 +31,8 @@ static const record_column machine_columns[] = {
     MACHINE(cpu, "1", "Processor model, as the system tells it."),
     MACHINE(binding, "1", "Processors the rank is bound to."),
     MACHINE(simd, "1", "Instruction set the rank computes with."),
+    RECORD_LATER(record_machine, fused, "1",
+                 "1 if that has fused multiply-adds, which all give the same bits, else 0."),
     MACHINE(memory_bytes, "byte", "Main memory of the host."),
     MACHINE(clock_max_mhz, "MHz", "Highest clock the processor may run at."),
     MACHINE(cpu_quota, "cores",

@@ -6,6 +6,7 @@
 #include "data/augment.h"
 #include "first.h"
 #include "host/files.h"
+#include "host/machine.h"
 #include "measure.h"
 #include "place.h"
 #include "results.h"
@@ -257,9 +258,11 @@ static bool prepare_images(preparation *self, job *to, error *err)
 }
 
 /* When nothing else can go wrong; who names the case with --case knows what its threads get. */
-static void give_advice(const preparation *self)
+static void give_advice(const preparation *self, const job *to)
 {
     const threads_advice *advice = &self->advice;
+    if (transport_is_server() && !to->options->quiet && !self->run->rescued)
+        machine_note_bits(to->server.machines, transport_size());
     if (transport_is_server() && advice->left_out[0])
         fprintf(stderr, "bramble: warning: %s\n", advice->left_out);
     if (transport_is_server() && advice->crowded[0] && self->run->options.label.nodes == 0)
@@ -288,7 +291,7 @@ bool prepare_job(preparation *self, job *to, error *err)
         !prepare_weights(self, to, err) || !prepare_images(self, to, err) ||
         !results_create(self, to, err))
         return false;
-    give_advice(self);
+    give_advice(self, to);
     hand_over(self, to);
     return true;
 }

@@ -73,15 +73,41 @@ def test_same_bits_in_all_ways(bramble, tmp_path, isas, way):
         assert differences(runs[0], run) == []
 
 
-def test_without_fused_multiply_adds(bramble, tmp_path, isas):
-    """It trains, to other bits."""
+def notes(done):
+    assert done.returncode == 0, done.stderr
+    return [line for line in done.stderr.splitlines() if line.startswith("bramble: note: ")]
+
+
+@pytest.fixture
+def both(isas):
     if isas[-1] != "sse2" or len(isas) < 2:
         pytest.skip("this build does not hold both")
+    return "auto", "sse2"
+
+
+def test_without_fused_multiply_adds(bramble, tmp_path, both):
+    """It trains, to other bits, and the file says so."""
     model = write_model(tmp_path, PAPER)[0]
-    best, plain = (Run(bramble.train(1, *JOB, *model, "--isa", isa, out=f"{isa}.h5")) for isa in ("auto", "sse2"))
+    best, plain = (Run(bramble.train(1, *JOB, *model, "--isa", isa, out=f"{isa}.h5")) for isa in both)
     assert set(plain["machine/simd"]) == {b"sse2"} and best.config["isa"] == b"auto"
+    assert (best["machine/fused"], plain["machine/fused"]) == ([1], [0])
+    assert json.loads(bramble(1, "info", "sse2.h5", "--json").stdout)["fused"] == [False]
     assert "conv1.weight" in differences(best, plain)
     assert abs(best["rounds/loss"] - plain["rounds/loss"]).max() < 1e-4
+
+
+def test_other_bits_are_announced(bramble, both):
+    """In one line, by the server; not where the best was to be taken, and not to who wants quiet."""
+    for ranks, who in (1, ""), (3, "all ranks: "):
+        said = notes(bramble(ranks, "train", *JOB, "--isa", "sse2", "--force", "--out", "1.h5"))
+        assert said == [f"bramble: note: {who}sse2 has no fused multiply-adds: its bits are not those of instruction sets "
+                        "that have them"]
+    assert notes(bramble(3, "train", *JOB, "--force", "--out", "1.h5")) == []
+    assert notes(bramble(1, "train", *JOB, "--isa", "sse2", "--quiet", "--force", "--out", "1.h5")) == []
+    bramble(1, "data", "pictures", "synthetic:60", "set")
+    for command in ["test", "1.h5", "--data", "synthetic:60"], ["predict", "1.h5", "set"]:
+        assert notes(bramble(1, *command, "--isa", "sse2")) == [line.replace(who, "") for line in said]
+        assert notes(bramble(1, *command)) == []
 
 
 def test_resume_and_test(bramble, isas, tmp_path):
@@ -109,7 +135,16 @@ def test_ranks_of_several_kinds_work_together(bramble, tmp_path, isas):
     assert done.returncode == 0, done.stderr
     mixed = Run(tmp_path / "mixed.h5")
     assert [simd.decode() for simd in mixed["machine/simd"]] == [isas[0], isas[0], isas[1]]
+    assert set(mixed["machine/fused"]) == {1}
     assert differences(alike, mixed) == []
+
+
+def test_a_rank_without_fused_multiply_adds_is_named(bramble, tmp_path, both):
+    line = bramble.command(3, "train", *JOB, "--out", "mixed.h5")
+    at = line.index(str(bramble.program))
+    said = notes(bramble.run([*line[:at - 1], "2", *line[at:], ":", "-n", "1", *line[at:], "--isa", "sse2"]))
+    assert len(said) == 1 and said[0].startswith("bramble: note: rank 2 on ") and ": sse2 has no fused" in said[0]
+    assert list(Run(tmp_path / "mixed.h5")["machine/fused"]) == [1, 1, 0]
 
 
 @pytest.mark.parametrize("command", [["train", *JOB], ["doctor", "--data", "synthetic:60"]])

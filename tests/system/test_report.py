@@ -224,6 +224,7 @@ def test_info(bramble, study):
     assert {name: value.decode() for name, value in run.config.items()} == told["config"]
     assert {name: list(value.shape) for name, value in run.weights.items()} == told["weights"]
     assert set(told["summary"]) >= SUMMARY and len(told["hosts"]) == 3
+    assert told["simd"] == [name.decode() for name in run["machine/simd"]] and told["fused"] == list(run["machine/fused"])
     text = bramble(1, "info", files[1]).stdout
     assert all(word in text for word in ("conv1.weight", "[6,3,5,5]", "limit-train", "complete"))
     about = json.loads(bramble(1, "info", "--json").stdout)

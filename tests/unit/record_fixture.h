@@ -32,9 +32,9 @@ static const record_pair fixture_config[] = {{"rounds", "5"},
                                              {"comment", ""}};
 static const record_pair fixture_build[] = {{"version", "0.1"}, {"flags", "-O3"}};
 static const record_machine fixture_machines[N_RANKS] = {
-    {0, 1, 4, 1, 0, "head", "A processor", "0-3", "neon", 4e9, 1500.0, 1.5},
-    {1, 4, 4, 0, 1, "node1", "A processor", "0-3", "neon", 4e9, 1500.0, 0.25},
-    {2, 3, 4, 0, 1, "node2", "A processor", "0-2", "neon", 8e9, 1800.0, 4.0}};
+    {0, 1, 4, 1, 0, 1, "head", "A processor", "0-3", "neon", 4e9, 1500.0, 1.5},
+    {1, 4, 4, 0, 1, 1, "node1", "A processor", "0-3", "neon", 4e9, 1500.0, 0.25},
+    {2, 3, 4, 0, 1, 0, "node2", "A processor", "0-2", "neon", 8e9, 1800.0, 4.0}};
 
 static inline record_plan fixture_plan(size_t n_rounds)
 {

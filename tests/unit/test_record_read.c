@@ -334,8 +334,8 @@ static void test_notes(void **state)
 static void test_former_version(void **state)
 {
     (void)state;
-    const char *const lacks[] = {"/progress/tested", "/progress"};
-    for (size_t i = 0; i < 2; i++) {
+    const char *const lacks[] = {"/progress/tested", "/progress", "/machine/fused"};
+    for (size_t i = 0; i < sizeof lacks / sizeof *lacks; i++) {
         error err = {0};
         const char *path = fixture_path("x.h5");
         fixture_file(path);
@@ -347,8 +347,10 @@ static void test_former_version(void **state)
         record_file *read = record_read(path, &err);
         if (!read)
             fail_msg("%s", err.text);
-        assert_true(isnan(read->progress.tested));
+        assert_true(isnan(read->progress.tested) == (i < 2));
         assert_true(isnan(read->progress.round) == (i == 1));
+        for (int k = 0; k < N_RANKS; k++)
+            assert_int_equal(read->machines[k].fused, i == 2 ? -1 : fixture_machines[k].fused);
         record_file_free(read);
     }
 }
