@@ -61,7 +61,7 @@ void step_begin(step *self)
                               .own_memory = net->own_memory,
                               .own_vecs = net->own_vecs,
                               .measuring = measured != NULL};
-    /* By blocks only where no thread is left with less than its share. */
+    /* By blocks only where no thread is left with less than its share, or, of eight and more each, with a little less. */
     self->pass.by_blocks = n_blocks % n_threads == 0 || n_blocks >= 8 * n_threads;
 }
 

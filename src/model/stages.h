@@ -47,7 +47,10 @@ typedef struct stage_pass {
     const stage_own *own; /* of each layer, and that memory, own_vecs for each thread */
     vec *own_memory;
     size_t own_vecs;
-    /* false: blocks do not deal out evenly, and stages by blocks run as those of the team do */
+    /*
+     * false: blocks do not deal out evenly, and are too few for that not to matter (network_step.c); stages by
+     * blocks run as those of the team do
+     */
     bool by_blocks;
     bool measuring; /* reductions put the batch together; else they go by their statistics */
 } stage_pass;
