@@ -4,9 +4,10 @@
 usage: bench/bench.py [--threads T] [--out FILE.json] [--peers]
 
 Uses ./bramble and build/native/bench-*; CIFAR-10 from BRAMBLE_DATA or data/, else files of as many synthetic images (then
-without the time to 57 %).  --peers compares whole nets with the current PyTorch and the paper's with Flower, where
-pip can fetch them, and single layers with the PyTorch of /usr/bin/python3, if it has one.  Ratios are taken
-within one run, pair by pair where two programs are compared; nothing else should run meanwhile.
+without the time to 57 %).  --peers compares whole nets with the current PyTorch and JAX, and the paper's with Flower, where
+pip can fetch them; whole nets, steps of the paper's net by themselves and single layers with the PyTorch of
+/usr/bin/python3, Debian's, if it has one.  Ratios are taken within one run, pair by pair where two programs are compared;
+nothing else should run meanwhile.
 """
 import argparse
 import json
@@ -64,15 +65,19 @@ def steps(batch, threads, seconds=0.3, model="paper"):
                      "--model", f"models/{model}.ini"))
 
 
+# Of the peak, by batch: the paper's step.
+MEDIANS = {8: 0.55, 16: 0.75, 32: 0.80, 512: 0.80}
+
+
 def kernels(table, threads):
     with tempfile.TemporaryDirectory() as folder:
         run(BUILD / "bench-kernels", "--threads", threads, "--json", f"{folder}/kernels.json")
         rows = json.loads(Path(f"{folder}/kernels.json").read_text())
     share = {(row["name"], row["what"]): row for row in rows if "what" in row}
     all_threads = f"{threads} thread{'s' if threads > 1 else ''}"
-    step = share["step, batch 32", all_threads]
-    table.add(f"training step, batch 32, {all_threads}: share of the FMA peak", step["share"], "", 0.60)
-    table.add("  median of the repetitions", step["median_share"], "")
+    table.add(f"training step, batch 32, {all_threads}: share of the FMA peak", share["step, batch 32", all_threads]["share"], "", 0.60)
+    for batch, reach in MEDIANS.items():
+        table.add(f"  batch {batch}: median of the repetitions", share[f"step, batch {batch}", all_threads]["median_share"], "", reach)
     for row in rows:
         if row["name"].startswith(("5x5", "dilated", "stride", "depthwise", "pointwise", "8 groups")):
             limit, gflops = limit_of(row, rows, threads)
@@ -117,12 +122,18 @@ def scaling(table, threads):
               0.95 * threads)
 
 
+DEBIANS = "/usr/bin/python3"
+
+
+def has_torch(python):
+    return subprocess.run([python, "-c", "import torch, h5py, pandas"], capture_output=True).returncode == 0
+
+
 def torch(table, threads, rows):
-    probe = subprocess.run(["/usr/bin/python3", "-c", "import torch"], capture_output=True)
-    if probe.returncode:
-        table.add("PyTorch", None, "skipped: apt-get install python3-torch")
+    if not has_torch(DEBIANS):
+        table.add("Debian's PyTorch", None, "skipped: apt-get install python3-torch")
         return
-    peer = subprocess.Popen(["/usr/bin/python3", "bench/peer_torch.py", str(threads)], cwd=ROOT, text=True,
+    peer = subprocess.Popen([DEBIANS, "bench/peer_torch.py", str(threads)], cwd=ROOT, text=True,
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def theirs(batch):
@@ -142,7 +153,7 @@ def torch(table, threads, rows):
     table.add("Bramble over PyTorch, at its best batch", min(ratios[32], ratios[512]), "x", 7)
     table.add("Bramble over PyTorch, batch 4", ratios[4], "x", 5)
     for channels, side in ((32, 32), (64, 32), (128, 16), (256, 8)):
-        times = run("/usr/bin/python3", "bench/peer_torch_conv.py", threads, channels, side, 32).split()
+        times = run(DEBIANS, "bench/peer_torch_conv.py", threads, channels, side, 32).split()
         name = f"conv 3x3 {channels} x {side} x {side}"
         for what, t_s in zip(("forward", "both gradients"), times):
             ours = next(row["t_s"] for row in rows if (row["name"], row.get("what")) == (name, what))
@@ -166,9 +177,13 @@ def python_with(name, *packages):
 # A virtual environment with Flower's simulation and PyTorch, for python_with.
 FLOWER = ("peers-flower", "torch", "torchvision", "flwr[simulation]==1.42.0")
 
-# Float32, and bfloat16, which computes with less: the best that any of these does counts.
-PEERS = {"float32": (("torch", ""), ("torch", "channels_last"), ("torch", "compile"), ("torch", "channels_last compile"), ("jax", "")),
-         "bf16": (("torch", "bf16"), ("torch", "channels_last bf16"), ("torch", "channels_last bf16 compile"), ("jax", "bf16"))}
+# Float32, and bfloat16, which computes with less: the best that any of these does counts.  Debian 12 has PyTorch 1.13, which does
+# not compile.
+PEERS = {"float32": (("torch", ""), ("torch", "channels_last"), ("torch", "compile"), ("torch", "channels_last compile"), ("jax", ""),
+                     ("debian-torch", ""), ("debian-torch", "channels_last")),
+         "bf16": (("torch", "bf16"), ("torch", "channels_last bf16"), ("torch", "bf16 compile"), ("torch", "channels_last bf16 compile"),
+                  ("jax", "bf16"))}
+PROGRAMS = {"torch": "peer_torch.py", "jax": "peer_jax.py", "debian-torch": "peer_torch.py"}
 NETS = {"paper": (4, 8, 16, 32, 512), "vgg-small": (128,), "resnet20": (128,), "airbench94": (128,)}
 
 
@@ -179,9 +194,14 @@ def peak(threads):
 
 def start_peers(pythons, threads, result):
     """{name: process} of the programs that take a line `B SECONDS HOW` and say images/s."""
-    return {name: subprocess.Popen([python, f"bench/peer_{name}.py", str(threads), result], cwd=ROOT, text=True,
+    return {name: subprocess.Popen([python, f"bench/{PROGRAMS[name]}", str(threads), result], cwd=ROOT, text=True,
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             for name, python in pythons.items()}
+
+
+def kinds_of(names):
+    """Those of which any of these peers does one."""
+    return [kind for kind, asked in PEERS.items() if any(name in names for name, _ in asked)]
 
 
 def best_of(peers, kind, batch):
@@ -198,7 +218,7 @@ def best_of(peers, kind, batch):
 def net(table, threads, model, pythons):
     """Whole training steps of a model, beside those of PyTorch and JAX where they are."""
     flops = json.loads(run("./bramble", "info", "--model", model, "--json"))["flops_step"]
-    kinds = PEERS if pythons else ()
+    kinds = kinds_of(pythons)
     with tempfile.TemporaryDirectory() as folder:
         if pythons:
             run("./bramble", "train", "--quiet", "--model", model, "--data", "synthetic:64", "--limit-test", 10, "--batch", 16,
@@ -225,13 +245,20 @@ REACH = {("paper", 4, "float32"): 6, ("vgg-small", 128, "float32"): 2.3, ("vgg-s
          ("airbench94", 128, "float32"): 2.1, ("airbench94", 128, "bf16"): 1.3}
 
 
+def find_peers(table):
+    """{name: interpreter} of those that are here or that pip can fetch."""
+    found = {name: python_with(folder, name, "h5py", "pandas") for name, folder in (("torch", "peers"), ("jax", "peers-jax"))}
+    found["debian-torch"] = DEBIANS if has_torch(DEBIANS) else None
+    for name, python in found.items():
+        title, module = {"torch": ("PyTorch", "torch"), "jax": ("JAX", "jax"), "debian-torch": ("Debian's PyTorch", "torch")}[name]
+        version = run(python, "-c", f"import {module}; print({module}.__version__)").strip() if python else ""
+        table.add(f"{title} {version}".strip(), None, "the fastest of all peers and layouts counts" if python else "not here")
+    return {name: python for name, python in found.items() if python}
+
+
 def nets(table, threads, peers):
     """What a user waits for stands first."""
-    pythons = {name: python_with(folder, name, "h5py", "pandas") for name, folder in (("torch", "peers"), ("jax", "peers-jax"))} if peers else {}
-    pythons = {name: python for name, python in pythons.items() if python}
-    for name, python in pythons.items():
-        version = run(python, "-c", f"import {name}; print({name}.__version__)").strip()
-        table.add({"torch": "PyTorch", "jax": "JAX"}[name] + f" {version}", None, "the fastest of all peers and layouts counts")
+    pythons = find_peers(table) if peers else {}
     for model in NETS:
         net(table, threads, model, pythons)
 
@@ -269,7 +296,7 @@ def runs(table, data, real):
     table.add("memory of the server beyond Open MPI's", rss[0] / 1e6, "MB", 51.2 + 25, least=False)
     for rule in ("gather", "slices", "allreduce", "reduce"):
         table.add(f"averaging over 3 workers by {rule}, over a bare MPI_Allreduce", bare[rule] / bare["bare"],
-                  "x", 2 if rule == "gather" else None, least=False)
+                  "x", 2 if rule in ("gather", "allreduce") else None, least=False)
     if real:
         t_s = []
         for _ in range(3):
