@@ -187,6 +187,15 @@ static void note_bytes(json_t *row, double vecs, double weights, double flops, s
     json_object_set_new(row, "flops", json_real(flops * (double)n));
 }
 
+/* One of a layer's passes, and which of several algorithms it is computed by. */
+static json_t *print_pass(const char *name, const char *what, const layer *l, const figure *f)
+{
+    json_t *row = print(name, what, f);
+    if (l->algorithm)
+        json_object_set_new(row, "algorithm", json_string(l->algorithm));
+    return row;
+}
+
 /* Forward, gradient of the weights, and with the gradient of the input, if the layer makes one. */
 static void bench_layer(const char *name, const layer *of, size_t n_images, int n_threads,
                         error *err)
@@ -228,15 +237,15 @@ static void bench_layer(const char *name, const layer *of, size_t n_images, int 
         figure f = measure(layer_act, &c, l->flops_forward * (double)n_images, n_threads);
         double in = (double)layer_features(l->in[0]), out = (double)layer_features(l->out);
         double n_w = (double)l->n_trained;
-        note_bytes(print(name, "forward", &f), in + out, n_w, l->flops_forward, n_images);
+        note_bytes(print_pass(name, "forward", l, &f), in + out, n_w, l->flops_forward, n_images);
         c.backward = true;
         figure weights = measure(layer_act, &c, l->flops_weights * (double)n_images, n_threads);
-        note_bytes(print(name, "weight gradient", &weights), in + out, n_w, l->flops_weights,
-                   n_images);
+        note_bytes(print_pass(name, "weight gradient", l, &weights), in + out, n_w,
+                   l->flops_weights, n_images);
         if (l->inputs[0] != LAYER_IMAGES) {
             c.pass.gx[0] = gx;
             f = measure(layer_act, &c, l->flops_backward * (double)n_images, n_threads);
-            note_bytes(print(name, "both gradients", &f), 2.0 * in + out, 2.0 * n_w,
+            note_bytes(print_pass(name, "both gradients", l, &f), 2.0 * in + out, 2.0 * n_w,
                        l->flops_backward, n_images);
         }
     }
