@@ -11,13 +11,13 @@
 void machine_describe(const computing *with, record_machine *row);
 
 /*
- * machine_note_bits - a line on stderr where any of n ranks' rows has an instruction set without fused multiply-adds,
- * whose bits are not those of the others
+ * machine_note_bits - a line on stderr where an instruction set has no fused multiply-adds: its bits are not the others'
+ *   ranks  in  rows of n ranks
+ *   asked  in  for that instruction set (--isa); else the line is for ranks of both kinds alone
+ * machine_note_own_bits - the same of this process by itself
  */
-void machine_note_bits(const record_machine *ranks, int n);
-
-/* machine_note_forced - the same of this machine alone, where isa (engine_choose) asks for the set it computes with */
-void machine_note_forced(int isa, const computing *with);
+void machine_note_bits(const record_machine *ranks, int n, bool asked);
+void machine_note_own_bits(const computing *with, bool asked);
 
 /* machine_memory - bytes of the host's memory; machine_peak_rss - largest memory of this process so far */
 double machine_memory(void);

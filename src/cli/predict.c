@@ -152,7 +152,7 @@ static bool prepare(predicting *p, error *err)
         !saved_weights(&p->model, err) || !threads_alone(o->threads, &with.n_threads, err) ||
         !predictor_init(&p->by, &p->model, (enum views_kind)o->tta, &with, err))
         return false;
-    machine_note_forced(o->isa, &with);
+    machine_note_own_bits(&with, o->isa > 0);
     const size_t n = o->evaluate ? (size_t)p->names.n : 0;
     p->confusion = memory_new(n * n, sizeof *p->confusion, err);
     if (o->sheet[0] && !(p->sheet = sheet_new(o->sheet, o->force, p->by.images.shape, err)))

@@ -55,7 +55,7 @@ static bool evaluate(testing *t, error *err)
         !evaluation_init(&t->evaluation, t->model.model, &t->input, &t->set, &with, err) ||
         !evaluation_see(&t->evaluation, (enum views_kind)t->options.tta, &t->values, err))
         return false;
-    machine_note_forced(t->options.isa, &with);
+    machine_note_own_bits(&with, t->options.isa > 0);
     evaluation_begin(&t->evaluation, t->model.w);
     evaluation_finish(&t->evaluation);
     t->accuracy_tta = evaluation_tta(&t->evaluation);

@@ -87,7 +87,7 @@ void machine_describe(const computing *with, record_machine *row)
         describe_simulated(row);
 }
 
-void machine_note_bits(const record_machine *ranks, int n)
+void machine_note_bits(const record_machine *ranks, int n, bool asked)
 {
     char who[128] = "";
     int n_without = 0;
@@ -97,7 +97,7 @@ void machine_note_bits(const record_machine *ranks, int n)
             first = &ranks[k];
             n_without++;
         }
-    if (!first)
+    if (!first || (n_without == n && !asked))
         return;
     if (n > 1 && n_without == n)
         snprintf(who, sizeof who, "all ranks: ");
@@ -112,13 +112,11 @@ void machine_note_bits(const record_machine *ranks, int n)
             who, first->simd);
 }
 
-void machine_note_forced(int isa, const computing *with)
+void machine_note_own_bits(const computing *with, bool asked)
 {
     record_machine mine;
-    if (isa <= 0)
-        return;
     machine_describe(with, &mine);
-    machine_note_bits(&mine, 1);
+    machine_note_bits(&mine, 1, asked);
 }
 
 double machine_available_memory(void)

@@ -262,7 +262,7 @@ static void give_advice(const preparation *self, const job *to)
 {
     const threads_advice *advice = &self->advice;
     if (transport_is_server() && !to->options->quiet && !self->run->rescued)
-        machine_note_bits(to->server.machines, transport_size());
+        machine_note_bits(to->server.machines, transport_size(), to->options->isa > 0);
     if (transport_is_server() && advice->left_out[0])
         fprintf(stderr, "bramble: warning: %s\n", advice->left_out);
     if (transport_is_server() && advice->crowded[0] && self->run->options.label.nodes == 0)
