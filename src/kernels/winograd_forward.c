@@ -22,7 +22,7 @@ enum {
 typedef float filters __attribute__((vector_size(8 * sizeof(float))));
 _Static_assert(SIMD_TILE_CHANNELS <= 8, "filters of a panel");
 
-/* G x without its factors, which are in factors_of. */
+/* G x without its factors, which follow. */
 SIMD_INLINE void weights_transform(const int side, const int kernel, const filters *x, filters *y)
 {
     filters even = x[0] + x[2], odd = x[1];
