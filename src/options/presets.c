@@ -60,7 +60,7 @@ const option_preset option_presets[] = {
                 {"muon-dense", "true"},
                 {"lr", "0.03"},
                 {"warmup", "10"},
-                {"tta", "shifts"},
+                {"tta", "crops"},
                 {"rounds", "500"},
                 {"eval-every", "20"},
             },
