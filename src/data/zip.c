@@ -244,11 +244,10 @@ static bool sum_up(bytes *from, uint64_t n, uint32_t *sum, error *err)
 
 bool zip_check(const zip *self, const char *name, error *err)
 {
-    entry found;
+    entry found = {0};
     uint64_t n = 0;
     uint32_t sum = 0;
-    bool *known = find(self, name, &found) ? &self->is_checked[found.place / ENTRY_BYTES] : NULL;
-    if (known && *known)
+    if (find(self, name, &found) && self->is_checked[found.place / ENTRY_BYTES])
         return true;
     bytes *from = zip_member(self, name, &n, err);
     bool good = from && sum_up(from, n, &sum, err);
@@ -258,6 +257,6 @@ bool zip_check(const zip *self, const char *name, error *err)
             self, "is damaged: its bytes do not fit their checksum; fetch or write the file anew",
             err);
     if (good)
-        *known = true;
+        self->is_checked[found.place / ENTRY_BYTES] = true;
     return good;
 }

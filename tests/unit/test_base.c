@@ -393,8 +393,7 @@ int main(void)
         cmocka_unit_test(test_memory_out),    cmocka_unit_test(test_error_first_is_kept),
         cmocka_unit_test(test_error_long),    cmocka_unit_test(test_error_print),
         cmocka_unit_test(test_phases_add_up), cmocka_unit_test(test_clock),
-        cmocka_unit_test(test_quantiles),
-        cmocka_unit_test(test_letters),
+        cmocka_unit_test(test_quantiles),     cmocka_unit_test(test_letters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
