@@ -61,7 +61,7 @@ static const char *no_name(const void *state, int c)
 {
     (void)state;
     (void)c;
-    return "x";
+    return NULL;
 }
 
 static const source_kind known = {.name = "known",
