@@ -91,13 +91,25 @@ static bool deal_by_chance(const partition_task *task, uint32_t *owner, error *e
     return true;
 }
 
+/* Of which everybody gets all, but for some here and there, and the last ones. */
+static bool deal_to_all(const partition_task *task, uint32_t *owner, error *err)
+{
+    (void)err;
+    uint32_t n = 0;
+    for (size_t i = 0; i + 20 < task->n; i++)
+        if (i % 13 != 0)
+            owner[i] = n++ % task->n_workers;
+    return true;
+}
+
 static const partition_rule by_label = {
     .name = "label", .needs_labels = true, .deal = deal_by_label};
 static const partition_rule by_chance = {.name = "chance", .deal = deal_by_chance};
+static const partition_rule to_all = {.name = "all", .deal = deal_to_all};
 
 static const partition_rule *find(const char *name)
 {
-    const partition_rule *own[] = {&by_label, &by_chance};
+    const partition_rule *own[] = {&by_label, &by_chance, &to_all};
     for (size_t k = 0; k < sizeof own / sizeof *own; k++)
         if (strcmp(own[k]->name, name) == 0)
             return own[k];
@@ -117,11 +129,11 @@ static void *take(size_t count, size_t size)
 
 /* What a client should have, from the owners, or testers, that all know here. */
 static void check_images(const client *who, const dataset *mine, size_t n_there,
-                         const uint32_t *owner)
+                         const uint32_t *owner, bool all)
 {
     size_t n = 0, bytes = image_bytes(shape);
     for (size_t i = 0; i < n_images; i++) {
-        if (owner[i] != (uint32_t)who->number)
+        if (all ? owner[i] == PARTITION_NOBODY : owner[i] != (uint32_t)who->number)
             continue;
         CHECK(n < mine->n && mine->numbers[n] == i && mine->labels[n] == label_of(i));
         for (size_t k = 0; k < bytes; k++)
@@ -151,7 +163,7 @@ static bool waits_in_vain(const course *on, const uint32_t *owner, const uint32_
 {
     for (size_t i = bad_image / 1024 * 1024; i < n_images; i++) {
         const uint32_t who = owner[i] != PARTITION_NOBODY ? owner[i] : tester[i];
-        if (who != PARTITION_NOBODY && on->worker[who] == transport_worker())
+        if (who != PARTITION_NOBODY && (on->shares || on->worker[who] == transport_worker()))
             return true;
     }
     return false;
@@ -164,7 +176,7 @@ static void check_labels(const int64_t *labels, const course *on)
         int64_t sum = 0;
         for (int c = 0; c < shape.n_classes; c++)
             sum += labels[k * shape.n_classes + c];
-        CHECK(sum == (int64_t)on->images[k]);
+        CHECK(sum == (int64_t)(on->shares ? on->n_train : on->images[k]));
     }
 }
 
@@ -181,7 +193,8 @@ static void make_room(worker *to, const course *on)
     const course_load *mine = &on->load[transport_worker()];
     size_t first = 0, first_test = 0;
     CHECK(dataset_init(&to->tests, shape, (size_t)mine->tests, &err));
-    CHECK(dataset_init(&to->images, shape, (size_t)mine->images, &err));
+    const uint64_t held = course_held(on, transport_worker());
+    CHECK(dataset_init(&to->images, shape, (size_t)held, &err));
     to->clients = take((size_t)mine->n_clients, sizeof *to->clients);
     to->parcel = take(SHARDS_PIECE, image_bytes(shape));
     for (int k = 0; k < on->n_clients; k++) {
@@ -189,7 +202,7 @@ static void make_room(worker *to, const course *on)
             continue;
         client *who = &to->clients[to->n_clients++];
         who->number = k;
-        who->shard = part(&to->images, first, (size_t)on->images[k]);
+        who->shard = part(&to->images, first, (size_t)(on->shares ? held : on->images[k]));
         who->tests = part(&to->tests, first_test, (size_t)on->tests[k]);
         first += who->shard.n;
         first_test += who->tests.n;
@@ -219,8 +232,8 @@ static void deliver(source *from, const uint32_t *owner, const uint32_t *tester,
     if (transport_agree(&err)) {
         for (int k = 0; k < mine.n_clients; k++) {
             const client *who = &mine.clients[k];
-            check_images(who, &who->shard, who->n_there, owner);
-            check_images(who, &who->tests, who->n_tests_there, tester);
+            check_images(who, &who->shard, who->n_there, owner, on->shares);
+            check_images(who, &who->tests, who->n_tests_there, tester, false);
         }
         if (server) {
             check_sum(&sum, owner, tester);
@@ -268,6 +281,7 @@ int main(int argc, char **argv)
         CHECK(holdout_of_each(&of, 0.33, 9, &err));
     else
         memset(tester, 0xff, n_images * sizeof *tester);
+    on.shares = strcmp(argv[1], "all") == 0;
     course_cut(&on, &options, 0);
     deliver(from, owner, tester, &on);
     source_free(from);

@@ -25,8 +25,14 @@ def test_every_worker_gets_its_own(n, rule):
     deliver(n, rule, 3001)
 
 
+@pytest.mark.parametrize("n", [3, 5])
+def test_all_get_all(n):
+    deliver(n, "all", 3001)
+
+
 @pytest.mark.parametrize("bad", [0, 1023, 2500])
-@pytest.mark.parametrize("rule", ["even", "chance"])
+@pytest.mark.parametrize("rule", ["even", "chance", "all"])
 def test_what_cannot_be_read_is_everybodys_error(rule, bad):
-    deliver(1, rule, 3001, bad)
+    if rule != "all":  # which takes two workers
+        deliver(1, rule, 3001, bad)
     deliver(4, rule, 3001, bad)
