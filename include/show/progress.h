@@ -22,6 +22,7 @@ typedef struct progress_state {
     uint64_t rounds; /* done */
     double t_s, images, loss;
     double accuracy;         /* on the test set; NaN: not known yet */
+    double held_out;         /* the same on images held out of training; 0 or NaN: there are none */
     uint64_t accuracy_round; /* 1-based: whose accuracy that is */
     double t_tests_s;        /* of tests to come that everything waits for */
 

@@ -70,6 +70,7 @@ static void take_tests(watching *self, const record_file *run, size_t n)
     for (size_t k = self->state.accuracy_round; k < n; k++)
         if (!isnan(run->tests[k].accuracy)) {
             self->state.accuracy = run->tests[k].accuracy;
+            self->state.held_out = run->tests[k].accuracy_validation;
             self->state.accuracy_round = k + 1;
         }
 }

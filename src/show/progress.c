@@ -96,7 +96,8 @@ static void format_place(const progress *self, const progress_state *s, bool wit
 
 static void show(progress *self, const progress_state *s, bool within)
 {
-    char line[256], place[80], time[32] = "", loss[32] = "", accuracy[64] = "", left[32];
+    char line[256], place[80], time[32] = "", loss[32] = "", held_out[32] = "", accuracy[96] = "";
+    char left[32];
     double t_s = within ? s->t_now_s : s->t_s;
     format_place(self, s, within, place, sizeof place);
     format_left(time_left(self, s, within), left, sizeof left);
@@ -104,11 +105,13 @@ static void show(progress *self, const progress_state *s, bool within)
         snprintf(time, sizeof time, "  %.1f s", t_s);
     if (s->rounds > 0)
         snprintf(loss, sizeof loss, "  loss %.4f", s->loss);
+    if (s->held_out > 0.0)
+        snprintf(held_out, sizeof held_out, ", held out %.2f %%", 100.0 * s->held_out);
     if (!isnan(s->accuracy) && self->live)
-        snprintf(accuracy, sizeof accuracy, "  test %.2f %%", 100.0 * s->accuracy);
+        snprintf(accuracy, sizeof accuracy, "  test %.2f %%%s", 100.0 * s->accuracy, held_out);
     else if (!isnan(s->accuracy))
-        snprintf(accuracy, sizeof accuracy, "  test accuracy %.2f %% (round %llu)",
-                 100.0 * s->accuracy, (unsigned long long)s->accuracy_round);
+        snprintf(accuracy, sizeof accuracy, "  test accuracy %.2f %%%s (round %llu)",
+                 100.0 * s->accuracy, held_out, (unsigned long long)s->accuracy_round);
     int n = snprintf(line, sizeof line, "%s%s  %.0f images/s%s%s%s", place, time,
                      (s->images + (within ? s->round_images : 0.0)) / t_s, loss, accuracy, left);
     if (self->live)

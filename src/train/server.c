@@ -94,6 +94,7 @@ static void note_test(training *t, const record_test *row)
     double target = t->job->options->target_accuracy;
     double reached = t->job->options->validate > 0 ? row->accuracy_validation : row->accuracy;
     b->shown.accuracy = row->accuracy;
+    b->shown.held_out = row->accuracy_validation;
     b->shown.accuracy_round = (uint64_t)b->testing.round + 1;
     flushing_want(&b->flushing);
     if (target > 0.0 && reached >= target && !b->reached) {

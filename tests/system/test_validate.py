@@ -55,6 +55,7 @@ def test_nobody_trains_on_what_is_held_out(bramble, pictures, tmp_path, options,
     assert first["test/loss_validation"][-1] == pytest.approx(loss, rel=1e-4)
     assert first["test/accuracy_validation"][-1] == pytest.approx(accuracy, abs=1.1 / N)
     assert first.summary["accuracy_validation"] == first["test/accuracy_validation"][-1]
+    assert f" %, held out {100 * first['test/accuracy_validation'][-1]:.2f} % (round 2)" in bramble(1, "watch", "1.h5").stdout
     told = bramble(1, "report", "--rounds", "1.h5").stdout.splitlines()
     assert told[0].endswith("val. loss val. Acc %") and told[2].endswith(f"{100 * first['test/accuracy_validation'][-1]:.2f}")
     # Other images in their place are seen by the test on them alone.
