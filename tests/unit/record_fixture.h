@@ -23,9 +23,8 @@ static const tensor fixture_tensors[N_TENSORS] = {
     {"conv1.bias", 1, {2}, 24, 2, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}, ""},
     {"fc.weight", 2, {3, 4}, 26, 12, TENSOR_TRAINED, {1, 1, TENSOR_ALWAYS}, ""},
 };
-static const char *const fixture_classes[N_CLASSES] = {"cat", "dog",
-                                                       "a name of more than 31 bytes, and of "
-                                                       "more than 63, of which it is cut"};
+#define LONG_NAME "a name of more than 31 bytes, and of more than 63, of which it is cut"
+static const char *const fixture_classes[N_CLASSES] = {"cat", "dog", LONG_NAME};
 static const record_pair fixture_config[] = {{"rounds", "5"},
                                              {"out", "a file; \"quoted\"\n\xc3\xa9"},
                                              {"average", "reduce"},
