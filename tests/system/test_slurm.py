@@ -247,7 +247,7 @@ def test_a_job_goes_on(slurm, name):
     job = slurm.submit("--nodes=2", f"--job-name={name}", "jobs/train.sbatch", "--data", "synthetic:300", "--rounds", 300,
                        "--checkpoint-every", 1, "--quiet")
     out = slurm.folder / f"results/{name}-{job}.h5"
-    assert until(lambda: rounds_done(out) >= 2, timeout=90)
+    assert until(lambda: rounds_done(out.with_suffix(".checkpoint.h5")) >= 2, timeout=90)
     victim = {"server": slurm.hosts()[0], "worker": slurm.hosts()[1]}.get(name)
 
     def ask(*words):  # a host that is there

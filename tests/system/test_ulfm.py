@@ -46,10 +46,10 @@ class Job:
         self.process = subprocess.Popen(self.line, cwd=self.folder, env=env, text=True, errors="replace",
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    def kill(self, rank, rounds=None):
-        """SIGKILL as soon as so many rounds are done, or the rank is there."""
+    def kill(self, rank, rounds=None, file="out.h5"):
+        """SIGKILL as soon as a file has so many rounds, or the rank is there."""
         if rounds is not None:
-            wait_for(lambda: self.process.poll() is not None or rounds_done(self.folder / "out.h5") >= rounds)
+            wait_for(lambda: self.process.poll() is not None or rounds_done(self.folder / file) >= rounds)
         pid = wait_for(lambda: ranks_of(self.folder, TOLERANT).get(rank))
         os.kill(pid, signal.SIGKILL)
         return time.monotonic()
@@ -249,7 +249,7 @@ def test_the_server_dies(bramble, pictures, tmp_path):
     wait_for(lambda: ranks_of(tmp_path, TOLERANT) == {}, NOTICE_S)
     (tmp_path / "out.h5").unlink()
     job = Job(bramble, pictures, 3, start=[ROOT / "jobs" / "supervise"])
-    job.kill(0, rounds=3)
+    job.kill(0, rounds=1, file="out.checkpoint.h5")
     status, said = job.end()
     assert status == 0 and Run(tmp_path / "out.h5")["interruptions/rounds"].size == 1
 
