@@ -100,13 +100,14 @@ def elementwise(table):
 
 
 def limit_of(row, rows, threads):
-    """Arithmetic, or reading what is read and written, at the speed measured with a size next to a thread's part."""
+    """Arithmetic, or moving what is read and written, at the speed measured with a size next to a thread's part."""
     part = row["bytes"] / threads
-    read = min((read for read in rows if read["name"] == "read"), key=lambda read: abs(math.log(read["bytes"] / part)))
-    gflops = 1e-9 * row["flops"] / row["bytes"] * read["bytes_per_s"]
+    moving = "read" if row["what"] == "weight gradient" else "copy"
+    memory = min((other for other in rows if other["name"] == moving), key=lambda other: abs(math.log(other["bytes"] / part)))
+    gflops = 1e-9 * row["flops"] / row["bytes"] * memory["bytes_per_s"]
     if gflops > row["peak_gflops"]:
         return "arithmetic", row["peak_gflops"]
-    return f"bytes at {read['bytes_per_s'] / 1e9:.0f} GB/s", gflops
+    return f"bytes at {memory['bytes_per_s'] / 1e9:.0f} GB/s", gflops
 
 
 def conv_reach(row):

@@ -4,6 +4,7 @@
  * usage: bench-kernels [--json FILE] [--threads T] [--model FILE]
  *        bench-kernels --step B [--seconds S] ...   prints images/s of bare steps at batch B
  *        bench-kernels --step B --engine avx512/8   by that engine: bramble info lists them
+ *        bench-kernels --conv TEXT                  the convolutions beside the model whose names begin so
  *        bench-kernels --peak [--seconds S]         prints one core's peak in GFLOP/s
  *
  * The peak is measured in turn with each figure, so that a machine that slows down slows down both; the
@@ -82,51 +83,80 @@ static json_t *print(const char *name, const char *what, const figure *f)
     return row;
 }
 
-/* ---- reading memory, for the roofline ----------------------------------------------------------- */
+/* ---- reading and copying memory, for the roofline and for what limits a layer ------------------------- */
 
 typedef struct stream {
     const vec *x;
+    vec *y;   /* NULL: they are added up */
     size_t n; /* of each thread */
     int turns;
 } stream;
 
-static void stream_work(const team *us, void *arg)
+static void stream_read(const vec *x, size_t n)
 {
-    const stream *s = arg;
-    const vec *x = s->x + (size_t)us->thread * s->n;
     vec sum[8] = {{0}};
-    for (int turn = 0; turn < s->turns; turn++)
-        for (size_t k = 0; k + 8 <= s->n; k += 8)
-            SIMD_FOR (size_t j = 0; j < 8; j++)
-                sum[j] += x[k + j];
+    for (size_t k = 0; k + 8 <= n; k += 8)
+        SIMD_FOR (size_t j = 0; j < 8; j++)
+            sum[j] += x[k + j];
     vec total = sum[0]; /* of a single one, so that the sums stay in registers */
     SIMD_FOR (size_t j = 1; j < 8; j++)
         total += sum[j];
     __asm__ volatile("" : : "m"(total));
 }
 
-/* Bytes per second that all threads together read, each from its own `bytes`. */
-static void bench_stream(size_t bytes, int n_threads, error *err)
+static void stream_copy(const vec *x, vec *y, size_t n)
 {
-    stream s = {.n = bytes / sizeof(vec), .turns = 1};
-    vec *x = memory_new((size_t)n_threads * s.n, sizeof(vec), err);
+    for (size_t k = 0; k < n; k++)
+        y[k] = vec_in_register(
+            x[k]); /* not by the C library: past the caches where it thinks that better */
+}
+
+static void stream_work(const team *us, void *arg)
+{
+    const stream *s = arg;
+    size_t begin = (size_t)us->thread * s->n;
+    for (int turn = 0; turn < s->turns; turn++)
+        if (s->y)
+            stream_copy(s->x + begin, s->y + begin, s->n);
+        else
+            stream_read(s->x + begin, s->n);
+}
+
+/* Bytes per second that all threads together read, or read and write, each its own `bytes`. */
+static void bench_stream(const char *what, bool copy, size_t bytes, int n_threads, error *err)
+{
+    const size_t vecs = bytes / sizeof(vec) / (copy ? 2 : 1);
+    stream s = {.n = vecs, .turns = 1};
+    vec *x = memory_new((size_t)n_threads * vecs, sizeof(vec), err);
+    vec *y = copy ? memory_new((size_t)n_threads * vecs, sizeof(vec), err) : NULL;
     double best = 0.0;
     s.x = x;
+    s.y = y;
     s.turns = (int)((64U << 20) / bytes) + 1;
-    for (int k = 0; x && k < 9; k++) {
+    for (int k = 0; err->kind == ERROR_NONE && k < 9; k++) {
         double start = clock_now();
         team_run(n_threads, stream_work, &s);
         double rate = (double)bytes * s.turns * n_threads / (clock_now() - start);
         best = rate > best ? rate : best;
     }
     memory_free(x);
+    memory_free(y);
     json_t *row = json_object();
-    json_object_set_new(row, "name", json_string("read"));
+    json_object_set_new(row, "name", json_string(what));
     json_object_set_new(row, "bytes", json_real((double)bytes));
     json_object_set_new(row, "bytes_per_s", json_real(best));
     json_array_append_new(rows, row);
-    printf("%-36s %8.0f kB %16.1f GB/s\n", "reading, each thread", (double)bytes / 1e3,
-           1e-9 * best);
+    printf("%s, each thread %*.0f kB %16.1f GB/s\n", what, 31 - (int)strlen(what),
+           (double)bytes / 1e3, 1e-9 * best);
+}
+
+static void bench_memory(int n_threads, error *err)
+{
+    static const size_t memories[] = {16U << 10, 192U << 10, 4U << 20, 128U << 20};
+    for (size_t k = 0; k < sizeof memories / sizeof *memories; k++)
+        bench_stream("read", false, memories[k], n_threads, err);
+    for (size_t k = 0; k < sizeof memories / sizeof *memories; k++)
+        bench_stream("copy", true, memories[k], n_threads, err);
 }
 
 /* ---- one layer ---------------------------------------------------------------------------------- */
@@ -375,7 +405,7 @@ static void bench_conv(const conv_case *c, size_t n_images, int n_threads, error
     model_free(m);
 }
 
-static void bench_convs(int n_threads, error *err)
+static void bench_convs(const char *begin, int n_threads, error *err)
 {
     static const char square[] = "kernel = 3\npadding = 1";
     static const conv_case cases[] = {
@@ -395,7 +425,8 @@ static void bench_convs(int n_threads, error *err)
         {"8 groups 3x3", 64, 32, "kernel = 3\npadding = 1\ngroups = 8"},
     };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
-        bench_conv(&cases[k], 32, n_threads, err);
+        if (strncmp(cases[k].name, begin, strlen(begin)) == 0)
+            bench_conv(&cases[k], 32, n_threads, err);
 }
 
 /* Whole steps of a net of 3x3 convolutions. */
@@ -416,9 +447,7 @@ static void bench_vgg(int n_threads, error *err)
 static void bench_all(const model *m, int n_threads, error *err)
 {
     printf("%-36s %-18s %8s %8s %9s %9s\n", "", "", "GFLOP/s", "peak", "of peak", "median");
-    static const size_t memories[] = {16U << 10, 192U << 10, 4U << 20, 128U << 20};
-    for (size_t k = 0; k < sizeof memories / sizeof *memories; k++)
-        bench_stream(memories[k], n_threads, err);
+    bench_memory(n_threads, err);
     for (int k = 0; k < m->n_layers; k++)
         if (m->layers[k].flops_forward > 0.0)
             bench_layer(m->layers[k].name, &m->layers[k], 32, n_threads, err);
@@ -429,12 +458,12 @@ static void bench_all(const model *m, int n_threads, error *err)
         double one = bench_step(m, 32, 1, err), all = bench_step(m, 32, n_threads, err);
         printf("%-36s %-18s %8.2f x\n", "step, batch 32", "1 to all threads", one / all);
     }
-    bench_convs(n_threads, err);
+    bench_convs("", n_threads, err);
     bench_vgg(n_threads, err);
 }
 
 typedef struct arguments {
-    const char *json, *model;
+    const char *json, *model, *conv; /* conv: NULL: everything */
     int n_threads;
     size_t step; /* 0: everything */
     double t_s;
@@ -454,11 +483,15 @@ static const engine *engine_named(const char *name)
 
 static bool read_arguments(int argc, char **argv, arguments *a)
 {
-    static const struct option options[] = {
-        {"json", required_argument, NULL, 'j'},    {"threads", required_argument, NULL, 't'},
-        {"model", required_argument, NULL, 'm'},   {"step", required_argument, NULL, 's'},
-        {"seconds", required_argument, NULL, 'u'}, {"engine", required_argument, NULL, 'e'},
-        {"peak", no_argument, NULL, 'p'},          {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"json", required_argument, NULL, 'j'},
+                                            {"threads", required_argument, NULL, 't'},
+                                            {"model", required_argument, NULL, 'm'},
+                                            {"step", required_argument, NULL, 's'},
+                                            {"seconds", required_argument, NULL, 'u'},
+                                            {"engine", required_argument, NULL, 'e'},
+                                            {"peak", no_argument, NULL, 'p'},
+                                            {"conv", required_argument, NULL, 'c'},
+                                            {NULL, 0, NULL, 0}};
     *a = (arguments){.model = "models/paper.ini", .n_threads = team_cores(), .t_s = 1.0};
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
         switch (option) {
@@ -477,6 +510,9 @@ static bool read_arguments(int argc, char **argv, arguments *a)
         case 'e':
             if (!(forced = engine_named(optarg)))
                 return false;
+            break;
+        case 'c':
+            a->conv = optarg;
             break;
         case 'p':
             a->peak = true;
@@ -516,7 +552,10 @@ int main(int argc, char **argv)
     model *m = text ? model_new(a.model, text, &err) : NULL;
     if (m && a.step > 0)
         printf("%.1f\n", step_rate(m, a.step, a.n_threads, a.t_s, &err));
-    else if (m)
+    else if (m && a.conv) {
+        bench_memory(a.n_threads, &err);
+        bench_convs(a.conv, a.n_threads, &err);
+    } else if (m)
         bench_all(m, a.n_threads, &err);
     if (a.json && err.kind == ERROR_NONE && json_dump_file(rows, a.json, JSON_INDENT(1)) != 0)
         error_environment(&err, "%s: cannot be written", a.json);

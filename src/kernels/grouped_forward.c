@@ -1,4 +1,4 @@
-#include "kernels/grouped.h"
+#include "depthwise.h"
 
 /*
  * A tile is 1 or 4 out channels of a group x neighbouring pixels of a row, summed up in registers.  Of a single channel,
@@ -138,41 +138,74 @@ static int tile_begin(const grouped_shape *s, int k, int *n)
     return k < n_wide ? k * MOST_CHANNELS : n_wide * MOST_CHANNELS + (k - n_wide);
 }
 
-/* All rows of some channels of a group. */
-static void planes(const grouped_shape *s, const grouped_arrays *a, size_t block, int group, int k)
+static bool is_embedded(const grouped_shape *s)
+{
+    const conv_embedding *e = &s->in;
+    return (e->to_height > e->height || e->to_width > e->width) && !depthwise_fits(s);
+}
+
+static size_t embedded_plane(const grouped_shape *s)
+{
+    return (size_t)s->in.to_height * (size_t)s->in.to_width;
+}
+
+size_t grouped_scratch(const grouped_shape *s)
+{
+    return is_embedded(s) ? (size_t)s->in_channels * embedded_plane(s) : 0;
+}
+
+const vec *grouped_planes(const grouped_shape *s, const vec *in, size_t group, vec *scratch)
+{
+    const size_t n = (size_t)s->in_channels;
+    in += group * n * (size_t)s->in.height * (size_t)s->in.width;
+    if (!is_embedded(s))
+        return in;
+    conv_embed(&s->in, in, scratch, 0, n);
+    return scratch;
+}
+
+/* All rows of some channels of a group; of all blocks' for out, of one's for the weights. */
+static void channels(const grouped_shape *s, const grouped_arrays *a, const vec *in, size_t group,
+                     int k)
 {
     static const float zeros[MOST_CHANNELS] = {0};
-    int n_m, m = tile_begin(s, k, &n_m), o = group * s->out_channels + m;
-    long taps = (long)s->kernel * s->kernel, in = s->in_channels, out = s->out_channels;
-    size_t in_plane = (size_t)s->in_height * (size_t)s->in_width;
+    int n_m, m = tile_begin(s, k, &n_m), of_block = (int)(group % (size_t)s->groups);
+    long taps = (long)s->kernel * s->kernel, n_in = s->in_channels, n_out = s->out_channels;
     size_t out_plane = (size_t)s->out_height * (size_t)s->out_width;
-    size_t first = block * (size_t)s->groups + (size_t)group;
-    row t = {.in_plane = in_plane,
-             .in_row = (size_t)s->dilation * (size_t)s->in_width,
+    row t = {.in = in,
+             .in_plane = embedded_plane(s),
+             .in_row = (size_t)s->dilation * (size_t)s->in.to_width,
              .out_plane = out_plane,
-             .w_out = a->flipped ? taps : in * taps,
-             .w_in = a->flipped ? out * taps : taps,
+             .w_out = a->flipped ? taps : n_in * taps,
+             .w_in = a->flipped ? n_out * taps : taps,
              .w_tap = a->flipped ? -1 : 1,
              .bias = a->add    ? NULL
-                     : a->bias ? a->bias + o
+                     : a->bias ? a->bias + of_block * n_out + m
                                : zeros,
              .n_in = s->in_channels,
              .kernel = s->kernel,
              .stride = s->stride,
              .dilation = s->dilation};
-    t.w = a->w + group * out * in * taps + m * t.w_out + (a->flipped ? taps - 1 : 0);
-    t.in = a->in + first * (size_t)in * in_plane;
-    t.out = a->out + (first * (size_t)out + (size_t)m) * out_plane;
+    t.w = a->w + of_block * n_out * n_in * taps + m * t.w_out + (a->flipped ? taps - 1 : 0);
+    t.out = a->out + (group * (size_t)n_out + (size_t)m) * out_plane;
+    if (depthwise_fits(s)) {
+        depthwise_forward(&(depthwise){s, in, t.w, t.w_tap, t.bias, t.out});
+        return;
+    }
     for (int y = 0; y < s->out_height; y++) {
         row_compute(&t, s->out_width, n_m);
-        t.in += (size_t)s->stride * (size_t)s->in_width;
+        t.in += (size_t)s->stride * (size_t)s->in.to_width;
         t.out += s->out_width;
     }
 }
 
 void grouped_forward(const grouped_shape *s, const grouped_arrays *a, size_t begin, size_t end)
 {
-    size_t n = grouped_items(s), tiles = (size_t)tiles_of(s);
-    for (size_t k = begin; k < end; k++)
-        planes(s, a, k / n, (int)(k % n / tiles), (int)(k % tiles));
+    const size_t tiles = (size_t)tiles_of(s);
+    const vec *in = NULL;
+    for (size_t k = begin; k < end; k++) {
+        if (k == begin || k % tiles == 0) /* a group at a time, which stays in the cache */
+            in = grouped_planes(s, a->in, k / tiles, a->scratch);
+        channels(s, a, in, k / tiles, (int)(k % tiles));
+    }
 }

@@ -1,4 +1,4 @@
-#include "kernels/grouped.h"
+#include "depthwise.h"
 
 #include "pieces.h"
 #include "plane.h"
@@ -59,56 +59,60 @@ TAPS(3, 3)
 static taps_function *const of_a_row[MAX_TAPS] = {taps_1x1, taps_1x2, taps_1x3, taps_1x4,
                                                   taps_1x5, taps_1x6, taps_1x7};
 
-/* The sums of one pair of channels in one block: [ky][kx]. */
-static void pair_sums(const grouped_shape *s, const vec *in, const vec *gout, vec *sums)
-{
-    taps t = {.gout = gout,
-              .in = in,
-              .in_row = (size_t)s->in_width,
-              .height = s->out_height,
-              .width = s->out_width,
-              .stride = s->stride,
-              .dilation = s->dilation,
-              .sums = sums,
-              .kernel = s->kernel};
-    static taps_function *const of_rows[5] = {[2] = taps_2x2, [3] = taps_3x3, [4] = taps_2x4};
-    taps_function *small = s->kernel <= 4 ? of_rows[s->kernel] : NULL;
-    int n = pieces(s->kernel, MAX_TAPS), n_ky = s->kernel == 3 ? 3 : small ? 2 : 1;
-    for (int ky = 0; ky < s->kernel; ky += n_ky)
-        for (int k = 0; k < n; k++) {
-            int kx = piece_begin(s->kernel, n, k), n_kx = piece_begin(s->kernel, n, k + 1) - kx;
-            t.in = in + (size_t)(ky * s->dilation * s->in_width) + (size_t)(kx * s->dilation);
-            t.sums = sums + ky * s->kernel + kx;
-            (small ? small : of_a_row[n_kx - 1])(&t);
-        }
-}
-
-/* Pair k of a block: where its planes begin. */
-static const vec *plane_in(const grouped_shape *s, const vec *in, size_t k)
-{
-    size_t n_in = (size_t)s->in_channels, group = k / n_in / (size_t)s->out_channels;
-    return in + (group * n_in + k % n_in) * (size_t)s->in_height * (size_t)s->in_width;
-}
-
 static const vec *plane_out(const grouped_shape *s, const vec *gout, size_t o)
 {
     return gout + o * (size_t)s->out_height * (size_t)s->out_width;
 }
 
+/* Pairs of a group. */
 static size_t pairs_of(const grouped_shape *s)
 {
-    return (size_t)s->groups * (size_t)s->out_channels * (size_t)s->in_channels;
+    return (size_t)s->out_channels * (size_t)s->in_channels;
 }
 
-void grouped_gradient_sums(const grouped_shape *s, const vec *in, const vec *gout, vec *sums)
+/* The sums of pair k of all blocks, [ky][kx]; in: of its group's channels, among their zeros. */
+static void pair_sums(const grouped_shape *s, const grouped_gradient_arrays *a, const vec *in,
+                      size_t k, vec *sums)
 {
-    size_t n_taps = (size_t)s->kernel * (size_t)s->kernel, n_in = (size_t)s->in_channels;
-    size_t n_out = (size_t)s->groups * (size_t)s->out_channels;
-    for (size_t k = 0; k < pairs_of(s); k++)
-        pair_sums(s, plane_in(s, in, k), plane_out(s, gout, k / n_in), sums + k * n_taps);
-    for (size_t o = 0; o < n_out; o++)
-        sums[grouped_weights(s) + o] =
-            plane_sum(plane_out(s, gout, o), (size_t)s->out_height * (size_t)s->out_width);
+    const size_t n_in = (size_t)s->in_channels, row = (size_t)s->in.to_width;
+    const vec *gout = plane_out(s, a->gout, k / n_in);
+    if (depthwise_fits(s)) {
+        depthwise_sums(s, in, gout, sums);
+        return;
+    }
+    taps t = {.gout = gout,
+              .in_row = row,
+              .height = s->out_height,
+              .width = s->out_width,
+              .stride = s->stride,
+              .dilation = s->dilation,
+              .kernel = s->kernel};
+    static taps_function *const of_rows[5] = {[2] = taps_2x2, [3] = taps_3x3, [4] = taps_2x4};
+    taps_function *small = s->kernel <= 4 ? of_rows[s->kernel] : NULL;
+    int n = pieces(s->kernel, MAX_TAPS), n_ky = s->kernel == 3 ? 3 : small ? 2 : 1;
+    in += k % n_in * (size_t)s->in.to_height * row;
+    for (int ky = 0; ky < s->kernel; ky += n_ky)
+        for (int p = 0; p < n; p++) {
+            int kx = piece_begin(s->kernel, n, p), n_kx = piece_begin(s->kernel, n, p + 1) - kx;
+            t.in = in + (size_t)(ky * s->dilation) * row + (size_t)(kx * s->dilation);
+            t.sums = sums + ky * s->kernel + kx;
+            (small ? small : of_a_row[n_kx - 1])(&t);
+        }
+}
+
+void grouped_gradient_sums(const grouped_shape *s, const grouped_gradient_arrays *a, vec *sums,
+                           size_t begin, size_t end)
+{
+    size_t n_taps = (size_t)s->kernel * (size_t)s->kernel, n_out = (size_t)s->out_channels;
+    size_t n = pairs_of(s);
+    for (size_t group = begin; group < end; group++) {
+        const vec *in = grouped_planes(s, a->in, group, a->scratch);
+        for (size_t k = group * n; k < (group + 1) * n; k++)
+            pair_sums(s, a, in, k, sums + k * n_taps);
+        for (size_t o = group * n_out; o < (group + 1) * n_out; o++)
+            sums[grouped_weights(s) + o] =
+                plane_sum(plane_out(s, a->gout, o), (size_t)s->out_height * (size_t)s->out_width);
+    }
 }
 
 /* n lanes of `count` sums, image by image, added to their totals. */
@@ -131,36 +135,34 @@ void grouped_gradient_add(const vec *sums, size_t n_sums, size_t n, float *to, s
     }
 }
 
-void grouped_weight_gradient(const grouped_shape *s, const vec *in, const vec *gout, size_t n,
-                             float *gw, size_t begin, size_t end)
+void grouped_weight_gradient(const grouped_shape *s, const grouped_gradient_arrays *a, float *gw,
+                             size_t begin, size_t end)
 {
-    size_t n_taps = (size_t)s->kernel * (size_t)s->kernel, n_in = (size_t)s->in_channels;
-    size_t groups = (size_t)s->groups, n_out = groups * (size_t)s->out_channels;
-    size_t in_block = groups * n_in * (size_t)s->in_height * (size_t)s->in_width;
-    size_t out_block = n_out * (size_t)s->out_height * (size_t)s->out_width;
-    for (size_t k = begin; k < end; k++) {
-        vec sums[MAX_SUMS];
-        float *total = gw + k * n_taps;
-        memset(total, 0, n_taps * sizeof *total);
-        for (size_t first = 0, block = 0; first < n; first += VEC_WIDTH, block++) {
-            pair_sums(s, plane_in(s, in + block * in_block, k),
-                      plane_out(s, gout + block * out_block, k / n_in), sums);
-            add_images(sums, n_taps, n - first, total);
+    size_t n_taps = (size_t)s->kernel * (size_t)s->kernel, groups = (size_t)s->groups;
+    memset(gw + begin * n_taps, 0, (end - begin) * n_taps * sizeof *gw);
+    for (size_t first = 0, block = 0; first < a->n_images; first += VEC_WIDTH, block++) {
+        const vec *in = NULL;
+        for (size_t k = begin; k < end; k++) {
+            vec sums[MAX_SUMS];
+            if (k == begin || k % pairs_of(s) == 0)
+                in = grouped_planes(s, a->in, block * groups + k / pairs_of(s), a->scratch);
+            pair_sums(s, a, in, block * groups * pairs_of(s) + k, sums);
+            add_images(sums, n_taps, a->n_images - first, gw + k * n_taps);
         }
     }
 }
 
-void grouped_bias_gradient(const grouped_shape *s, const vec *gout, size_t n, float *gb,
+void grouped_bias_gradient(const grouped_shape *s, const grouped_gradient_arrays *a, float *gb,
                            size_t begin, size_t end)
 {
     size_t plane = (size_t)s->out_height * (size_t)s->out_width;
     size_t block = (size_t)s->groups * (size_t)s->out_channels * plane;
     for (size_t o = begin; o < end; o++) {
-        const vec *g = plane_out(s, gout, o);
+        const vec *g = plane_out(s, a->gout, o);
         gb[o] = 0.0F;
-        for (size_t first = 0; first < n; first += VEC_WIDTH, g += block) {
+        for (size_t first = 0; first < a->n_images; first += VEC_WIDTH, g += block) {
             vec sum = plane_sum(g, plane);
-            add_images(&sum, 1, n - first, gb + o);
+            add_images(&sum, 1, a->n_images - first, gb + o);
         }
     }
 }
