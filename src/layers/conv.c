@@ -80,7 +80,7 @@ static enum conv_method method_of(const layer *self)
     return (enum conv_method)self->values[CONV_OWN];
 }
 
-/* Is the input kept embedded in its padding, and the gradient spread?  Winograd's need neither. */
+/* Is the input kept embedded in its padding, and the gradient in its margins?  Winograd's need neither, nor do 1x1. */
 static bool embeds_input(const layer *self)
 {
     return conv_is_padded(self) && method_of(self) == CONV_DIRECT;
@@ -88,7 +88,8 @@ static bool embeds_input(const layer *self)
 
 static bool embeds_gradient(const layer *self)
 {
-    return method_of(self) == CONV_DIRECT;
+    conv_embedding margins = gradient_margins(self);
+    return margins.to_width > margins.width && method_of(self) == CONV_DIRECT;
 }
 
 static bool infer(layer *self, error *err)
