@@ -122,10 +122,10 @@ static void sine(int64_t angle, int32_t *sin, int32_t *cos)
 
 enum { RUN = 32 };
 
-/* Where a run of pixels comes from: four neighbours of one plane each, and how far between them, of 256. */
+/* Where a run of pixels comes from: from one of four neighbours on, and how far to the others, of 256. */
 typedef struct places {
-    int32_t at[RUN], right[RUN], below[RUN]; /* the place of one, and of the others from there */
-    int32_t part_x[RUN], part_y[RUN];
+    int32_t at[RUN], part_x[RUN], part_y[RUN];
+    int right, below; /* to the other neighbours */
 } places;
 
 static inline int32_t clip(int32_t i, int32_t most)
@@ -134,31 +134,52 @@ static inline int32_t clip(int32_t i, int32_t most)
     return i > most ? most : i;
 }
 
-/* From (x, y), of 65,536, on by (cos, sin) each. */
+/* From (x, y), of 65,536, on by (cos, sin) each.  The last pixel is all of the way from the one before. */
 static void find_places(image_shape shape, int32_t x, int32_t y, int32_t cos, int32_t sin,
                         places *to)
 {
-    const int32_t last_x = (shape.width - 1) << FRACTION_BITS, last_y = (shape.height - 1)
-                                                                        << FRACTION_BITS;
+    const int32_t last_x = shape.width - 1, last_y = shape.height - 1;
+    const int32_t from_x = last_x > 0 ? last_x - 1 : 0, from_y = last_y > 0 ? last_y - 1 : 0;
+    to->right = last_x - from_x;
+    to->below = (last_y - from_y) * shape.width;
     for (int32_t i = 0; i < RUN; i++) {
-        int32_t at_x = clip(x + i * cos, last_x), at_y = clip(y + i * sin, last_y);
-        to->at[i] = (at_y >> FRACTION_BITS) * shape.width + (at_x >> FRACTION_BITS);
-        to->right[i] = at_x < last_x ? 1 : 0;
-        to->below[i] = at_y < last_y ? shape.width : 0;
-        to->part_x[i] = at_x >> 8 & 255;
-        to->part_y[i] = at_y >> 8 & 255;
+        int32_t at_x = clip(x + i * cos, last_x << FRACTION_BITS) >> 8;
+        int32_t at_y = clip(y + i * sin, last_y << FRACTION_BITS) >> 8;
+        int32_t first_x = clip(at_x >> 8, from_x), first_y = clip(at_y >> 8, from_y);
+        to->at[i] = first_y * shape.width + first_x;
+        to->part_x[i] = at_x - 256 * first_x;
+        to->part_y[i] = at_y - 256 * first_y;
     }
 }
 
+/* The neighbours of each pixel, a byte each; right: known to the compiler, which then loads two at once. */
+static inline void fetch(const places *at, const uint8_t *plane, const int right, uint32_t *four)
+{
+    for (int i = 0; i < RUN; i++) {
+        const uint8_t *a = plane + at->at[i], *b = a + at->below;
+        uint32_t above = (uint32_t)a[0] | (uint32_t)a[right] << 8;
+        uint32_t below = (uint32_t)b[0] | (uint32_t)b[right] << 8;
+        four[i] = above | below << 16;
+    }
+}
+
+/* They are fetched one by one, then mixed all at once. */
 static void blend(const places *at, int n, const uint8_t *plane, uint8_t *to)
 {
-    for (int i = 0; i < n; i++) {
-        const uint8_t *a = plane + at->at[i], *b = a + at->below[i];
-        const int32_t right = at->right[i], x = at->part_x[i], y = at->part_y[i];
-        int32_t above = 256 * a[0] + x * (a[right] - a[0]);
-        int32_t below = 256 * b[0] + x * (b[right] - b[0]);
-        to[i] = (uint8_t)((256 * above + y * (below - above) + 32768) >> 16);
+    uint32_t four[RUN];
+    uint8_t mixed[RUN];
+    if (at->right)
+        fetch(at, plane, 1, four);
+    else
+        fetch(at, plane, 0, four);
+    for (int i = 0; i < RUN; i++) {
+        int32_t a = (int32_t)(four[i] & 255), a_right = (int32_t)(four[i] >> 8 & 255);
+        int32_t b = (int32_t)(four[i] >> 16 & 255), b_right = (int32_t)(four[i] >> 24);
+        int32_t above = 256 * a + at->part_x[i] * (a_right - a);
+        int32_t below = 256 * b + at->part_x[i] * (b_right - b);
+        mixed[i] = (uint8_t)((256 * above + at->part_y[i] * (below - above) + 32768) >> 16);
     }
+    memcpy(to, mixed, (size_t)n);
 }
 
 void pixels_rotate(image_shape shape, int64_t angle, const uint8_t *from, uint8_t *to)
