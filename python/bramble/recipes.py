@@ -9,22 +9,41 @@ import pandas as pd
 from .files import Results
 from .study import over_repeats, plus_minus
 
+# What of a preset one may change at the command line: runs that differ in it are no repeats of each other.
+SETTINGS = ["model", "rounds", "local-epochs", "local-steps", "batch", "lr", "lr-start", "lr-final", "schedule", "warmup",
+            "optimizer", "momentum", "muon-lr", "weight-decay", "label-smoothing", "ema", "lookahead", "clip-norm", "augment",
+            "normalise", "validate", "target-accuracy", "tta"]
+
 
 def recipe_runs(results: Results) -> pd.DataFrame:
-    """The complete runs of presets on all their images, measured ones, of one worker or of none beside rank 0."""
+    """The complete runs of presets on all their images, measured ones, of one worker or of none beside rank 0.
+
+    With a column `recipe`: the preset, and where its runs differ in a setting what that is: "resnet8, lr 0.1".
+    """
     runs = results.runs
     if not {"config.preset", "config.limit-train", "nodes"} <= set(runs):
-        return runs.iloc[:0]
+        return runs.iloc[:0].assign(recipe="")
     right = runs.complete.astype(bool) & (runs["config.preset"] != "none") & (runs["config.limit-train"] == 0) & (runs.nodes == 1)
-    return runs[right & (runs.simulated == "")] if "simulated" in runs else runs[right]
+    runs = runs[right & (runs.simulated == "")] if "simulated" in runs else runs[right]
+    named = [part.assign(recipe=_names(preset, part)) for preset, part in runs.groupby("config.preset")]
+    return pd.concat(named) if named else runs.assign(recipe="")
+
+
+def _names(preset: str, runs: pd.DataFrame) -> pd.Series:
+    names = pd.Series(preset, runs.index)
+    for setting in SETTINGS:
+        values = runs.get(f"config.{setting}", pd.Series(dtype=object)).dropna()  # older files do not have all
+        if values.nunique() > 1:
+            names[values.index] += f", {setting} " + values.astype(str)
+    return names
 
 
 def recipes(results: Results) -> pd.DataFrame:
-    """A row per preset, the soonest first: preset, model, runs, accuracy, accuracy_sd, accuracy_tta, accuracy_tta_sd
+    """A row per preset (`recipe` of recipe_runs), the soonest first: preset, model, runs, accuracy, accuracy_sd, accuracy_tta, accuracy_tta_sd
     (NaN without --tta), t_time_s; means and sample standard deviations over the runs.
     """
     rows = []
-    for preset, part in recipe_runs(results).groupby("config.preset"):
+    for preset, part in recipe_runs(results).groupby("recipe"):
         tta = part.accuracy_tta if "accuracy_tta" in part else pd.Series(float("nan"), part.index)
         rows.append({"preset": preset, "model": part["config.model"].iloc[0], "runs": len(part), "accuracy": part.accuracy.mean(),
                      "accuracy_sd": part.accuracy.std(), "accuracy_tta": tta.mean(), "accuracy_tta_sd": tta.std(),
@@ -35,7 +54,7 @@ def recipes(results: Results) -> pd.DataFrame:
 
 def recipe_curves(results: Results) -> pd.DataFrame:
     """A row per preset and tested round: preset, round, t_end_s (seconds of training until then), accuracy, low and high (of its runs)."""
-    runs = recipe_runs(results).rename(columns={"config.preset": "preset"}).reindex(columns=["file", "preset"])
+    runs = recipe_runs(results).rename(columns={"recipe": "preset"}).reindex(columns=["file", "preset"])
     tests = results.tests.merge(runs, on="file").dropna(subset=["accuracy"])
     tests = tests.merge(results.rounds[["file", "round", "t_end_s"]], on=["file", "round"])
     return over_repeats(tests.groupby(["preset", "round"]), ["t_end_s"])

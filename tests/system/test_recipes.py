@@ -55,3 +55,17 @@ def test_curves():
     assert len(package.plot_recipes(results).axes[0].lines) == curves.preset.nunique()
     assert ">Presets<" in study_page(results, "recipes")
     assert "no runs" in package.plot_recipes(package.read_study(ROOT / "results/methods")).axes[0].texts[0].get_text()
+
+
+def test_a_changed_setting_is_no_repeat():
+    """Runs of a preset that differ in a setting are not averaged, and each says what it was."""
+    results = package.read_study(ROOT / "results/recipes")
+    runs = results.runs
+    runs["config.lr"] = runs["config.lr"].astype(object)
+    changed = (runs["config.preset"] == "lenet") & (runs["config.seed"] == 1)
+    before = runs.loc[changed, "config.lr"].iloc[0]
+    runs.loc[changed, "config.lr"] = 0.125
+    table = recipe_table(results).set_index("preset")
+    assert {name: row.runs for name, row in table.iterrows() if "lenet" in name} == {f"lenet, lr {before}": 2, "lenet, lr 0.125": 1}
+    assert "resnet8" in table.index and table.runs["resnet8"] == 3
+    assert set(recipe_curves(results).preset) == set(table.index)
