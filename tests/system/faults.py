@@ -74,6 +74,12 @@ def reference(bramble, pictures):
     return Run(Path(bramble.folder) / "out.h5")
 
 
+def hold_until_saved(pid, checkpoint):
+    """Stop a rank, so that no round ends, until there is a checkpoint: it follows the rounds when the disk is ready."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: rounds_done(checkpoint) >= 1)
+
+
 def one_fault(bramble, pictures, seed, expected):
     """SIGKILL or SIGSTOP to one rank at a moment that follows from the seed; returns what happened.
 

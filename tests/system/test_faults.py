@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import BRAMBLE, ROOT, SLOW, Runner
-from faults import N_RANKS, PATIENCE, Supervised, command
+from faults import N_RANKS, PATIENCE, Supervised, command, hold_until_saved
 from forbidden import KNOWN, LINKS, LOCKS, forbid
 from runs import LINEAR, PAPER, Run, differences, write_model
 from test_kill import ranks_of, rounds_done, wait_for
@@ -54,8 +54,10 @@ def test_random_moments(tmp_path, pictures, whole):
 def test_what_is_tried_again(bramble, pictures, tmp_path, whole):
     """The dead rank and its host are named; a run that is done is not run again; a mistake is none of its business."""
     run = Supervised(bramble, command(bramble, pictures))
-    wait_for(lambda: rounds_done(tmp_path / "c.h5") >= 2)  # it follows the rounds when the disk is ready
-    os.kill(ranks_of(tmp_path)[2], signal.SIGKILL)
+    wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 4)
+    victim = ranks_of(tmp_path)[2]
+    hold_until_saved(victim, tmp_path / "c.h5")
+    os.kill(victim, signal.SIGKILL)
     assert run.end() == 0, run.all()
     host = os.uname().nodename
     assert run.words() == [f"supervise: rank 2 on {host} was ended by signal 9 (Killed); restart 1 from c.h5"]
@@ -71,8 +73,9 @@ def test_what_is_tried_again(bramble, pictures, tmp_path, whole):
 def test_mpirun_does_not_end(bramble, pictures, tmp_path, whole):
     """As now and then when a rank dies in MPI_Init: here it is stopped, so that it does not see its ranks' end."""
     run = Supervised(bramble, command(bramble, pictures))
-    wait_for(lambda: rounds_done(tmp_path / "c.h5") >= 2)
+    wait_for(lambda: rounds_done(tmp_path / "out.h5") >= 4)
     ranks = ranks_of(tmp_path)
+    hold_until_saved(ranks[2], tmp_path / "c.h5")
     mpirun = int(Path(f"/proc/{ranks[0]}/stat").read_text().rsplit(")", 1)[1].split()[1])
     os.kill(mpirun, signal.SIGSTOP)
     for pid in ranks.values():
@@ -120,8 +123,10 @@ def test_a_study(bramble, pictures, tmp_path):
     with subprocess.Popen([*map(str, study)], env=dict(bramble.env, BRAMBLE=str(BRAMBLE)), stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         out = tmp_path / "cases" / "cases-1-1-r1.h5"
-        wait_for(lambda: rounds_done(out.with_suffix(".checkpoint.h5")) >= 2)
-        os.kill(worker_of(out), signal.SIGKILL)
+        wait_for(lambda: rounds_done(out) >= 2)
+        worker = worker_of(out)
+        hold_until_saved(worker, out.with_suffix(".checkpoint.h5"))
+        os.kill(worker, signal.SIGKILL)
         said = run.communicate(timeout=90 * SLOW)
     assert run.returncode == 0, said
     assert Run(out).summary["complete"] == 1 and Run(out)["interruptions/rounds"].size == 1
@@ -316,7 +321,7 @@ def test_disk_read_only_during_a_run(bramble, pictures, tmp_path):
         line = command(bramble, pictures, "--out", "disk/out.h5", "--checkpoint", "disk/c.h5", rounds=5000)
         with subprocess.Popen(line, cwd=tmp_path, env=bramble.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               stderr=subprocess.PIPE, text=True) as run:
-            wait_for(lambda: rounds_done(disk / "out.h5") >= 8)
+            wait_for(lambda: rounds_done(disk / "out.h5") >= 8 and rounds_done(disk / "c.h5") >= 2)
             os.sync()
             Path(f"/sys/fs/ext4/{Path(device).name}/trigger_fs_error").write_text("1")
             said = run.communicate(timeout=60 * SLOW)[1]
