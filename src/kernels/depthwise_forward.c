@@ -48,15 +48,16 @@ SIMD_INLINE void load(const depthwise *d, const vec *row, int x, const depthwise
 }
 
 /* Row k of those a tile sees: its products in all rows of the output. */
-SIMD_INLINE void add_row(const depthwise *d, const vec *pixel, const int k,
-                         const depthwise_kind kind, vec (*sum)[COLUMNS])
+SIMD_INLINE void add_row(const depthwise *d, const vec *pixel, int k, const depthwise_kind kind,
+                         vec (*sum)[COLUMNS])
 {
     SIMD_FOR (int r = 0; r < ROWS; r++) {
         const int ky = k - r * kind.stride;
         if (ky < 0 || ky >= kind.size)
             continue;
+        const float *w = d->w + (long)(ky * kind.size) * d->w_tap;
         SIMD_FOR (int kx = 0; kx < kind.size; kx++) {
-            vec weight = vec_set(d->w[(ky * kind.size + kx) * d->w_tap]);
+            vec weight = vec_set(w[kx * d->w_tap]);
             SIMD_FOR (int c = 0; c < COLUMNS; c++)
                 if (kind.parity < 0 || (c + kx) % 2 == kind.parity)
                     sum[r][c] += weight * pixel[c * kind.stride + kx];
@@ -77,7 +78,8 @@ SIMD_INLINE void tile_compute(const depthwise *d, int y, int x, const depthwise_
             sum[r][c] = d->bias                          ? vec_set(*d->bias)
                         : r < n_y && (inside || c < n_x) ? out[r * width + c * apart]
                                                          : vec_set(0.0F);
-    SIMD_FOR (int k = 0; k < window(kind, ROWS); k++) {
+    for (int k = 0; k < window(kind, ROWS);
+         k++) { /* written out they leave the instructions' cache */
         const int row = stored_row(s, y * kind.stride - s->in.top + k * apart);
         if (row < 0)
             continue;
