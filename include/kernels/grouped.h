@@ -5,7 +5,8 @@
  * Arrays of vec as in conv.h, channels in the order of the groups.
  * out[o][y][x] = bias[o] + sum over i of the group, ky, kx of
  *                w[o][i][ky][kx] * in[i][y * stride + ky * dilation][x * stride + kx * dilation],
- * added in this order by fused multiply-adds, so the bits depend on nothing else.
+ * added in this order by fused multiply-adds, so the bits depend on nothing else.  Of the products with zeros around the
+ * stored planes, and between a gradient's pixels, some are left out, which ones follows from the shape.
  * Nothing here allocates or fails.  Sizes are checked by whoever makes a grouped_shape.
  */
 #ifndef BRAMBLE_KERNELS_GROUPED_H

@@ -9,10 +9,12 @@ import pandas as pd
 from .files import Results
 from .study import over_repeats, plus_minus
 
-# What of a preset one may change at the command line: runs that differ in it are no repeats of each other.
-SETTINGS = ["model", "rounds", "local-epochs", "local-steps", "batch", "lr", "lr-start", "lr-final", "schedule", "warmup",
-            "optimizer", "momentum", "muon-lr", "weight-decay", "label-smoothing", "ema", "lookahead", "clip-norm", "augment",
-            "normalise", "validate", "target-accuracy", "tta"]
+# What of a preset one may change at the command line: runs that differ in it are no repeats of each other.  Not the data: it is
+# named by where it is on a machine.
+SETTINGS = ["model", "rounds", "local-epochs", "local-steps", "average-every", "keep-momentum", "deal", "batch", "lr", "lr-start", "lr-final",
+            "schedule", "milestones", "gamma", "warmup", "optimizer", "momentum", "nesterov", "beta1", "beta2", "epsilon",
+            "muon-lr", "muon-momentum", "muon-dense", "weight-decay", "decoupled", "label-smoothing", "ema", "lookahead",
+            "tail-average", "clip-norm", "augment", "normalise", "validate", "target-accuracy", "tta"]
 
 
 def recipe_runs(results: Results) -> pd.DataFrame:
@@ -34,7 +36,7 @@ def _names(preset: str, runs: pd.DataFrame) -> pd.Series:
     for setting in SETTINGS:
         values = runs.get(f"config.{setting}", pd.Series(dtype=object)).dropna()  # older files do not have all
         if values.nunique() > 1:
-            names[values.index] += f", {setting} " + values.astype(str)
+            names[values.index] += values.map(lambda value: f", {setting} {f'{value:g}' if isinstance(value, float) else value}")
     return names
 
 

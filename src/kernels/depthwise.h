@@ -17,7 +17,10 @@ typedef struct depthwise_kind {
     int parity; /* of the gradient's pixels among the zeros of stride 2: 0 or 1; -1: there are none */
 } depthwise_kind;
 
-/* depthwise_fits - a channel in and out for each group, kernels of 3, 5 and 7, of the last with stride 1 alone */
+/*
+ * depthwise_fits - a channel in and out for each group; kernels of 3 and 5 with strides of 1 and 2, of 7 with 1; dilated
+ * with stride 1 alone
+ */
 static inline bool depthwise_fits(const grouped_shape *s)
 {
     bool strided = s->stride == 2 || s->in.stride == 2;
@@ -34,13 +37,15 @@ typedef struct depthwise {
     long w_tap;        /* to the next */
     const float *bias; /* NULL: go on from what stands in out */
     vec *out;
+    bool next; /* is there a plane behind this one, which is to be called into the cache? */
 } depthwise;
 
 /* depthwise_forward - all of its pixels */
 void depthwise_forward(const depthwise *d);
 
-/* depthwise_sums - [ky][kx], of the gradient of its weights */
-void depthwise_sums(const grouped_shape *shape, const vec *in, const vec *gout, vec *sums);
+/* depthwise_sums - [ky][kx], of the gradient of its weights; next: as above, of both planes */
+void depthwise_sums(const grouped_shape *shape, const vec *in, const vec *gout, bool next,
+                    vec *sums);
 
 /* depthwise_pixel - of a row of the input; 0 beside it, where not all are known to be inside */
 SIMD_INLINE vec depthwise_pixel(const grouped_shape *s, const vec *row, int x, const bool inside)
@@ -57,7 +62,8 @@ static inline size_t depthwise_plane(const grouped_shape *s)
 /* depthwise_call - n pixels that are needed soon */
 static inline void depthwise_call(const vec *x, size_t n)
 {
-    for (size_t k = 0; k < n; k++)
+    const size_t line = VEC_WIDTH < 16 ? 16 / VEC_WIDTH : 1; /* of 64 bytes */
+    for (size_t k = 0; k < n; k += line)
         __builtin_prefetch(x + k, 0, 2);
 }
 

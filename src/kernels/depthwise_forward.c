@@ -16,7 +16,7 @@ SIMD_INLINE int apart_of(const depthwise *d, const depthwise_kind kind)
     return kind.dilated ? d->shape->dilation : 1;
 }
 
-/* The row of the input that is row `at` among the zeros, or -1. */
+/* The row of the input that is row `at` among the zeros; below 0: none. */
 static int stored_row(const grouped_shape *s, int at)
 {
     if (s->in.stride == 2)
@@ -142,12 +142,14 @@ void depthwise_forward(const depthwise *d)
     const grouped_shape *s = d->shape;
     tiles_function *compute = functions[pass_of(s)][s->kernel];
     const int apart = s->dilation, n_rows = apart * apart * pieces(s->out_height, apart * ROWS);
-    const size_t n_next = depthwise_plane(s) / (size_t)n_rows + 1;
-    const vec *next = d->in + depthwise_plane(s);
+    const size_t plane = depthwise_plane(s), each = plane / (size_t)n_rows + 1;
+    size_t called = d->next ? 0 : plane; /* of the next plane */
     for (int first = 0; first < apart; first++)
         for (int x = 0; x < apart; x++)
-            for (int y = first; y < s->out_height; y += apart * ROWS, next += n_next) {
-                depthwise_call(next, n_next);
+            for (int y = first; y < s->out_height; y += apart * ROWS) {
+                size_t n = plane - called < each ? plane - called : each;
+                depthwise_call(d->in + plane + called, n);
+                called += n;
                 compute(d, y, x);
             }
 }

@@ -7,6 +7,7 @@ enum { MAX_PIXELS = 2 * (COLUMNS - 1) + MAX_TAPS };
 typedef struct taps {
     const grouped_shape *shape;
     const vec *in, *gout;
+    bool next;
     int ky; /* the first row of taps */
 } taps;
 
@@ -22,7 +23,7 @@ SIMD_INLINE bool is_inside(const grouped_shape *s, int x, const depthwise_kind k
 SIMD_INLINE void add_row(const grouped_shape *s, const vec *row, int first, const vec *gradient,
                          const depthwise_kind kind, const bool inside, vec *sum)
 {
-    vec pixel[MAX_PIXELS];
+    vec pixel[MAX_PIXELS] = {{0}};
     SIMD_FOR (int k = 0; k < (COLUMNS - 1) * kind.stride + kind.size; k++)
         pixel[k] = depthwise_pixel(s, row, first + k, inside);
     SIMD_FOR (int c = 0; c < COLUMNS; c++)
@@ -73,13 +74,11 @@ SIMD_INLINE void taps_compute(const taps *t, vec *sums, const int n_ky, const de
     const grouped_shape *s = t->shape;
     const size_t n_out = (size_t)s->out_width;
     const size_t n_in = depthwise_plane(s) / (size_t)s->out_height;
-    const vec *next = t->in + depthwise_plane(s),
-              *next_gout = t->gout + (size_t)s->out_height * n_out;
     vec sum[MAX_ROWS][MAX_TAPS] = {{{0}}};
-    for (int y = 0; y < s->out_height; y++, next += n_in, next_gout += n_out) {
-        if (t->ky == 0) { /* once will do */
-            depthwise_call(next, n_in);
-            depthwise_call(next_gout, n_out);
+    for (int y = 0; y < s->out_height; y++) {
+        if (t->next && t->ky == 0) { /* once will do */
+            depthwise_call(t->in + depthwise_plane(s) + (size_t)y * n_in, n_in);
+            depthwise_call(t->gout + (size_t)(s->out_height + y) * n_out, n_out);
         }
         for (int x = 0; x < s->out_width; x += COLUMNS)
             if (is_inside(s, x, kind))
@@ -126,11 +125,11 @@ static taps_function *const functions[N_PASSES][MAX_TAPS + 1][2] = {
     [STRIDED] = {[3] = {taps_3x3_strided}, [5] = {taps_2x5_strided, taps_1x5_strided}},
 };
 
-void depthwise_sums(const grouped_shape *s, const vec *in, const vec *gout, vec *sums)
+void depthwise_sums(const grouped_shape *s, const vec *in, const vec *gout, bool next, vec *sums)
 {
     enum pass pass = s->stride == 2 ? STRIDED : s->dilation > 1 ? DILATED : DENSE;
     taps_function *const *of_size = functions[pass][s->kernel];
     const int rows = s->kernel == 3 ? 3 : 2;
-    for (taps t = {s, in, gout, 0}; t.ky < s->kernel; t.ky += rows)
+    for (taps t = {s, in, gout, next, 0}; t.ky < s->kernel; t.ky += rows)
         of_size[t.ky + rows > s->kernel](&t, sums);
 }

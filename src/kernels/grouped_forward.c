@@ -2,8 +2,8 @@
 
 /*
  * A tile is 1 or 4 out channels of a group x neighbouring pixels of a row, summed up in registers.  Of a single channel,
- * as in a depthwise convolution, pixels come from memory with each product, and a weight serves as many as there are
- * registers; of four channels, each pixel is loaded once for all.
+ * as in a depthwise convolution that depthwise.h has not, pixels come from memory with each product, and a weight serves
+ * as many as there are registers; of four channels, each pixel is loaded once for all.
  */
 enum { MOST_CHANNELS = 4, MOST_PIXELS = 8, WIDE_PIXELS = SIMD_TILE_PIXELS };
 
@@ -164,7 +164,7 @@ const vec *grouped_planes(const grouped_shape *s, const vec *in, size_t group, v
     return scratch;
 }
 
-/* All rows of some channels of a group; of all blocks' for out, of one's for the weights. */
+/* All rows of some channels of a group, whose number counts on through the blocks. */
 static void channels(const grouped_shape *s, const grouped_arrays *a, const vec *in, size_t group,
                      int k)
 {
@@ -189,7 +189,8 @@ static void channels(const grouped_shape *s, const grouped_arrays *a, const vec 
     t.w = a->w + of_block * n_out * n_in * taps + m * t.w_out + (a->flipped ? taps - 1 : 0);
     t.out = a->out + (group * (size_t)n_out + (size_t)m) * out_plane;
     if (depthwise_fits(s)) {
-        depthwise_forward(&(depthwise){s, in, t.w, t.w_tap, t.bias, t.out});
+        depthwise_forward(
+            &(depthwise){s, in, t.w, t.w_tap, t.bias, t.out, of_block + 1 < s->groups});
         return;
     }
     for (int y = 0; y < s->out_height; y++) {
@@ -204,7 +205,8 @@ void grouped_forward(const grouped_shape *s, const grouped_arrays *a, size_t beg
     const size_t tiles = (size_t)tiles_of(s);
     const vec *in = NULL;
     for (size_t k = begin; k < end; k++) {
-        if (k == begin || k % tiles == 0) /* a group at a time, which stays in the cache */
+        if (k == begin ||
+            k % tiles == 0) /* a group at a time: but for large ones it stays in the cache */
             in = grouped_planes(s, a->in, k / tiles, a->scratch);
         channels(s, a, in, k / tiles, (int)(k % tiles));
     }

@@ -70,14 +70,14 @@ static size_t pairs_of(const grouped_shape *s)
     return (size_t)s->out_channels * (size_t)s->in_channels;
 }
 
-/* The sums of pair k of all blocks, [ky][kx]; in: of its group's channels, among their zeros. */
+/* The sums of pair k, which counts on through the blocks, [ky][kx]; in: its group's grouped_planes. */
 static void pair_sums(const grouped_shape *s, const grouped_gradient_arrays *a, const vec *in,
                       size_t k, vec *sums)
 {
     const size_t n_in = (size_t)s->in_channels, row = (size_t)s->in.to_width;
     const vec *gout = plane_out(s, a->gout, k / n_in);
     if (depthwise_fits(s)) {
-        depthwise_sums(s, in, gout, sums);
+        depthwise_sums(s, in, gout, (k + 1) % (size_t)s->groups > 0, sums);
         return;
     }
     taps t = {.gout = gout,

@@ -80,7 +80,7 @@ static enum conv_method method_of(const layer *self)
     return (enum conv_method)self->values[CONV_OWN];
 }
 
-/* Is the input kept embedded in its padding, and the gradient in its margins?  Winograd's need neither, nor do 1x1. */
+/* Is the input kept embedded in its padding, and the gradient in its margins?  Winograd's need neither. */
 static bool embeds_input(const layer *self)
 {
     return conv_is_padded(self) && method_of(self) == CONV_DIRECT;

@@ -32,9 +32,10 @@ static grouped_shape backward_shape(const layer *self)
 static size_t scratch_bytes(const layer *self, const void *plan)
 {
     (void)plan;
-    grouped_shape s = forward_shape(self), back = backward_shape(self);
-    size_t forward = grouped_scratch(&s), backward = grouped_scratch(&back);
-    return (forward > backward ? forward : backward) * sizeof(vec);
+    const grouped_shape s = forward_shape(self), back = backward_shape(self);
+    const size_t of_input = grouped_scratch(&s);
+    const size_t of_gradient = self->inputs[0] != LAYER_IMAGES ? grouped_scratch(&back) : 0;
+    return (of_input > of_gradient ? of_input : of_gradient) * sizeof(vec);
 }
 
 static void forward(const layer *self, const layer_pass *pass, const team *us)
@@ -82,12 +83,12 @@ static void backward_by_blocks(const layer *self, const layer_pass *pass)
     grouped_shape s = forward_shape(self), back = backward_shape(self);
     const size_t n = (size_t)s.groups, items = grouped_items(&back) / n;
     for (size_t b = 0; b < pass->block_end - pass->block_begin; b++) {
-        grouped_gradient_arrays sums = {pass->x[0] + b * layer_features(self->in[0]),
-                                        pass->gy + b * layer_features(self->out), VEC_WIDTH,
-                                        pass->scratch};
+        grouped_gradient_arrays a = {pass->x[0] + b * layer_features(self->in[0]),
+                                     pass->gy + b * layer_features(self->out), VEC_WIDTH,
+                                     pass->scratch};
         for (size_t k = b * n; k < (b + 1) * n; k++) {
             if (pass->g)
-                grouped_gradient_sums(&s, &sums, pass->sums + b * self->n_sums, k - b * n,
+                grouped_gradient_sums(&s, &a, pass->sums + b * self->n_sums, k - b * n,
                                       k - b * n + 1);
             if (pass->gx[0])
                 input_gradient(self, pass, k * items, (k + 1) * items);

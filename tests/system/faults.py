@@ -75,7 +75,9 @@ def reference(bramble, pictures):
 
 
 def hold_until_saved(pid, checkpoint):
-    """Stop a rank, so that no round ends, until there is a checkpoint: it follows the rounds when the disk is ready."""
+    """Stop a rank, so that no round ends, until there is a checkpoint: it follows the rounds when the disk is ready.
+
+    The supervisor's patience is longer than a disk takes."""
     os.kill(pid, signal.SIGSTOP)
     wait_for(lambda: rounds_done(checkpoint) >= 1)
 

@@ -9,7 +9,7 @@ from conftest import ROOT
 sys.path.insert(0, str(ROOT / "python"))
 import bramble as package  # noqa: E402
 from bramble.page_study import study_page  # noqa: E402
-from bramble.recipes import recipe_curves, recipe_table  # noqa: E402
+from bramble.recipes import SETTINGS, recipe_curves, recipe_table  # noqa: E402
 
 RECIPES = sorted((ROOT / "results/recipes").glob("*.h5"))
 
@@ -28,7 +28,7 @@ def test_a_kept_run_is_of_the_preset(bramble, path):
     preset = path.stem.rsplit("-", 1)[0]
     assert run.complete and (run.config["preset"], run.config["limit-train"], run.config["validate"]) == (preset, "0", "0")
     settings = settings_of(bramble, preset)
-    assert len(settings) > 3
+    assert len(settings) > 3 and set(settings) <= {"data", "eval-every", *SETTINGS}
     if settings.pop("normalise", None) == "measured":  # the file has what was measured
         assert re.fullmatch(r"[\d.,]+/[\d.,]+", run.config["normalise"])
     assert {name: run.config[name] for name in settings} == settings

@@ -53,6 +53,18 @@
     "[n]\nkind = groupnorm\ngroups = 3\n[s]\nkind = relu\n"                                        \
     "[i]\nkind = conv\nfilters = 7\nkernel = 2\ndilation = 3\n[o]\nkind = conv\nfilters = 9\n"     \
     "kernel = 1\n[t]\nkind = relu\n[q]\nkind = globalpool\n[f]\nkind = dense\nunits = 5\n"
+/* Depthwise ones: dense, dilated, and with strides whose gradients begin at even and at odd pixels. */
+#define DEPTHWISE                                                                                  \
+    "[model]\nname = t\ninput = 2 21 20\nclasses = 5\n"                                            \
+    "[p]\nkind = conv\nfilters = 4\nkernel = 1\n"                                                  \
+    "[a]\nkind = conv\nfilters = 4\nkernel = 3\npadding = 1\ngroups = 4\n"                         \
+    "[s]\nkind = add\ninput = a, p\n"                                                              \
+    "[d]\nkind = conv\nfilters = 4\nkernel = 5\npadding = 4\ndilation = 2\ngroups = 4\n"           \
+    "[g]\nkind = conv\nfilters = 4\nkernel = 7\npadding = 3\ngroups = 4\nbias = no\n"              \
+    "[c]\nkind = conv\nfilters = 4\nkernel = 5\npadding = 2\nstride = 2\ngroups = 4\n"             \
+    "[e]\nkind = conv\nfilters = 4\nkernel = 3\npadding = 3\ndilation = 3\ngroups = 4\n"           \
+    "[h]\nkind = conv\nfilters = 4\nkernel = 3\npadding = 1\nstride = 2\ngroups = 4\n"             \
+    "[f]\nkind = dense\nunits = 5\n"
 /* All of Winograd's forms. */
 #define WINOGRAD                                                                                   \
     "[model]\nname = t\ninput = 3 9 8\nclasses = 4\n"                                              \

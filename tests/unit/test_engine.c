@@ -135,6 +135,7 @@ static void test_same_bits(void **state)
     check_engines(NORMS, "adamw");
     check_engines(WINOGRAD, "sgd");
     check_engines(GROUPED, "adamw");
+    check_engines(DEPTHWISE, "sgd");
 }
 
 /* One optimizer may serve networks of other engines with the same instruction set, but its rule is no other's. */

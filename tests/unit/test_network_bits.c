@@ -102,6 +102,7 @@ static void test_threads(void **state)
     check_threads(MIXED, "sgd", 0.0);
     check_threads(NORMS, "sgd", 0.0);
     check_threads(GROUPED, "sgd", 0.0);
+    check_threads(DEPTHWISE, "sgd", 0.0);
 }
 
 /* Models of so many layers each, once absorbed, that train to the same bits. */
