@@ -28,7 +28,11 @@ const char *__asan_default_options(void)
 
 #define COUNT(list) (int)(sizeof(list) / sizeof *(list))
 #define ROUNDING 0x1p-24 /* of one operation, relative */
-enum { SEED = 20240501, GUARD_BYTES = 128, GUARD_FILL = 0xA5 };
+enum {
+    SEED = 20240501,
+    GUARD_BYTES = 128,
+    GUARD_FILL = 0xFF /* NaN: what is read beside an array shows */
+};
 enum numbers {
     INTEGERS, /* -4 .. 4: their sums of products are exact, so a wrong or missing term shows */
     REALS     /* -1 .. 1 */
