@@ -16,6 +16,7 @@ PATIENCE = 6  # seconds; a rank that hangs is noticed after two of them or littl
 FIRST_ROUND = 12
 N_RANKS = 3
 ROUNDS = 16
+LONG = 600  # rounds: not over before there is a checkpoint
 
 
 def command(bramble, pictures, *more, ranks=N_RANKS, rounds=ROUNDS):
@@ -67,19 +68,20 @@ class Supervised:
         return next((when - moment for when, line in self.said if when >= moment and "; restart " in line), None)
 
 
-def reference(bramble, pictures):
+def reference(bramble, pictures, rounds=ROUNDS):
     """The run that never stopped."""
-    done = bramble.run(command(bramble, pictures), 60)
+    done = bramble.run(command(bramble, pictures, rounds=rounds), 60 * SLOW)
     assert done.returncode == 0, done.stderr
     return Run(Path(bramble.folder) / "out.h5")
 
 
-def hold_until_saved(pid, checkpoint):
-    """Stop a rank, so that no round ends, until there is a checkpoint: it follows the rounds when the disk is ready.
+def once_saved(find, checkpoint):
+    """The process of a run that find() tells, None while it is not there, as soon as there is a checkpoint.
 
-    The supervisor's patience is longer than a disk takes."""
-    os.kill(pid, signal.SIGSTOP)
-    wait_for(lambda: rounds_done(checkpoint) >= 1)
+    That follows the rounds when the disk is ready, and to find a process takes as long as some rounds: so it comes first."""
+    pid = wait_for(find)
+    wait_for(lambda: rounds_done(checkpoint) >= 2)
+    return pid
 
 
 def one_fault(bramble, pictures, seed, expected):
