@@ -106,9 +106,9 @@ static void stream_read(const vec *x, size_t n)
 
 static void stream_copy(const vec *x, vec *y, size_t n)
 {
+    /* Not by the C library, which goes past the caches where it thinks that better. */
     for (size_t k = 0; k < n; k++)
-        y[k] = vec_in_register(
-            x[k]); /* not by the C library: past the caches where it thinks that better */
+        y[k] = vec_in_register(x[k]);
 }
 
 static void stream_work(const team *us, void *arg)

@@ -9,6 +9,7 @@
 #include "kernels/grouped.h"
 
 enum { DEPTHWISE_COLUMNS = 4, DEPTHWISE_MAX_TAPS = 7 };
+enum { DEPTHWISE_MAX_PIXELS = 2 * (DEPTHWISE_COLUMNS - 1) + DEPTHWISE_MAX_TAPS };
 
 /* How a kernel passes over a plane: what is known when it is compiled. */
 typedef struct depthwise_kind {
@@ -46,6 +47,12 @@ void depthwise_forward(const depthwise *d);
 /* depthwise_sums - [ky][kx], of the gradient of its weights; next: as above, of both planes */
 void depthwise_sums(const grouped_shape *shape, const vec *in, const vec *gout, bool next,
                     vec *sums);
+
+/* depthwise_window - pixels, or rows, that a line of n outputs sees */
+SIMD_INLINE int depthwise_window(const depthwise_kind kind, int n)
+{
+    return (n - 1) * kind.stride + kind.size;
+}
 
 /* depthwise_pixel - of a row of the input; 0 beside it, where not all are known to be inside */
 SIMD_INLINE vec depthwise_pixel(const grouped_shape *s, const vec *row, int x, const bool inside)

@@ -3,13 +3,6 @@
 
 /* Outputs of a tile: neighbours, or as far apart as the taps of a dilated kernel, whose pixels they share that way. */
 enum { ROWS = SIMD_TILE_SUMS < 20 ? 2 : 4, COLUMNS = DEPTHWISE_COLUMNS };
-enum { MAX_PIXELS = 2 * (COLUMNS - 1) + DEPTHWISE_MAX_TAPS };
-
-/* Pixels, or rows, that a line of n outputs sees. */
-SIMD_INLINE int window(const depthwise_kind kind, int n)
-{
-    return (n - 1) * kind.stride + kind.size;
-}
 
 SIMD_INLINE int apart_of(const depthwise *d, const depthwise_kind kind)
 {
@@ -29,7 +22,7 @@ SIMD_INLINE bool is_inside(const depthwise *d, int x, const depthwise_kind kind)
 {
     const grouped_shape *s = d->shape;
     const int apart = apart_of(d, kind), first = x * kind.stride - s->in.left;
-    const int last = first + (window(kind, COLUMNS) - 1) * apart;
+    const int last = first + (depthwise_window(kind, COLUMNS) - 1) * apart;
     return first >= 0 && last / s->in.stride < s->in.width &&
            x + (COLUMNS - 1) * apart < s->out_width;
 }
@@ -39,7 +32,7 @@ SIMD_INLINE void load(const depthwise *d, const vec *row, int x, const depthwise
                       const bool inside, vec *pixel)
 {
     const int apart = apart_of(d, kind), first = x * kind.stride - d->shape->in.left;
-    SIMD_FOR (int k = 0; k < window(kind, COLUMNS); k++) {
+    SIMD_FOR (int k = 0; k < depthwise_window(kind, COLUMNS); k++) {
         if (kind.parity < 0)
             pixel[k] = depthwise_pixel(d->shape, row, first + k * apart, inside);
         else if (k % 2 == kind.parity)
@@ -71,15 +64,15 @@ SIMD_INLINE void tile_compute(const depthwise *d, int y, int x, const depthwise_
     const grouped_shape *s = d->shape;
     const int apart = apart_of(d, kind), width = s->out_width * apart;
     const int n_y = pieces(s->out_height - y, apart), n_x = pieces(s->out_width - x, apart);
-    vec sum[ROWS][COLUMNS], pixel[MAX_PIXELS];
+    vec sum[ROWS][COLUMNS], pixel[DEPTHWISE_MAX_PIXELS];
     vec *out = d->out + (size_t)y * (size_t)s->out_width + (size_t)x;
     SIMD_FOR (int r = 0; r < ROWS; r++)
         SIMD_FOR (int c = 0; c < COLUMNS; c++)
             sum[r][c] = d->bias                          ? vec_set(*d->bias)
                         : r < n_y && (inside || c < n_x) ? out[r * width + c * apart]
                                                          : vec_set(0.0F);
-    for (int k = 0; k < window(kind, ROWS);
-         k++) { /* written out they leave the instructions' cache */
+    /* A loop: its turns written out leave the instructions' cache. */
+    for (int k = 0; k < depthwise_window(kind, ROWS); k++) {
         const int row = stored_row(s, y * kind.stride - s->in.top + k * apart);
         if (row < 0)
             continue;

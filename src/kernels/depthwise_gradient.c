@@ -2,7 +2,6 @@
 
 /* A tile is some rows of taps: their sums stay in registers while the planes pass, a few columns at a time. */
 enum { MAX_ROWS = 3, MAX_TAPS = DEPTHWISE_MAX_TAPS, COLUMNS = DEPTHWISE_COLUMNS };
-enum { MAX_PIXELS = 2 * (COLUMNS - 1) + MAX_TAPS };
 
 typedef struct taps {
     const grouped_shape *shape;
@@ -11,7 +10,7 @@ typedef struct taps {
     int ky; /* the first row of taps */
 } taps;
 
-/* Does the first column's first tap, at `first`, see the input, and the last one's last one? */
+/* Is each pixel that the columns from x on need inside, and are they all there? */
 SIMD_INLINE bool is_inside(const grouped_shape *s, int x, const depthwise_kind kind)
 {
     const int first = x * kind.stride - s->in.left;
@@ -23,8 +22,8 @@ SIMD_INLINE bool is_inside(const grouped_shape *s, int x, const depthwise_kind k
 SIMD_INLINE void add_row(const grouped_shape *s, const vec *row, int first, const vec *gradient,
                          const depthwise_kind kind, const bool inside, vec *sum)
 {
-    vec pixel[MAX_PIXELS] = {{0}};
-    SIMD_FOR (int k = 0; k < (COLUMNS - 1) * kind.stride + kind.size; k++)
+    vec pixel[DEPTHWISE_MAX_PIXELS] = {{0}};
+    SIMD_FOR (int k = 0; k < depthwise_window(kind, COLUMNS); k++)
         pixel[k] = depthwise_pixel(s, row, first + k, inside);
     SIMD_FOR (int c = 0; c < COLUMNS; c++)
         SIMD_FOR (int kx = 0; kx < kind.size; kx++)

@@ -86,12 +86,12 @@ static void backward_by_blocks(const layer *self, const layer_pass *pass)
         grouped_gradient_arrays a = {pass->x[0] + b * layer_features(self->in[0]),
                                      pass->gy + b * layer_features(self->out), VEC_WIDTH,
                                      pass->scratch};
-        for (size_t k = b * n; k < (b + 1) * n; k++) {
+        for (size_t group = 0; group < n; group++) {
+            const size_t item = (b * n + group) * items;
             if (pass->g)
-                grouped_gradient_sums(&s, &a, pass->sums + b * self->n_sums, k - b * n,
-                                      k - b * n + 1);
+                grouped_gradient_sums(&s, &a, pass->sums + b * self->n_sums, group, group + 1);
             if (pass->gx[0])
-                input_gradient(self, pass, k * items, (k + 1) * items);
+                input_gradient(self, pass, item, item + items);
         }
     }
 }
