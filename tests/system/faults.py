@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from conftest import ROOT, SLOW
+from conftest import ROOT, SLOW, WAIT_S
 from runs import LINEAR, Run, differences, write_model
 from test_kill import ranks_of, rounds_done, wait_for
 
@@ -16,13 +16,15 @@ PATIENCE = 6  # seconds; a rank that hangs is noticed after two of them or littl
 FIRST_ROUND = 12
 N_RANKS = 3
 ROUNDS = 16
-LONG = 600  # rounds: not over before there is a checkpoint
+# Not over before there is a checkpoint and somebody has seen it.  Many steps, not many rounds: where others use the cores,
+# every message waits for its turn.
+LONG, LONG_STEPS = 12, 6000
 
 
-def command(bramble, pictures, *more, ranks=N_RANKS, rounds=ROUNDS):
+def command(bramble, pictures, *more, ranks=N_RANKS, rounds=ROUNDS, steps=150):
     options = write_model(Path(bramble.folder), LINEAR)[0]
     return bramble.command(ranks, "train", "--quiet", "--data", pictures, *options, "--limit-train", 300, "--limit-test", 20,
-                           "--batch", 4, "--local-steps", 150, "--average-every", 75, "--lr", 1e-3, "--keep-momentum",
+                           "--batch", 4, "--local-steps", steps, "--average-every", steps // 2, "--lr", 1e-3, "--keep-momentum",
                            "--rounds", rounds, "--threads", 1, "--eval-every", 5, "--checkpoint-every", 2,
                            "--checkpoint", "c.h5", "--out", "out.h5", *more)
 
@@ -54,10 +56,10 @@ class Supervised:
     def all(self):
         return "\n".join(f"{when - self.began:.1f} s: {line}" for when, line in self.said)
 
-    def end(self, timeout=90):
+    def end(self, timeout=WAIT_S):
         """Its status; it must end by itself."""
         try:
-            self.process.wait(timeout * SLOW)
+            self.process.wait(timeout)
         finally:
             self.process.terminate()
             self.reader.join(timeout=20)
@@ -68,9 +70,13 @@ class Supervised:
         return next((when - moment for when, line in self.said if when >= moment and "; restart " in line), None)
 
 
-def reference(bramble, pictures, rounds=ROUNDS):
+def long_command(bramble, pictures, *more):
+    return command(bramble, pictures, *more, rounds=LONG, steps=LONG_STEPS)
+
+
+def reference(bramble, line):
     """The run that never stopped."""
-    done = bramble.run(command(bramble, pictures, rounds=rounds), 60 * SLOW)
+    done = bramble.run(line)
     assert done.returncode == 0, done.stderr
     return Run(Path(bramble.folder) / "out.h5")
 

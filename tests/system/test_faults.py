@@ -14,8 +14,8 @@ import faults
 import h5py
 import numpy as np
 import pytest
-from conftest import BRAMBLE, ROOT, SLOW, Runner
-from faults import LONG, N_RANKS, PATIENCE, Supervised, command, once_saved
+from conftest import BRAMBLE, ROOT, SLOW, WAIT_S, Runner
+from faults import LONG, LONG_STEPS, N_RANKS, PATIENCE, Supervised, command, long_command, once_saved
 from forbidden import KNOWN, LINKS, LOCKS, forbid
 from runs import LINEAR, PAPER, Run, differences, write_model
 from test_kill import ranks_of, rounds_done, wait_for
@@ -26,13 +26,15 @@ TINY = ["--limit-train", 60, "--limit-test", 20, "--batch", 4, "--threads", 1]
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, pictures):
     """The run of command() that never stopped."""
-    return faults.reference(Runner(tmp_path_factory.mktemp("whole")), pictures)
+    runner = Runner(tmp_path_factory.mktemp("whole"))
+    return faults.reference(runner, command(runner, pictures))
 
 
 @pytest.fixture(scope="module")
 def long(tmp_path_factory, pictures):
-    """The same of LONG rounds."""
-    return faults.reference(Runner(tmp_path_factory.mktemp("long")), pictures, LONG)
+    """That of long_command()."""
+    runner = Runner(tmp_path_factory.mktemp("long"))
+    return faults.reference(runner, long_command(runner, pictures))
 
 
 def lines_of(text):
@@ -59,23 +61,23 @@ def test_random_moments(tmp_path, pictures, whole):
 
 def test_what_is_tried_again(bramble, pictures, tmp_path, long):
     """The dead rank and its host are named; a run that is done is not run again; a mistake is none of its business."""
-    run = Supervised(bramble, command(bramble, pictures, rounds=LONG))
+    run = Supervised(bramble, long_command(bramble, pictures))
     os.kill(once_saved(lambda: ranks_of(tmp_path).get(2), tmp_path / "c.h5"), signal.SIGKILL)
     assert run.end() == 0, run.all()
     host = os.uname().nodename
     assert run.words() == [f"supervise: rank 2 on {host} was ended by signal 9 (Killed); restart 1 from c.h5"]
     result = Run(tmp_path / "out.h5")
     assert differences(long, result) == [] and result["interruptions/rounds"].size == 1
-    again = Supervised(bramble, command(bramble, pictures, rounds=LONG))
+    again = Supervised(bramble, long_command(bramble, pictures))
     assert again.end() == 0 and again.words() == []
     assert differences(long, Run(tmp_path / "out.h5")) == []
-    mistake = Supervised(bramble, command(bramble, pictures, "--lr", "fast", rounds=LONG))
+    mistake = Supervised(bramble, long_command(bramble, pictures, "--lr", "fast"))
     assert mistake.end() == 2 and mistake.words() == [] and len(lines_of(mistake.text())) == 1
 
 
 def test_mpirun_does_not_end(bramble, pictures, tmp_path, long):
     """As now and then when a rank dies in MPI_Init: here it is stopped, so that it does not see its ranks' end."""
-    run = Supervised(bramble, command(bramble, pictures, rounds=LONG))
+    run = Supervised(bramble, long_command(bramble, pictures))
     once_saved(lambda: ranks_of(tmp_path).get(2), tmp_path / "c.h5")
     ranks = ranks_of(tmp_path)
     mpirun = int(Path(f"/proc/{ranks[0]}/stat").read_text().rsplit(")", 1)[1].split()[1])
@@ -121,12 +123,12 @@ def worker_of(out):
 def test_a_study(bramble, pictures, tmp_path):
     """jobs/study --supervise: a run whose worker dies is done all the same, and its checkpoint is gone then."""
     study = [ROOT / "jobs" / "study", "--supervise", "--results", tmp_path, "--repeats", 1, "--data", pictures, "--model",
-             write_model(tmp_path, LINEAR)[0][1].replace(".", str(tmp_path), 1), "--rounds", LONG, "--local-steps", 200, "1:1"]
+             write_model(tmp_path, LINEAR)[0][1].replace(".", str(tmp_path), 1), "--rounds", LONG, "--local-steps", LONG_STEPS, "1:1"]
     with subprocess.Popen([*map(str, study)], env=dict(bramble.env, BRAMBLE=str(BRAMBLE)), stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         out = tmp_path / "cases" / "cases-1-1-r1.h5"
         os.kill(once_saved(lambda: worker_of(out), out.with_suffix(".checkpoint.h5")), signal.SIGKILL)
-        said = run.communicate(timeout=180 * SLOW)
+        said = run.communicate(timeout=WAIT_S)
     assert run.returncode == 0, said
     assert Run(out).summary["complete"] == 1 and Run(out)["interruptions/rounds"].size == 1
     assert sorted(path.name for path in out.parent.iterdir() if path.suffix != ".log") in (
@@ -264,7 +266,7 @@ def test_two_runs_with_the_same_out(bramble, pictures, tmp_path):
     started = [subprocess.Popen(bramble.command(2, "train", "--quiet", *options, "--seed", seed), cwd=tmp_path, env=bramble.env,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
                for seed in (1, 2)]
-    said = [one.communicate(timeout=60 * SLOW)[1] for one in started]
+    said = [one.communicate(timeout=WAIT_S)[1] for one in started]
     statuses = [one.returncode for one in started]
     assert sorted(statuses) == [0, 2], said
     loser = statuses.index(2)
@@ -296,7 +298,7 @@ def test_disk_full_during_a_run(bramble, pictures, tmp_path):
                 with pytest.raises(OSError, match="No space"):
                     while True:
                         filler.write(b"x" * 4096)
-            said = run.communicate(timeout=60 * SLOW)[1]
+            said = run.communicate(timeout=WAIT_S)[1]
         assert run.returncode == 0, said
         assert Run(disk / "out.h5").summary["complete"] == 1
         assert all("warning: no checkpoint of round" in line and "No space" in line for line in lines_of(said))
@@ -323,7 +325,7 @@ def test_disk_read_only_during_a_run(bramble, pictures, tmp_path):
             wait_for(lambda: rounds_done(disk / "out.h5") >= 8 and rounds_done(disk / "c.h5") >= 2)
             os.sync()
             Path(f"/sys/fs/ext4/{Path(device).name}/trigger_fs_error").write_text("1")
-            said = run.communicate(timeout=60 * SLOW)[1]
+            said = run.communicate(timeout=WAIT_S)[1]
         assert run.returncode == 1, said
         *warnings, last = lines_of(said)
         why = "(Read-only file system|Input/output error)"  # the second where it was writing at that moment
