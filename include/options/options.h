@@ -92,8 +92,11 @@ typedef struct train_options {
     int preset;                     /* 0: none, else option_presets[preset - 1] */
     char config[OPTION_TEXT_BYTES]; /* empty: none */
 
-    bool given[OPTION_MAX]; /* by line of the table: by preset, file or command line */
+    unsigned char given[OPTION_MAX]; /* by line of the table: enum option_level */
 } train_options;
+
+/* Who said what an option is. */
+enum option_level { LEVEL_DEFAULT, LEVEL_PRESET, LEVEL_GIVEN };
 
 enum deal { DEAL_AUTO, DEAL_SHUFFLED, DEAL_CONTIGUOUS, DEAL_ALL };
 enum sync { SYNC_WEIGHTS, SYNC_GRADIENTS };

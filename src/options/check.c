@@ -51,20 +51,43 @@ static bool is_set(const train_options *o, const option_entry *entry, error *err
     return set;
 }
 
-static bool check_companion(const companion *c, const train_options *o, error *err)
+static const char *word_of(const train_options *o, const option_entry *entry)
 {
-    const option_entry *other = entry_of(c->other);
-    char words[80] = "";
-    if (!is_set(o, entry_of(c->name), err))
-        return err->kind == ERROR_NONE;
-    const char *is = other->word((size_t) * (const int *)((const char *)o + other->offset));
-    for (size_t i = 0; i < sizeof c->words / sizeof *c->words && c->words[i]; i++) {
+    return entry->word((size_t) * (const int *)((const char *)o + entry->offset));
+}
+
+static bool counts(const companion *c, const train_options *o)
+{
+    const char *is = word_of(o, entry_of(c->other));
+    for (size_t i = 0; i < sizeof c->words / sizeof *c->words && c->words[i]; i++)
         if (strcmp(is, c->words[i]) == 0)
             return true;
-        strcat(strcat(words, i > 0 ? "|" : ""), c->words[i]);
+    return false;
+}
+
+bool check_preset(train_options *o, error *err)
+{
+    for (size_t i = 0; i < sizeof companions / sizeof *companions; i++) {
+        const option_entry *entry = entry_of(companions[i].name);
+        unsigned char *level = &o->given[entry - option_train_table];
+        if (*level != LEVEL_PRESET || counts(&companions[i], o))
+            continue;
+        if (!option_set(entry, o, entry->initial, err))
+            return false;
+        *level = LEVEL_DEFAULT;
     }
+    return true;
+}
+
+static bool check_companion(const companion *c, const train_options *o, error *err)
+{
+    char words[80] = "";
+    if (!is_set(o, entry_of(c->name), err) || counts(c, o))
+        return err->kind == ERROR_NONE;
+    for (size_t i = 0; i < sizeof c->words / sizeof *c->words && c->words[i]; i++)
+        strcat(strcat(words, i > 0 ? "|" : ""), c->words[i]);
     return error_user(err, "--%s counts only with --%s %s, which is %s", c->name, c->other, words,
-                      is);
+                      word_of(o, entry_of(c->other)));
 }
 
 /* Of options that are the former start's, where one goes on from a checkpoint, nothing is known yet. */
@@ -125,13 +148,35 @@ static const exclusion exclusions[] = {
     {"noise", "average-every"},
 };
 
+/* The one of two that nobody gave but the preset; NULL: both were given. */
+static const option_entry *preset_of(const train_options *o, const exclusion *e)
+{
+    const char *const names[] = {e->name, e->other};
+    for (size_t i = 0; i < 2; i++)
+        if (o->given[entry_of(names[i]) - option_train_table] == LEVEL_PRESET)
+            return entry_of(names[i]);
+    return NULL;
+}
+
+static bool refuse_both(const train_options *o, const exclusion *e, error *err)
+{
+    const option_entry *preset = preset_of(o, e);
+    if (!preset)
+        return error_user(err, "--%s and --%s exclude each other; leave one out", e->name,
+                          e->other);
+    const bool flag = preset->type == OPTION_FLAG;
+    return error_user(
+        err, "--%s and --%s exclude each other, and preset %s has the %s; add --%s%s%s%s", e->name,
+        e->other, word_of(o, entry_of("preset")), preset == entry_of(e->name) ? "first" : "second",
+        flag ? "no-" : "", preset->name, flag ? "" : " ", flag ? "" : preset->initial);
+}
+
 static bool check_exclusions(const train_options *o, error *err)
 {
     for (size_t i = 0; i < sizeof exclusions / sizeof *exclusions; i++) {
         const exclusion *e = &exclusions[i];
         if (is_set(o, entry_of(e->name), err) && is_set(o, entry_of(e->other), err))
-            return error_user(err, "--%s and --%s exclude each other; leave one out", e->name,
-                              e->other);
+            return refuse_both(o, e, err);
     }
     return err->kind == ERROR_NONE;
 }

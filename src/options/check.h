@@ -7,7 +7,13 @@
 #include "base/error.h"
 #include "options/options.h"
 
-/* check_options - of all levels together; false with err (user) */
+/*
+ * check_preset - what a preset sets, but for an option of which another word was given (--muon-lr, but --optimizer sgd),
+ *                is as by default
+ * check_options - of all levels together
+ * false with err (user; the first: environment, no memory).
+ */
+bool check_preset(train_options *options, error *err);
 bool check_options(const train_options *options, error *err);
 
 #endif

@@ -76,7 +76,7 @@ static bool set_from_preset(const option_entry *table, train_options *options, e
         assert(entry);
         if (!option_set(entry, options, setting->value, err))
             return error_prefix(err, "preset %s, %s", preset->name, setting->name);
-        options->given[entry - table] = true;
+        options->given[entry - table] = LEVEL_PRESET;
     }
     return end_level(options, before, err);
 }
@@ -105,7 +105,7 @@ static bool visit_setting(void *user, int line, const char *section, const char 
     if (*given)
         return error_user(err, "%s: given before, in line %d", name, *given);
     *given = line;
-    self->options->given[entry - self->table] = true;
+    self->options->given[entry - self->table] = LEVEL_GIVEN;
     return option_set(entry, self->options, value, err) ||
            error_prefix(err, "%s = %.60s", name, value);
 }
@@ -155,7 +155,8 @@ static bool set_levels(const option_command *command, const option_line *line, c
         return false;
     struct round_length before = start_level(options);
     for (size_t i = 0; command->options[i].name; i++)
-        options->given[i] = options->given[i] || line->values[i];
+        if (line->values[i])
+            options->given[i] = LEVEL_GIVEN;
     return set_from_line(command, line, options, err) && end_level(options, before, err) &&
            settle_options(command->options, options, err);
 }

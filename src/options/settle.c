@@ -64,6 +64,7 @@ static bool settle_server(const option_entry *table, train_options *options, err
 
 bool settle_options(const option_entry *table, train_options *options, error *err)
 {
-    return check_texts(options, err) && check_partition(options, err) &&
-           check_options(options, err) && settle_server(table, options, err);
+    return check_preset(options, err) && check_texts(options, err) &&
+           check_partition(options, err) && check_options(options, err) &&
+           settle_server(table, options, err);
 }

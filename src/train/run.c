@@ -49,7 +49,7 @@ static void start_over(run *self)
     train_options *o = &self->options;
     if (o->clients == 0) /* else they are as many as before, and a worker may have more of them */
         o->shards.n = 0;
-    o->given[option_find(option_train_table, "average") - option_train_table] = false;
+    o->given[option_find(option_train_table, "average") - option_train_table] = LEVEL_DEFAULT;
     o->label = (option_case){0, 0};
     if (a->job.server.record && !o->resume[0]) { /* the file without a round is ours */
         o->force = true;

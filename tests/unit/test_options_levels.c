@@ -40,6 +40,41 @@ static void test_preset_in_file(void **state)
     assert_true(options.lr == 0.001);
 }
 
+/* What a preset sets of an optimizer goes with it, and comes back in a line; what somebody gives has to count. */
+static void test_preset_of_another_optimizer(void **state)
+{
+    (void)state;
+    assert_true(parse("--preset resnet8")->muon_lr == 0.02);
+    const double muon_lr = parse("")->muon_lr;
+    assert_true(muon_lr != 0.02);
+    assert_true(parse("--preset lenet --optimizer sgd")->muon_lr == muon_lr);
+    assert_false(options.muon_dense);
+    assert_true(options.lr == 0.03 && options.batch == 64);
+    config_text = "preset = resnet8\noptimizer = adamw\n";
+    assert_true(parse("--config run.ini")->muon_lr == muon_lr);
+    assert_true(parse("--config run.ini --optimizer muon")->muon_lr == 0.02);
+    assert_refused("--preset resnet8 --optimizer sgd --muon-lr 0.02",
+                   "--muon-lr counts only with --optimizer muon, which is sgd");
+    config_text = "muon-lr = 0.3\n";
+    assert_refused("--preset resnet8 --config run.ini --optimizer sgd",
+                   "--muon-lr counts only with --optimizer muon, which is sgd");
+}
+
+static void test_preset_that_excludes(void **state)
+{
+    (void)state;
+    assert_refused(
+        "--preset fast --ema 0.9",
+        "--ema and --tail-average exclude each other, and preset fast has the second; add --tail-average 0");
+    assert_true(parse("--preset fast --ema 0.9 --tail-average 0")->ema == 0.9);
+    assert_refused(
+        "--preset fast --control-variates",
+        "--control-variates and --keep-momentum exclude each other, and preset fast has the second; add "
+        "--no-keep-momentum");
+    assert_refused("--preset fast --ema 0.9 --tail-average 0.5",
+                   "--ema and --tail-average exclude each other; leave one out");
+}
+
 static void test_round_length(void **state)
 {
     (void)state;
@@ -184,9 +219,14 @@ static int unset_data(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_precedence),   cmocka_unit_test(test_preset_in_file),
-        cmocka_unit_test(test_round_length), cmocka_unit_test(test_refuses_files),
-        cmocka_unit_test(test_pairs),        cmocka_unit_test(test_presets),
+        cmocka_unit_test(test_precedence),
+        cmocka_unit_test(test_preset_in_file),
+        cmocka_unit_test(test_preset_of_another_optimizer),
+        cmocka_unit_test(test_preset_that_excludes),
+        cmocka_unit_test(test_round_length),
+        cmocka_unit_test(test_refuses_files),
+        cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_presets),
     };
     return cmocka_run_group_tests(tests, unset_data, NULL);
 }
