@@ -31,7 +31,10 @@ typedef struct conv_shape {
     int between, above, before;
 } conv_shape;
 
-/* How a convolution is cut into tiles of out channels x pixels that stay in registers. */
+/*
+ * How a convolution is cut into tiles of out channels x pixels that stay in registers.  With blocks narrower than a
+ * register (simd.h, vec_row) and stride 1 each of a tile's pixels is SIMD_WIDE neighbours.
+ */
 typedef struct conv_tiling {
     int channels, pixels; /* largest tile */
     int chunk;            /* in channels whose rows of a tile stay in the level-1 cache */

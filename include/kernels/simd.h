@@ -93,6 +93,15 @@
 typedef float vec __attribute__((vector_size(VEC_WIDTH * sizeof(float))));
 typedef int32_t ivec __attribute__((vector_size(VEC_WIDTH * sizeof(int32_t))));
 
+/*
+ * vec_row - SIMD_WIDE vecs side by side, as neighbouring pixels of a row are: a whole register of the machine's, where a
+ * small batch leaves a vec only part of one
+ * vec_row_at - the same at the address of any vec
+ */
+#define SIMD_WIDE (SIMD_WIDTH / VEC_WIDTH)
+typedef float vec_row __attribute__((vector_size(SIMD_WIDTH * sizeof(float))));
+typedef vec_row vec_row_at __attribute__((aligned(VEC_WIDTH * sizeof(float)), may_alias));
+
 /* A loop of few, constant turns whose body indexes an array of vec meant for registers: all turns are written out. */
 #ifdef __clang__
 #define SIMD_FOR(...) _Pragma("clang loop unroll(full)") for (__VA_ARGS__)

@@ -21,49 +21,6 @@ typedef struct tiles {
     int n_taps, stride, n;      /* taps of each row; n: tiles */
 } tiles;
 
-#define TAP(kx)                                                                                    \
-    do {                                                                                           \
-        SIMD_FOR (int m = 0; m < n_m; m++) {                                                       \
-            vec weight = vec_set(w[(kx)*n_m + m]);                                                 \
-            SIMD_FOR (int r = 0; r < n_r; r++)                                                     \
-                sum[m][r] += weight * x[(kx) + r * step];                                          \
-        }                                                                                          \
-    } while (0)
-/* taps 0: their number and the stride are known only at run time, else the stride is 1 */
-SIMD_INLINE void tiles_compute(const tiles *t, const int n_m, const int n_r, const int taps)
-{
-    const int n_taps = taps ? taps : t->n_taps, step = taps ? 1 : t->stride;
-    const vec *in = t->in;
-    const size_t to = t->out_step;
-    vec *out = t->out;
-    for (int n = t->n; n > 0; n--, in += n_r * step, out += (size_t)n_r * to) {
-        const vec *x = in;
-        const float *w = t->w;
-        vec sum[MAX_CHANNELS][MAX_PIXELS];
-        SIMD_FOR (int m = 0; m < n_m; m++)
-            SIMD_FOR (int r = 0; r < n_r; r++)
-                sum[m][r] =
-                    t->bias ? vec_set(t->bias[m]) : out[(size_t)m * t->out_plane + (size_t)r * to];
-        for (int i = t->n_in; i > 0; i--, x += t->in_skip, w += t->w_skip) {
-            for (int ky = t->n_rows; ky > 0; ky--, x += t->in_row, w += t->w_row) {
-                /* Unrolled where the number is known, else a turn of the loop for each. */
-                SIMD_FOR (int kx = 0; kx < taps; kx++)
-                    TAP(kx);
-                for (int kx = taps; kx < n_taps; kx++)
-                    TAP(kx);
-            }
-        }
-        SIMD_FOR (int m = 0; m < n_m; m++)
-            SIMD_FOR (int r = 0; r < n_r; r++)
-                out[(size_t)m * t->out_plane + (size_t)r * to] = sum[m][r];
-    }
-}
-
-#define TILE(m, r, k)                                                                              \
-    static void tiles_##m##x##r##_##k(const tiles *t)                                              \
-    {                                                                                              \
-        tiles_compute(t, m, r, k);                                                                 \
-    }
 /*
  * Tiles for any number of taps, and, from 3 channels x 2 pixels on, for the numbers that matter: kernels
  * of 3 and 5, and for as many channels as there may be also 1 and what borders leave of the others.
@@ -85,19 +42,40 @@ _Static_assert(SIMD_TILE_CHANNELS == 6, "the lists below");
     OF(2, 1, 0)                                                                                    \
     OF(3, 1, 0)                                                                                    \
     OF(4, 1, 0) OF(5, 1, 0) OF(6, 1, 0) OF_PIXELS(OF, 1, 0) OF_PIXELS(OF, 2, 0) OF_CHANNELS(OF, 0)
-OF_ANY(TILE)
-OF_TAPS(TILE)
 
 typedef void tile_function(const tiles *t);
-#define ENTRY(m, r, k) [k][m - 1][r - 1] = tiles_##m##x##r##_##k,
-static tile_function *const tile_functions[MAX_TAPS + 1][MAX_CHANNELS][MAX_PIXELS] = {
-    OF_ANY(ENTRY) OF_TAPS(ENTRY)};
+#define PIXEL vec
+#define PIXEL_AT vec
+#define N_PIXELS 1
+#define NAME(name) name
+#include "conv_tiles.h"
+#if SIMD_WIDE > 1
+#define PIXEL vec_row
+#define PIXEL_AT vec_row_at
+#define N_PIXELS SIMD_WIDE
+#define NAME(name) row_##name
+#include "conv_tiles.h"
+#endif
 
-static tile_function *find_function(const conv_shape *s, int n_m, int n_r, int n_taps)
+/* Neighbours of a row that a register holds together, where the row has so many; what is left of it goes one by one. */
+static int pixels_together(const conv_shape *s, int width)
 {
+    return s->stride == 1 && s->between == 0 && width >= SIMD_WIDE ? SIMD_WIDE : 1;
+}
+
+static tile_function *find_function(const conv_shape *s, int n_m, int width, int n_taps)
+{
+    tile_function *const(*functions)[MAX_CHANNELS][MAX_PIXELS] = tile_functions;
+    int n_r = width;
+#if SIMD_WIDE > 1
+    if (pixels_together(s, width) > 1) {
+        functions = row_tile_functions;
+        n_r = width / SIMD_WIDE;
+    }
+#endif
     tile_function *own =
-        s->stride == 1 && n_taps <= MAX_TAPS ? tile_functions[n_taps][n_m - 1][n_r - 1] : NULL;
-    return own ? own : tile_functions[0][n_m - 1][n_r - 1];
+        s->stride == 1 && n_taps <= MAX_TAPS ? functions[n_taps][n_m - 1][n_r - 1] : NULL;
+    return own ? own : functions[0][n_m - 1][n_r - 1];
 }
 
 static int clamp(int x, int low, int high)
@@ -106,13 +84,27 @@ static int clamp(int x, int low, int high)
 }
 
 /* Cycles for one in channel and kernel row of a tile: by multiply-adds, by their latency, by loads. */
-static double tile_cycles(const conv_shape *s, int m, int r)
+static double tile_cycles(const conv_shape *s, int m, int r, bool together)
 {
     int products = s->kernel * m * r, latency = s->kernel * SIMD_IN_FLIGHT;
-    int loads = (r - 1) * s->stride + s->kernel + s->kernel * m;
+    /* Each tap meets other neighbours, in two lines of the cache for the most part. */
+    int pixels = together ? 2 * r * s->kernel : (r - 1) * s->stride + s->kernel;
+    int loads = pixels + s->kernel * m;
     int most = products > latency ? products : latency;
     /* A little for the loads even where they do not limit, and for the turn of the loop. */
     return (loads > most ? loads : most) + 0.1 * loads + 2.0;
+}
+
+/* The same of a row, in tiles of m channels x up to r pixels, or registers full of them. */
+static double row_cycles(const conv_shape *s, int m, int r)
+{
+    int each = pixels_together(s, s->out_width);
+    int length = s->out_width / each, rest = s->out_width % each, n = pieces(length, r);
+    double cycles = rest > 0 ? tile_cycles(s, m, rest, false) : 0.0;
+    for (int k = 0; k < n; k++)
+        cycles +=
+            tile_cycles(s, m, piece_begin(length, n, k + 1) - piece_begin(length, n, k), each > 1);
+    return cycles;
 }
 
 /* A row's pixels that need the same taps, and these: a convolution by itself, if there are zeros between. */
@@ -131,15 +123,12 @@ conv_tiling conv_tiling_choose(const conv_shape *shape)
     double least = 0.0;
     for (int m = 1; m <= MAX_CHANNELS; m++) {
         for (int r = 1; r <= MAX_PIXELS; r++) {
-            int n_m = pieces(s->out_channels, m), n_r = pieces(s->out_width, r);
+            int n = pieces(s->out_channels, m);
             double cycles = 0.0;
-            for (int i = 0; i < n_m; i++)
-                for (int k = 0; k < n_r; k++)
-                    cycles += tile_cycles(s,
-                                          piece_begin(s->out_channels, n_m, i + 1) -
-                                              piece_begin(s->out_channels, n_m, i),
-                                          piece_begin(s->out_width, n_r, k + 1) -
-                                              piece_begin(s->out_width, n_r, k));
+            for (int i = 0; i < n; i++)
+                cycles += row_cycles(
+                    s, piece_begin(s->out_channels, n, i + 1) - piece_begin(s->out_channels, n, i),
+                    r);
             if (least == 0.0 || cycles < least) {
                 least = cycles;
                 best.channels = m;
@@ -147,10 +136,11 @@ conv_tiling conv_tiling_choose(const conv_shape *shape)
             }
         }
     }
-    int width = (best.pixels - 1) * s->stride + s->kernel, pixel = s->kernel * (int)sizeof(vec);
+    int step = best.pixels * pixels_together(s, s->out_width) * s->stride;
+    int width = step - s->stride + s->kernel, pixel = s->kernel * (int)sizeof(vec);
     best.chunk = clamp(L1_BYTES / (width * pixel), 1, s->in_channels);
     int fit = L1_BYTES / (best.chunk * pixel) - width;
-    best.strip = 1 + clamp(fit, 0, s->in_width) / (best.pixels * s->stride);
+    best.strip = 1 + clamp(fit, 0, s->in_width) / step;
     return best;
 }
 
@@ -216,22 +206,29 @@ static conv_run tile_at(const conv_shape *s, int x, int width)
     return (conv_run){.x = x, .width = width, .n = 1, .taps = reach_within(first, low, high)};
 }
 
-/* A row's pixels from x on, between + 1 apart, cut into tiles, the wider ones first. */
-static void cut_phase(conv_plan *plan, int x)
+/* Of a row, n times `each` pixels from x on, between + 1 apart, cut into tiles, the wider ones first. */
+static void cut_pixels(conv_plan *plan, int x, int n, int each)
 {
     const conv_shape *s = &plan->shape;
-    int step = s->between + 1, length = pieces(s->out_width - x, step);
-    int n = pieces(length, plan->tiling.pixels), width = length / n, n_wide = length % n;
+    int n_tiles = pieces(n, plan->tiling.pixels);
     conv_run *last = NULL;
-    for (int k = 0; k < n; k++) {
-        conv_run next = tile_at(s, x, width + (k < n_wide));
-        x += next.width * step;
+    for (int k = 0; k < n_tiles; k++) {
+        conv_run next = tile_at(s, x, each * (n / n_tiles + (k < n % n_tiles)));
+        x += next.width * (s->between + 1);
         if (last && last->width == next.width && last->taps.tap == next.taps.tap &&
             last->taps.n == next.taps.n)
             last->n++;
         else
             *(last = &plan->runs[plan->n_runs++]) = next;
     }
+}
+
+static void cut_phase(conv_plan *plan, int x)
+{
+    int length = pieces(plan->shape.out_width - x, plan->shape.between + 1);
+    int each = pixels_together(&plan->shape, length), rest = length % each;
+    cut_pixels(plan, x, length / each, each);
+    cut_pixels(plan, x + length - rest, rest, 1); /* each is 1 where there are pixels between */
 }
 
 /* All pixels that any tap meets. */
