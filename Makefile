@@ -104,10 +104,10 @@ FLAGS_sse2_4    :=
 FLAGS_a76_4     := -mcpu=cortex-a76
 X86_ENGINES     := avx512_16 avx512_8 avx512_4 avx2_8 avx2_4
 # The best first: which is the native one, the compiler tells.  An engine takes two fifths as long to compile as a
-# program that has but its own: native has one more, for small batches, and tests of engines have those in TESTED.
+# program that has but its own: native has those for small batches, too, and tests of engines those in TESTED.
 ifeq ($(PRESET)$(HOST),nativex86_64)
 HAS     := $(shell echo | $(CC) $(MACHINE) -dM -E - | grep -oE '__AVX512F__|__FMA__')
-ENGINES_native := own $(if $(findstring 512,$(HAS)),avx512_8,$(if $(findstring FMA,$(HAS)),avx2_4))
+ENGINES_native := own $(if $(findstring 512,$(HAS)),avx512_8 avx512_4,$(if $(findstring FMA,$(HAS)),avx2_4))
 TESTED_native  := own $(if $(findstring 512,$(HAS)),avx512_8 avx512_4 avx2_8 sse2_4,$(if $(findstring FMA,$(HAS)),avx2_4 sse2_4))
 endif
 ENGINES_amd64 := $(X86_ENGINES) own
@@ -198,7 +198,9 @@ ENGINE_SRC := $(filter-out src/kernels/team.c $(wildcard src/kernels/reference*.
 engine_obj  = $(patsubst %,$(B)/engines/%.o,$(call OTHERS,$(1)))
 # Before the library, whose own list is not taken then.
 TESTED_OBJ := $(B)/engines/tested.o $(filter-out $(call engine_obj,$(ENGINES)),$(call engine_obj,$(TESTED)))
-UNIT      := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
+# Blocks narrower than a register have tiles of their own.
+NARROW    := $(if $(filter native,$(PRESET)),$(foreach e,$(COMPILED),$(if $(findstring VEC_WIDTH,$(FLAGS_$e)),$e)))
+UNIT      := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c)) $(NARROW:%=$(B)/tests/test_conv_%)
 MPI_TESTS := $(patsubst tests/mpi/%.c,$(B)/tests/%,$(wildcard tests/mpi/*.c)) $(B)/bramble-engines
 
 .DEFAULT_GOAL := all
@@ -312,6 +314,15 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,$(SERIAL)) $(LIB)
 	@echo '  LINK    $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(HDF5_LIBS) $(OTHER_LIBS) -lcmocka
 $(B)/tests/test_engine: $(TESTED_OBJ)
+define narrow_rules
+$(B)/tests/test_conv_$(1): tests/unit/test_conv.c $(wildcard tests/unit/*.h include/kernels/*.h) $(patsubst %.c,$(B)/engines/$(1)/%.o,$(filter src/kernels/%,$(ENGINE_SRC))) \
+                           $(call obj,$(SERIAL)) $(LIB)
+	@mkdir -p $$(@D)
+	@echo '  LINK    $$@'
+	$$(Q)$$(CC) $$(call cflags_for,$$(BASE) $$(FLAGS_$(1))) -Itests/unit $$(ALL_LDFLAGS) -o $$@ $$(filter %.c %.o,$$^) \
+	  $$(LIB) $$(HDF5_LIBS) $$(OTHER_LIBS) -lcmocka
+endef
+$(foreach e,$(NARROW),$(eval $(call narrow_rules,$e)))
 
 # Every reader, given bytes that may be anything: a libFuzzer program each, and one that reads kept files.
 FUZZ_TARGETS := cifar10 model config options value ini result weights checkpoint table images idx cifar100 mat npz \

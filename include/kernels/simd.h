@@ -226,6 +226,45 @@ SIMD_INLINE void vec_store(float *p, vec x)
     memcpy(p, &x, sizeof x);
 }
 
+/* vec_row_in_register - likewise (vec_in_register) */
+SIMD_INLINE vec_row vec_row_in_register(vec_row x)
+{
+#if defined(__AVX__)
+    __asm__("" : "+x"(x));
+#elif defined(__aarch64__)
+    __asm__("" : "+w"(x));
+#endif
+    return x;
+}
+
+/* vec_first - the first of a row */
+SIMD_INLINE vec vec_first(vec_row x)
+{
+#if SIMD_WIDE == 1
+    return x;
+#elif VEC_WIDTH == 8
+    return __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7);
+#else
+    return __builtin_shufflevector(x, x, 0, 1, 2, 3);
+#endif
+}
+
+/* vec_repeat - *p, SIMD_WIDE times side by side, in a register; GCC 12 would go over memory */
+SIMD_INLINE vec_row vec_repeat(const vec *p)
+{
+    vec_row x;
+#if SIMD_WIDE == 1
+    x = *p;
+#elif SIMD_WIDE == 4
+    __asm__("vbroadcastf32x4 %1, %0" : "=v"(x) : "m"(*p));
+#elif SIMD_WIDTH == 16
+    __asm__("vbroadcastf32x8 %1, %0" : "=v"(x) : "m"(*p));
+#else
+    __asm__("vbroadcastf128 %1, %0" : "=x"(x) : "m"(*p));
+#endif
+    return x;
+}
+
 /* vec_select - lane by lane: mask (all bits or none) ? a : b */
 SIMD_INLINE vec vec_select(ivec mask, vec a, vec b)
 {
