@@ -123,6 +123,7 @@ SIMD_INLINE void tile_compute_rows(const tile *t, const int n_m, const int n_t)
     {                                                                                              \
         tile_compute(t, m, n, true);                                                               \
     }
+typedef void tile_function(const tile *t);
 /* Those whose sums the registers hold. */
 /* clang-format off */
 #define ALL_SMALL(OF)                                                                              \
@@ -136,7 +137,6 @@ SIMD_INLINE void tile_compute_rows(const tile *t, const int n_m, const int n_t)
 #endif
 ALL(TILE)
 
-typedef void tile_function(const tile *t);
 #define ENTRY(m, n) [m - 1][n - 1] = tile_##m##x##n,
 static tile_function *const tile_functions[MAX_CHANNELS][MAX_TAPS] = {ALL(ENTRY)};
 #define ENTRY_ONE(m, n) [m - 1][n - 1] = tile_one_##m##x##n,
