@@ -108,7 +108,7 @@ X86_ENGINES     := avx512_16 avx512_8 avx512_4 avx2_8 avx2_4
 ifeq ($(PRESET)$(HOST),nativex86_64)
 HAS     := $(shell echo | $(CC) $(MACHINE) -dM -E - | grep -oE '__AVX512F__|__FMA__')
 ENGINES_native := own $(if $(findstring 512,$(HAS)),avx512_8 avx512_4,$(if $(findstring FMA,$(HAS)),avx2_4))
-TESTED_native  := own $(if $(findstring 512,$(HAS)),avx512_8 avx512_4 avx2_8 sse2_4,$(if $(findstring FMA,$(HAS)),avx2_4 sse2_4))
+TESTED_native  := own $(if $(findstring 512,$(HAS)),avx512_8 avx512_4 avx2_8 avx2_4 sse2_4,$(if $(findstring FMA,$(HAS)),avx2_4 sse2_4))
 endif
 ENGINES_amd64 := $(X86_ENGINES) own
 ENGINES_arm64 := a76_4 own
@@ -315,12 +315,11 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(call obj,$(SERIAL)) $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(HDF5_LIBS) $(OTHER_LIBS) -lcmocka
 $(B)/tests/test_engine: $(TESTED_OBJ)
 define narrow_rules
-$(B)/tests/test_conv_$(1): tests/unit/test_conv.c $(wildcard tests/unit/*.h include/kernels/*.h) $(patsubst %.c,$(B)/engines/$(1)/%.o,$(filter src/kernels/%,$(ENGINE_SRC))) \
+$(B)/tests/test_conv_$(1): $(B)/engines/$(1)/tests/unit/test_conv.o $(patsubst %.c,$(B)/engines/$(1)/%.o,$(filter src/kernels/%,$(ENGINE_SRC))) \
                            $(call obj,$(SERIAL)) $(LIB)
 	@mkdir -p $$(@D)
 	@echo '  LINK    $$@'
-	$$(Q)$$(CC) $$(call cflags_for,$$(BASE) $$(FLAGS_$(1))) -Itests/unit $$(ALL_LDFLAGS) -o $$@ $$(filter %.c %.o,$$^) \
-	  $$(LIB) $$(HDF5_LIBS) $$(OTHER_LIBS) -lcmocka
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(LIB) $$(HDF5_LIBS) $$(OTHER_LIBS) -lcmocka
 endef
 $(foreach e,$(NARROW),$(eval $(call narrow_rules,$e)))
 
@@ -405,7 +404,7 @@ packages: ## install the Debian packages that building and testing need
 test: ## build and run every test (PRESET=asan: with the sanitizers)
 	@tools/install-packages build test
 	@$(MAKE) $(JOBS) --no-print-directory all lib unit mpi-tests
-	@tests/run --preset $(PRESET)
+	@tests/run --preset $(PRESET) --narrow '$(NARROW)'
 
 test-long: ## the tests that take minutes: jobs that Slurm queues again, the package for arm64
 	@tools/install-packages build test cross cluster deb

@@ -95,7 +95,7 @@ typedef struct train_options {
     unsigned char given[OPTION_MAX]; /* by line of the table: enum option_level */
 } train_options;
 
-/* Who said what an option is. */
+/* Who said what an option is: nobody, a preset, a file or the command line. */
 enum option_level { LEVEL_DEFAULT, LEVEL_PRESET, LEVEL_GIVEN };
 
 enum deal { DEAL_AUTO, DEAL_SHUFFLED, DEAL_CONTIGUOUS, DEAL_ALL };

@@ -140,8 +140,8 @@ bool transport_receive_word(int *rank, int64_t *word);
 
 /*
  * transport_call_stop - the server tells all workers to cut short what they are doing; once, until it is cleared
- * transport_stop_called - whether it did, as far as this rank has heard; it asks every 2 ms at most, which costs 1 us, 5 us
- *                         over TCP, and may give the core away.  Stays true
+ * transport_stop_called - whether it did, as far as this rank has heard.  MPI is asked every 2 ms at most, which takes 1 us,
+ *                         5 us over TCP, and may give the core away; else a call is a look at the clock.  Stays true
  * transport_clear_stop - until this: nobody is to stop any more, whoever has heard of it and who has not.
  *                        Returns, the same on every rank, whether it was called.
  * The first is the server's alone; the first two are not collective, the last is.

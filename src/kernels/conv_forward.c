@@ -2,7 +2,7 @@
 #include "pieces.h"
 
 /*
- * A tile is m out channels x r neighbouring pixels of a row, summed up in registers.  Each loaded pixel
+ * A tile is m out channels x r neighbouring pixels of a row, or registers full of them, summed up in registers.  Each loaded pixel
  * serves m channels, each loaded weight r pixels; with the kernel's width known to the compiler, a pixel
  * is loaded once for all its products in the row.  A call computes several tiles of a row, side by side:
  * where there are few in channels, a call for each would cost as much as its sums.
@@ -32,6 +32,7 @@ enum { MAX_TAPS = 5 };
 #define OF_PIXELS(OF, m, k) OF(m, 2, k) OF(m, 3, k) OF(m, 4, k)
 #endif
 _Static_assert(SIMD_TILE_CHANNELS == 6, "the lists below");
+_Static_assert(SIMD_WIDE >= 1 && SIMD_WIDE - 1 <= MAX_PIXELS, "what a row leaves is one tile");
 #define OF_CHANNELS(OF, k)                                                                         \
     OF_PIXELS(OF, 3, k) OF_PIXELS(OF, 4, k) OF_PIXELS(OF, 5, k) OF_PIXELS(OF, 6, k)
 #define OF_MOST(OF, k) OF_PIXELS(OF, 5, k) OF_PIXELS(OF, 6, k)
@@ -44,14 +45,14 @@ _Static_assert(SIMD_TILE_CHANNELS == 6, "the lists below");
     OF(4, 1, 0) OF(5, 1, 0) OF(6, 1, 0) OF_PIXELS(OF, 1, 0) OF_PIXELS(OF, 2, 0) OF_CHANNELS(OF, 0)
 
 typedef void tile_function(const tiles *t);
-#define PIXEL vec
-#define PIXEL_AT vec
+#define SUM vec
+#define SUM_AT vec
 #define N_PIXELS 1
 #define NAME(name) name
 #include "conv_tiles.h"
 #if SIMD_WIDE > 1
-#define PIXEL vec_row
-#define PIXEL_AT vec_row_at
+#define SUM vec_row
+#define SUM_AT vec_row_at
 #define N_PIXELS SIMD_WIDE
 #define NAME(name) row_##name
 #include "conv_tiles.h"
@@ -87,8 +88,9 @@ static int clamp(int x, int low, int high)
 static double tile_cycles(const conv_shape *s, int m, int r, bool together)
 {
     int products = s->kernel * m * r, latency = s->kernel * SIMD_IN_FLIGHT;
-    /* Each tap meets other neighbours, in two lines of the cache for the most part. */
-    int pixels = together ? 2 * r * s->kernel : (r - 1) * s->stride + s->kernel;
+    /* Each tap meets other neighbours, and loads of whole registers a pixel apart cross lines of the cache, of 16 floats. */
+    int pixels = together ? r * s->kernel * (16 + SIMD_WIDTH - VEC_WIDTH) / 16
+                          : (r - 1) * s->stride + s->kernel;
     int loads = pixels + s->kernel * m;
     int most = products > latency ? products : latency;
     /* A little for the loads even where they do not limit, and for the turn of the loop. */
@@ -206,11 +208,11 @@ static conv_run tile_at(const conv_shape *s, int x, int width)
     return (conv_run){.x = x, .width = width, .n = 1, .taps = reach_within(first, low, high)};
 }
 
-/* Of a row, n times `each` pixels from x on, between + 1 apart, cut into tiles, the wider ones first. */
-static void cut_pixels(conv_plan *plan, int x, int n, int each)
+/* Of a row, n times `each` pixels from x on, between + 1 apart, in tiles of at most so many, the wider ones first. */
+static void cut_pixels(conv_plan *plan, int x, int n, int each, int most)
 {
     const conv_shape *s = &plan->shape;
-    int n_tiles = pieces(n, plan->tiling.pixels);
+    int n_tiles = pieces(n, most);
     conv_run *last = NULL;
     for (int k = 0; k < n_tiles; k++) {
         conv_run next = tile_at(s, x, each * (n / n_tiles + (k < n % n_tiles)));
@@ -227,8 +229,9 @@ static void cut_phase(conv_plan *plan, int x)
 {
     int length = pieces(plan->shape.out_width - x, plan->shape.between + 1);
     int each = pixels_together(&plan->shape, length), rest = length % each;
-    cut_pixels(plan, x, length / each, each);
-    cut_pixels(plan, x + length - rest, rest, 1); /* each is 1 where there are pixels between */
+    cut_pixels(plan, x, length / each, each, plan->tiling.pixels);
+    if (rest > 0) /* of which a tile has room */
+        cut_pixels(plan, x + length - rest, rest, 1, rest);
 }
 
 /* All pixels that any tap meets. */

@@ -1,15 +1,15 @@
 /*
- * conv_tiles.h - the tiles of conv_forward.c, which includes it for pixels one by one and for several in a register
- *   PIXEL     type of a sum: vec, or vec_row for N_PIXELS neighbours in the row (stride 1); PIXEL_AT: in memory
- *   NAME(x)   what is defined here: NAME(tile_functions)
+ * conv_tiles.h - the tiles of conv_forward.c, which includes it twice: for pixels one by one and for registers full of them
+ *   SUM       type of a sum: vec, or vec_row for N_PIXELS neighbours in the row (stride 1); SUM_AT: the same in memory
+ *   NAME(x)   x, or with a prefix: what is defined here
  */
 
 #define TAP(kx)                                                                                    \
     do {                                                                                           \
         SIMD_FOR (int m = 0; m < n_m; m++) {                                                       \
-            PIXEL weight = w[(kx)*n_m + m] - (PIXEL){0};                                           \
+            SUM weight = w[(kx)*n_m + m] - (SUM){0};                                               \
             SIMD_FOR (int r = 0; r < n_r; r++)                                                     \
-                sum[m][r] += weight * *(const PIXEL_AT *)&x[(kx) + r * step];                      \
+                sum[m][r] += weight * *(const SUM_AT *)&x[(kx) + r * step];                        \
         }                                                                                          \
     } while (0)
 /* taps 0: their number and the stride are known only at run time, else the stride is 1 */
@@ -23,13 +23,13 @@ SIMD_INLINE void NAME(compute)(const tiles *t, const int n_m, const int n_r, con
     for (int n = t->n; n > 0; n--, in += n_r * step, out += (size_t)n_r * to) {
         const vec *x = in;
         const float *w = t->w;
-        PIXEL sum[MAX_CHANNELS][MAX_PIXELS];
+        SUM sum[MAX_CHANNELS][MAX_PIXELS];
         SIMD_FOR (int m = 0; m < n_m; m++)
             SIMD_FOR (int r = 0; r < n_r; r++)
                 if (t->bias)
-                    sum[m][r] = t->bias[m] - (PIXEL){0};
+                    sum[m][r] = t->bias[m] - (SUM){0};
                 else
-                    sum[m][r] = *(PIXEL_AT *)&out[(size_t)m * t->out_plane + (size_t)r * to];
+                    sum[m][r] = *(SUM_AT *)&out[(size_t)m * t->out_plane + (size_t)r * to];
         for (int i = t->n_in; i > 0; i--, x += t->in_skip, w += t->w_skip) {
             for (int ky = t->n_rows; ky > 0; ky--, x += t->in_row, w += t->w_row) {
                 /* Unrolled where the number is known, else a turn of the loop for each. */
@@ -41,7 +41,7 @@ SIMD_INLINE void NAME(compute)(const tiles *t, const int n_m, const int n_r, con
         }
         SIMD_FOR (int m = 0; m < n_m; m++)
             SIMD_FOR (int r = 0; r < n_r; r++)
-                *(PIXEL_AT *)&out[(size_t)m * t->out_plane + (size_t)r * to] = sum[m][r];
+                *(SUM_AT *)&out[(size_t)m * t->out_plane + (size_t)r * to] = sum[m][r];
     }
 }
 
@@ -60,7 +60,7 @@ static tile_function *const NAME(tile_functions)[MAX_TAPS + 1][MAX_CHANNELS][MAX
 #undef TAP
 #undef TILE
 #undef ENTRY
-#undef PIXEL
-#undef PIXEL_AT
+#undef SUM
+#undef SUM_AT
 #undef N_PIXELS
 #undef NAME

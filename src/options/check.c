@@ -165,10 +165,10 @@ static bool refuse_both(const train_options *o, const exclusion *e, error *err)
         return error_user(err, "--%s and --%s exclude each other; leave one out", e->name,
                           e->other);
     const bool flag = preset->type == OPTION_FLAG;
-    return error_user(
-        err, "--%s and --%s exclude each other, and preset %s has the %s; add --%s%s%s%s", e->name,
-        e->other, word_of(o, entry_of("preset")), preset == entry_of(e->name) ? "first" : "second",
-        flag ? "no-" : "", preset->name, flag ? "" : " ", flag ? "" : preset->initial);
+    return error_user(err, "--%s and --%s exclude each other, and preset %s has %s; add --%s%s%s%s",
+                      e->name, e->other, word_of(o, entry_of("preset")), preset->name,
+                      flag ? "no-" : "", preset->name, flag ? "" : " ",
+                      flag ? "" : preset->initial);
 }
 
 static bool check_exclusions(const train_options *o, error *err)

@@ -8,8 +8,7 @@
 #include "options/options.h"
 
 /*
- * check_preset - what a preset sets, but for an option of which another word was given (--muon-lr, but --optimizer sgd),
- *                is as by default
+ * check_preset - put back to its default what only a preset sets and what does not count: --muon-lr with --optimizer sgd
  * check_options - of all levels together
  * false with err (user; the first: environment, no memory).
  */

@@ -14,7 +14,7 @@
 
 static struct {
     bool called;        /* as far as this rank has heard */
-    double asked_s;     /* when */
+    double asked_s;     /* when it last asked MPI */
     MPI_Request *sends; /* the server's, one per rank */
     bool *all;          /* of all ranks, when it is cleared */
 } stop;

@@ -167,7 +167,7 @@ static void find_tiles(bool legal[16][16])
 static void test_tiles(void **state)
 {
     (void)state;
-    static const int widths[] = {1, 2, 7, 11}, filters[] = {1, 3, 7, 10};
+    static const int widths[] = {1, 2, 7, 9, 11, 15, 19}, filters[] = {1, 3, 7, 10};
     bool legal[16][16] = {{false}};
     find_tiles(legal);
     for (int k = 0; k < COUNT(kernels); k++)

@@ -65,11 +65,11 @@ static void test_preset_that_excludes(void **state)
     (void)state;
     assert_refused(
         "--preset fast --ema 0.9",
-        "--ema and --tail-average exclude each other, and preset fast has the second; add --tail-average 0");
+        "--ema and --tail-average exclude each other, and preset fast has tail-average; add --tail-average 0");
     assert_true(parse("--preset fast --ema 0.9 --tail-average 0")->ema == 0.9);
     assert_refused(
         "--preset fast --control-variates",
-        "--control-variates and --keep-momentum exclude each other, and preset fast has the second; add "
+        "--control-variates and --keep-momentum exclude each other, and preset fast has keep-momentum; add "
         "--no-keep-momentum");
     assert_refused("--preset fast --ema 0.9 --tail-average 0.5",
                    "--ema and --tail-average exclude each other; leave one out");
