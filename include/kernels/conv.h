@@ -33,8 +33,8 @@ typedef struct conv_shape {
 
 /*
  * How a convolution is cut into tiles of out channels x pixels that stay in registers.  With blocks narrower than a
- * register (simd.h, vec_row) and stride 1 each of a tile's pixels is SIMD_WIDE neighbours, without
- * `between` and in rows that have so many; what is left of a row is a tile of pixels one by one.
+ * register (simd.h, vec_row), stride 1 and no `between`, in rows of at least SIMD_WIDE pixels, each of these pixels is
+ * SIMD_WIDE neighbours; what is left of a row is a tile of pixels one by one.
  */
 typedef struct conv_tiling {
     int channels, pixels; /* largest tile */

@@ -190,14 +190,19 @@ SIMD_INLINE const char *simd_missing(void)
     return NULL;
 }
 
+/* SIMD_KEEP - x stands in a register here, as far as the compiler knows */
+#if defined(__AVX__)
+#define SIMD_KEEP(x) __asm__("" : "+x"(x))
+#elif defined(__aarch64__)
+#define SIMD_KEEP(x) __asm__("" : "+w"(x))
+#else
+#define SIMD_KEEP(x) (void)(x)
+#endif
+
 /* vec_in_register - x, loaded now: else a compiler may load it anew for each of its uses */
 SIMD_INLINE vec vec_in_register(vec x)
 {
-#if defined(__AVX__)
-    __asm__("" : "+x"(x));
-#elif defined(__aarch64__)
-    __asm__("" : "+w"(x));
-#endif
+    SIMD_KEEP(x);
     return x;
 }
 
@@ -229,11 +234,7 @@ SIMD_INLINE void vec_store(float *p, vec x)
 /* vec_row_in_register - likewise (vec_in_register) */
 SIMD_INLINE vec_row vec_row_in_register(vec_row x)
 {
-#if defined(__AVX__)
-    __asm__("" : "+x"(x));
-#elif defined(__aarch64__)
-    __asm__("" : "+w"(x));
-#endif
+    SIMD_KEEP(x);
     return x;
 }
 

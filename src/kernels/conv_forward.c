@@ -2,9 +2,9 @@
 #include "pieces.h"
 
 /*
- * A tile is m out channels x r neighbouring pixels of a row, or registers full of them, summed up in registers.  Each loaded pixel
- * serves m channels, each loaded weight r pixels; with the kernel's width known to the compiler, a pixel
- * is loaded once for all its products in the row.  A call computes several tiles of a row, side by side:
+ * A tile is m out channels x r neighbouring pixels of a row, or registers full of them, summed up in registers.
+ * Each loaded pixel serves m channels, each loaded weight r pixels; with the kernel's width known to the
+ * compiler, a pixel is loaded once for all its products in the row.  A call computes several tiles of a row, side by side:
  * where there are few in channels, a call for each would cost as much as its sums.
  */
 enum { MAX_CHANNELS = SIMD_TILE_CHANNELS, MAX_PIXELS = SIMD_TILE_PIXELS, L1_BYTES = 20 * 1024 };
@@ -56,6 +56,8 @@ typedef void tile_function(const tiles *t);
 #define N_PIXELS SIMD_WIDE
 #define NAME(name) row_##name
 #include "conv_tiles.h"
+#else
+#define row_tile_functions tile_functions
 #endif
 
 /* Neighbours of a row that a register holds together, where the row has so many; what is left of it goes one by one. */
@@ -66,14 +68,9 @@ static int pixels_together(const conv_shape *s, int width)
 
 static tile_function *find_function(const conv_shape *s, int n_m, int width, int n_taps)
 {
-    tile_function *const(*functions)[MAX_CHANNELS][MAX_PIXELS] = tile_functions;
-    int n_r = width;
-#if SIMD_WIDE > 1
-    if (pixels_together(s, width) > 1) {
-        functions = row_tile_functions;
-        n_r = width / SIMD_WIDE;
-    }
-#endif
+    int each = pixels_together(s, width), n_r = width / each;
+    tile_function *const(*functions)[MAX_CHANNELS][MAX_PIXELS] =
+        each > 1 ? row_tile_functions : tile_functions;
     tile_function *own =
         s->stride == 1 && n_taps <= MAX_TAPS ? functions[n_taps][n_m - 1][n_r - 1] : NULL;
     return own ? own : functions[0][n_m - 1][n_r - 1];

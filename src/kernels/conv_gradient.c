@@ -3,6 +3,9 @@
 #include "pieces.h"
 #include "plane.h"
 
+/* Kernel rows of an item; what a strip takes of the level-1 cache. */
+enum { MAX_ROWS = 5, L1_BYTES = 20 * 1024 };
+
 _Static_assert((CONV_MAX_KERNEL + MAX_TAPS - 1) / MAX_TAPS <= CONV_MAX_TAP_PIECES,
                "pieces of a row");
 

@@ -10,7 +10,7 @@
 
 #include "kernels/simd.h"
 
-enum { MAX_CHANNELS = 4, MAX_TAPS = 5, MAX_ROWS = 5, L1_BYTES = 20 * 1024 };
+enum { MAX_CHANNELS = 4, MAX_TAPS = 5 };
 
 typedef struct tile {
     const vec *gout; /* first out channel, first row of the strip */
