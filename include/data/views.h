@@ -1,11 +1,11 @@
 /*
- * views.h - several views of an image, whose logits a test may average (test-time augmentation, --tta)
+ * views.h - several views of an image, by whose mean a test may go (test-time augmentation, --tta)
  *
  *   none     none
  *   mirror   the image and its mirror image
  *   shifts   the mean of that, and of the same of the image moved by a pixel to one corner and to the opposite one
- *   crops    the mean over the image moved by up to two pixels up or down and left or right, and mirror images: 50
- * What comes in at a border is mirrored there.
+ *   crops    the mean over the image moved by up to three pixels up or down and left or right, and mirror images: 98
+ * Means of the logits; with crops of the probabilities, their softmax.  What comes in at a border is mirrored there.
  * Sources: K. Jordan, arXiv:2404.00498 (shifts); Krizhevsky, Sutskever and Hinton, NIPS 2012 (crops, theirs were ten).
  */
 #ifndef BRAMBLE_DATA_VIEWS_H
@@ -17,7 +17,7 @@
 #include <stddef.h>
 
 enum views_kind { VIEWS_NONE, VIEWS_MIRROR, VIEWS_SHIFTS, VIEWS_CROPS };
-enum { VIEWS_REACH = 2, VIEWS_MAX = 2 * (2 * VIEWS_REACH + 1) * (2 * VIEWS_REACH + 1) };
+enum { VIEWS_REACH = 3, VIEWS_MAX = 2 * (2 * VIEWS_REACH + 1) * (2 * VIEWS_REACH + 1) };
 
 /* views_names - of the kinds, in their order, NULL-terminated */
 extern const char *const views_names[];
@@ -32,6 +32,7 @@ typedef struct view {
 typedef struct views {
     view all[VIEWS_MAX]; /* n, the first the image itself; 0: there are none */
     int n;
+    bool probabilities;         /* of which the mean is taken */
     view now;                   /* as which the rule shows images */
     augmentation shift, mirror; /* what it is made with */
     input_rule rule;
@@ -50,5 +51,13 @@ void views_release(views *self);
 
 /* views_show - the rule by which images are seen as view k, until it is asked for another */
 const input_rule *views_show(views *self, int k);
+
+/*
+ * What all views of an image have said together, [n_classes]: zeros at first
+ * views_add    - add what it is by view k; logits are lost.  Without views: the image itself
+ * views_logits - when all have been added: make logits of them, the logarithms of mean probabilities
+ */
+void views_add(const views *self, int k, int n_classes, double *logits, double *together);
+void views_logits(const views *self, int n_classes, double *together);
 
 #endif

@@ -37,13 +37,14 @@ typedef struct predictor {
     views views;      /* n = 0: none */
     dataset images;   /* of a group */
     uint32_t *places; /* of those that could be read */
-    double *logits;   /* [picture of the group][class]: of the image, or the mean of all views */
-    uint16_t *plain;  /* [picture]: the guess by the image alone */
+    double *
+        logits; /* [picture of the group][class]: of the image, or of all views; then a row for one view */
+    uint16_t *plain; /* [picture]: the guess by the image alone */
 } predictor;
 
 /*
  * predictor_init - for a model with its weights, which must outlive it; predictor_release frees it, also after failure
- *   see  in  views whose logits are averaged
+ *   see  in  views whose mean is taken
  * Returns false with err: a model that takes other than 1 or 3 channels (user), memory.  Not collective.
  */
 bool predictor_init(predictor *self, const saved_model *of, enum views_kind see,

@@ -41,7 +41,7 @@ typedef struct evaluation {
     double t_block_s;   /* what a block of images took the last time; 0: not known */
     bool running;
     views views;  /* n = 0: none */
-    double *mean; /* [image of a group][class]: of the logits of all views */
+    double *mean; /* [image of a group][class]: of all views; then a row for the logits of one */
 } evaluation;
 
 /*
@@ -89,7 +89,7 @@ double evaluation_share(const evaluation *self);
 double evaluation_loss(const evaluation *self, enum evaluation_part part);
 double evaluation_accuracy(const evaluation *self, enum evaluation_part part);
 
-/* evaluation_tta - when nothing is left: accuracy of the same weights on the test set by the mean logits of all views;
+/* evaluation_tta - when nothing is left: accuracy of the same weights on the test set by the mean of all views;
  * NaN without views.  Takes as long as views->n tests. */
 double evaluation_tta(evaluation *self);
 

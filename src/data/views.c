@@ -2,6 +2,7 @@
 
 #include "pixels.h"
 
+#include <math.h>
 #include <string.h>
 
 const char *const views_names[] = {"none", "mirror", "shifts", "crops", NULL};
@@ -73,6 +74,7 @@ bool views_init(views *self, enum views_kind kind, const input_values *of, size_
     const image_shape *shape = &of->from;
     *self = (views){.shift = {shape->height, shape->width, shift, &self->now},
                     .mirror = {shape->height, shape->width, mirror, &self->now}};
+    self->probabilities = kind == VIEWS_CROPS;
     add_all(self, kind);
     return self->n == 0 || (input_rule_init(&self->rule, of, err) &&
                             input_rule_augment(&self->rule, &self->shift, 0, max_images, err) &&
@@ -89,4 +91,32 @@ const input_rule *views_show(views *self, int k)
 {
     self->now = self->all[k];
     return &self->rule;
+}
+
+/* ---- their mean ---------------------------------------------------------------------------------- */
+
+static void to_probabilities(int n_classes, double *logits)
+{
+    double most = logits[0], sum = 0.0;
+    for (int c = 1; c < n_classes; c++)
+        most = fmax(most, logits[c]);
+    for (int c = 0; c < n_classes; c++)
+        sum += logits[c] = exp(logits[c] - most);
+    for (int c = 0; c < n_classes; c++)
+        logits[c] /= sum;
+}
+
+void views_add(const views *self, int k, int n_classes, double *logits, double *together)
+{
+    const double share = self->n > 0 ? (double)self->all[k].share : 1.0;
+    if (self->probabilities)
+        to_probabilities(n_classes, logits);
+    for (int c = 0; c < n_classes; c++)
+        together[c] += share * logits[c];
+}
+
+void views_logits(const views *self, int n_classes, double *together)
+{
+    for (int c = 0; self->probabilities && c < n_classes; c++)
+        together[c] = log(together[c]);
 }

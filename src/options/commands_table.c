@@ -49,7 +49,7 @@ static const option_entry test_table[] = {
      .initial = "none",
      .help =
          "Test also by the mean of several views of each image: itself and its mirror image; these and "
-         "both shifted by a pixel; or both moved by up to two pixels each way."},
+         "both shifted by a pixel; or both moved by up to three pixels each way."},
     OPTION_THREADS(test_options),
     OPTION_ISA(test_options),
     {.name = "seed",

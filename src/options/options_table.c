@@ -226,7 +226,7 @@ const option_entry option_train_table[] = {
      .resume = RESUME_FREE,
      WORD(tta, tta_word, "none"),
      .help = "Test the last model also by the mean of several views of each image, itself and its "
-             "mirror image; these and both shifted by a pixel; or both moved by up to two pixels "
+             "mirror image; these and both shifted by a pixel; or both moved by up to three pixels "
              "each way: a second number."},
 
     {.name = "sync",

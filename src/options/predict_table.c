@@ -18,7 +18,7 @@ const option_entry option_predict_table[] = {
      .initial = "none",
      .help =
          "Probabilities from the mean of several views of each picture: itself and its mirror "
-         "image; these and both shifted by a pixel; or both moved by up to two pixels each way."},
+         "image; these and both shifted by a pixel; or both moved by up to three pixels each way."},
     {.name = "evaluate",
      PREDICT(evaluate),
      .initial = "false",

@@ -26,7 +26,7 @@ bool predictor_init(predictor *self, const saved_model *of, enum views_kind see,
         return false;
     self->places = memory_new(n, sizeof *self->places, err);
     self->plain = memory_new(n, sizeof *self->plain, err);
-    self->logits = memory_new(n * n_classes, sizeof *self->logits, err);
+    self->logits = memory_new((n + 1) * n_classes, sizeof *self->logits, err);
     if (!self->places || !self->plain || !self->logits)
         return false;
     self->net = engine_network_new(with->engine, of->model, n, false, with->n_threads, err);
@@ -72,17 +72,19 @@ static void decode(const team *self, void *arg)
     }
 }
 
-/* Adds the logits of one view to those of each picture. */
-static void look(predictor *self, const input_rule *how, double share, size_t n)
+/* Adds what is seen in one view to what is known of each picture. */
+static void look(predictor *self, const input_rule *how, int v, size_t n)
 {
     const size_t n_classes = (size_t)self->model->n_classes;
+    double *logits = self->logits + PREDICTOR_GROUP * n_classes;
     engine_images from = {self->with.engine, how, &self->images, {.indices = self->places, .n = n}};
     const network_input images = {.load = engine_load, .arg = &from};
     (void)self->with.engine->network_forward(self->net, self->w, &images, n);
     for (size_t k = 0; k < n; k++) {
-        double *to = self->logits + self->places[k] * n_classes;
         for (size_t c = 0; c < n_classes; c++)
-            to[c] += share * (double)self->with.engine->network_logit(self->net, k, (int)c);
+            logits[c] = (double)self->with.engine->network_logit(self->net, k, (int)c);
+        views_add(&self->views, v, (int)n_classes, logits,
+                  self->logits + self->places[k] * n_classes);
     }
 }
 
@@ -99,14 +101,17 @@ void predictor_run(predictor *self, predictor_picture *pictures, size_t n)
     if (n_good == 0)
         return;
     if (self->views.n == 0)
-        look(self, &self->input, 1.0, n_good);
+        look(self, &self->input, 0, n_good);
     for (int v = 0; v < self->views.n; v++) {
-        look(self, views_show(&self->views, v), (double)self->views.all[v].share, n_good);
+        look(self, views_show(&self->views, v), v, n_good);
         for (size_t k = 0; v == 0 && k < n_good; k++) /* the first view is the image itself */
             self->plain[self->places[k]] = self->with.engine->network_guess(self->net, k);
     }
     for (size_t k = 0; self->views.n == 0 && k < n_good; k++)
         self->plain[self->places[k]] = self->with.engine->network_guess(self->net, k);
+    for (size_t k = 0; k < n_good; k++)
+        views_logits(&self->views, self->model->n_classes,
+                     self->logits + self->places[k] * (size_t)self->model->n_classes);
 }
 
 /* ---- what came of it ----------------------------------------------------------------------------- */

@@ -56,7 +56,7 @@ void evaluation_also(evaluation *self, const dataset *validation)
 
 bool evaluation_see(evaluation *self, enum views_kind kind, const input_values *of, error *err)
 {
-    size_t n = kind == VIEWS_NONE ? 0 : EVALUATION_GROUP * (size_t)self->model->n_classes;
+    size_t n = kind == VIEWS_NONE ? 0 : (EVALUATION_GROUP + 1) * (size_t)self->model->n_classes;
     self->mean = memory_new(n, sizeof *self->mean, err);
     return self->mean && views_init(&self->views, kind, of, EVALUATION_GROUP, err);
 }
@@ -180,14 +180,16 @@ static size_t count_correct(evaluation *self, const dataset *set, size_t first, 
 {
     const size_t n_classes = (size_t)self->model->n_classes;
     views *see = &self->views;
+    double *logits = self->mean + EVALUATION_GROUP * n_classes;
     size_t n_correct = 0;
     memset(self->mean, 0, n * n_classes * sizeof *self->mean);
     for (int v = 0; v < see->n; v++) {
         forward(self, views_show(see, v), set, first, n);
-        for (size_t k = 0; k < n * n_classes; k++)
-            self->mean[k] +=
-                (double)see->all[v].share *
-                (double)self->engine->network_logit(self->net, k / n_classes, (int)(k % n_classes));
+        for (size_t k = 0; k < n; k++) {
+            for (size_t c = 0; c < n_classes; c++)
+                logits[c] = (double)self->engine->network_logit(self->net, k, (int)c);
+            views_add(see, v, (int)n_classes, logits, self->mean + k * n_classes);
+        }
     }
     for (size_t k = 0; k < n; k++) {
         const double *mean = self->mean + k * n_classes;

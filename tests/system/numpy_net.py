@@ -21,6 +21,12 @@ def read_images(folder, split="train"):
     return (raw[:, 1:] / 255.0 - 0.5).reshape(-1, 3, 32, 32) / 0.5, raw[:, 0].astype(int)
 
 
+def shares(logits):
+    """Softmax: [image][class]."""
+    e = np.exp(logits - logits.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
 # ---- layers: forward returns the output and what backward needs; backward the gradient of the input -------
 
 

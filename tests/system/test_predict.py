@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import WAIT_S, Runner
-from numpy_net import read_images
+from numpy_net import read_images, shares
 from runs import HEAD, SMALL, Run, write_model
 
 N = 120
@@ -51,11 +51,6 @@ def normalised(run, pictures):
     return x
 
 
-def shares(logits):
-    e = np.exp(logits - logits.max(1, keepdims=True))
-    return e / e.sum(1, keepdims=True)
-
-
 def predicted(done, names):
     """[picture by its number][class]: from JSON."""
     found = {}
@@ -67,7 +62,7 @@ def predicted(done, names):
 
 
 def test_probabilities(bramble, made, pictures):
-    """Those of numpy, whatever the number of threads; with views, those of the mean logits."""
+    """Those of numpy, whatever the number of threads; with views, those of the mean logits, or the mean of those."""
     folder, net, run, names = made
     x = normalised(run, pictures)
     done = bramble(1, "predict", "m.h5", "set", "--top", 10, "--json", "--threads", 1)
@@ -79,6 +74,11 @@ def test_probabilities(bramble, made, pictures):
     mean = (net.logits(run.weights, x) + net.logits(run.weights, x[..., ::-1])) / 2
     found = predicted(bramble(1, "predict", "m.h5", "set", "--top", 10, "--json", "--tta", "mirror"), names)
     assert np.abs(found - shares(mean)).max() < 1e-5
+    padded = np.pad(x, ((0, 0), (0, 0), (3, 3), (3, 3)), mode="reflect")
+    moved = [padded[:, :, down:down + 32, right:right + 32] for down in range(7) for right in range(7)]
+    mean = np.mean([shares(net.logits(run.weights, view[..., ::turn])) for view in moved for turn in (1, -1)], axis=0)
+    found = predicted(bramble(1, "predict", "m.h5", "set", "--top", 10, "--json", "--tta", "crops"), names)
+    assert np.abs(found - mean).max() < 1e-5
 
 
 def test_evaluate_is_what_test_says(bramble, pictures):
