@@ -23,7 +23,7 @@ enum { VIEWS_REACH = 3, VIEWS_MAX = 2 * (2 * VIEWS_REACH + 1) * (2 * VIEWS_REACH
 extern const char *const views_names[];
 
 typedef struct view {
-    float share; /* in the mean; 1 together */
+    double share; /* in the mean; 1 together */
     int down, right;
     bool mirrored;
 } view;
@@ -53,11 +53,13 @@ void views_release(views *self);
 const input_rule *views_show(views *self, int k);
 
 /*
- * What all views of an image have said together, [n_classes]: zeros at first
- * views_add    - add what it is by view k; logits are lost.  Without views: the image itself
- * views_logits - when all have been added: make logits of them, the logarithms of mean probabilities
+ * What all views of an image say together; not collective, nothing fails
+ * views_add    - add what view k says; without views, the image alone
+ *   logits  inout  [n_classes]: the view's; what is left in it has no meaning
+ *   mean    inout  [n_classes]: zeros at first; the largest, when all have been added, is the class
+ * views_shares - then make the probability of each class of the mean, 1 together
  */
-void views_add(const views *self, int k, int n_classes, double *logits, double *together);
-void views_logits(const views *self, int n_classes, double *together);
+void views_add(const views *self, int k, int n_classes, double *logits, double *mean);
+void views_shares(const views *self, int n_classes, double *mean);
 
 #endif

@@ -37,9 +37,8 @@ typedef struct predictor {
     views views;      /* n = 0: none */
     dataset images;   /* of a group */
     uint32_t *places; /* of those that could be read */
-    double *
-        logits; /* [picture of the group][class]: of the image, or of all views; then a row for one view */
-    uint16_t *plain; /* [picture]: the guess by the image alone */
+    double *shares;   /* [picture of the group][class], and a row for the logits of a view */
+    uint16_t *plain;  /* [picture]: the guess by the image alone */
 } predictor;
 
 /*

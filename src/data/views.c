@@ -31,7 +31,7 @@ static void mirror(const augmentation *self, input_key key, image_shape from, co
 /* ---- the views ----------------------------------------------------------------------------------- */
 
 /* An image so moved, and its mirror image. */
-static void add(views *self, float share, int down, int right)
+static void add(views *self, double share, int down, int right)
 {
     for (int k = 0; k < 2; k++)
         self->all[self->n++] = (view){share, down, right, k == 1};
@@ -39,7 +39,7 @@ static void add(views *self, float share, int down, int right)
 
 static void add_crops(views *self)
 {
-    const float share = 1.0F / VIEWS_MAX;
+    const double share = 1.0 / VIEWS_MAX;
     add(self, share, 0, 0);
     for (int down = -VIEWS_REACH; down <= VIEWS_REACH; down++)
         for (int right = -VIEWS_REACH; right <= VIEWS_REACH; right++)
@@ -50,11 +50,11 @@ static void add_crops(views *self)
 static void add_all(views *self, enum views_kind kind)
 {
     if (kind == VIEWS_MIRROR) {
-        add(self, 0.5F, 0, 0);
+        add(self, 0.5, 0, 0);
     } else if (kind == VIEWS_SHIFTS) {
-        add(self, 0.25F, 0, 0);
-        add(self, 0.125F, -1, -1);
-        add(self, 0.125F, 1, 1);
+        add(self, 0.25, 0, 0);
+        add(self, 0.125, -1, -1);
+        add(self, 0.125, 1, 1);
     } else if (kind == VIEWS_CROPS) {
         add_crops(self);
     }
@@ -95,28 +95,28 @@ const input_rule *views_show(views *self, int k)
 
 /* ---- their mean ---------------------------------------------------------------------------------- */
 
-static void to_probabilities(int n_classes, double *logits)
+static void softmax(int n_classes, double *x)
 {
-    double most = logits[0], sum = 0.0;
+    double largest = x[0], sum = 0.0;
     for (int c = 1; c < n_classes; c++)
-        most = fmax(most, logits[c]);
+        largest = fmax(largest, x[c]);
     for (int c = 0; c < n_classes; c++)
-        sum += logits[c] = exp(logits[c] - most);
+        sum += x[c] = exp(x[c] - largest);
     for (int c = 0; c < n_classes; c++)
-        logits[c] /= sum;
+        x[c] /= sum;
 }
 
-void views_add(const views *self, int k, int n_classes, double *logits, double *together)
+void views_add(const views *self, int k, int n_classes, double *logits, double *mean)
 {
-    const double share = self->n > 0 ? (double)self->all[k].share : 1.0;
+    const double share = self->n > 0 ? self->all[k].share : 1.0;
     if (self->probabilities)
-        to_probabilities(n_classes, logits);
+        softmax(n_classes, logits);
     for (int c = 0; c < n_classes; c++)
-        together[c] += share * logits[c];
+        mean[c] += share * logits[c];
 }
 
-void views_logits(const views *self, int n_classes, double *together)
+void views_shares(const views *self, int n_classes, double *mean)
 {
-    for (int c = 0; self->probabilities && c < n_classes; c++)
-        together[c] = log(together[c]);
+    if (!self->probabilities)
+        softmax(n_classes, mean);
 }

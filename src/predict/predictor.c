@@ -5,7 +5,6 @@
 #include "kernels/team.h"
 
 #include <assert.h>
-#include <math.h>
 #include <string.h>
 
 bool predictor_init(predictor *self, const saved_model *of, enum views_kind see,
@@ -26,8 +25,8 @@ bool predictor_init(predictor *self, const saved_model *of, enum views_kind see,
         return false;
     self->places = memory_new(n, sizeof *self->places, err);
     self->plain = memory_new(n, sizeof *self->plain, err);
-    self->logits = memory_new((n + 1) * n_classes, sizeof *self->logits, err);
-    if (!self->places || !self->plain || !self->logits)
+    self->shares = memory_new((n + 1) * n_classes, sizeof *self->shares, err);
+    if (!self->places || !self->plain || !self->shares)
         return false;
     self->net = engine_network_new(with->engine, of->model, n, false, with->n_threads, err);
     return self->net != NULL;
@@ -39,7 +38,7 @@ void predictor_release(predictor *self)
         self->with.engine->network_free(self->net);
     memory_free(self->places);
     memory_free(self->plain);
-    memory_free(self->logits);
+    memory_free(self->shares);
     dataset_release(&self->images);
     views_release(&self->views);
     input_rule_release(&self->input);
@@ -72,19 +71,24 @@ static void decode(const team *self, void *arg)
     }
 }
 
-/* Adds what is seen in one view to what is known of each picture. */
+/* Of a picture of the group. */
+static double *shares_of(const predictor *self, size_t k)
+{
+    return self->shares + k * (size_t)self->model->n_classes;
+}
+
+/* Adds what view v says of each picture. */
 static void look(predictor *self, const input_rule *how, int v, size_t n)
 {
-    const size_t n_classes = (size_t)self->model->n_classes;
-    double *logits = self->logits + PREDICTOR_GROUP * n_classes;
+    const int n_classes = self->model->n_classes;
+    double *logits = shares_of(self, PREDICTOR_GROUP);
     engine_images from = {self->with.engine, how, &self->images, {.indices = self->places, .n = n}};
     const network_input images = {.load = engine_load, .arg = &from};
     (void)self->with.engine->network_forward(self->net, self->w, &images, n);
     for (size_t k = 0; k < n; k++) {
-        for (size_t c = 0; c < n_classes; c++)
-            logits[c] = (double)self->with.engine->network_logit(self->net, k, (int)c);
-        views_add(&self->views, v, (int)n_classes, logits,
-                  self->logits + self->places[k] * n_classes);
+        for (int c = 0; c < n_classes; c++)
+            logits[c] = (double)self->with.engine->network_logit(self->net, k, c);
+        views_add(&self->views, v, n_classes, logits, shares_of(self, self->places[k]));
     }
 }
 
@@ -97,31 +101,27 @@ void predictor_run(predictor *self, predictor_picture *pictures, size_t n)
     for (size_t k = 0; k < n; k++)
         if (pictures[k].err.kind == ERROR_NONE)
             self->places[n_good++] = (uint32_t)k;
-    memset(self->logits, 0, n * (size_t)self->model->n_classes * sizeof *self->logits);
+    memset(self->shares, 0, n * (size_t)self->model->n_classes * sizeof *self->shares);
     if (n_good == 0)
         return;
-    if (self->views.n == 0)
-        look(self, &self->input, 0, n_good);
-    for (int v = 0; v < self->views.n; v++) {
-        look(self, views_show(&self->views, v), v, n_good);
+    const bool several = self->views.n > 0;
+    for (int v = 0; v < (several ? self->views.n : 1); v++) {
+        look(self, several ? views_show(&self->views, v) : &self->input, v, n_good);
         for (size_t k = 0; v == 0 && k < n_good; k++) /* the first view is the image itself */
             self->plain[self->places[k]] = self->with.engine->network_guess(self->net, k);
     }
-    for (size_t k = 0; self->views.n == 0 && k < n_good; k++)
-        self->plain[self->places[k]] = self->with.engine->network_guess(self->net, k);
     for (size_t k = 0; k < n_good; k++)
-        views_logits(&self->views, self->model->n_classes,
-                     self->logits + self->places[k] * (size_t)self->model->n_classes);
+        views_shares(&self->views, self->model->n_classes, shares_of(self, self->places[k]));
 }
 
 /* ---- what came of it ----------------------------------------------------------------------------- */
 
 int predictor_guess(const predictor *self, size_t k)
 {
-    const double *logits = self->logits + k * (size_t)self->model->n_classes;
+    const double *shares = shares_of(self, k);
     int guess = 0;
     for (int c = 1; c < self->model->n_classes; c++)
-        guess = logits[c] > logits[guess] ? c : guess;
+        guess = shares[c] > shares[guess] ? c : guess;
     return guess;
 }
 
@@ -130,30 +130,14 @@ int predictor_plain(const predictor *self, size_t k)
     return self->plain[k];
 }
 
-/* In the order of classes, so that both functions give the same bits. */
-static double sum_of(const predictor *self, size_t k, double most)
-{
-    const double *logits = self->logits + k * (size_t)self->model->n_classes;
-    double sum = 0.0;
-    for (int c = 0; c < self->model->n_classes; c++)
-        sum += exp(logits[c] - most);
-    return sum;
-}
-
 double predictor_share(const predictor *self, size_t k, int class_number)
 {
-    const double *logits = self->logits + k * (size_t)self->model->n_classes,
-                 most = logits[predictor_guess(self, k)];
-    return exp(logits[class_number] - most) / sum_of(self, k, most);
+    return shares_of(self, k)[class_number];
 }
 
 void predictor_shares(const predictor *self, size_t k, double *shares)
 {
-    const int n = self->model->n_classes;
-    const double *logits = self->logits + k * (size_t)n, most = logits[predictor_guess(self, k)],
-                 sum = sum_of(self, k, most);
-    for (int c = 0; c < n; c++)
-        shares[c] = exp(logits[c] - most) / sum;
+    memcpy(shares, shares_of(self, k), (size_t)self->model->n_classes * sizeof *shares);
 }
 
 const uint8_t *predictor_image(const predictor *self, size_t k)

@@ -21,12 +21,6 @@ def read_images(folder, split="train"):
     return (raw[:, 1:] / 255.0 - 0.5).reshape(-1, 3, 32, 32) / 0.5, raw[:, 0].astype(int)
 
 
-def shares(logits):
-    """Softmax: [image][class]."""
-    e = np.exp(logits - logits.max(1, keepdims=True))
-    return e / e.sum(1, keepdims=True)
-
-
 # ---- layers: forward returns the output and what backward needs; backward the gradient of the input -------
 
 
@@ -473,10 +467,15 @@ class Net:
         return softmax(logits, labels)[1].mean(), (guesses == labels).mean(), confusion
 
 
+def shares(logits):
+    """Softmax: [image][class]."""
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
 def softmax(logits, labels):
     """Probabilities, and the cross-entropy of each image."""
-    e = np.exp(logits - logits.max(axis=1, keepdims=True))
-    p = e / e.sum(axis=1, keepdims=True)
+    p = shares(logits)
     return p, -np.log(p[np.arange(len(p)), labels])
 
 

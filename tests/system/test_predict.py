@@ -13,6 +13,7 @@ import pytest
 from conftest import WAIT_S, Runner
 from numpy_net import read_images, shares
 from runs import HEAD, SMALL, Run, write_model
+from test_tta import VIEWS, mean_of_views
 
 N = 120
 
@@ -71,14 +72,10 @@ def test_probabilities(bramble, made, pictures):
     assert found.shape == (N, 10)
     assert np.abs(found - shares(net.logits(run.weights, x))).max() < 1e-5
     assert bramble(1, "predict", "m.h5", "set/", "--top", 10, "--json", "--threads", 3).stdout == done.stdout
-    mean = (net.logits(run.weights, x) + net.logits(run.weights, x[..., ::-1])) / 2
-    found = predicted(bramble(1, "predict", "m.h5", "set", "--top", 10, "--json", "--tta", "mirror"), names)
-    assert np.abs(found - shares(mean)).max() < 1e-5
-    padded = np.pad(x, ((0, 0), (0, 0), (3, 3), (3, 3)), mode="reflect")
-    moved = [padded[:, :, down:down + 32, right:right + 32] for down in range(7) for right in range(7)]
-    mean = np.mean([shares(net.logits(run.weights, view[..., ::turn])) for view in moved for turn in (1, -1)], axis=0)
-    found = predicted(bramble(1, "predict", "m.h5", "set", "--top", 10, "--json", "--tta", "crops"), names)
-    assert np.abs(found - mean).max() < 1e-5
+    for kind in VIEWS:
+        mean = mean_of_views(net, run.weights, x, kind)
+        found = predicted(bramble(1, "predict", "m.h5", "set", "--top", 10, "--json", "--tta", kind), names)
+        assert np.abs(found - (mean if kind == "crops" else shares(mean))).max() < 1e-5
 
 
 def test_evaluate_is_what_test_says(bramble, pictures):

@@ -10,15 +10,20 @@ VIEWS = {"mirror": [(0.5, 0, 0)], "shifts": [(0.25, 0, 0), (0.125, -1, -1), (0.1
          "crops": [(1 / 98, down, right) for down in range(-3, 4) for right in range(-3, 4)]}
 
 
-def expected(net, w, pictures, kind):
-    x, labels = read_images(pictures, "test")
+def mean_of_views(net, w, x, kind):
+    """[image][class]: of the views' logits, with crops of their probabilities."""
+    say = shares if kind == "crops" else np.asarray
     padded = np.pad(x, ((0, 0), (0, 0), (3, 3), (3, 3)), mode="reflect")
-    say = (lambda moved: shares(net.logits(w, moved))) if kind == "crops" else (lambda moved: net.logits(w, moved))
     mean = 0
     for share, down, right in VIEWS[kind]:
         moved = padded[:, :, 3 + down:35 + down, 3 + right:35 + right]
-        mean = mean + share * (say(moved) + say(moved[:, :, :, ::-1]))
-    return (mean.argmax(axis=1) == labels).mean(), len(x)
+        mean = mean + share * (say(net.logits(w, moved)) + say(net.logits(w, moved[:, :, :, ::-1])))
+    return mean
+
+
+def expected(net, w, pictures, kind):
+    x, labels = read_images(pictures, "test")
+    return (mean_of_views(net, w, x, kind).argmax(axis=1) == labels).mean(), len(x)
 
 
 @pytest.mark.parametrize("kind", VIEWS)
